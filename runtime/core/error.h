@@ -1,0 +1,34 @@
+/* What went wrong, as plain data: filled where the fault is met, turned into a Lua table at the edge. */
+#ifndef LURCHER_CORE_ERROR_H
+#define LURCHER_CORE_ERROR_H
+
+#include <stdbool.h>
+
+typedef enum {
+#define ERROR_KIND(name) ERROR_##name,
+#include "core/errors.def"
+#undef ERROR_KIND
+  ERROR_KIND_COUNT
+} error_kind;
+
+enum { ERROR_MESSAGE_SIZE = 512 };
+
+typedef struct {
+  error_kind kind;
+  const char *phase; /* static string, or NULL: "queue", "connect", "read", … */
+  const char *code;  /* static string, or NULL: the libcurl code's or the errno's name */
+  double limit;      /* the cap that was passed; 0 when there is none */
+  double observed;   /* what was seen instead; 0 when unknown */
+  bool retry_safe;   /* it is certain that the peer did not process the request */
+  char message[ERROR_MESSAGE_SIZE];
+} error;
+
+/* Sets kind, phase (may be NULL) and the formatted message; clears everything else. A message that does
+ * not fit is cut. */
+void error_set(error *e, error_kind kind, const char *phase, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The kind's name as scripts see it: a static string. */
+const char *error_kind_name(error_kind kind);
+
+#endif

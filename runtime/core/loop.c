@@ -1,0 +1,263 @@
+#include "core/loop.h"
+
+/* How long tasks may run before the loop looks at its sockets again. */
+static const uint64_t SLICE = 5 * MILLISECOND;
+
+uint64_t loop_nanoseconds(double seconds)
+{
+  if (!(seconds > 0)) return 0;
+  return seconds < 9.2e9 ? (uint64_t)(seconds * NANOSECONDS) : (uint64_t)9.2e18;
+}
+
+uint64_t loop_update_now(loop *l) { return l->now = uv_hrtime(); }
+
+/* ---- timers ---- */
+
+static void on_alarm(uv_timer_t *alarm)
+{
+  loop *l = alarm->data;
+  l->alarm_due = 0;
+  loop_update_now(l);
+  timer *t;
+  while ((t = timer_heap_first(&l->timers)) && t->due <= l->now) {
+    timer_heap_stop(&l->timers, t);
+    t->on_due(t);
+  }
+}
+
+/* Called before the loop waits, so that many starts and stops in one batch cost one uv_timer_start. */
+static void set_alarm(loop *l)
+{
+  timer *first = timer_heap_first(&l->timers);
+  if (!first) {
+    if (l->alarm_due) uv_timer_stop(&l->alarm);
+    l->alarm_due = 0;
+    return;
+  }
+  if (l->alarm_due == first->due) return;
+  /* A later first timer leaves the alarm as it is: firing early once is cheaper than moving it each time. */
+  if (l->alarm_due && l->alarm_due < first->due) return;
+  l->alarm_due = first->due;
+  uv_update_time(l->uv);
+  uint64_t now = uv_hrtime();
+  uint64_t wait = first->due > now ? (first->due - now + MILLISECOND - 1) / MILLISECOND : 0;
+  uv_timer_start(&l->alarm, on_alarm, wait, 0);
+}
+
+bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due)
+{
+  return timer_heap_start(&l->timers, t, due, on_due);
+}
+
+void loop_timer_stop(loop *l, timer *t) { timer_heap_stop(&l->timers, t); }
+
+/* ---- operations ---- */
+
+static void on_busy(uv_idle_t *busy) { (void)busy; }
+
+/* The next poll must not wait. */
+static void wake_soon(loop *l)
+{
+  if (!l->draining) uv_idle_start(&l->busy, on_busy);
+}
+
+static void unlink_ready(operation *op)
+{
+  op->previous->next = op->next;
+  op->next->previous = op->previous;
+  op->next = op->previous = NULL;
+}
+
+static void stop_holding(operation *op)
+{
+  if (op->holds) loop_release(op->loop);
+  op->holds = false;
+}
+
+void operation_begin(operation *op, const operation_class *class, loop *l, bool holds)
+{
+  *op = (operation){.class = class, .loop = l, .state = OPERATION_PENDING, .holds = holds};
+  if (holds) loop_hold(l);
+}
+
+void operation_complete(operation *op)
+{
+  if (op->state != OPERATION_PENDING) return;
+  loop *l = op->loop;
+  op->state = OPERATION_READY;
+  op->previous = l->ready.previous;
+  op->next = &l->ready;
+  op->previous->next = op->next->previous = op;
+  wake_soon(l);
+}
+
+void operation_reset(operation *op)
+{
+  if (op->state == OPERATION_READY && op->next) unlink_ready(op);
+  op->state = OPERATION_IDLE;
+  stop_holding(op);
+}
+
+void operation_abandon(operation *op)
+{
+  operation_reset(op);
+  op->owner = NULL;
+  if (op->class->abandon) op->class->abandon(op);
+}
+
+/* ---- deferred work ---- */
+
+void loop_defer(loop *l, deferred *d)
+{
+  if (d->queued) return;
+  d->queued = true;
+  d->next = NULL;
+  *l->deferred_last = d;
+  l->deferred_last = &d->next;
+  wake_soon(l);
+}
+
+void loop_undefer(loop *l, deferred *d)
+{
+  if (!d->queued) return;
+  d->queued = false;
+  deferred **place = &l->deferred_first;
+  while (*place != d) place = &(*place)->next;
+  *place = d->next;
+  if (l->deferred_last == &d->next) l->deferred_last = place;
+}
+
+/* ---- one batch ---- */
+
+static bool has_ready(const loop *l) { return l->ready.next != &l->ready; }
+
+/* Resumes what is ready now; what becomes ready meanwhile waits for the next round. False: the slice is used
+ * up. */
+static bool drain_ready(loop *l, uint64_t until)
+{
+  unsigned resumed = 0;
+  operation *last = l->ready.previous, *op;
+  bool more = has_ready(l);
+  while (more && has_ready(l)) {
+    op = l->ready.next;
+    more = op != last;
+    unlink_ready(op);
+    l->on_ready(op, l->user);
+    if (++resumed % 64 == 0 && uv_hrtime() > until) return false;
+  }
+  return true;
+}
+
+static void drain_deferred(loop *l)
+{
+  deferred *d;
+  while ((d = l->deferred_first)) {
+    l->deferred_first = d->next;
+    if (!l->deferred_first) l->deferred_last = &l->deferred_first;
+    d->queued = false;
+    d->run(d);
+  }
+}
+
+static void drain(loop *l)
+{
+  if (l->draining) return;
+  l->draining = true;
+  uint64_t until = loop_update_now(l) + SLICE;
+  bool in_time = true;
+  while (in_time && (has_ready(l) || l->deferred_first)) {
+    in_time = drain_ready(l, until);
+    drain_deferred(l);
+    in_time = in_time && uv_hrtime() < until;
+  }
+  l->draining = false;
+  if (has_ready(l) || l->deferred_first)
+    wake_soon(l);
+  else
+    uv_idle_stop(&l->busy);
+}
+
+static void before_poll(uv_prepare_t *handle)
+{
+  loop *l = handle->data;
+  drain(l);
+  set_alarm(l);
+}
+
+static void after_poll(uv_check_t *handle) { drain(handle->data); }
+
+/* ---- life ---- */
+
+void loop_hold(loop *l)
+{
+  if (l->holds++ == 0) uv_ref((uv_handle_t *)&l->before_poll);
+}
+
+void loop_release(loop *l)
+{
+  if (--l->holds == 0) uv_unref((uv_handle_t *)&l->before_poll);
+}
+
+static void on_async(uv_async_t *async)
+{
+  loop *l = async->data;
+  l->on_wake(l->user);
+}
+
+void loop_wake(loop *l) { uv_async_send(&l->wake); }
+
+int loop_init(loop *l, uv_loop_t *uv, void *user)
+{
+  *l = (loop){.user = user, .owned = !uv};
+  l->ready.next = l->ready.previous = &l->ready;
+  l->deferred_last = &l->deferred_first;
+  if (!uv) {
+    int status = uv_loop_init(&l->own);
+    if (status) return status;
+    uv = &l->own;
+  }
+  l->uv = uv;
+  int status = uv_async_init(uv, &l->wake, on_async);
+  if (status) {
+    if (l->owned) uv_loop_close(&l->own);
+    return status;
+  }
+  uv_prepare_init(uv, &l->before_poll);
+  uv_check_init(uv, &l->after_poll);
+  uv_idle_init(uv, &l->busy);
+  uv_timer_init(uv, &l->alarm);
+  l->before_poll.data = l->after_poll.data = l->busy.data = l->alarm.data = l->wake.data = l;
+  uv_prepare_start(&l->before_poll, before_poll);
+  uv_check_start(&l->after_poll, after_poll);
+  uv_unref((uv_handle_t *)&l->before_poll);
+  uv_unref((uv_handle_t *)&l->after_poll);
+  uv_unref((uv_handle_t *)&l->alarm);
+  uv_unref((uv_handle_t *)&l->wake);
+  l->open_handles = 5;
+  loop_update_now(l);
+  return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+  loop *l = handle->data;
+  if (--l->open_handles == 0) l->on_closed(l->user);
+}
+
+void loop_close(loop *l, void (*on_closed)(void *user))
+{
+  l->on_closed = on_closed;
+  uv_close((uv_handle_t *)&l->before_poll, on_handle_closed);
+  uv_close((uv_handle_t *)&l->after_poll, on_handle_closed);
+  uv_close((uv_handle_t *)&l->busy, on_handle_closed);
+  uv_close((uv_handle_t *)&l->alarm, on_handle_closed);
+  uv_close((uv_handle_t *)&l->wake, on_handle_closed);
+}
+
+void loop_run(loop *l) { uv_run(l->uv, UV_RUN_DEFAULT); }
+
+void loop_deinit(loop *l)
+{
+  timer_heap_free(&l->timers);
+  if (l->owned) uv_loop_close(&l->own);
+}

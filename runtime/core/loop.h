@@ -1,0 +1,93 @@
+/* The event loop of one runtime: a libuv loop (its own or the host's), timers, and the one place where ended
+ * operations are handed to their tasks.
+ *
+ * Order within one turn of the libuv loop: due timers and I/O callbacks run and complete operations; then,
+ * before the loop waits again, `loop_drain` resumes the owners and runs what was deferred, in turn, until
+ * nothing is left or a time slice is used up (then the loop polls for I/O without waiting and goes on).
+ *
+ * Everything here belongs to the loop's thread, but for loop_wake. */
+#ifndef LURCHER_CORE_LOOP_H
+#define LURCHER_CORE_LOOP_H
+
+#include "core/operation.h"
+#include "core/timer.h"
+
+#include <stdint.h>
+#include <uv.h>
+
+typedef struct deferred deferred;
+
+/* Work to be done once after the current batch: embedded by its user, all-zero at first. */
+struct deferred {
+  void (*run)(deferred *d);
+  deferred *next;
+  bool queued;
+};
+
+typedef struct loop loop;
+
+struct loop {
+  uv_loop_t *uv;
+  uv_prepare_t before_poll; /* drains before the loop waits */
+  uv_check_t after_poll;    /* drains what the poll brought */
+  uv_idle_t busy;           /* active: more is ready, do not wait */
+  uv_timer_t alarm;         /* the first of `timers` */
+  uv_async_t wake;
+  timer_heap timers;
+  uint64_t now;
+  uint64_t alarm_due; /* what `alarm` is set to; 0: stopped */
+  operation ready;    /* sentinel of the ready queue */
+  deferred *deferred_first, **deferred_last;
+  unsigned holds; /* reasons to keep running */
+  bool draining, owned;
+  int open_handles; /* of those above, until all close callbacks ran */
+  uv_loop_t own;
+
+  void (*on_ready)(operation *op, void *user); /* resume the owner of this operation */
+  void (*on_wake)(void *user);
+  void (*on_closed)(void *user);
+  void *user;
+};
+
+/* Prepares a loop in place. `uv` NULL: makes its own uv loop. Returns 0 or a libuv error. */
+int loop_init(loop *l, uv_loop_t *uv, void *user);
+
+/* Starts closing all of it; `on_closed` is called from the uv loop when the last handle is closed.
+ * After that, loop_deinit frees the rest. */
+void loop_close(loop *l, void (*on_closed)(void *user));
+void loop_deinit(loop *l);
+
+/* Runs the own uv loop until nothing keeps it alive or uv_stop. */
+void loop_run(loop *l);
+
+/* Monotonic time in nanoseconds, read once per batch of events. */
+static inline uint64_t loop_now(const loop *l) { return l->now; }
+
+/* Reads the clock again, for work that ran long within one batch. */
+uint64_t loop_update_now(loop *l);
+
+/* Starts (or moves) a timer to fire at `due`; one in the past fires in the next turn. False: out of memory.
+ */
+bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due);
+void loop_timer_stop(loop *l, timer *t);
+
+/* Keeps the uv loop alive until the matching loop_release, whatever its other handles are. */
+void loop_hold(loop *l);
+void loop_release(loop *l);
+
+/* Queues `d` to run once after the current batch; does nothing when it is queued already. */
+void loop_defer(loop *l, deferred *d);
+
+/* Takes `d` off the queue again. */
+void loop_undefer(loop *l, deferred *d);
+
+/* Any thread, any signal handler: `on_wake` is called on the loop's thread soon. */
+void loop_wake(loop *l);
+
+#define NANOSECONDS 1000000000.0
+#define MILLISECOND UINT64_C(1000000)
+
+/* Seconds to nanoseconds; capped at about 290 years, negative and NaN count as 0. */
+uint64_t loop_nanoseconds(double seconds);
+
+#endif

@@ -1,0 +1,83 @@
+#include "core/timer.h"
+
+#include <stdlib.h>
+
+static bool earlier(const timer *a, const timer *b)
+{
+  return a->due != b->due ? a->due < b->due : a->order < b->order;
+}
+
+static void put(timer_heap *heap, size_t index, timer *t)
+{
+  heap->heap[index] = t;
+  t->place = index + 1;
+}
+
+static void sift_up(timer_heap *heap, size_t index, timer *t)
+{
+  while (index > 0) {
+    size_t parent = (index - 1) / 2;
+    if (!earlier(t, heap->heap[parent])) break;
+    put(heap, index, heap->heap[parent]);
+    index = parent;
+  }
+  put(heap, index, t);
+}
+
+static void sift_down(timer_heap *heap, size_t index, timer *t)
+{
+  for (;;) {
+    size_t child = 2 * index + 1;
+    if (child >= heap->count) break;
+    if (child + 1 < heap->count && earlier(heap->heap[child + 1], heap->heap[child])) child++;
+    if (!earlier(heap->heap[child], t)) break;
+    put(heap, index, heap->heap[child]);
+    index = child;
+  }
+  put(heap, index, t);
+}
+
+static void settle(timer_heap *heap, size_t index, timer *t)
+{
+  if (index > 0 && earlier(t, heap->heap[(index - 1) / 2]))
+    sift_up(heap, index, t);
+  else
+    sift_down(heap, index, t);
+}
+
+bool timer_heap_start(timer_heap *heap, timer *t, uint64_t due, timer_fn on_due)
+{
+  t->due = due;
+  t->on_due = on_due;
+  t->order = heap->started++;
+  if (timer_active(t)) {
+    settle(heap, t->place - 1, t);
+    return true;
+  }
+  if (heap->count == heap->capacity) {
+    size_t capacity = heap->capacity ? heap->capacity * 2 : 64;
+    timer **grown = realloc(heap->heap, capacity * sizeof *grown);
+    if (!grown) return false;
+    heap->heap = grown;
+    heap->capacity = capacity;
+  }
+  sift_up(heap, heap->count++, t);
+  return true;
+}
+
+void timer_heap_stop(timer_heap *heap, timer *t)
+{
+  if (!timer_active(t)) return;
+  size_t index = t->place - 1;
+  timer *last = heap->heap[--heap->count];
+  t->place = 0;
+  if (last != t) settle(heap, index, last);
+}
+
+timer *timer_heap_first(const timer_heap *heap) { return heap->count ? heap->heap[0] : NULL; }
+
+void timer_heap_free(timer_heap *heap)
+{
+  free(heap->heap);
+  *heap = (timer_heap){0};
+}

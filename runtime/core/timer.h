@@ -1,0 +1,39 @@
+/* One-shot timers, kept in a binary heap: starting one that is due last costs O(1), which is the common
+ * case for time limits. */
+#ifndef LURCHER_CORE_TIMER_H
+#define LURCHER_CORE_TIMER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct timer timer;
+typedef void (*timer_fn)(timer *t);
+
+struct timer {
+  uint64_t due; /* loop_now() nanoseconds */
+  timer_fn on_due;
+  size_t place;   /* 1 + index in the heap; 0 while stopped */
+  uint64_t order; /* equal times fire in the order they were started */
+};
+
+typedef struct {
+  timer **heap;
+  size_t count, capacity;
+  uint64_t started;
+} timer_heap;
+
+/* Starts or moves a timer (all-zero before its first use). False when memory ran out. */
+bool timer_heap_start(timer_heap *heap, timer *t, uint64_t due, timer_fn on_due);
+
+/* Stops it; a stopped timer is left alone. */
+void timer_heap_stop(timer_heap *heap, timer *t);
+
+/* The timer due first, or NULL. */
+timer *timer_heap_first(const timer_heap *heap);
+
+void timer_heap_free(timer_heap *heap);
+
+static inline bool timer_active(const timer *t) { return t->place != 0; }
+
+#endif

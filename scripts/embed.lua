@@ -1,0 +1,27 @@
+-- Compiles Lua modules to bytecode and writes them as one C file: luajit embed.lua OUT.c LUA_DIR MODULE.lua...
+-- The chunk name is the path below LUA_DIR ("@lurcher/retry.lua"), so that tracebacks are the same on every machine.
+
+local out_path, root = arg[1], arg[2]
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local arrays, entries = {}, {}
+for i = 3, #arg do
+  local path = arg[i]
+  local bytecode = string.dump(assert(loadstring(read(root .. "/" .. path), "@" .. path)))
+  local name = path:gsub("%.lua$", ""):gsub("/", ".")
+  local symbol = name:gsub("[^%w]", "_")
+  local bytes = bytecode:gsub(".", function(c) return c:byte() .. "," end):gsub(("."):rep(100), "%0\n")
+  arrays[#arrays + 1] = ("static const unsigned char %s[] = {%s};\n"):format(symbol, bytes)
+  entries[#entries + 1] = ('  {"%s", %s, sizeof %s},\n'):format(name, symbol, symbol)
+end
+
+local out = assert(io.open(out_path, "wb"))
+out:write('#include "script/embedded.h"\n\n', table.concat(arrays), "\nconst embedded_module embedded_modules[] = {\n",
+  table.concat(entries), "  {0, 0, 0},\n};\n")
+out:close()
