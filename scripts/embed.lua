@@ -1,5 +1,5 @@
--- Compiles Lua modules to bytecode and writes them as one C file: luajit embed.lua OUT.c LUA_DIR MODULE.lua...
--- The chunk name is the path below LUA_DIR ("@lurcher/retry.lua"), so that tracebacks are the same on every machine.
+-- Compiles Lua modules to bytecode, written as one C file: luajit embed.lua OUT.c LUA_DIR MODULE.lua...
+-- The chunk name is the path below LUA_DIR ("@lurcher/retry.lua"): tracebacks are the same on every machine.
 
 local out_path, root = arg[1], arg[2]
 
@@ -22,6 +22,6 @@ for i = 3, #arg do
 end
 
 local out = assert(io.open(out_path, "wb"))
-out:write('#include "script/embedded.h"\n\n', table.concat(arrays), "\nconst embedded_module embedded_modules[] = {\n",
-  table.concat(entries), "  {0, 0, 0},\n};\n")
+out:write('#include "script/embedded.h"\n\n', table.concat(arrays),
+  "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "  {0, 0, 0},\n};\n")
 out:close()
