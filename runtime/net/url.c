@@ -1,0 +1,590 @@
+#include "net/url.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what may stand where ---- */
+
+enum {
+  UNRESERVED = 1, /* letters, digits, "-._~" */
+  HOST = 2,       /* in a host, as it is: no capitals */
+  USER = 4,       /* in user or password */
+  PATH = 8,       /* in a path; brackets too, as all browsers leave them */
+  QUERY = 16,     /* in a query or fragment */
+  SCHEME = 32,
+  DIGIT = 64,
+  HEX = 128,
+};
+
+#define EVERYWHERE (UNRESERVED | USER | PATH | QUERY)
+#define SUB        (USER | PATH | QUERY)
+
+#define FOUR(c, set) [c] = set, [c + 1] = set, [c + 2] = set, [c + 3] = set
+#define SMALL        (EVERYWHERE | HOST | SCHEME)
+#define LARGE        (EVERYWHERE | SCHEME)
+#define NUMBER       (EVERYWHERE | HOST | SCHEME | DIGIT | HEX)
+
+/* clang-format off */
+static const unsigned char classes[256] = {
+    FOUR('a', SMALL | HEX), ['e'] = SMALL | HEX, ['f'] = SMALL | HEX,
+    FOUR('g', SMALL), FOUR('k', SMALL), FOUR('o', SMALL), FOUR('s', SMALL), FOUR('w', SMALL),
+    FOUR('A', LARGE | HEX), ['E'] = LARGE | HEX, ['F'] = LARGE | HEX,
+    FOUR('G', LARGE), FOUR('K', LARGE), FOUR('O', LARGE), FOUR('S', LARGE), FOUR('W', LARGE),
+    FOUR('0', NUMBER), FOUR('4', NUMBER), ['8'] = NUMBER, ['9'] = NUMBER,
+    ['-'] = EVERYWHERE | HOST | SCHEME,
+    ['.'] = EVERYWHERE | HOST | SCHEME,
+    ['_'] = EVERYWHERE | HOST,
+    ['~'] = EVERYWHERE,
+    ['+'] = SUB | SCHEME,
+    ['!'] = SUB,
+    ['$'] = SUB,
+    ['&'] = SUB,
+    ['\''] = SUB,
+    ['('] = SUB,
+    [')'] = SUB,
+    ['*'] = SUB,
+    [','] = SUB,
+    [';'] = SUB,
+    ['='] = SUB,
+    [':'] = PATH | QUERY,
+    ['@'] = PATH | QUERY,
+    ['['] = PATH | QUERY,
+    [']'] = PATH | QUERY,
+    ['/'] = PATH | QUERY,
+    ['?'] = QUERY,
+};
+/* clang-format on */
+
+static bool is(char c, int class) { return classes[(unsigned char)c] & class; }
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
+
+static int hex_value(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
+
+static bool is_escape(const char *at, const char *end)
+{
+  return end - at >= 3 && at[0] == '%' && is(at[1], HEX) && is(at[2], HEX);
+}
+
+/* ---- the parser ---- */
+
+typedef struct {
+  url *u;
+  const char *text, *at, *end;
+  error *e;
+} parser;
+
+static bool out_of_memory(error *e)
+{
+  error_set(e, ERROR_limit, NULL, "out of memory");
+  return false;
+}
+
+static bool fail(parser *p, const char *where, const char *what)
+{
+  error_set(p->e, ERROR_url, NULL, "the URL has %s at byte %zu", what, (size_t)(where - p->text) + 1);
+  return false;
+}
+
+static bool refuse(parser *p, const char *message)
+{
+  error_set(p->e, ERROR_url, NULL, "%s", message);
+  return false;
+}
+
+/* A control character or backslash at `where`, or else what the caller thinks is wrong there. */
+static bool fail_character(parser *p, const char *where, const char *otherwise)
+{
+  switch (*where) {
+  case '\0':
+    return fail(p, where, "a NUL");
+  case '\t':
+    return fail(p, where, "a tab");
+  case '\n':
+    return fail(p, where, "a line feed");
+  case '\r':
+    return fail(p, where, "a carriage return");
+  case '\\':
+    return fail(p, where, "a backslash");
+  default:
+    if ((unsigned char)*where < 0x20 || *where == 0x7f) return fail(p, where, "a control character");
+    return fail(p, where, otherwise);
+  }
+}
+
+static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
+
+/* Room for `more` bytes and the final NUL. */
+static bool reserve(parser *p, size_t more)
+{
+  return buffer_reserve(&p->u->text, more + 1) || out_of_memory(p->e);
+}
+
+static void put(parser *p, const char *bytes, size_t length)
+{
+  memcpy(p->u->text.bytes + p->u->text.length, bytes, length);
+  p->u->text.length += length;
+}
+
+static void put_character(parser *p, char c) { p->u->text.bytes[p->u->text.length++] = c; }
+
+static url_part begin_part(parser *p) { return (url_part){.offset = (uint32_t)p->u->text.length}; }
+
+static void end_part(parser *p, url_part *part)
+{
+  part->length = (uint32_t)(p->u->text.length - part->offset);
+}
+
+static void put_escaped(parser *p, char c)
+{
+  static const char digits[] = "0123456789ABCDEF";
+  put_character(p, '%');
+  put_character(p, digits[(unsigned char)c >> 4]);
+  put_character(p, digits[(unsigned char)c & 15]);
+}
+
+/* Copies up to `end`, encoding what is not of `class`. A path takes no backslash: half of the world reads it
+ * as
+ * "/", so that what is checked and what is fetched could differ. */
+static bool put_encoded(parser *p, const char *end, int class, url_part *part)
+{
+  const char *at = p->at;
+  *part = begin_part(p);
+  while (at < end && is(*at, class)) at++;
+  if (at == end) { /* nearly always */
+    put(p, p->at, (size_t)(at - p->at));
+  } else {
+    if (!reserve(p, 3 * (size_t)(end - p->at) + (size_t)(p->end - end) + 16)) return false;
+    put(p, p->at, (size_t)(at - p->at));
+    for (; at < end; at++) {
+      if (is(*at, class) || is_escape(at, end))
+        put_character(p, *at);
+      else if (is_control(*at) || (*at == '\\' && class == PATH))
+        return fail_character(p, at, NULL);
+      else
+        put_escaped(p, *at);
+    }
+  }
+  p->at = end;
+  end_part(p, part);
+  return true;
+}
+
+/* ---- scheme ---- */
+
+static bool parse_scheme(parser *p)
+{
+  const char *at = p->at;
+  if (at < p->end && *at == ' ') return refuse(p, "the URL begins with a space");
+  while (at < p->end && is(*at, SCHEME)) at++;
+  if (at == p->end || *at != ':' || at == p->at) {
+    if (at < p->end && is_control(*at)) return fail_character(p, at, NULL);
+    if (p->at == p->end) return refuse(p, "the URL is empty");
+    if (*p->at == '/' || *p->at == '?' || *p->at == '#' || *p->at == '.')
+      return refuse(p, "the URL is relative and there is no base: write https://…");
+    return refuse(p, "no scheme: write https://…");
+  }
+  if (is(*p->at, DIGIT) || !is(*p->at, UNRESERVED) || *p->at == '-' || *p->at == '.')
+    return refuse(p, "no scheme: write https://…"); /* "127.0.0.1:8080/" */
+  p->u->scheme = begin_part(p);
+  while (p->at < at) put_character(p, lower(*p->at++));
+  end_part(p, &p->u->scheme);
+  put_character(p, ':');
+  p->at++;
+  return true;
+}
+
+static bool scheme_is(const url *u, const char *name)
+{
+  return u->scheme.length == strlen(name) && memcmp(u->text.bytes, name, u->scheme.length) == 0;
+}
+
+/* Schemes that go nowhere without a host, and their ports. */
+static const struct {
+  const char *name;
+  uint16_t port;
+} schemes[] = {{"https", 443}, {"http", 80}, {"wss", 443}, {"ws", 80}, {"ftp", 21}};
+
+static uint16_t default_port(const url *u)
+{
+  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+    if (scheme_is(u, schemes[i].name)) return schemes[i].port;
+  }
+  return 0;
+}
+
+/* ---- host ---- */
+
+enum { HOST_LIMIT = 255 };
+
+/* One number of an IPv4 address as inet_aton reads it: decimal, 0octal, 0xhex. */
+static bool parse_ipv4_number(const char **at, const char *end, uint64_t *value)
+{
+  unsigned base = 10;
+  const char *c = *at;
+  *value = 0;
+  if (end - c >= 2 && c[0] == '0' && lower(c[1]) == 'x') {
+    base = 16;
+    c += 2;
+  } else if (end - c >= 2 && c[0] == '0' && is(c[1], DIGIT)) {
+    base = 8;
+    c++;
+  } else if (c == end || !is(*c, DIGIT)) {
+    return false;
+  }
+  for (; c < end && *c != '.'; c++) {
+    if (!is(*c, HEX) || (unsigned)hex_value(*c) >= base) return false;
+    *value = *value * base + (unsigned)hex_value(*c);
+    if (*value > UINT32_MAX) return false;
+  }
+  *at = c;
+  return true;
+}
+
+static bool parse_ipv4(const char *at, const char *end, uint32_t *address)
+{
+  uint64_t value;
+  *address = 0;
+  for (int i = 0; i < 4; i++) {
+    if (!parse_ipv4_number(&at, end, &value)) return false;
+    if (at == end || at + 1 == end) { /* the last number fills what is left; a dot may follow it */
+      *address |= (uint32_t)value;
+      return value >> (8 * (4 - i)) == 0;
+    }
+    if (value > 255 || i == 3) return false;
+    *address |= (uint32_t)value << (24 - 8 * i);
+    at++;
+  }
+  return false;
+}
+
+/* Whether the last label makes it an IPv4 address and nothing else: it is a number. */
+static bool ends_in_number(const char *host, const char *end)
+{
+  if (end > host && end[-1] == '.') end--;
+  const char *label = end;
+  while (label > host && label[-1] != '.') label--;
+  if (label == end || !is(*label, DIGIT)) return false;
+  if (end - label >= 2 && label[0] == '0' && label[1] == 'x') {
+    for (label += 2; label < end && is(*label, HEX); label++) continue;
+    return label == end;
+  }
+  while (label < end && is(*label, DIGIT)) label++;
+  return label == end;
+}
+
+/* The length of the UTF-8 character at `at`, 0 when it is not one. */
+static size_t utf8_length(const unsigned char *at, const unsigned char *end)
+{
+  size_t length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+  if (length == 0 || (size_t)(end - at) < length) return 0;
+  for (size_t i = 1; i < length; i++) {
+    if ((at[i] & 0xc0) != 0x80) return 0;
+  }
+  if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+      (at[0] == 0xf4 && at[1] > 0x8f))
+    return 0;
+  return length;
+}
+
+/* Checks the host that was written and puts an IPv4 address into its usual form. */
+static bool check_host(parser *p, const char *given)
+{
+  url *u = p->u;
+  char *host = u->text.bytes + u->host.offset, *end = host + u->host.length;
+  if (u->host.length > HOST_LIMIT) return refuse(p, "the URL's host is longer than 255 bytes");
+  for (char *c = host; c < end; c++) {
+    if (*c == '.' && (c == host || c[-1] == '.')) return fail(p, given, "a host with an empty label");
+  }
+  if (!ends_in_number(host, end)) return true;
+  uint32_t address;
+  if (!parse_ipv4(host, end, &address)) return fail(p, given, "a host that is not a valid IPv4 address");
+  u->text.length = u->host.offset;
+  if (!reserve(p, 32 + (size_t)(p->end - p->at))) return false;
+  int length = snprintf(u->text.bytes + u->text.length, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
+                        address >> 8 & 255, address & 255);
+  u->text.length += (size_t)length;
+  end_part(p, &u->host);
+  return true;
+}
+
+/* A name or IPv4 address with capitals, UTF-8 or percent-encoding. */
+static bool put_name(parser *p, const char *at, const char *end)
+{
+  while (at < end) {
+    char c = lower(*at);
+    size_t taken = 1;
+    if (is_escape(at, end)) {
+      c = lower((char)(hex_value(at[1]) << 4 | hex_value(at[2])));
+      taken = 3;
+    }
+    if (is(c, HOST) || (c & 0x80)) {
+      put_character(p, c);
+      at += taken;
+      continue;
+    }
+    if (taken == 3) return fail(p, at, "a character that cannot be in a host");
+    if (c == ' ') return fail(p, at, "a space in the host");
+    return fail_character(p, at, "a character that cannot be in a host");
+  }
+  const unsigned char *host = (const unsigned char *)p->u->text.bytes + p->u->host.offset;
+  const unsigned char *host_end = (const unsigned char *)p->u->text.bytes + p->u->text.length;
+  while (host < host_end) {
+    size_t length = *host < 0x80 ? 1 : utf8_length(host, host_end);
+    if (length == 0) return refuse(p, "the URL's host is not valid UTF-8");
+    host += length;
+  }
+  return true;
+}
+
+/* "[::1]", "[fe80::1%25eth0]": `at` is behind the bracket, `end` at the closing one. */
+static bool put_ipv6(parser *p, const char *at, const char *end)
+{
+  char literal[INET6_ADDRSTRLEN], usual[INET6_ADDRSTRLEN];
+  unsigned char address[16];
+  const char *zone = memchr(at, '%', (size_t)(end - at));
+  size_t length = (size_t)((zone ? zone : end) - at);
+  if (length >= sizeof literal || memchr(at, 0, length)) return fail(p, at, "an invalid IPv6 address");
+  memcpy(literal, at, length);
+  literal[length] = 0;
+  if (inet_pton(AF_INET6, literal, address) != 1) return fail(p, at, "an invalid IPv6 address");
+  inet_ntop(AF_INET6, address, usual, sizeof usual);
+  if (!reserve(p, INET6_ADDRSTRLEN + 8 + (size_t)(p->end - at))) return false;
+  p->u->ipv6 = true;
+  put_character(p, '[');
+  p->u->host = begin_part(p);
+  put(p, usual, strlen(usual));
+  if (zone) {
+    zone += end - zone >= 3 && zone[1] == '2' && zone[2] == '5' ? 3 : 1;
+    if (zone == end) return fail(p, zone, "an empty zone in an IPv6 address");
+    put(p, "%25", 3);
+    for (; zone < end; zone++) {
+      if (!is(*zone, UNRESERVED)) return fail_character(p, zone, "a bad zone in an IPv6 address");
+      put_character(p, *zone);
+    }
+  }
+  end_part(p, &p->u->host);
+  put_character(p, ']');
+  return true;
+}
+
+/* `at` is behind the colon. */
+static bool parse_port(parser *p, const char *at, const char *end)
+{
+  unsigned port = 0;
+  uint16_t usual = default_port(p->u);
+  p->u->port = usual;
+  if (at == end) return true; /* "http://host:/" */
+  for (const char *c = at; c < end; c++) {
+    if (!is(*c, DIGIT)) return fail_character(p, c, "a port that is not a number");
+    port = port * 10 + (unsigned)(*c - '0');
+    if (port > UINT16_MAX) return fail(p, at, "a port above 65535");
+  }
+  if (usual && port == usual) return true;
+  p->u->port = (uint16_t)port;
+  p->u->port_given = true;
+  p->u->text.length += (size_t)snprintf(p->u->text.bytes + p->u->text.length, 7, ":%u", port);
+  return true;
+}
+
+static bool parse_userinfo(parser *p, const char *end)
+{
+  const char *colon = memchr(p->at, ':', (size_t)(end - p->at));
+  if (!put_encoded(p, colon ? colon : end, USER, &p->u->user)) return false;
+  if (colon) {
+    put_character(p, ':');
+    p->at++;
+    if (!put_encoded(p, end, USER, &p->u->password)) return false;
+  }
+  put_character(p, '@');
+  p->at++;
+  return true;
+}
+
+/* What is left of an authority that is more than lower-case letters and a port. */
+static bool parse_rare_authority(parser *p, const char *end)
+{
+  const char *mark = memchr(p->at, '@', (size_t)(end - p->at));
+  if (mark) {
+    const char *second = memchr(mark + 1, '@', (size_t)(end - mark - 1));
+    if (second) return fail(p, second, "a second \"@\" before the path (in a name or password write %40)");
+    /* user and password may have to be encoded, which put_encoded makes room for */
+    if (!parse_userinfo(p, mark)) return false;
+  }
+  const char *host = p->at, *host_end;
+  if (host < end && *host == '[') {
+    const char *bracket = memchr(host, ']', (size_t)(end - host));
+    if (!bracket) return fail(p, host, "a \"[\" without \"]\"");
+    if (!put_ipv6(p, host + 1, bracket)) return false;
+    host_end = bracket + 1;
+    if (host_end < end && *host_end != ':')
+      return fail_character(p, host_end, "something behind the IPv6 address");
+  } else {
+    host_end = memchr(host, ':', (size_t)(end - host));
+    if (!host_end) host_end = end;
+    p->u->host = begin_part(p);
+    if (!put_name(p, host, host_end)) return false;
+    end_part(p, &p->u->host);
+    if (!check_host(p, host)) return false;
+  }
+  if (host_end < end) return parse_port(p, host_end + 1, end);
+  p->u->port = default_port(p->u);
+  return true;
+}
+
+/* `at` is behind the "//". */
+static bool parse_authority(parser *p)
+{
+  const char *host = p->at, *c = host;
+  put(p, "//", 2);
+  while (c < p->end && is(*c, HOST)) c++;
+  const char *host_end = c, *end = c;
+  while (end < p->end && *end != '/' && *end != '?' && *end != '#') end++;
+  if (host_end == end || (*host_end == ':' && !memchr(host_end, '@', (size_t)(end - host_end)))) {
+    p->u->host = begin_part(p);
+    put(p, host, (size_t)(host_end - host));
+    end_part(p, &p->u->host);
+    p->at = end;
+    if (!check_host(p, host)) return false;
+    if (host_end == end)
+      p->u->port = default_port(p->u);
+    else if (!parse_port(p, host_end + 1, end))
+      return false;
+  } else if (!parse_rare_authority(p, end)) {
+    return false;
+  }
+  if (p->u->host.length == 0 && (default_port(p->u) || p->u->port_given || url_has(p->u->user)))
+    return fail(p, host, "no host");
+  p->at = end;
+  return true;
+}
+
+/* ---- path ---- */
+
+static bool has_dot_segment(const char *path, size_t length)
+{
+  const char *end = path + length;
+  while ((path = memchr(path, '/', (size_t)(end - path))) && ++path < end) {
+    if (*path != '.') continue;
+    const char *next = path + 1;
+    if (next < end && *next == '.') next++;
+    if (next == end || *next == '/') return true;
+  }
+  return false;
+}
+
+/* RFC 3986 section 5.2.4, in place, for a path that begins with "/". Returns the new length. */
+static size_t remove_dot_segments(char *path, size_t length)
+{
+  char *out = path, *at = path, *end = path + length;
+  while (at < end) {
+    char *segment = at + 1, *next = memchr(segment, '/', (size_t)(end - segment));
+    if (!next) next = end;
+    size_t size = (size_t)(next - segment);
+    bool one = size == 1 && segment[0] == '.', two = size == 2 && segment[0] == '.' && segment[1] == '.';
+    if (two) {
+      while (out > path && *--out != '/') continue;
+    } else if (!one) {
+      memmove(out, at, size + 1);
+      out += size + 1;
+    }
+    if ((one || two) && next == end) *out++ = '/';
+    at = next;
+  }
+  return (size_t)(out - path);
+}
+
+static bool parse_path(parser *p)
+{
+  url *u = p->u;
+  const char *end = p->at;
+  while (end < p->end && *end != '?' && *end != '#') end++;
+  if (p->at == end && u->host.length) {
+    u->path = begin_part(p);
+    put_character(p, '/');
+    end_part(p, &u->path);
+    return true;
+  }
+  if (!put_encoded(p, end, PATH, &u->path)) return false;
+  char *path = u->text.bytes + u->path.offset;
+  if (u->path.length == 0 || *path != '/' || !has_dot_segment(path, u->path.length)) return true;
+  u->path.length = (uint32_t)remove_dot_segments(path, u->path.length);
+  u->text.length = u->path.offset + u->path.length;
+  if (url_has(u->host) || u->path.length < 2 || path[1] != '/') return true;
+  /* "foo:/.//x" must not become "foo://x", which has a host: the dot stays */
+  if (!reserve(p, 2 + (size_t)(p->end - end))) return false;
+  path = u->text.bytes + u->path.offset;
+  memmove(path + 2, path, u->path.length);
+  memcpy(path, "/.", 2);
+  u->path.length += 2;
+  u->text.length += 2;
+  return true;
+}
+
+/* ---- the whole ---- */
+
+static bool parse(parser *p)
+{
+  url *u = p->u;
+  if ((size_t)(p->end - p->text) > URL_LENGTH_LIMIT) return refuse(p, "the URL is longer than 1 MiB");
+  /* "/" for an empty path, the wider form of an address */
+  if (!reserve(p, (size_t)(p->end - p->text) + 24)) return false;
+  if (!parse_scheme(p)) return false;
+  if (p->end - p->at >= 2 && p->at[0] == '/' && p->at[1] == '/') {
+    p->at += 2;
+    if (!parse_authority(p)) return false;
+  } else if (default_port(u)) {
+    error_set(p->e, ERROR_url, NULL, "the URL has no host: write %.*s://…", (int)u->scheme.length,
+              u->text.bytes);
+    return false;
+  }
+  if (!parse_path(p)) return false;
+  if (p->at < p->end && *p->at == '?') {
+    const char *end = memchr(p->at, '#', (size_t)(p->end - p->at));
+    p->at++;
+    put_character(p, '?');
+    if (!put_encoded(p, end ? end : p->end, QUERY, &u->query)) return false;
+  }
+  if (p->at < p->end) {
+    p->at++;
+    put_character(p, '#');
+    if (!put_encoded(p, p->end, QUERY, &u->fragment)) return false;
+  }
+  u->text.bytes[u->text.length] = 0;
+  return true;
+}
+
+static void clear(url *u)
+{
+  buffer text = u->text;
+  text.length = 0;
+  *u = (url){.text = text};
+}
+
+bool url_parse(url *u, const char *text, size_t length, error *e)
+{
+  parser p = {.u = u, .text = text, .at = text, .end = text + length, .e = e};
+  clear(u);
+  if (parse(&p)) return true;
+  clear(u);
+  return false;
+}
+
+bool url_require_http(const url *u, error *e)
+{
+  if (scheme_is(u, "http") || scheme_is(u, "https")) return true;
+  const char *path = url_bytes(u, u->path);
+  if (!url_has(u->host) && u->path.length && is(*path, DIGIT)) /* "localhost:8080/items" */
+    error_set(e, ERROR_url, NULL, "no scheme: write http://%.*s:…", (int)u->scheme.length, u->text.bytes);
+  else
+    error_set(e, ERROR_url, NULL, "the scheme \"%.*s\" cannot be requested, only http and https",
+              (int)u->scheme.length, u->text.bytes);
+  return false;
+}
+
+void url_free(url *u)
+{
+  buffer_free(&u->text);
+  *u = (url){0};
+}
