@@ -1,0 +1,50 @@
+#include "net/decode_stage.h"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+enum { WINDOW_LOG_LIMIT = 27 }; /* 128 MiB, of which only what is written is ever touched */
+
+static bool start(decode_stage *stage)
+{
+  ZSTD_DCtx *context = ZSTD_createDCtx();
+  if (!context) return false;
+  ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_LIMIT);
+  stage->state = context;
+  return true;
+}
+
+static void release(decode_stage *stage) { ZSTD_freeDCtx(stage->state); }
+
+static bool fail(const decode_stage *stage, size_t status, error *e)
+{
+  switch (ZSTD_getErrorCode(status)) {
+  case ZSTD_error_memory_allocation:
+    return stage_out_of_memory(e);
+  case ZSTD_error_frameParameter_windowTooLarge:
+    return stage_fail(stage, "asks for too large a window", NULL, e);
+  case ZSTD_error_prefix_unknown:
+    return stage_fail(stage, stage->ended ? "has something behind its end" : "is not zstd data", NULL, e);
+  default:
+    return stage_fail(stage, "is damaged", ZSTD_getErrorName(status), e);
+  }
+}
+
+/* Several frames in a row are one body. */
+static bool write_all(decode_stage *stage, const char *bytes, size_t length, error *e)
+{
+  ZSTD_inBuffer in = {.src = bytes, .size = length};
+  char piece[DECODE_PIECE];
+  bool full = false;
+  while (in.pos < in.size || full) {
+    ZSTD_outBuffer out = {.dst = piece, .size = sizeof piece};
+    size_t status = ZSTD_decompressStream(stage->state, &out, &in);
+    if (ZSTD_isError(status)) return fail(stage, status, e);
+    stage->ended = status == 0;
+    full = out.pos == out.size && status != 0;
+    if (!stage_emit(stage, piece, out.pos, e)) return false;
+  }
+  return true;
+}
+
+const decode_coding decode_zstd = {"zstd", start, write_all, release};
