@@ -12,6 +12,8 @@ local servers = {}
 
 local START_SECONDS, ATTEMPTS = 30, 5
 
+local given = {} -- ports handed out by this process
+
 ---@class Server
 ---@field directory string
 local Server = {}
@@ -53,7 +55,8 @@ function servers.free_port()
   repeat
     local high, low = random:read(2):byte(1, 2)
     port = 20000 + (high * 256 + low) % 12000
-  until not taken[port]
+  until not taken[port] and not given[port]
+  given[port] = true
   random:close()
   return port
 end
@@ -77,8 +80,8 @@ local function runs(pid)
   return state ~= nil and state ~= "Z"
 end
 
--- Runs a shell command in `directory` until stop(), which removes the directory. `ready` is a URL that answers
--- once it serves. Returns nil and the log when the command ends before that.
+-- Runs a shell command in `directory` until stop(), which removes the directory. `ready` is a URL that
+-- answers once it serves. Returns nil and the log when the command ends before that.
 local function spawn(directory, command, ready)
   local keeper = assert(io.popen(([[
     cd %s && exec >log 2>&1
@@ -152,8 +155,8 @@ local LOCATIONS = [[
 ]]
 
 ---nginx with plain HTTP, HTTPS with HTTP/1.1 only, and HTTPS with HTTP/2: fields `http`, `https`, `http2`
----(URLs without a slash at the end) and `ca`. Files below `directory`/www are served. `options.config` replaces
----the configuration, `options.prefix` goes before the command ("taskset -c 1").
+---(URLs without a slash at the end) and `ca`. Files below `directory`/www are served. `options.config`
+---replaces the configuration, `options.prefix` goes before the command ("taskset -c 1").
 ---@param options? { config: string, prefix: string }
 ---@return Server
 function servers.nginx(options)
@@ -163,7 +166,7 @@ function servers.nginx(options)
     values.HTTP, values.HTTPS, values.HTTP2 = servers.free_port(), servers.free_port(), servers.free_port()
     local config = (options.config or NGINX):gsub("@([A-Z0-9]+)@", values)
     servers.write(directory .. "/nginx.conf", config)
-    local command = (options.prefix or "") .. " /usr/sbin/nginx -p . -e error.log -c " .. directory .. "/nginx.conf"
+    local command = (options.prefix or "") .. " /usr/sbin/nginx -p . -e log -c " .. directory .. "/nginx.conf"
     local server, log = spawn(directory, command, ("http://127.0.0.1:%d/"):format(values.HTTP))
     if not server then return nil, log end
     server.http = "http://127.0.0.1:" .. values.HTTP

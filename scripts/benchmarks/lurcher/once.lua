@@ -1,0 +1,3 @@
+-- URL: one request, its body on stdout.
+
+io.write(assert(require("lurcher.http").get((...))).body)

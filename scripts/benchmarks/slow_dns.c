@@ -1,0 +1,16 @@
+/* LD_PRELOAD library: looking up "slow.test" takes three seconds and fails; other names resolve as ever. */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+  if (name && strcmp(name, "slow.test") == 0) {
+    sleep(3);
+    return EAI_NONAME;
+  }
+  int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+  *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+  return real(name, service, hints, result);
+}
