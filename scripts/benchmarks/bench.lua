@@ -60,8 +60,8 @@ end
 function bench.run(command, seconds)
   local environment, program = command:match("^([%w_]+=%S+)%s+(.*)$")
   local result, log = os.tmpname(), os.tmpname()
-  local pipe = assert(io.popen(("timeout %d %smeasure %d %s env %s %s 2>%s"):format(seconds or 120, bench.programs,
-    bench.client_core, result, environment or "", program or command, log)))
+  local pipe = assert(io.popen(("timeout %d %smeasure %d %s env %s %s 2>%s"):format(seconds or 120,
+    bench.programs, bench.client_core, result, environment or "", program or command, log)))
   local output = pipe:read("*a")
   pipe:close()
   local decoded, measured = pcall(cjson.decode, read(result))
@@ -78,7 +78,7 @@ function bench.run(command, seconds)
     end
   end
   if run.status and run.status ~= 0 then
-    run.failure = "exit status " .. run.status .. ": " .. run.log:sub(1, 300)
+    run.failure = "exit status " .. run.status .. ": " .. run.log:sub(1, 300):gsub("%s+", " ")
   end
   return run
 end
@@ -98,15 +98,19 @@ function bench.medians(runs, fields)
   local result = {}
   for _, field in ipairs(fields) do
     local values = {}
-    for _, run in ipairs(runs) do values[#values + 1] = run[field] end
+    for _, run in ipairs(runs) do
+      if not run.failure then values[#values + 1] = run[field] end
+    end
     result[field] = bench.median(values)
   end
   return result
 end
 
----Tells on stderr what is being done.
+local terminal = os.execute("test -t 2") == 0
+
+---Tells on a terminal what is being done.
 function bench.progress(...)
-  if not bench.options.json then io.stderr:write("\r\27[K", string.format(...)) end
+  if terminal then io.stderr:write("\r\27[K", string.format(...)) end
 end
 
 ---How often each measurement is repeated.

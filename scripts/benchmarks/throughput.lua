@@ -57,7 +57,8 @@ local function peers(bench)
     peer("node fetch", "node", "node " .. fetch, { 10000, 6000, 5000 }),
     peer("aiohttp", python .. "aiohttp", "/usr/bin/python3 " .. bench.peers .. "client_aiohttp.py",
       { 4000, 4000, 3000 }),
-    peer("httpx", python .. "httpx", "/usr/bin/python3 " .. bench.peers .. "client_httpx.py", { 900, 500, 300 }),
+    peer("httpx", python .. "httpx", "/usr/bin/python3 " .. bench.peers .. "client_httpx.py",
+      { 900, 500, 300 }),
   }
 end
 
