@@ -19,7 +19,8 @@ for i = 3, #arg do
   -- A line for every 24 bytes: no compiler has to take a line of a hundred thousand characters.
   local lines = {}
   for at = 1, #bytecode, 24 do lines[#lines + 1] = table.concat({ bytecode:byte(at, at + 23) }, ",") end
-  arrays[#arrays + 1] = ("static const unsigned char %s[] = {\n%s};\n"):format(symbol, table.concat(lines, ",\n"))
+  arrays[#arrays + 1] = ("static const unsigned char %s[] = {\n%s};\n"):format(symbol,
+    table.concat(lines, ",\n"))
   entries[#entries + 1] = ('  {"%s", %s, sizeof %s},\n'):format(name, symbol, symbol)
 end
 
