@@ -61,7 +61,8 @@ end })
 
 local function shown(value)
   if type(value) == "string" then
-    return #value <= 40 and ("%q"):format(value):gsub("\\\n", "\\n") or "a string of " .. #value .. " bytes"
+    if #value > 40 then return "a string of " .. #value .. " bytes" end
+    return '"' .. value:gsub("[%c\"\\]", function(c) return ("\\x%02x"):format(c:byte()) end) .. '"'
   elseif type(value) == "number" or type(value) == "boolean" then
     return tostring(value)
   end
@@ -141,6 +142,22 @@ function check.unknown(name, candidates, noun)
   return ("unknown %s '%s'%s"):format(noun, name, near and ("; did you mean '%s'?"):format(near) or "")
 end
 
+---Checks one named option.
+---@param name any
+---@param value any
+---@param known table<string, string|true|function> name -> type spec
+---@param what? string named in messages: "http.get"
+function check.option(name, value, known, what)
+  local spec = known[name]
+  if spec == nil then
+    raise((what and what .. ": " or "") .. check.unknown(name, known))
+  end
+  local wanted = check.mismatch(value, spec)
+  if wanted then
+    raise(("%soption '%s' must be %s, got %s"):format(what and what .. ": " or "", name, wanted, shown(value)))
+  end
+end
+
 ---Checks a table of options: every key must be known, every value fit its spec.
 ---@param opts table? nil is fine
 ---@param known table<string, string|true|function> name -> type spec
@@ -151,16 +168,7 @@ function check.options(opts, known, what)
   if type(opts) ~= "table" then
     raise(("%soptions must be a table, got %s"):format(what and what .. ": " or "", shown(opts)))
   end
-  for name, value in pairs(opts) do
-    local spec = known[name]
-    if spec == nil then
-      raise(("%s%s"):format(what and what .. ": " or "", check.unknown(name, known)))
-    end
-    local wanted = check.mismatch(value, spec)
-    if wanted then
-      raise(("%soption '%s' must be %s, got %s"):format(what and what .. ": " or "", name, wanted, shown(value)))
-    end
-  end
+  for name, value in pairs(opts) do check.option(name, value, known, what) end
   return opts
 end
 

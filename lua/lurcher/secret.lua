@@ -4,10 +4,12 @@
 ---@class lurcher.Secret
 local Secret = { __name = "lurcher.Secret", __metatable = "lurcher.Secret" }
 
--- The text behind each secret. Weak keys: a value is scrubbed from messages as long as somebody holds its secret.
+-- The text behind each secret. Weak keys: a value is scrubbed from messages while somebody holds its secret.
 local texts = setmetatable({}, { __mode = "k" })
 -- What a secret was put together from, so that the parts stay scrubbed as long as the whole.
 local parts = setmetatable({}, { __mode = "k" })
+-- Other spellings of a secret, such as the percent-encoded one: a list each.
+local spellings = setmetatable({}, { __mode = "k" })
 
 local MASK = "***"
 local SHORTEST = 4 -- shorter values would blank out ordinary text
@@ -49,18 +51,35 @@ function secret.reveal(value)
   return value
 end
 
+---Notes another spelling of a secret's text that must not be shown either.
+---@param value lurcher.Secret
+---@param text string
+function secret.also(value, text)
+  local list = spellings[value] or {}
+  spellings[value] = list
+  for i = 1, #list do
+    if list[i] == text then return end
+  end
+  list[#list + 1] = text
+end
+
+local function blank_out(text, value)
+  if #value < SHORTEST then return text end
+  local from = text:find(value, 1, true)
+  while from do
+    text = text:sub(1, from - 1) .. MASK .. text:sub(from + #value)
+    from = text:find(value, from + #MASK, true)
+  end
+  return text
+end
+
 ---Replaces every known secret in a text by ***.
 ---@param text string
 ---@return string
 function secret.scrub(text)
-  for _, value in pairs(texts) do
-    if #value >= SHORTEST then
-      local from = text:find(value, 1, true)
-      while from do
-        text = text:sub(1, from - 1) .. MASK .. text:sub(from + #value)
-        from = text:find(value, from + #MASK, true)
-      end
-    end
+  for _, value in pairs(texts) do text = blank_out(text, value) end
+  for _, list in pairs(spellings) do
+    for i = 1, #list do text = blank_out(text, list[i]) end
   end
   return text
 end

@@ -1,0 +1,186 @@
+--- Clients: a pool, limits, cookies and defaults, and the chain of layers each request goes down.
+---
+---   middleware → redirect → retry → cookies → auth → hooks → transport
+---
+--- A layer is `function(request, next)`. The chain is put together once per client.
+
+local auth = require "lurcher.auth"
+local check = require "lurcher.check"
+local cookies = require "lurcher.cookies"
+local errors = require "lurcher.errors"
+local middleware = require "lurcher.middleware"
+local native = require "lurcher.native.http"
+local options = require "lurcher.options"
+local plan = require "lurcher.plan"
+local redirect = require "lurcher.redirect"
+local request = require "lurcher.request"
+local retry = require "lurcher.retry"
+local stream = require "lurcher.stream"
+local task = require "lurcher.task"
+local transport = require "lurcher.transport"
+
+local new_plain = request.plain
+
+---@class lurcher.Client
+---@field cookies lurcher.CookieJar|false
+local Client = { __name = "lurcher.Client" }
+Client.__index = Client
+
+local client = {}
+
+local function bind(layer, next)
+  return function(its_request)
+    return layer(its_request, next)
+  end
+end
+
+-- The layers of a client, outermost first, as one function(request).
+local function chain(self, functions)
+  local layers = {}
+  if functions and #functions > 0 then
+    layers[1] = middleware.expose
+    for _, fn in ipairs(functions) do layers[#layers + 1] = middleware.wrap(fn) end
+    layers[#layers + 1] = middleware.enter
+  end
+  layers[#layers + 1] = redirect.layer
+  layers[#layers + 1] = retry.layer
+  if self.cookies then layers[#layers + 1] = cookies.layer end
+  layers[#layers + 1] = auth.layer
+  if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
+  local run = transport.send
+  for i = #layers, 1, -1 do run = bind(layers[i], run) end
+  return run
+end
+
+local function assemble(merged, pool, jar)
+  local self = setmetatable({
+    pool = pool, cookies = jar, hooks = merged.hooks or {}, base_url = merged.base_url or false,
+    plan = plan.new(merged), last_url = false, last_address = false,
+  }, Client)
+  self.run = chain(self, merged.middleware)
+  return self
+end
+
+---Makes a client.
+---@param opts table?
+---@return lurcher.Client
+function client.new(opts)
+  local merged = options.merge({}, options.check_client(opts, "http.client"))
+  local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
+  return assemble(merged, native.pool(limits), merged.cookies ~= false and cookies.jar())
+end
+
+---A client with changed defaults that shares the pool, the limits and the cookies.
+---@param opts table?
+---@return lurcher.Client
+function Client:extend(opts)
+  opts = options.check_client(opts, "client:extend")
+  if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
+  local jar = self.cookies
+  if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
+  return assemble(options.merge(self.plan.options, opts), self.pool, jar)
+end
+
+---@param value any
+---@return boolean
+function client.is(value)
+  return type(value) == "table" and getmetatable(value) == Client
+end
+
+-- The response, when its status is what the call expects. A stream is expected to be no error: its reader would take
+-- the error's text for data.
+local function expected(its_request, res)
+  local wanted = its_request.options and its_request.options.expect
+  if its_request.stream then return stream.expect(res, wanted) end
+  if wanted then return res:expect(wanted) end
+  return res
+end
+
+-- The end of each call that is not plain: expectations and the hooks for errors.
+local function finish(self, its_request, res, err)
+  if res then res, err = expected(its_request, res) end
+  if not res then middleware.fire(self.hooks.error, err) end
+  return res, err
+end
+
+-- A call with options. Apart from the plain one, which must be short.
+local function call(self, method, url, opts, what)
+  local its_request, err = request.new(self, method, url, opts, what)
+  if not its_request then return finish(self, nil, nil, err) end
+  return finish(self, its_request, self.run(its_request))
+end
+
+-- A call without options.
+local function plain(self, method, url)
+  local its_request, err = new_plain(self, method, url)
+  if not its_request then return finish(self, nil, nil, err) end
+  if self.hooks.error then return finish(self, its_request, self.run(its_request)) end
+  return self.run(its_request)
+end
+
+local function check_self(self, what)
+  if not client.is(self) then errors.raise(("call it with a colon: client:%s(…)"):format(what)) end
+end
+
+for _, method in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" } do
+  local name = method:lower()
+  local what = "client:" .. name
+  Client[name] = function(self, url, opts)
+    if getmetatable(self) ~= Client then check_self(self, name) end
+    if opts == nil then return plain(self, method, url) end
+    return call(self, method, url, opts, what)
+  end
+end
+
+---@param method string
+---@param url string
+---@param opts? table
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function Client:request(method, url, opts)
+  check_self(self, "request")
+  method = request.method(method)
+  if opts == nil then return plain(self, method, url) end
+  return call(self, method, url, opts, "client:request")
+end
+
+---Returns when the headers are there. With `fn`: calls fn(res), closes the response however fn ends, and returns what
+---fn returned.
+---@param method string
+---@param url string
+---@param opts? table
+---@param fn? fun(res: lurcher.Response): ...
+function Client:stream(method, url, opts, fn)
+  check_self(self, "stream")
+  if fn == nil and type(opts) == "function" then opts, fn = nil, opts end
+  check.argument(fn, "callable|nil", 4, "client:stream")
+  method = request.method(method)
+  if opts ~= nil then check.argument(opts, "table", 3, "client:stream") end
+  local res, err = call(self, method, url, options.overlay(opts, { stream = true }), "client:stream")
+  if not res or not fn then return res, err end
+  return task.scope(function(scope)
+    scope:defer(function() res:close() end)
+    return fn(res)
+  end)
+end
+
+---Requests in flight, waiting, connections, …: see the README.
+---@return table
+function Client:stats()
+  check_self(self, "stats")
+  return self.pool:stats()
+end
+
+---Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same way.
+function Client:close()
+  check_self(self, "close")
+  self.pool:close()
+end
+
+function Client:__tostring()
+  return "lurcher.Client" .. (self.base_url and " of " .. require("lurcher.redact").url(self.base_url) or "")
+end
+
+client.metatable = Client
+
+return client

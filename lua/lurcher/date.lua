@@ -1,0 +1,43 @@
+--- Dates as HTTP writes them, read as leniently as RFC 6265 section 5.1.1 asks for: the three formats of RFC 9110
+--- and what else servers send.
+
+local date = {}
+
+local MONTHS = { jan = 1, feb = 2, mar = 3, apr = 4, may = 5, jun = 6,
+  jul = 7, aug = 8, sep = 9, oct = 10, nov = 11, dec = 12 }
+local MONTH_DAYS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+-- Days from 1970-01-01 to a day of the Gregorian calendar.
+local function days_since_epoch(year, month, day)
+  if month <= 2 then year = year - 1 end
+  local era = math.floor(year / 400)
+  local year_of_era = year - era * 400
+  local day_of_year = math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1
+  local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
+  return era * 146097 + day_of_era - 719468
+end
+
+---Seconds since 1970 (UTC), or nil when the text is no date.
+---@param text string
+---@return integer?
+function date.parse(text)
+  local hour, minute, second, day, month, year
+  for token in text:gmatch("[^%s,;%-/]+") do
+    if not hour and token:find("^%d%d?:%d%d?:%d%d?") then
+      hour, minute, second = token:match("^(%d+):(%d+):(%d+)")
+    elseif not day and token:find("^%d%d?$") then
+      day = tonumber(token)
+    elseif not month and MONTHS[token:sub(1, 3):lower()] then
+      month = MONTHS[token:sub(1, 3):lower()]
+    elseif not year and token:find("^%d%d%d?%d?$") then
+      year = tonumber(token)
+    end
+  end
+  if not (hour and day and month and year) then return nil end
+  hour, minute, second = tonumber(hour), tonumber(minute), tonumber(second)
+  if year < 70 then year = year + 2000 elseif year < 100 then year = year + 1900 end
+  if year < 1601 or day < 1 or day > MONTH_DAYS[month] or hour > 23 or minute > 59 or second > 60 then return nil end
+  return days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
+end
+
+return date

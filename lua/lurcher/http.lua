@@ -1,0 +1,47 @@
+--- HTTP requests: `http.get(url, opts)` and the like on the process's default client, `http.client(opts)` for one of
+--- your own.
+
+local auth = require "lurcher.auth"
+local check = require "lurcher.check"
+local client = require "lurcher.client"
+local secret = require "lurcher.secret"
+
+local http = {
+  basic = auth.basic,
+  bearer = auth.bearer,
+  client = client.new,
+}
+
+-- Made when it is first used: a script with clients of its own pays nothing.
+local default
+
+local function default_client()
+  default = default or client.new()
+  return default
+end
+
+for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+  local verb = client.metatable[name]
+  http[name] = function(url, opts)
+    return verb(default or default_client(), url, opts)
+  end
+end
+
+---@param method string
+---@param url string
+---@param opts? table
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function http.request(method, url, opts)
+  return default_client():request(method, url, opts)
+end
+
+---Marks a string so that it never prints, logs or records: tostring gives "***".
+---@param text string
+---@return lurcher.Secret
+function http.secret(text)
+  check.argument(text, "string", 1, "http.secret")
+  return secret.new(text)
+end
+
+return http

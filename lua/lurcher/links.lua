@@ -1,0 +1,57 @@
+--- The Link header (RFC 8288): `<https://h/items?page=2>; rel="next", …`.
+
+local url = require "lurcher.native.url"
+
+local links = {}
+
+-- One parameter from `at` on: name, value and where it ends.
+local function parameter(text, at)
+  local name, after = text:match("^%s*;%s*([^%s=;,\"]+)%s*()", at)
+  if not name then return nil end
+  local equals = text:match("^=%s*()", after)
+  if not equals then return name, "", after end
+  if text:sub(equals, equals) ~= '"' then
+    local value, stop = text:match("^([^;,%s]*)()", equals)
+    return name, value, stop
+  end
+  local position = equals + 1
+  while true do
+    local mark = text:find('["\\]', position)
+    if not mark then return name, text:sub(equals + 1), #text + 1 end
+    if text:sub(mark, mark) == '"' then
+      return name, (text:sub(equals + 1, mark - 1):gsub("\\(.)", "%1")), mark + 1
+    end
+    position = mark + 2
+  end
+end
+
+---@param text string the header's value, lines joined by ", "
+---@param base string the URL relative references are resolved against
+---@return table<string, table> by_relation each has url, rel and the other parameters; the first of a kind counts
+function links.parse(text, base)
+  local by_relation, at = {}, 1
+  while true do
+    local reference, after = text:match("^[%s,]*<([^>]*)>()", at)
+    if not reference then
+      local next_open = text:find(",%s*<", at) -- skip what is no link
+      if not next_open then return by_relation end
+      at = next_open
+    else
+      local link = { url = url.join(base, reference) or reference }
+      local name, value, stop = parameter(text, after)
+      while name do
+        name = name:lower()
+        if link[name] == nil then link[name] = value end
+        after = stop
+        name, value, stop = parameter(text, after)
+      end
+      for relation in (link.rel or ""):gmatch("%S+") do
+        relation = relation:lower()
+        by_relation[relation] = by_relation[relation] or link
+      end
+      at = after
+    end
+  end
+end
+
+return links

@@ -1,0 +1,253 @@
+--- The options of clients and requests: which there are, what they may be, and how a request's are laid over its
+--- client's.
+
+local check = require "lurcher.check"
+local errors = require "lurcher.errors"
+local secret = require "lurcher.secret"
+
+local options = {}
+
+local raise = errors.raise
+
+-- A string, or a secret that stands for one.
+local function text(value)
+  if type(value) == "string" or secret.is(value) then return nil end
+  return "a string"
+end
+
+local function text_or_false(value)
+  if value == false then return nil end
+  return text(value)
+end
+
+local function text_list(value)
+  if type(value) ~= "table" then return "a list of strings" end
+  for i = 1, #value do
+    if type(value[i]) ~= "string" then return "a list of strings" end
+  end
+  return nil
+end
+
+local function whole_or_false(value)
+  if value == false or type(value) == "number" and value >= 0 and value % 1 == 0 then return nil end
+  return "a whole number or false"
+end
+
+local function function_list(value)
+  if type(value) ~= "table" then return "a list of functions" end
+  for i = 1, #value do
+    if check.mismatch(value[i], "callable") then return "a list of functions" end
+  end
+  for key in pairs(value) do
+    if type(key) ~= "number" then return "a list of functions" end
+  end
+  return nil
+end
+
+local function auth(value)
+  if value == false or not check.mismatch(value, "callable") then return nil end
+  if type(value) == "table" and (value.header or value[1] ~= nil and value[2] ~= nil) then return nil end
+  return '{"user", "password"}, http.basic(…), http.bearer(…), a function or false'
+end
+
+local function method_list(value)
+  return text_list(value) and "a list of methods" or nil
+end
+
+local function status_list(value)
+  if type(value) ~= "table" then return "a list of statuses" end
+  for i = 1, #value do
+    if check.mismatch(value[i], "integer") then return "a list of statuses" end
+  end
+  return nil
+end
+
+local function string_map(value)
+  if type(value) ~= "table" then return "a map of strings" end
+  for key, entry in pairs(value) do
+    if type(key) ~= "string" or entry ~= false and type(entry) ~= "string" then return "a map of strings" end
+  end
+  return nil
+end
+
+-- Tables with fixed keys. Their entries are checked when they are given, and merged by key.
+local TABLES = {
+  timeout = { connect = "positive|false", read = "positive|false", write = "positive|false",
+    total = "positive|false", queue = "positive|false" },
+  limits = { inflight = "count|false", per_origin = "count|false", idle = whole_or_false,
+    idle_timeout = "seconds|false", rate = "positive|false", burst = "count" },
+  retry = { attempts = "count", base = "seconds", factor = "positive", max_wait = "seconds|false",
+    statuses = status_list, methods = method_list, retry_after = "boolean", max_retry_after = "seconds|false" },
+  tls = { verify = "boolean", min = "'1.0'|'1.1'|'1.2'|'1.3'", ca = "string|false", cert = "string|false",
+    key = "string|false", key_password = text_or_false, server_name = "string|false",
+    pins = function(value)
+      if value == false or type(value) == "string" then return nil end
+      return text_list(value)
+    end },
+  hooks = { request = function_list, response = function_list, retry = function_list, redirect = function_list,
+    error = function_list },
+}
+
+-- Options that a client has, and a request may have too.
+local SHARED = {
+  headers = "table", params = "table|false", auth = auth,
+  timeout = "positive|table|false", redirects = whole_or_false, retry = "count|table|boolean",
+  http_version = "'auto'|'1.1'|'2'|'2-prior-knowledge'", decompress = "boolean",
+  max_body = "size|false", max_headers = "size|false", tls = "table",
+  unix_socket = "string|false", local_address = "string|false", resolve = string_map, ip = "'4'|'6'|false",
+  user_agent = text_or_false, secret_headers = text_list, allow_downgrade = "boolean", name = "string|false",
+}
+
+local CLIENT_ONLY = {
+  base_url = "string|false", limits = "table", cookies = "boolean", middleware = function_list, hooks = "table",
+}
+
+local REQUEST_ONLY = {
+  body = text_or_false, json = true, form = "table|false", stream = "boolean",
+  expect = function(value)
+    if value == false then return nil end
+    return options.expect_mismatch(value)
+  end,
+  retryable = "boolean", idempotency_key = function(value)
+    if type(value) == "boolean" then return nil end
+    return text(value) and "true or a string"
+  end,
+  raw_target = "string|false", expect_continue = "boolean",
+}
+
+local CLIENT, REQUEST = {}, {}
+for name, spec in pairs(SHARED) do CLIENT[name], REQUEST[name] = spec, spec end
+for name, spec in pairs(CLIENT_ONLY) do CLIENT[name] = spec end
+for name, spec in pairs(REQUEST_ONLY) do REQUEST[name] = spec end
+
+-- What the connection and transfer below need to know: a request that gives one of these needs a profile of its own.
+options.IN_PROFILE = {
+  timeout = true, http_version = true, decompress = true, max_body = true, max_headers = true, tls = true,
+  unix_socket = true, local_address = true, resolve = true, ip = true, raw_target = true,
+}
+
+options.DEFAULT_TIMEOUT = { connect = 10, read = 30, write = 30, total = 300, queue = false }
+options.DEFAULT_LIMITS = { inflight = 256, per_origin = 64, idle = 100, idle_timeout = 15, rate = false, burst = 1 }
+options.DEFAULT_TLS = { verify = true, min = "1.2" }
+
+---What a value of `expect` should have been, or nil.
+function options.expect_mismatch(value)
+  if type(value) == "table" and #value > 0 then
+    for i = 1, #value do
+      local wanted = options.expect_mismatch(value[i])
+      if wanted then return wanted end
+    end
+    return nil
+  end
+  if type(value) == "number" and value % 1 == 0 and value >= 100 and value <= 999 then return nil end
+  if type(value) == "string" and value:find("^[1-5]xx$") then return nil end
+  return 'a status, "2xx", or a list of these'
+end
+
+-- Checks the entries of an option that is a table with fixed keys.
+local function check_entries(name, entries, what)
+  local known = TABLES[name]
+  if known and type(entries) == "table" then check.options(entries, known, ("%s: %s"):format(what, name)) end
+end
+
+---Checks the options of a client.
+---@param opts table?
+---@param what string
+---@return table opts
+function options.check_client(opts, what)
+  if opts == nil then return {} end
+  if type(opts) ~= "table" then check.options(opts, CLIENT, what) end
+  for name, value in pairs(opts) do
+    if REQUEST_ONLY[name] ~= nil then
+      raise(("%s: option '%s' belongs to a request, not to a client"):format(what, name))
+    end
+    check.option(name, value, CLIENT, what)
+    check_entries(name, value, what)
+  end
+  return opts
+end
+
+local IS_BODY = { body = true, json = true, form = true }
+
+---Checks the options of a request. Tells whether they need a profile of their own.
+---@param opts table
+---@param what string
+---@return boolean needs_profile
+function options.check_request(opts, what)
+  if type(opts) ~= "table" then check.options(opts, REQUEST, what) end
+  local needs_profile, body = false, nil
+  for name, value in pairs(opts) do
+    if CLIENT_ONLY[name] ~= nil then
+      raise(("%s: option '%s' belongs to the client: give it to http.client or client:extend")
+        :format(what, name))
+    end
+    check.option(name, value, REQUEST, what)
+    check_entries(name, value, what)
+    if options.IN_PROFILE[name] then needs_profile = true end
+    if IS_BODY[name] and value ~= false then
+      if body then raise(("%s: '%s' and '%s' exclude each other: give one body"):format(what, body, name)) end
+      body = name
+    end
+  end
+  return needs_profile
+end
+
+---Lays one table over another by key; false stays as a value.
+---@param below table?
+---@param above table?
+---@return table
+function options.overlay(below, above)
+  local merged = {}
+  for key, value in pairs(below or {}) do merged[key] = value end
+  for key, value in pairs(above or {}) do merged[key] = value end
+  return merged
+end
+
+-- timeout = 5 stands for {total = 5}; false for no limit of any kind.
+local function timeout_table(value)
+  if type(value) == "number" then return { total = value } end
+  if value == false then return { connect = false, read = false, write = false, total = false, queue = false } end
+  return value
+end
+
+-- retry = 5 stands for {attempts = 5}, true for the default.
+local function retry_table(value)
+  if type(value) == "number" then return { attempts = value } end
+  if value == true then return {} end
+  return value
+end
+
+local MERGED = { tls = true, resolve = true, hooks = true, limits = true }
+
+---The options that hold when `above` is given on top of `below`. Headers and params are kept as lists of layers,
+---because theirs are merged by rules of their own.
+---@param below table as this function made it, or {}
+---@param above table checked options
+---@return table
+function options.merge(below, above)
+  local merged = options.overlay(below, above)
+  for name in pairs(MERGED) do
+    if type(above[name]) == "table" and type(below[name]) == "table" then
+      merged[name] = options.overlay(below[name], above[name])
+    end
+  end
+  if above.timeout ~= nil then merged.timeout = options.overlay(below.timeout, timeout_table(above.timeout)) end
+  if above.retry ~= nil then
+    local policy = retry_table(above.retry)
+    merged.retry = policy and options.overlay(below.retry or nil, policy)
+  end
+  merged.headers, merged.params = below.headers or {}, below.params or {}
+  if above.headers then
+    merged.headers = options.overlay(merged.headers)
+    table.insert(merged.headers, above.headers)
+  end
+  if above.params == false then
+    merged.params = {}
+  elseif above.params and next(above.params) ~= nil then
+    merged.params = options.overlay(merged.params)
+    table.insert(merged.params, above.params)
+  end
+  return merged
+end
+
+return options

@@ -1,0 +1,123 @@
+--- Query parameters and forms: maps and lists of pairs, merged in layers, in the end one encoded string.
+
+local errors = require "lurcher.errors"
+local secret = require "lurcher.secret"
+
+local raise = errors.raise
+
+local query = {}
+
+local function escape_byte(c)
+  return ("%%%02X"):format(c:byte())
+end
+
+---Percent-encodes all but letters, digits and "-._~".
+---@param text string
+---@return string
+local function encode(text)
+  return (text:gsub("[^%w%-._~]", escape_byte))
+end
+
+-- The encoded text of one scalar; `space` is what stands for a blank.
+local function encode_value(key, value, space, what)
+  local kind = type(value)
+  if kind == "number" then
+    if value ~= value or value == math.huge or value == -math.huge then
+      raise(("%s '%s' must be a finite number"):format(what, key))
+    end
+    return (value % 1 == 0 and math.abs(value) < 2 ^ 53) and ("%d"):format(value) or encode(("%.17g"):format(value))
+  elseif kind == "boolean" then
+    return tostring(value)
+  end
+  local text = secret.reveal(value)
+  if type(text) ~= "string" then
+    raise(("%s '%s' must be a string, a number, a boolean, or a list of these, got a %s"):format(what, key, kind))
+  end
+  local encoded = encode(text)
+  if space ~= "%20" then encoded = encoded:gsub("%%20", space) end
+  if secret.is(value) then secret.also(value, encoded) end
+  return encoded
+end
+
+local function is_pair_list(params)
+  return type(params[1]) == "table"
+end
+
+-- Appends "key=value" once per value.
+local function append(out, key, value, space, what)
+  if type(key) ~= "string" then
+    raise(("%s names must be strings, got %s (an ordered list has the form { {\"a\", 1}, {\"b\", 2} })")
+      :format(what, tostring(key)))
+  end
+  local name = encode_value(key, key, space, what)
+  if type(value) == "table" and not secret.is(value) then
+    for i = 1, #value do out[#out + 1] = name .. "=" .. encode_value(key, value[i], space, what) end
+  elseif value ~= nil then
+    out[#out + 1] = name .. "=" .. encode_value(key, value, space, what)
+  end
+end
+
+local function sorted_keys(map, what)
+  local keys = {}
+  for key in pairs(map) do
+    if type(key) ~= "string" then append({}, key, nil, "", what) end
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  return keys
+end
+
+---Merges layers by key: a later layer's key replaces an earlier one's, false removes it. What comes from maps is
+---sorted by key; a list of pairs keeps its order and follows.
+---@param layers table[] each a map or a list of pairs
+---@param space string "%20" or "+"
+---@param what string for messages: "parameter", "form field"
+---@return string encoded without "?"; may be empty
+function query.encode(layers, space, what)
+  local map, pair_list = {}, {}
+  for _, layer in ipairs(layers) do
+    if is_pair_list(layer) then
+      local named = {}
+      for _, pair in ipairs(layer) do
+        if type(pair) ~= "table" then raise(("a list of %ss holds pairs: { {\"a\", 1}, … }"):format(what)) end
+        if pair[1] ~= nil then named[pair[1]] = true end
+      end
+      local kept = {}
+      for _, pair in ipairs(pair_list) do
+        if not named[pair[1]] then kept[#kept + 1] = pair end
+      end
+      for name in pairs(named) do map[name] = nil end
+      for _, pair in ipairs(layer) do
+        if pair[2] ~= false then kept[#kept + 1] = pair end
+      end
+      pair_list = kept
+    else
+      local kept = {}
+      for _, pair in ipairs(pair_list) do
+        if layer[pair[1]] == nil then kept[#kept + 1] = pair end
+      end
+      pair_list = kept
+      for key, value in pairs(layer) do
+        if value == false then map[key] = nil else map[key] = value end
+      end
+    end
+  end
+  local out = {}
+  for _, key in ipairs(sorted_keys(map, what)) do append(out, key, map[key], space, what) end
+  for _, pair in ipairs(pair_list) do append(out, pair[1], pair[2], space, what) end
+  return table.concat(out, "&")
+end
+
+---Puts an encoded query behind the one a URL has already, before the fragment.
+---@param url string
+---@param encoded string
+---@return string
+function query.add(url, encoded)
+  if encoded == "" then return url end
+  local before, fragment = url:match("^([^#]*)(.*)$")
+  local last = before:sub(-1)
+  local joint = not before:find("?", 1, true) and "?" or (last == "?" or last == "&") and "" or "&"
+  return before .. joint .. encoded .. fragment
+end
+
+return query

@@ -1,0 +1,240 @@
+--- Responses. What nearly every script asks for is there at once; the rest is made from the header block and the
+--- transfer's record when it is asked for.
+
+local check = require "lurcher.check"
+local charset = require "lurcher.charset"
+local cookies = require "lurcher.cookies"
+local errors = require "lurcher.errors"
+local json = require "lurcher.json"
+local links = require "lurcher.links"
+local native = require "lurcher.native.http"
+local options = require "lurcher.options"
+local redact = require "lurcher.redact"
+
+local head_next = native.head_next
+
+local response = {}
+
+---@class lurcher.Response
+---@field status integer
+---@field reason string the server's words, may be ""
+---@field ok boolean status 200 to 299
+---@field http_version string "1.0", "1.1" or "2"
+---@field url string the final one, without userinfo
+---@field method string the final one
+---@field headers table<string, string> any case; repeated headers joined by ", "
+---@field body string? nil while it is streamed
+---@field elapsed number seconds from the dispatch of this attempt to its end
+---@field timings table queue, dns, connect, tls, first_byte, total
+---@field history lurcher.Response[] the redirects that led here
+---@field attempts integer
+---@field reused boolean the connection had served before
+---@field remote_address string
+---@field bytes_received integer
+---@field bytes_sent integer
+local Response = { __name = "lurcher.Response" }
+local methods = {}
+
+response.methods = methods
+response.metatable = Response
+
+local Headers = { __index = function(self, name)
+  return type(name) == "string" and rawget(self, name:lower()) or nil
+end }
+
+-- Fields made when they are asked for first.
+local made = {}
+
+function made.headers(self)
+  local all = {}
+  for _, name, value in head_next, self.head, 0 do
+    local key = name:lower()
+    all[key] = all[key] and all[key] .. ", " .. value or value
+  end
+  return setmetatable(all, Headers)
+end
+
+function made.history() return {} end
+
+local FROM_RECORD = { reason = true, http_version = true, timings = true, reused = true, remote_address = true,
+  bytes_received = true, bytes_sent = true, elapsed = true, dispatched = true }
+
+function Response.__index(self, key)
+  local method = methods[key]
+  if method then return method end
+  local make = made[key]
+  if make then
+    local value = make(self)
+    self[key] = value
+    return value
+  end
+  if FROM_RECORD[key] then
+    local stream = rawget(self, "stream")
+    if stream then return native.info(stream:info())[key] end -- still counting
+    for name in pairs(FROM_RECORD) do self[name] = false end
+    for name, value in pairs(native.info(self.info)) do self[name] = value end
+    return self[key]
+  end
+  return nil
+end
+
+function Response:__tostring()
+  return ("%s %s: %d %s"):format(self.method, redact.url(self.url), self.status, self.reason or "")
+end
+
+---@param value any
+---@return boolean
+function response.is(value)
+  return type(value) == "table" and getmetatable(value) == Response
+end
+
+---The first value of a header, or nil.
+---@param name string
+---@return string?
+function methods:header(name)
+  check.argument(name, "string", 1, "res:header")
+  return native.head_get(self.head, name)
+end
+
+---All values of a header, in order.
+---@param name string
+---@return string[]
+function methods:header_list(name)
+  check.argument(name, "string", 1, "res:header_list")
+  return native.head_list(self.head, name)
+end
+
+---Iterates over name and value of all headers, as they came.
+---@return fun(): string?, string?
+function methods:each_header()
+  local head, offset, name, value = self.head, 0, nil, nil
+  return function()
+    if not offset then return nil end
+    offset, name, value = head_next(head, offset)
+    return name, value
+  end
+end
+
+local function dressed(self, err)
+  err.method, err.url = self.method, redact.url(self.url)
+  err.attempts, err.elapsed = self.attempts, self.elapsed
+  return err
+end
+
+local function gathered(self)
+  if self.body == nil and self.stream then return self:read_all() end
+  return self.body or ""
+end
+
+---The body as JSON.
+---@param opts? table as for lurcher.json.decode
+---@return any value nil when the body is no JSON, then with an error
+---@return lurcher.Error? err
+function methods:json(opts)
+  local body, err = self.body, nil
+  if not body then
+    body, err = gathered(self)
+    if not body then return nil, err end
+  end
+  local value
+  value, err = json.decode(body, opts)
+  if err then return nil, dressed(self, err) end
+  return value
+end
+
+---The body as UTF-8, converted from the character set its Content-Type names.
+---@return string? text
+---@return lurcher.Error? err kind "decode"
+function methods:text()
+  local body, err = gathered(self)
+  if not body then return nil, err end
+  local text, message = charset.decode(body, self:header("Content-Type"))
+  if not text then return nil, dressed(self, errors.new { kind = "decode", message = message }) end
+  return text
+end
+
+local function matches(status, wanted)
+  if type(wanted) == "table" then
+    for i = 1, #wanted do
+      if matches(status, wanted[i]) then return true end
+    end
+    return false
+  elseif type(wanted) == "string" then
+    return math.floor(status / 100) == tonumber(wanted:sub(1, 1))
+  end
+  return status == wanted
+end
+
+local function list_words(wanted)
+  if type(wanted) ~= "table" then return tostring(wanted) end
+  local words = {}
+  for i = 1, #wanted do words[i] = list_words(wanted[i]) end
+  return table.concat(words, ", ")
+end
+
+-- The start of a body, when it is something to read.
+local function excerpt(body)
+  if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
+  local text = body:sub(1, 200):gsub("%s+", " ")
+  return ": " .. text .. (#body > 200 and "…" or "")
+end
+
+---The error for a response whose status is not the wanted one.
+---@param self lurcher.Response
+---@param wanted string what was expected, in words
+---@return lurcher.Error
+function response.status_error(self, wanted)
+  local reason = self.reason and self.reason ~= "" and " " .. self.reason or ""
+  return dressed(self, errors.new { kind = "status", response = self,
+    message = ("status %d%s, expected %s%s"):format(self.status, reason, wanted, excerpt(self.body)) })
+end
+
+---The response itself when its status is among those given (numbers, "2xx", lists of these), else nil and an error of
+---kind "status".
+---@param ... integer|string|table
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function methods:expect(...)
+  local wanted = select("#", ...) == 1 and (...) or { ... }
+  local mismatch = options.expect_mismatch(wanted)
+  if mismatch then errors.raise("res:expect wants " .. mismatch) end
+  if matches(self.status, wanted) then return self end
+  return nil, response.status_error(self, list_words(wanted))
+end
+
+---The Link header, by relation: `res:links().next.url` is absolute.
+---@return table<string, table>
+function methods:links()
+  return links.parse(native.head_join(self.head, "Link") or "", self.url)
+end
+
+---The cookies this response set.
+---@return lurcher.Cookie[]
+function methods:cookies()
+  return cookies.parse(native.head_list(self.head, "Set-Cookie"), self.url)
+end
+
+---Gives up a streamed response; does nothing for others.
+function methods:close() end
+
+---A response that did not come from the network, from `fields` status, headers (a map), body.
+---@param fields table
+---@param request lurcher.Request
+---@return lurcher.Response
+function response.made(fields, request)
+  check.options(fields, { status = "integer", headers = "table", body = "string", reason = "string" }, "a response")
+  local block = {}
+  for name, value in pairs(fields.headers or {}) do
+    for _, line in ipairs(type(value) == "table" and value or { value }) do
+      block[#block + 1] = ("%s: %s\r\n"):format(name, line)
+    end
+  end
+  table.sort(block)
+  local status = fields.status or 200
+  return setmetatable({ status = status, ok = status >= 200 and status < 300, body = fields.body or "",
+    method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
+    head = table.concat(block), reason = fields.reason or "", http_version = "1.1", timings = {}, reused = false,
+    remote_address = "", bytes_received = 0, bytes_sent = 0, elapsed = 0 }, Response)
+end
+
+return response

@@ -1,0 +1,173 @@
+--- Streamed responses: the body is read by the script, piece by piece, and waits in the socket meanwhile.
+
+local check = require "lurcher.check"
+local errors = require "lurcher.errors"
+local json = require "lurcher.json"
+local redact = require "lurcher.redact"
+local response = require "lurcher.response"
+local task = require "lurcher.task"
+
+local stream = {}
+
+local LONGEST_LINE = 1024 * 1024
+local MOST_OF_ERROR = 64 * 1024
+
+-- Open streams by the task that opened them: a task closes what it left unread.
+local open_of = setmetatable({}, { __mode = "k" })
+
+local function adopt(res)
+  local current = task.current()
+  local open = open_of[current]
+  if not open then
+    open = {}
+    open_of[current] = open
+    task.defer(function()
+      for left in pairs(open) do left:close() end
+      open_of[current] = nil
+    end)
+  end
+  open[res] = true
+  res.open_streams = open
+end
+
+local methods = response.methods
+
+---Makes a response of its fields, `stream` among them, and has it closed when the task ends.
+function stream.response(fields)
+  local res = setmetatable(fields, response.metatable)
+  adopt(res)
+  return res
+end
+
+local function source(self, what)
+  local body = rawget(self, "stream")
+  if not body then errors.raise(what .. " works on streamed responses: give stream=true or use client:stream") end
+  return body
+end
+
+-- Nothing more will come: the stream need not be closed at the end of the task.
+local function finished(self)
+  local open = rawget(self, "open_streams")
+  if open then open[self] = nil end
+end
+
+local function failed(self, err)
+  finished(self)
+  err.method, err.url = self.method, redact.url(self.url)
+  err.attempts, err.elapsed = self.attempts, self.elapsed
+  return err
+end
+
+---Up to `size` bytes, as they come; nil at the end; nil and an error when the body was cut.
+---@param size? integer
+---@return string? bytes
+---@return lurcher.Error? err
+function methods:read(size)
+  check.argument(size, "count|nil", 1, "res:read")
+  local bytes, err = source(self, "res:read"):read(size)
+  if bytes then return bytes end
+  if err then return nil, failed(self, err) end
+  finished(self)
+  return nil
+end
+
+---All that is left of the body; nil and an error when it was cut.
+---@return string? body
+---@return lurcher.Error? err
+function methods:read_all()
+  local body = source(self, "res:read_all")
+  local parts = {}
+  while true do
+    local bytes, err = body:read()
+    if err then return nil, failed(self, err) end
+    if not bytes then break end
+    parts[#parts + 1] = bytes
+  end
+  finished(self)
+  return table.concat(parts)
+end
+
+---Iterates over the body in pieces of at most `size` bytes, as they come. Raises the error of a body that was cut,
+---after what arrived.
+---@param size? integer
+---@return fun(): string?
+function methods:chunks(size)
+  check.argument(size, "count|nil", 1, "res:chunks")
+  local body = source(self, "res:chunks")
+  return function()
+    local bytes, err = body:read(size)
+    if bytes then return bytes end
+    if err then error(failed(self, err), 0) end
+    finished(self)
+    return nil
+  end
+end
+
+---Iterates over the lines of the body, without their ends (LF or CRLF).
+---@param opts? { max: integer } bytes in one line, 1 MiB
+---@return fun(): string?
+function methods:lines(opts)
+  opts = check.options(opts, { max = "count" }, "res:lines") or {}
+  local body, max = source(self, "res:lines"), opts.max or LONGEST_LINE
+  return function()
+    local line, err = body:line(max)
+    if line then return line end
+    if err then error(failed(self, err), 0) end
+    finished(self)
+    return nil
+  end
+end
+
+---Iterates over the values of newline-delimited JSON; blank lines are skipped.
+---@return fun(): any
+function methods:ndjson()
+  local next_line, number = self:lines(), 0
+  return function()
+    local line
+    repeat
+      line, number = next_line(), number + 1
+    until not line or line:find("%S")
+    if not line then return nil end
+    local value, err = json.decode(line)
+    if err then
+      err.message = ("line %d: %s"):format(number, err.message)
+      error(failed(self, err), 0)
+    end
+    return value
+  end
+end
+
+-- The start of an error's body, for its message; a fault in it does not matter.
+local function read_excerpt(self)
+  local parts, size = {}, 0
+  repeat
+    local bytes = self.stream:read()
+    parts[#parts + 1], size = bytes, size + #(bytes or "")
+  until not bytes or size >= MOST_OF_ERROR
+  return table.concat(parts)
+end
+
+---The streamed response, when its status is `wanted`; nil: no error status; false: any. Else nil and an error of kind
+---"status"; the start of the body is then in err.response.body.
+---@param self lurcher.Response
+---@param wanted any
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function stream.expect(self, wanted)
+  if wanted == false or wanted == nil and self.status < 400 then return self end
+  if wanted and self:expect(wanted) then return self end
+  self.body = read_excerpt(self)
+  self:close()
+  if wanted then return self:expect(wanted) end
+  return nil, response.status_error(self, "one below 400 for a stream (expect=false streams any)")
+end
+
+---Gives up what was not read. May be called more than once.
+function methods:close()
+  local body = rawget(self, "stream")
+  if not body then return end
+  body:close()
+  finished(self)
+end
+
+return stream

@@ -1,0 +1,53 @@
+--- The last layer: one attempt at one hop, over the network.
+
+local native = require "lurcher.native.http"
+local redact = require "lurcher.redact"
+local response = require "lurcher.response"
+local retry = require "lurcher.retry"
+local stream = require "lurcher.stream"
+local trace = require "lurcher.trace"
+
+local perform, open, setmetatable = native.perform, native.open, setmetatable
+local Response = response.metatable
+
+local transport = {}
+
+local function failed(request, err)
+  err.method, err.url = request.method, redact.url(request.url)
+  err.attempts, err.elapsed = request.attempts, request:elapsed()
+  err.retryable = retry.is_retryable(request, err)
+  if trace.enabled then trace.attempt(request, err.kind .. (err.phase and "/" .. err.phase or "")) end
+  return nil, err
+end
+
+---Sends the request once.
+---@param request lurcher.Request
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function transport.send(request)
+  local plan = request.plan
+  if request.stream then return transport.open(request) end
+  local method = request.method
+  local status, body, head, info = perform(request.client.pool, plan.profile, method, request.url,
+    request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
+  if not status then return failed(request, body) end
+  if trace.enabled then trace.attempt(request, tostring(status), info) end
+  return setmetatable({
+    status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
+    method = method, url = request.url .. request.fragment, attempts = request.attempts,
+  }, Response)
+end
+
+---Sends the request once; the response's body is still to come.
+function transport.open(request)
+  local status, body, head, info = open(request.client.pool, request.plan.profile, request.method, request.url,
+    request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
+  if not status then return failed(request, body) end
+  if trace.enabled then trace.attempt(request, tostring(status), info) end
+  return stream.response({
+    status = status, ok = status >= 200 and status < 300, stream = body, head = head,
+    method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
+  })
+end
+
+return transport
