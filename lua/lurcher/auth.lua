@@ -1,7 +1,7 @@
 --- Authentication: what `auth` may be, and the layer that adds it to each attempt and hop.
 ---
---- A scheme is a table with `header(request)`, which gives the Authorization value (or nil and an error), or a
---- function(request, next) of the script.
+--- A scheme is a table with `header(request)`, which gives the Authorization value (or nil and an error), or
+--- a function(request, next) of the script.
 
 local base64 = require "lurcher.base64"
 local check = require "lurcher.check"
@@ -27,8 +27,8 @@ function auth.basic(user, password)
   return { header = function() return value end, holds = { user, password } }
 end
 
----A bearer token, or a function that returns one (asked before each attempt; it may block, and may return nil and an
----error).
+---A bearer token, or a function that returns one (asked before each attempt; it may block, and may return nil
+---and an error).
 ---@param token string|lurcher.Secret|function
 function auth.bearer(token)
   if check.mismatch(token, "callable") == nil then
@@ -54,8 +54,8 @@ function auth.compile(value)
   return value
 end
 
----Adds the authentication; a script's function sees a copy of the request, so that what it sets holds for this
----attempt only.
+---Adds the authentication; a script's function sees a copy of the request, so that what it sets holds for
+---this attempt only.
 function auth.layer(request, next)
   local scheme = request.auth
   if not scheme then return next(request) end

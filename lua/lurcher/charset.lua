@@ -111,8 +111,8 @@ local DECODERS = {
   ["utf-16le"] = without_mark(false, "\255\254"), ["utf-16be"] = without_mark(true, "\254\255"),
 }
 
----The text in UTF-8, or nil and what is wrong. Without a declared character set the byte order mark counts, else
----UTF-8.
+---The text in UTF-8, or nil and what is wrong. Without a declared character set the byte order mark counts,
+---else UTF-8.
 ---@param body string
 ---@param content_type string?
 ---@return string? text

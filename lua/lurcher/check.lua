@@ -1,9 +1,10 @@
---- Checks of arguments and options, made once at the edge of each public function. What does not fit raises with the
---- caller's position.
+--- Checks of arguments and options, made once at the edge of each public function. What does not fit raises
+--- with the caller's position.
 ---
---- A *type spec* says what a value may be: alternatives separated by "|", each one a Lua type's name, a word of
---- `words` below ("integer", "seconds", "false", …) or a quoted string ("'full'|'equal'"); or `true` (anything); or
---- a function(value) that returns nil when the value is fine and otherwise what would be ("a list of strings").
+--- A *type spec* says what a value may be: alternatives separated by "|", each one a Lua type's name, a word
+--- of `words` below ("integer", "seconds", "false", …) or a quoted string ("'full'|'equal'"); or `true`
+--- (anything); or a function(value) that returns nil when the value is fine and otherwise what would be ("a
+--- list of strings").
 
 local errors = require "lurcher.errors"
 

@@ -87,8 +87,8 @@ function client.is(value)
   return type(value) == "table" and getmetatable(value) == Client
 end
 
--- The response, when its status is what the call expects. A stream is expected to be no error: its reader would take
--- the error's text for data.
+-- The response, when its status is what the call expects. A stream is expected to be no error: its reader
+-- would take the error's text for data.
 local function expected(its_request, res)
   local wanted = its_request.options and its_request.options.expect
   if its_request.stream then return stream.expect(res, wanted) end
@@ -144,8 +144,8 @@ function Client:request(method, url, opts)
   return call(self, method, url, opts, "client:request")
 end
 
----Returns when the headers are there. With `fn`: calls fn(res), closes the response however fn ends, and returns what
----fn returned.
+---Returns when the headers are there. With `fn`: calls fn(res), closes the response however fn ends, and
+---returns what fn returned.
 ---@param method string
 ---@param url string
 ---@param opts? table

@@ -113,8 +113,8 @@ function cookies.parse(lines, address)
   return list
 end
 
--- True when `from` may set this cookie. A domain that is a public suffix would share it with strangers: it may only
--- be set for that very host.
+-- True when `from` may set this cookie. A domain that is a public suffix would share it with strangers: it
+-- may only be set for that very host.
 local function acceptable(cookie, from)
   if not cookie.host_only then
     if cookie.domain:sub(-1) == "." or not below_domain(from.host, cookie.domain) then return false end
@@ -252,7 +252,8 @@ local function public(cookie)
     expires = cookie.expires, secure = cookie.secure, http_only = cookie.http_only, host_only = cookie.host_only }
 end
 
----The value of a cookie that would be sent to `address`, and the cookie. Without `address`: of any with that name.
+---The value of a cookie that would be sent to `address`, and the cookie. Without `address`: of any with that
+---name.
 ---@param name string
 ---@param address? string
 ---@return string? value
@@ -276,7 +277,8 @@ end
 local SETTABLE = { name = "string", value = "string", domain = "string", path = "string", expires = "number",
   secure = "boolean", http_only = "boolean", host_only = "boolean", url = "string" }
 
----Puts a cookie into the jar: `domain` (with the hosts below it, unless `host_only`) or `url` says where it goes.
+---Puts a cookie into the jar: `domain` (with the hosts below it, unless `host_only`) or `url` says where it
+---goes.
 ---@param fields table name, value, domain or url, path, expires (Unix time), secure, http_only, host_only
 function Jar:set(fields)
   check.argument(fields, "table", 1, "cookies:set")

@@ -1,5 +1,5 @@
---- Dates as HTTP writes them, read as leniently as RFC 6265 section 5.1.1 asks for: the three formats of RFC 9110
---- and what else servers send.
+--- Dates as HTTP writes them, read as leniently as RFC 6265 section 5.1.1 asks for: the three formats of RFC
+--- 9110 and what else servers send.
 
 local date = {}
 

@@ -1,6 +1,6 @@
---- Request headers: a table that can be read and written with names in any case, keeps the order and the spelling
---- they were first set in, and refuses what would break the protocol. A value is a string, a number, a secret, or a
---- list of these for several lines; nil and false remove. `pairs` sees lower-case names.
+--- Request headers: a table that can be read and written with names in any case, keeps the order and the
+--- spelling they were first set in, and refuses what would break the protocol. A value is a string, a number,
+--- a secret, or a list of these for several lines; nil and false remove. `pairs` sees lower-case names.
 
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"

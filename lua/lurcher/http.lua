@@ -1,5 +1,5 @@
---- HTTP requests: `http.get(url, opts)` and the like on the process's default client, `http.client(opts)` for one of
---- your own.
+--- HTTP requests: `http.get(url, opts)` and the like on the process's default client, `http.client(opts)` for
+--- one of your own.
 
 local auth = require "lurcher.auth"
 local check = require "lurcher.check"

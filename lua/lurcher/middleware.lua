@@ -1,5 +1,5 @@
---- What scripts put between their calls and the network: middleware, which may change everything, and hooks, which
---- look on. An error either raises is raised to the caller.
+--- What scripts put between their calls and the network: middleware, which may change everything, and hooks,
+--- which look on. An error either raises is raised to the caller.
 
 local errors = require "lurcher.errors"
 local request = require "lurcher.request"
@@ -33,8 +33,8 @@ function middleware.expose(its_request, next)
   return next(its_request:expose())
 end
 
----The layer below the last middleware: looks at what they made of the request. The clock of the whole call goes on
----when a middleware sends it again.
+---The layer below the last middleware: looks at what they made of the request. The clock of the whole call
+---goes on when a middleware sends it again.
 function middleware.enter(its_request, next)
   local checked, err = its_request:recheck()
   if not checked then return nil, err end

@@ -1,5 +1,5 @@
---- The options of clients and requests: which there are, what they may be, and how a request's are laid over its
---- client's.
+--- The options of clients and requests: which there are, what they may be, and how a request's are laid over
+--- its client's.
 
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
@@ -120,7 +120,8 @@ for name, spec in pairs(SHARED) do CLIENT[name], REQUEST[name] = spec, spec end
 for name, spec in pairs(CLIENT_ONLY) do CLIENT[name] = spec end
 for name, spec in pairs(REQUEST_ONLY) do REQUEST[name] = spec end
 
--- What the connection and transfer below need to know: a request that gives one of these needs a profile of its own.
+-- What the connection and transfer below need to know: a request that gives one of these needs a profile of
+-- its own.
 options.IN_PROFILE = {
   timeout = true, http_version = true, decompress = true, max_body = true, max_headers = true, tls = true,
   unix_socket = true, local_address = true, resolve = true, ip = true, raw_target = true,
@@ -219,8 +220,8 @@ end
 
 local MERGED = { tls = true, resolve = true, hooks = true, limits = true }
 
----The options that hold when `above` is given on top of `below`. Headers and params are kept as lists of layers,
----because theirs are merged by rules of their own.
+---The options that hold when `above` is given on top of `below`. Headers and params are kept as lists of
+---layers, because theirs are merged by rules of their own.
 ---@param below table as this function made it, or {}
 ---@param above table checked options
 ---@return table

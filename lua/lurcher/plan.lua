@@ -1,5 +1,5 @@
---- A plan: checked and merged options, compiled into what the layers use for each request. A client has one, made
---- once; a request that overrides something gets one of its own that inherits the rest.
+--- A plan: checked and merged options, compiled into what the layers use for each request. A client has one,
+--- made once; a request that overrides something gets one of its own that inherits the rest.
 
 local auth = require "lurcher.auth"
 local errors = require "lurcher.errors"
@@ -9,7 +9,7 @@ local options = require "lurcher.options"
 local query = require "lurcher.query"
 local retry = require "lurcher.retry"
 local secret = require "lurcher.secret"
-local version = require "lurcher.version"
+local version = require "lurcher.native.version"
 
 local plan = {}
 
@@ -29,7 +29,8 @@ local function pins_text(pins)
   return type(pins) == "table" and table.concat(pins, ";") or pins
 end
 
--- The profile for merged options; what the library below refuses (a missing file, say) is the caller's mistake.
+-- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
+-- mistake.
 local function new_profile(merged, raw_target)
   local timeout = options.overlay(options.DEFAULT_TIMEOUT, merged.timeout)
   local tls = options.overlay(options.DEFAULT_TLS, merged.tls)
@@ -141,8 +142,8 @@ function plan.derive(base, opts, needs_profile)
   return self
 end
 
----The native list of the plan's headers with a content type, a Cookie line and an Authorization line (each may be
----false). The last few combinations are remembered: a session sends the same ones over and over.
+---The native list of the plan's headers with a content type, a Cookie line and an Authorization line (each
+---may be false). The last few combinations are remembered: a session sends the same ones over and over.
 ---@return userdata
 function plan.wire_with(self, content_type, cookie, authorization)
   local key = (content_type or "") .. "\n" .. (cookie or "") .. "\n" .. (authorization or "")

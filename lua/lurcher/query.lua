@@ -67,8 +67,8 @@ local function sorted_keys(map, what)
   return keys
 end
 
----Merges layers by key: a later layer's key replaces an earlier one's, false removes it. What comes from maps is
----sorted by key; a list of pairs keeps its order and follows.
+---Merges layers by key: a later layer's key replaces an earlier one's, false removes it. What comes from maps
+---is sorted by key; a list of pairs keeps its order and follows.
 ---@param layers table[] each a map or a list of pairs
 ---@param space string "%20" or "+"
 ---@param what string for messages: "parameter", "form field"

@@ -1,5 +1,5 @@
---- Requests: what travels down the layers. Built from method, URL and options here, once per call; a redirect makes a
---- changed copy.
+--- Requests: what travels down the layers. Built from method, URL and options here, once per call; a redirect
+--- makes a changed copy.
 
 local auth = require "lurcher.auth"
 local check = require "lurcher.check"
@@ -60,7 +60,8 @@ function request.method(method)
   return method
 end
 
----Puts a relative URL below a base: ("https://h/v1", "items") and ("https://h/v1", "/items") give "https://h/v1/items".
+---Puts a relative URL below a base: ("https://h/v1", "items") and ("https://h/v1", "/items") give
+---"https://h/v1/items".
 ---@param base string
 ---@param relative string
 ---@return string

@@ -1,5 +1,5 @@
---- Responses. What nearly every script asks for is there at once; the rest is made from the header block and the
---- transfer's record when it is asked for.
+--- Responses. What nearly every script asks for is there at once; the rest is made from the header block and
+--- the transfer's record when it is asked for.
 
 local check = require "lurcher.check"
 local charset = require "lurcher.charset"
@@ -189,8 +189,8 @@ function response.status_error(self, wanted)
     message = ("status %d%s, expected %s%s"):format(self.status, reason, wanted, excerpt(self.body)) })
 end
 
----The response itself when its status is among those given (numbers, "2xx", lists of these), else nil and an error of
----kind "status".
+---The response itself when its status is among those given (numbers, "2xx", lists of these), else nil and an
+---error of kind "status".
 ---@param ... integer|string|table
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err

@@ -13,7 +13,8 @@ local DEFAULT = {
   methods = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" },
   statuses = { 408, 425, 429, 500, 502, 503, 504 },
 }
--- What may be gone the next time. "protocol" only when the peer certainly did nothing (HTTP/2 refused or GOAWAY).
+-- What may be gone the next time. "protocol" only when the peer certainly did nothing (HTTP/2 refused or
+-- GOAWAY).
 local PASSING = { timeout = true, dns = true, connect = true, closed = true, truncated = true }
 -- Limits of our own, not troubles of the network.
 local OWN_LIMITS = { total = true, queue = true, task = true }

@@ -1,5 +1,5 @@
---- Values that never print: `secret.new(token)` can be given wherever a string is sent to a server, but tostring,
---- logs, traces and error messages show "***" in its place.
+--- Values that never print: `secret.new(token)` can be given wherever a string is sent to a server, but
+--- tostring, logs, traces and error messages show "***" in its place.
 
 ---@class lurcher.Secret
 local Secret = { __name = "lurcher.Secret", __metatable = "lurcher.Secret" }

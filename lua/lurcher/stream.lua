@@ -87,8 +87,8 @@ function methods:read_all()
   return table.concat(parts)
 end
 
----Iterates over the body in pieces of at most `size` bytes, as they come. Raises the error of a body that was cut,
----after what arrived.
+---Iterates over the body in pieces of at most `size` bytes, as they come. Raises the error of a body that was
+---cut, after what arrived.
 ---@param size? integer
 ---@return fun(): string?
 function methods:chunks(size)
@@ -147,8 +147,8 @@ local function read_excerpt(self)
   return table.concat(parts)
 end
 
----The streamed response, when its status is `wanted`; nil: no error status; false: any. Else nil and an error of kind
----"status"; the start of the body is then in err.response.body.
+---The streamed response, when its status is `wanted`; nil: no error status; false: any. Else nil and an error
+---of kind "status"; the start of the body is then in err.response.body.
 ---@param self lurcher.Response
 ---@param wanted any
 ---@return lurcher.Response? res
