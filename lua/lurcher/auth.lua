@@ -36,7 +36,8 @@ function auth.bearer(token)
       local current, err = token()
       if current == nil then
         if errors.is_error(err) then return nil, err end
-        errors.raise("the function given to http.bearer returned no token" .. (err and ": " .. tostring(err) or ""))
+        errors.raise("the function given to http.bearer returned no token"
+          .. (err and ": " .. tostring(err) or ""))
       end
       return "Bearer " .. without_controls(current, "the bearer token")
     end }
@@ -68,12 +69,16 @@ function auth.layer(request, next)
   local copy = request:copy():expose()
   if request.cookie then copy.headers["Cookie"], copy.cookie = request.cookie, nil end
   local res, err = scheme(copy, function(changed)
-    if getmetatable(changed) ~= getmetatable(copy) then errors.raise("next() in an auth function wants the request") end
+    if getmetatable(changed) ~= getmetatable(copy) then
+      errors.raise("next() in an auth function wants the request")
+    end
     local fit, reason = changed:recheck()
     if not fit then return nil, reason end
     return next(changed)
   end)
-  if res == nil and err == nil then errors.raise("the auth function returned nothing; it wants to return next(request)") end
+  if res == nil and err == nil then
+    errors.raise("the auth function returned nothing: it is to return next(request)")
+  end
   return res, err
 end
 

@@ -7,10 +7,13 @@ local band, bor, rshift, char = bit.band, bit.bor, bit.rshift, string.char
 local charset = {}
 
 -- The bytes 128 to 159 of windows-1252; what is missing stands for the control character of the same number.
-local WINDOWS = { [128] = 0x20AC, [130] = 0x201A, [131] = 0x0192, [132] = 0x201E, [133] = 0x2026, [134] = 0x2020,
-  [135] = 0x2021, [136] = 0x02C6, [137] = 0x2030, [138] = 0x0160, [139] = 0x2039, [140] = 0x0152, [142] = 0x017D,
-  [145] = 0x2018, [146] = 0x2019, [147] = 0x201C, [148] = 0x201D, [149] = 0x2022, [150] = 0x2013, [151] = 0x2014,
-  [152] = 0x02DC, [153] = 0x2122, [154] = 0x0161, [155] = 0x203A, [156] = 0x0153, [158] = 0x017E, [159] = 0x0178 }
+local WINDOWS = {
+  [128] = 0x20AC, [130] = 0x201A, [131] = 0x0192, [132] = 0x201E, [133] = 0x2026, [134] = 0x2020,
+  [135] = 0x2021, [136] = 0x02C6, [137] = 0x2030, [138] = 0x0160, [139] = 0x2039, [140] = 0x0152,
+  [142] = 0x017D, [145] = 0x2018, [146] = 0x2019, [147] = 0x201C, [148] = 0x201D, [149] = 0x2022,
+  [150] = 0x2013, [151] = 0x2014, [152] = 0x02DC, [153] = 0x2122, [154] = 0x0161, [155] = 0x203A,
+  [156] = 0x0153, [158] = 0x017E, [159] = 0x0178,
+}
 
 local function utf8_of(code)
   if code < 0x80 then return char(code) end
@@ -73,7 +76,7 @@ local function from_utf16(body, big)
     local a, b = body:byte(i, i + 1)
     local unit = big and a * 256 + b or b * 256 + a
     if high then
-      if unit < 0xDC00 or unit > 0xDFFF then return nil, ("half a surrogate pair at byte %d"):format(i - 2) end
+      if unit < 0xDC00 or unit >= 0xE000 then return nil, ("no surrogate pair at byte %d"):format(i - 2) end
       out[#out + 1] = utf8_of(0x10000 + (high - 0xD800) * 0x400 + (unit - 0xDC00))
       high = nil
     elseif unit >= 0xD800 and unit < 0xDC00 then
@@ -105,8 +108,8 @@ end
 local DECODERS = {
   ["utf-8"] = from_utf8, utf8 = from_utf8,
   ["us-ascii"] = from_ascii, ascii = from_ascii,
-  ["iso-8859-1"] = from_windows, ["iso8859-1"] = from_windows, latin1 = from_windows, ["iso_8859-1"] = from_windows,
-  ["windows-1252"] = from_windows, cp1252 = from_windows,
+  ["iso-8859-1"] = from_windows, ["iso8859-1"] = from_windows, ["iso_8859-1"] = from_windows,
+  latin1 = from_windows, ["windows-1252"] = from_windows, cp1252 = from_windows,
   ["utf-16"] = from_utf16_marked, utf16 = from_utf16_marked,
   ["utf-16le"] = without_mark(false, "\255\254"), ["utf-16be"] = without_mark(true, "\254\255"),
 }

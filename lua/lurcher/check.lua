@@ -155,7 +155,8 @@ function check.option(name, value, known, what)
   end
   local wanted = check.mismatch(value, spec)
   if wanted then
-    raise(("%soption '%s' must be %s, got %s"):format(what and what .. ": " or "", name, wanted, shown(value)))
+    local prefix = what and what .. ": " or ""
+    raise(("%soption '%s' must be %s, got %s"):format(prefix, name, wanted, shown(value)))
   end
 end
 

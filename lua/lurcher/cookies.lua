@@ -35,7 +35,7 @@ local function is_address(host)
 end
 
 local function below_domain(host, domain)
-  return host == domain or #host > #domain and host:sub(-#domain - 1) == "." .. domain and not is_address(host)
+  return host == domain or host:sub(-#domain - 1) == "." .. domain and not is_address(host)
 end
 
 -- The directory of a URL's path.
@@ -54,7 +54,8 @@ end
 local function place(address)
   local parts = url.parse(address)
   if not parts or not parts.host then return nil end
-  return { host = parts.host:lower(), path = parts.path ~= "" and parts.path or "/", secure = parts.scheme == "https" }
+  local path = parts.path ~= "" and parts.path or "/"
+  return { host = parts.host:lower(), path = path, secure = parts.scheme == "https" }
 end
 
 local ATTRIBUTES = {
@@ -248,8 +249,11 @@ function Jar:header(address, given)
 end
 
 local function public(cookie)
-  return { name = cookie.name, value = cookie.value, domain = cookie.domain, path = cookie.path,
-    expires = cookie.expires, secure = cookie.secure, http_only = cookie.http_only, host_only = cookie.host_only }
+  return {
+    name = cookie.name, value = cookie.value, domain = cookie.domain, path = cookie.path,
+    expires = cookie.expires, secure = cookie.secure, http_only = cookie.http_only,
+    host_only = cookie.host_only,
+  }
 end
 
 ---The value of a cookie that would be sent to `address`, and the cookie. Without `address`: of any with that
@@ -288,7 +292,7 @@ function Jar:set(fields)
     errors.raise("cookies:set: the name or the value holds a character that may not stand in a cookie")
   end
   local to = fields.url and place(fields.url)
-  if not to and not fields.domain then errors.raise("cookies:set: 'domain' or an absolute 'url' is needed") end
+  if not (to or fields.domain) then errors.raise("cookies:set: 'domain' or an absolute 'url' is needed") end
   local host_only = fields.host_only
   if host_only == nil then host_only = not fields.domain end
   store(self, {

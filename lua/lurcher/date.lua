@@ -13,8 +13,8 @@ local function days_since_epoch(year, month, day)
   local era = math.floor(year / 400)
   local year_of_era = year - era * 400
   local day_of_year = math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1
-  local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
-  return era * 146097 + day_of_era - 719468
+  local leap_days = math.floor(year_of_era / 4) - math.floor(year_of_era / 100)
+  return era * 146097 + year_of_era * 365 + leap_days + day_of_year - 719468
 end
 
 ---Seconds since 1970 (UTC), or nil when the text is no date.
@@ -36,7 +36,8 @@ function date.parse(text)
   if not (hour and day and month and year) then return nil end
   hour, minute, second = tonumber(hour), tonumber(minute), tonumber(second)
   if year < 70 then year = year + 2000 elseif year < 100 then year = year + 1900 end
-  if year < 1601 or day < 1 or day > MONTH_DAYS[month] or hour > 23 or minute > 59 or second > 60 then return nil end
+  if year < 1601 or day < 1 or day > MONTH_DAYS[month] then return nil end
+  if hour > 23 or minute > 59 or second > 60 then return nil end
   return days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
 end
 

@@ -41,7 +41,7 @@ local function checked_line(name, value)
     raise(("header '%s' must be a string, a list of strings, or false, got a %s"):format(name, type(text)))
   end
   if text:find("[%z\1-\8\10-\31\127]") then
-    raise(("the value of header '%s' holds a control character (CR, LF and NUL may not be sent)"):format(name))
+    raise(("the value of header '%s' holds a control character (CR, LF and NUL cannot be sent)"):format(name))
   end
   return is_secret(value) and value or text:match("^[ \t]*(.-)[ \t]*$")
 end

@@ -77,15 +77,16 @@ local TABLES = {
   limits = { inflight = "count|false", per_origin = "count|false", idle = whole_or_false,
     idle_timeout = "seconds|false", rate = "positive|false", burst = "count" },
   retry = { attempts = "count", base = "seconds", factor = "positive", max_wait = "seconds|false",
-    statuses = status_list, methods = method_list, retry_after = "boolean", max_retry_after = "seconds|false" },
+    statuses = status_list, methods = method_list, retry_after = "boolean",
+    max_retry_after = "seconds|false" },
   tls = { verify = "boolean", min = "'1.0'|'1.1'|'1.2'|'1.3'", ca = "string|false", cert = "string|false",
     key = "string|false", key_password = text_or_false, server_name = "string|false",
     pins = function(value)
       if value == false or type(value) == "string" then return nil end
       return text_list(value)
     end },
-  hooks = { request = function_list, response = function_list, retry = function_list, redirect = function_list,
-    error = function_list },
+  hooks = { request = function_list, response = function_list, retry = function_list,
+    redirect = function_list, error = function_list },
 }
 
 -- Options that a client has, and a request may have too.
@@ -99,7 +100,8 @@ local SHARED = {
 }
 
 local CLIENT_ONLY = {
-  base_url = "string|false", limits = "table", cookies = "boolean", middleware = function_list, hooks = "table",
+  base_url = "string|false", limits = "table", cookies = "boolean", middleware = function_list,
+  hooks = "table",
 }
 
 local REQUEST_ONLY = {
@@ -128,7 +130,8 @@ options.IN_PROFILE = {
 }
 
 options.DEFAULT_TIMEOUT = { connect = 10, read = 30, write = 30, total = 300, queue = false }
-options.DEFAULT_LIMITS = { inflight = 256, per_origin = 64, idle = 100, idle_timeout = 15, rate = false, burst = 1 }
+options.DEFAULT_LIMITS = { inflight = 256, per_origin = 64, idle = 100, idle_timeout = 15, rate = false,
+  burst = 1 }
 options.DEFAULT_TLS = { verify = true, min = "1.2" }
 
 ---What a value of `expect` should have been, or nil.
@@ -204,11 +207,12 @@ function options.overlay(below, above)
   return merged
 end
 
+local NO_TIMEOUT = { connect = false, read = false, write = false, total = false, queue = false }
+
 -- timeout = 5 stands for {total = 5}; false for no limit of any kind.
 local function timeout_table(value)
   if type(value) == "number" then return { total = value } end
-  if value == false then return { connect = false, read = false, write = false, total = false, queue = false } end
-  return value
+  return value or NO_TIMEOUT
 end
 
 -- retry = 5 stands for {attempts = 5}, true for the default.
@@ -232,7 +236,9 @@ function options.merge(below, above)
       merged[name] = options.overlay(below[name], above[name])
     end
   end
-  if above.timeout ~= nil then merged.timeout = options.overlay(below.timeout, timeout_table(above.timeout)) end
+  if above.timeout ~= nil then
+    merged.timeout = options.overlay(below.timeout, timeout_table(above.timeout))
+  end
   if above.retry ~= nil then
     local policy = retry_table(above.retry)
     merged.retry = policy and options.overlay(below.retry or nil, policy)

@@ -18,7 +18,7 @@ local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 local MEMO_SIZE = 64
 
 -- Header names that do not follow to another origin, besides `secret_headers`.
-local CREDENTIALS = { ["authorization"] = true, ["cookie"] = true, ["proxy-authorization"] = true, ["host"] = true }
+local CREDENTIALS = { authorization = true, cookie = true, ["proxy-authorization"] = true, host = true }
 
 local function value_or(value, default)
   if value == nil then return default end

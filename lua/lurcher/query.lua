@@ -25,13 +25,16 @@ local function encode_value(key, value, space, what)
     if value ~= value or value == math.huge or value == -math.huge then
       raise(("%s '%s' must be a finite number"):format(what, key))
     end
-    return (value % 1 == 0 and math.abs(value) < 2 ^ 53) and ("%d"):format(value) or encode(("%.17g"):format(value))
+    if value % 1 == 0 and math.abs(value) < 2 ^ 53 then return ("%d"):format(value) end
+    local short = ("%.14g"):format(value)
+    return encode(tonumber(short) == value and short or ("%.17g"):format(value))
   elseif kind == "boolean" then
     return tostring(value)
   end
   local text = secret.reveal(value)
   if type(text) ~= "string" then
-    raise(("%s '%s' must be a string, a number, a boolean, or a list of these, got a %s"):format(what, key, kind))
+    raise(("%s '%s' must be a string, a number, a boolean, or a list of these, got a %s")
+      :format(what, key, kind))
   end
   local encoded = encode(text)
   if space ~= "%20" then encoded = encoded:gsub("%%20", space) end
@@ -57,54 +60,59 @@ local function append(out, key, value, space, what)
   end
 end
 
-local function sorted_keys(map, what)
-  local keys = {}
-  for key in pairs(map) do
-    if type(key) ~= "string" then append({}, key, nil, "", what) end
-    keys[#keys + 1] = key
+-- The names a layer speaks about.
+local function names_of(layer, what)
+  local names = {}
+  if not is_pair_list(layer) then
+    for name in pairs(layer) do names[name] = true end
+    return names
   end
-  table.sort(keys)
-  return keys
+  for _, pair in ipairs(layer) do
+    if type(pair) ~= "table" or pair[1] == nil then
+      raise(("a list of %ss holds pairs: { {\"a\", 1}, {\"b\", 2} }"):format(what))
+    end
+    names[pair[1]] = true
+  end
+  return names
 end
 
----Merges layers by key: a later layer's key replaces an earlier one's, false removes it. What comes from maps
----is sorted by key; a list of pairs keeps its order and follows.
+-- The last word of all layers: a map, and a list of pairs.
+local function merge(layers, what)
+  local map, list = {}, {}
+  for _, layer in ipairs(layers) do
+    local names, kept = names_of(layer, what), {}
+    for name in pairs(names) do map[name] = nil end
+    for _, pair in ipairs(list) do
+      if not names[pair[1]] then kept[#kept + 1] = pair end
+    end
+    if is_pair_list(layer) then
+      for _, pair in ipairs(layer) do
+        if pair[2] ~= false then kept[#kept + 1] = pair end
+      end
+    else
+      for name, value in pairs(layer) do map[name] = value or nil end
+    end
+    list = kept
+  end
+  return map, list
+end
+
+---Merges layers by key: a later layer replaces an earlier one, false removes a key. What comes from maps is
+---sorted by key; a list of pairs keeps its order and follows.
 ---@param layers table[] each a map or a list of pairs
 ---@param space string "%20" or "+"
 ---@param what string for messages: "parameter", "form field"
 ---@return string encoded without "?"; may be empty
 function query.encode(layers, space, what)
-  local map, pair_list = {}, {}
-  for _, layer in ipairs(layers) do
-    if is_pair_list(layer) then
-      local named = {}
-      for _, pair in ipairs(layer) do
-        if type(pair) ~= "table" then raise(("a list of %ss holds pairs: { {\"a\", 1}, … }"):format(what)) end
-        if pair[1] ~= nil then named[pair[1]] = true end
-      end
-      local kept = {}
-      for _, pair in ipairs(pair_list) do
-        if not named[pair[1]] then kept[#kept + 1] = pair end
-      end
-      for name in pairs(named) do map[name] = nil end
-      for _, pair in ipairs(layer) do
-        if pair[2] ~= false then kept[#kept + 1] = pair end
-      end
-      pair_list = kept
-    else
-      local kept = {}
-      for _, pair in ipairs(pair_list) do
-        if layer[pair[1]] == nil then kept[#kept + 1] = pair end
-      end
-      pair_list = kept
-      for key, value in pairs(layer) do
-        if value == false then map[key] = nil else map[key] = value end
-      end
-    end
+  local map, list = merge(layers, what)
+  local keys, out = {}, {}
+  for key in pairs(map) do
+    if type(key) ~= "string" then append(out, key, nil, space, what) end -- raises
+    keys[#keys + 1] = key
   end
-  local out = {}
-  for _, key in ipairs(sorted_keys(map, what)) do append(out, key, map[key], space, what) end
-  for _, pair in ipairs(pair_list) do append(out, pair[1], pair[2], space, what) end
+  table.sort(keys)
+  for _, key in ipairs(keys) do append(out, key, map[key], space, what) end
+  for _, pair in ipairs(list) do append(out, pair[1], pair[2], space, what) end
   return table.concat(out, "&")
 end
 

@@ -43,8 +43,8 @@ function request.is(value)
   return type(value) == "table" and getmetatable(value) == Request
 end
 
-local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true,
-  TRACE = true }
+local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true,
+  OPTIONS = true, TRACE = true }
 
 ---Checks a method; the usual ones may be given in lower case.
 ---@param method any

@@ -56,8 +56,8 @@ end
 
 function made.history() return {} end
 
-local FROM_RECORD = { reason = true, http_version = true, timings = true, reused = true, remote_address = true,
-  bytes_received = true, bytes_sent = true, elapsed = true, dispatched = true }
+local FROM_RECORD = { reason = true, http_version = true, timings = true, reused = true,
+  remote_address = true, bytes_received = true, bytes_sent = true, elapsed = true, dispatched = true }
 
 function Response.__index(self, key)
   local method = methods[key]
@@ -131,13 +131,9 @@ end
 ---@return any value nil when the body is no JSON, then with an error
 ---@return lurcher.Error? err
 function methods:json(opts)
-  local body, err = self.body, nil
-  if not body then
-    body, err = gathered(self)
-    if not body then return nil, err end
-  end
-  local value
-  value, err = json.decode(body, opts)
+  local body, failure = gathered(self)
+  if not body then return nil, failure end
+  local value, err = json.decode(body, opts)
   if err then return nil, dressed(self, err) end
   return value
 end
@@ -215,14 +211,16 @@ function methods:cookies()
 end
 
 ---Gives up a streamed response; does nothing for others.
-function methods:close() end
+function methods.close() end
+
+local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }
 
 ---A response that did not come from the network, from `fields` status, headers (a map), body.
 ---@param fields table
 ---@param request lurcher.Request
 ---@return lurcher.Response
 function response.made(fields, request)
-  check.options(fields, { status = "integer", headers = "table", body = "string", reason = "string" }, "a response")
+  check.options(fields, MADE_OF, "a response")
   local block = {}
   for name, value in pairs(fields.headers or {}) do
     for _, line in ipairs(type(value) == "table" and value or { value }) do
@@ -231,10 +229,13 @@ function response.made(fields, request)
   end
   table.sort(block)
   local status = fields.status or 200
-  return setmetatable({ status = status, ok = status >= 200 and status < 300, body = fields.body or "",
+  return setmetatable({
+    status = status, ok = status >= 200 and status < 300,
+    body = fields.body or "", head = table.concat(block),
     method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
-    head = table.concat(block), reason = fields.reason or "", http_version = "1.1", timings = {}, reused = false,
-    remote_address = "", bytes_received = 0, bytes_sent = 0, elapsed = 0 }, Response)
+    reason = fields.reason or "", http_version = "1.1", timings = {}, reused = false, remote_address = "",
+    bytes_received = 0, bytes_sent = 0, elapsed = 0,
+  }, Response)
 end
 
 return response

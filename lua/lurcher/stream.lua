@@ -41,7 +41,9 @@ end
 
 local function source(self, what)
   local body = rawget(self, "stream")
-  if not body then errors.raise(what .. " works on streamed responses: give stream=true or use client:stream") end
+  if not body then
+    errors.raise(what .. " works on streamed responses: give stream=true or use client:stream")
+  end
   return body
 end
 

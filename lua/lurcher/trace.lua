@@ -23,7 +23,8 @@ end
 ---@param record table? as native.info gives it
 ---@return string
 function trace.line(request, outcome, record)
-  local parts = { ("%s %s %s attempt=%d"):format(request.method, redact.url(request.url), outcome, request.attempts) }
+  local url = redact.url(request.url)
+  local parts = { ("%s %s %s attempt=%d"):format(request.method, url, outcome, request.attempts) }
   if request.plan.name then parts[#parts + 1] = "name=" .. request.plan.name end
   local times = record and record.timings
   if times then
@@ -39,9 +40,9 @@ function trace.line(request, outcome, record)
 end
 
 ---Prints the line for one attempt.
+---@param info? userdata as native.perform gives it
 function trace.attempt(request, outcome, info)
-  local record = type(info) == "table" and info or info and native.info(info)
-  io.stderr:write("lurcher: ", trace.line(request, outcome, record), "\n")
+  io.stderr:write("lurcher: ", trace.line(request, outcome, info and native.info(info)), "\n")
 end
 
 return trace

@@ -5,8 +5,8 @@
 
 int luaopen_lurcher_native_suffixes(lua_State *L);
 
-/* is_public(domain): true when anybody can register names below `domain` ("com", "co.uk", "github.io"), and for
- * every single label. The domain is in lower case, and in punycode or UTF-8. */
+/* is_public(domain): true when anybody can register names below `domain` ("com", "co.uk", "github.io"), and
+ * for every single label. The domain is in lower case, and in punycode or UTF-8. */
 static int is_public(lua_State *L)
 {
   const char *domain = luaL_checkstring(L, 1);
