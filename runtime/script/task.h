@@ -2,9 +2,9 @@
  * (script/task.c, lua/lurcher/task.lua).
  *
  * A blocking function is two C functions seen as one from Lua. The first half starts the work and ends with
- * `return task_wait(...)`; the second half, `results`, runs in the same coroutine after the operation completed and
- * pushes what the caller gets. Between the two the task is parked. If it is cancelled meanwhile, the operation is
- * abandoned and the blocking function raises the cancellation.
+ * `return task_wait(...)`; the second half, `results`, runs in the same coroutine after the operation
+ * completed and pushes what the caller gets. Between the two the task is parked. If it is cancelled
+ * meanwhile, the operation is abandoned and the blocking function raises the cancellation.
  *
  *   static int sleep_results(lua_State *L, operation *op) { operation_reset(op); return 0; }
  *   static int sleep_start(lua_State *L) { ...; return task_wait(L, op, sleep_results); }
@@ -18,23 +18,24 @@
 
 #include <lua.h>
 
-/* Pushes the results of a completed operation and returns their number; must take the operation out of use (reset or free
- * it). May raise a Lua error, but only once nothing would leak. */
+/* Pushes the results of a completed operation and returns their number; must take the operation out of use
+ * (reset or free it). May raise a Lua error, but only once nothing would leak. */
 typedef int (*task_results)(lua_State *L, operation *op);
 
-/* Parks the running task until `op` (begun, perhaps complete already) has ended; use as `return task_wait(...)` from a
- * function set by task_set_blocking, and from nowhere else. Raises, after abandoning `op`, when the task is cancelled
- * already or cannot yield here (inside table.sort, a gsub callback, …). */
+/* Parks the running task until `op` (begun, perhaps complete already) has ended; use as `return
+ * task_wait(...)` from a function set by task_set_blocking, and from nowhere else. Raises, after abandoning
+ * `op`, when the task is cancelled already or cannot yield here (inside table.sort, a gsub callback, …). */
 int task_wait(lua_State *L, operation *op, task_results results);
 
-/* table[name] = a Lua function that runs `start` and, after the wait, its results. `start` may also return plain
- * results without waiting. `table` is a stack index. */
+/* table[name] = a Lua function that runs `start` and, after the wait, its results. `start` may also return
+ * plain results without waiting. `table` is a stack index. */
 void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction start);
 
 /* The loop of the runtime this state belongs to. */
 loop *task_loop(lua_State *L);
 
-/* How many things are open now, by name, for leak checks: `count_add(L, "server", 1)`. Names are static strings. */
+/* How many things are open now, by name, for leak checks: `count_add(L, "server", 1)`. Names are static
+ * strings. */
 void task_count(lua_State *L, const char *name, int change);
 
 #endif

@@ -1,0 +1,145 @@
+/* Lurcher: a Lua-scriptable HTTP client runtime that can be put into a C program.
+ *
+ * One runtime (lur_runtime) is one Lua heap, one thread and one libuv loop: its own, or the host's. Several
+ * runtimes may live in one process, each in a thread of its own; nothing is shared between them.
+ *
+ * The library never exits, never prints, and installs no signal handler. What scripts print goes to
+ * lur_options.print; what they log goes to lur_options.log. The host should ignore SIGPIPE.
+ *
+ * Threads: every function must be called on the runtime's thread (that of its loop), unless it says
+ * otherwise. Callbacks are called on that thread, from within the loop. None of these functions raises a Lua
+ * error.
+ *
+ *   lur_options options;
+ *   lur_runtime *runtime;
+ *   lur_options_init(&options);
+ *   options.print = on_print;
+ *   if (lur_open(&runtime, &options) != LUR_OK) …
+ *   lur_start(runtime, "@hello.lua", source, length, 0, NULL, on_done, NULL, NULL);
+ *   lur_run(runtime);
+ *   lur_close(runtime, NULL, NULL);
+ */
+#ifndef LURCHER_H
+#define LURCHER_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define LUR_API __attribute__((visibility("default")))
+#else
+#define LUR_API
+#endif
+
+typedef struct lur_runtime lur_runtime;
+
+/* One script that was started, with every task it started in turn. */
+typedef struct lur_task lur_task;
+
+struct uv_loop_s; /* uv_loop_t */
+
+/* New values are only added at the end. */
+typedef enum {
+  LUR_OK = 0,
+  LUR_FAILED,    /* the script, or a task of it, raised an error */
+  LUR_SYNTAX,    /* the source does not compile */
+  LUR_CANCELED,  /* it was cancelled: lur_task_cancel, lur_interrupt or lur_close */
+  LUR_NO_MEMORY, /* memory ran out */
+  LUR_INVALID,   /* an argument is wrong, or the function may not be called now */
+  LUR_IO,        /* the operating system refused something: see lur_error */
+  LUR_BUDGET     /* a limit set by the host ended it */
+} lur_status;
+
+/* A script has ended: its body, every task it started, and their clean-up. Called exactly once per started
+ * script, from the loop, never before lur_start has returned. `report` is the error's text followed by the
+ * Lua lines of every task involved when `status` is LUR_FAILED, the reason when there is one for
+ * LUR_CANCELED, and NULL when all is well; it is valid during the call. `task` must not be used after the
+ * callback has returned. The callback may start further scripts and may call lur_close. */
+typedef void (*lur_done_fn)(lur_task *task, lur_status status, const char *report, void *ud);
+
+/* The runtime is gone: no memory, handle or callback of it is left. */
+typedef void (*lur_closed_fn)(void *ud);
+
+/* A script called os.exit(code). It may end the process; it may also return: then every task is cancelled,
+ * and the scripts end with LUR_CANCELED. */
+typedef void (*lur_exit_fn)(int code, void *ud);
+
+/* A script called print: `text` is the whole line with its newline, valid during the call, not ended by a
+ * zero. */
+typedef void (*lur_print_fn)(const char *text, size_t length, void *ud);
+
+typedef enum { LUR_LOG_ERROR = 1, LUR_LOG_WARN, LUR_LOG_INFO, LUR_LOG_DEBUG } lur_log_level;
+
+/* One line of log (no newline), valid during the call, not ended by a zero. */
+typedef void (*lur_log_fn)(lur_log_level level, const char *text, size_t length, void *ud);
+
+/* Always set up by lur_options_init first; then change what should differ. New members are only added at the
+ * end; `size` tells the library which of them the host knows. */
+typedef struct lur_options {
+  size_t size;
+  struct uv_loop_s *loop;  /* the host's loop, which the host runs; NULL: the runtime has its own (lur_run) */
+  void *ud;                /* passed to the callbacks below */
+  lur_print_fn print;      /* NULL: what scripts print is dropped */
+  lur_log_fn log;          /* NULL: log lines are dropped */
+  lur_exit_fn exit;        /* NULL: os.exit raises an error in the script */
+  lur_log_level log_level; /* lines above it are not made; default LUR_LOG_WARN */
+} lur_options;
+
+/* Sets every member to its default. The size is that of the header the host was compiled with. */
+LUR_API void lur_options_init_sized(lur_options *options, size_t size);
+#define lur_options_init(options) lur_options_init_sized((options), sizeof(lur_options))
+
+/* Makes a runtime. `options` may be NULL (all defaults); it is copied. On failure *runtime is NULL:
+ * LUR_NO_MEMORY, LUR_IO (no loop could be made), LUR_INVALID. Any thread; the runtime belongs to the thread
+ * that uses it first. */
+LUR_API lur_status lur_open(lur_runtime **runtime, const lur_options *options);
+
+/* Starts a script; it runs in the loop, not in this call. `chunkname` is used in messages ("@name.lua" for
+ * files, as in Lua); `source` is text (a first line starting with # is skipped) and is not needed after the
+ * call. `argv[0..argc)` become the script's `...`; the global `arg` is the host's to set (lur_set_arg).
+ * `done` may be NULL; `task` may be NULL, else *task is valid until `done` has returned. LUR_SYNTAX: it does
+ * not compile, lur_error tells where, and `done` is not called. */
+LUR_API lur_status lur_start(lur_runtime *runtime, const char *chunkname, const char *source, size_t length,
+                             int argc, const char *const *argv, lur_done_fn done, void *ud, lur_task **task);
+
+/* Sets the global table `arg`: arg[0] is `name`, arg[1..argc] the arguments. */
+LUR_API lur_status lur_set_arg(lur_runtime *runtime, const char *name, int argc, const char *const *argv);
+
+/* Own loop only: runs it until every script has ended. When nothing is left to wait for while tasks still
+ * wait (a deadlock), they are cancelled, and their scripts fail with a report that says what each waited for.
+ * LUR_OK also when scripts failed: that is for `done` to tell. LUR_INVALID: the loop is the host's, or it
+ * runs already. */
+LUR_API lur_status lur_run(lur_runtime *runtime);
+
+/* Cancels a script: what it waits for is given up, clean-up code runs, then `done` is called with
+ * LUR_CANCELED. `why` (may be NULL) is copied. Cancelling twice does nothing more. */
+LUR_API void lur_task_cancel(lur_task *task, const char *why);
+
+/* Cancels every script. May be called from any thread and from signal handlers, as long as the runtime is not
+ * closed. */
+LUR_API void lur_interrupt(lur_runtime *runtime);
+
+/* Cancels everything that runs, lets clean-up code run (for at most 5 seconds in all), frees the runtime, and
+ * then calls `closed` (may be NULL). With an own loop all of this happens before it returns, but for a call
+ * from within one of the runtime's callbacks: then when lur_run returns. With the host's loop it returns at
+ * once and goes on in the loop. The runtime must not be used after the call, but for lur_interrupt and for
+ * lur_task_cancel until `closed` is called. */
+LUR_API void lur_close(lur_runtime *runtime, lur_closed_fn closed, void *ud);
+
+/* What the last call that returned an error status had to say; "" if nothing. Valid until the next call. */
+LUR_API const char *lur_error(const lur_runtime *runtime);
+
+/* "0.1.0". Any thread. */
+LUR_API const char *lur_version(void);
+
+/* "ok", "failed", … for messages: a static string. Any thread. */
+LUR_API const char *lur_status_name(lur_status status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
