@@ -1,0 +1,23 @@
+/* Strict JSON (RFC 8259): says whether a text may be decoded, and where and why not. Plain C, no Lua. */
+#ifndef LURCHER_SCRIPT_JSON_CHECK_H
+#define LURCHER_SCRIPT_JSON_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Arrays and objects within each other, at most. */
+enum { JSON_MAX_DEPTH = 1000 };
+
+/* Checks `text`, which must be followed by a NUL byte at text[length]. NULL when it is JSON: UTF-8 without a
+ * byte order mark, nested at most JSON_MAX_DEPTH deep, escaped surrogates in pairs, all numbers within a
+ * double's range (whole numbers beyond 2^53 only if `big_as_numbers`; they can also be taken as strings).
+ * Else what is wrong, a static string, at offset *position (at most `length`). */
+const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position);
+
+/* Writes one line about what json_check found (cut to `size`): where it is, what is wrong, what stands there,
+ * and a guess when the text looks like something else. Sets *line and *column, in characters, both from 1.
+ * `text` may begin with a byte order mark, which counts in `position` only. */
+void json_explain(const char *text, size_t length, const char *problem, size_t position, char *message,
+                  size_t size, size_t *line, size_t *column);
+
+#endif
