@@ -1,5 +1,6 @@
---- JSON to Lua values and back, strictly by RFC 8259. Arrays are lists, objects are tables with string keys, null is
---- json.null. Whole numbers beyond 2^53, which Lua numbers cannot hold exactly, come as strings of digits.
+--- JSON to Lua values and back, strictly by RFC 8259. Arrays are lists, objects are tables with string keys,
+--- null is json.null. Whole numbers beyond 2^53, which Lua numbers cannot hold exactly, come as strings of
+--- digits.
 
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
@@ -30,10 +31,10 @@ local function sort_keys(t)
   return keys
 end
 
----The value of a JSON text; or nil and an error of kind "decode" with `line`, `column` (in characters) and `position`
----(in bytes) of the fault.
+---The value of a JSON text; or nil and an error of kind "decode" with `line`, `column` (in characters) and
+---`position` (in bytes) of the fault.
 ---@param text string
----@param opts? { bigint?: "string"|"number" } whole numbers beyond 2^53 as strings (default) or as the nearest number
+---@param opts? { bigint?: "string"|"number" } whole numbers beyond 2^53: as strings (default) or rounded
 ---@return any value
 ---@return lurcher.Error?
 function json.decode(text, opts)
@@ -45,8 +46,8 @@ end
 
 ---The JSON text of a value. Raises on what JSON cannot hold, and says where it is.
 ---
----A table is an array if its keys are 1 to n, otherwise an object; the empty table is an object. `json.array` and
----`json.object` mark tables. A metatable's function `__tojson(value)` gives what to write instead.
+---A table is an array if its keys are 1 to n, otherwise an object; the empty table is an object. `json.array`
+---and `json.object` mark tables. A metatable's function `__tojson(value)` gives what to write instead.
 ---@param value any
 ---@param opts? { pretty?: boolean, sort?: boolean } indented by two spaces; keys in byte order
 ---@return string
@@ -62,12 +63,21 @@ function json.encode(value, opts)
   return text
 end
 
+---The JSON text of a value that goes to a server: secrets are written.
+---@param value any
+---@return string
+function json.body(value)
+  local text, problem = native_encode(value, false, nil, true)
+  if not text then errors.raise("json: " .. problem) end
+  return text
+end
+
 local function mark(t, metatable, name)
   if t == nil then return setmetatable({}, metatable) end
   if type(t) ~= "table" then check.argument(t, "table", 1, name) end
   local present = getmetatable(t)
   if present ~= nil and present ~= array_mark and present ~= object_mark then
-    errors.raise(name .. ": the table has a metatable already; a function __tojson in it can return what to write")
+    errors.raise(name .. ": the table has a metatable already (its __tojson can give what to write)")
   end
   return setmetatable(t, metatable)
 end
@@ -80,7 +90,8 @@ function json.array(t)
   return mark(t, array_mark, "json.array")
 end
 
----Marks a table as an object: its whole-number keys are written as strings. Returns it; without one, a new one.
+---Marks a table as an object: its whole-number keys are written as strings. Returns it; without one, a new
+---one.
 ---@generic T: table
 ---@param t? T
 ---@return T
@@ -88,8 +99,9 @@ function json.object(t)
   return mark(t, object_mark, "json.object")
 end
 
----Iterates over the values of a text with one JSON value per line (NDJSON): `for value, line in json.lines(text)`.
----Lines end with LF or CRLF; blank ones are skipped. A line that does not parse raises its error, which has the `line`.
+---Iterates over the values of a text with one JSON value per line (NDJSON): `for value, line in
+---json.lines(text)`. Lines end with LF or CRLF; blank ones are skipped. A line that does not parse raises its
+---error, which has the `line`.
 ---@param text string
 ---@param opts? { bigint?: "string"|"number" }
 ---@return fun(): any, integer?

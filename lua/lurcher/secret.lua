@@ -29,6 +29,10 @@ function Secret.__eq(left, right)
   return texts[left] == texts[right]
 end
 
+-- JSON texts hold secrets only where lurcher.json is told so, as for the body of a request.
+Secret.__lurcher_secret = true
+function Secret.__tojson(self) return texts[self] end
+
 ---@param text string
 ---@return lurcher.Secret
 function secret.new(text)
