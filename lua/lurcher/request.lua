@@ -155,7 +155,7 @@ end
 
 local function set_body(self, opts)
   if opts.json ~= nil and opts.json ~= false then
-    self.body = json.encode(opts.json)
+    self.body = json.body(opts.json)
     self.content_type = "application/json"
   elseif opts.form then
     self.body = query.encode({ opts.form }, "+", "form field")

@@ -5,6 +5,7 @@
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local native = require "lurcher.native.url"
+local query = require "lurcher.query"
 
 local url = {}
 
@@ -76,29 +77,18 @@ local function guard(text, delimiters)
   return (text:gsub(delimiters, escape_byte))
 end
 
-local function text_of(key, value)
-  if type(value) == "number" then
-    if value ~= value or value == math.huge or value == -math.huge then
-      raise(("url.query: '%s' must be a finite number"):format(key))
+-- Where layers of parameters are merged, false removes one; here it is text.
+local function false_as_text(parameters)
+  local copy = {}
+  for key, value in pairs(parameters) do
+    if value == false then
+      value = "false"
+    elseif type(key) == "number" and type(value) == "table" then
+      value = { value[1], value[2] == false and "false" or value[2] }
     end
-    if value % 1 == 0 and math.abs(value) < 2 ^ 53 then return ("%d"):format(value) end
-    return native.encode(("%.17g"):format(value))
-  elseif type(value) == "boolean" then
-    return tostring(value)
-  elseif type(value) ~= "string" then
-    raise(("url.query: '%s' must be a string, a number, a boolean or a list of these, got %s")
-      :format(key, check.shown(value)))
+    copy[key] = value
   end
-  return native.encode(value)
-end
-
-local function append(out, key, value)
-  if type(key) ~= "string" then
-    raise(("url.query: names must be strings, got %s; to keep an order write { {\"a\", 1}, {\"b\", 2} }")
-      :format(check.shown(key)))
-  end
-  local values = type(value) == "table" and value or { value }
-  for i = 1, #values do out[#out + 1] = native.encode(key) .. "=" .. text_of(key, values[i]) end
+  return copy
 end
 
 ---A query string without "?", encoded. A map is sorted by key, a list of pairs keeps its order; a list as a
@@ -107,19 +97,7 @@ end
 ---@return string
 function url.query(parameters)
   check.argument(parameters, "table", 1, "url.query")
-  local out = {}
-  if type(parameters[1]) == "table" then
-    for _, pair in ipairs(parameters) do append(out, pair[1], pair[2]) end
-  else
-    local keys = {}
-    for key in pairs(parameters) do
-      if type(key) ~= "string" then append(out, key) end -- raises
-      keys[#keys + 1] = key
-    end
-    table.sort(keys)
-    for _, key in ipairs(keys) do append(out, key, parameters[key]) end
-  end
-  return table.concat(out, "&")
+  return query.encode({ false_as_text(parameters) }, "%20", "parameter")
 end
 
 local function port_mismatch(value)
@@ -140,7 +118,7 @@ local parts_known = {
 function url.build(parts)
   check.argument(parts, "table", 1, "url.build")
   check.options(parts, parts_known, "url.build")
-  local scheme, host, path, query = parts.scheme, parts.host, parts.path or "", parts.query
+  local scheme, host, path, search = parts.scheme, parts.host, parts.path or "", parts.query
   if not scheme then raise("url.build: there is no scheme") end
   if not scheme:find("^%a[%w+.-]*$") then raise(("url.build: %q is no scheme"):format(scheme)) end
   local out = { scheme, ":" }
@@ -162,8 +140,8 @@ function url.build(parts)
     path = "/." .. path -- or its first segment would be read as a host
   end
   out[#out + 1] = guard(path, "[?#]")
-  if type(query) == "table" then query = url.query(query) end
-  if query then out[#out + 1] = "?" .. guard(query, "#") end
+  if type(search) == "table" then search = url.query(search) end
+  if search then out[#out + 1] = "?" .. guard(search, "#") end
   if parts.fragment then out[#out + 1] = "#" .. parts.fragment end
   local text, message = native.normalize(table.concat(out))
   if not text then raise("url.build: " .. message) end
