@@ -1,0 +1,60 @@
+/* lurcher.native.log: where log lines go, and which are wanted. Lua makes them: lua/lurcher/log.lua. */
+#include "script/state.h"
+
+#include <lauxlib.h>
+#include <time.h>
+
+int luaopen_lurcher_native_log(lua_State *L);
+
+static lur_log_level check_level(lua_State *L, int index)
+{
+  int level = luaL_checkint(L, index);
+  luaL_argcheck(L, level >= LUR_LOG_ERROR && level <= LUR_LOG_DEBUG, index, "no such level");
+  return (lur_log_level)level;
+}
+
+/* level() -> number: lines of a higher one are not wanted */
+static int log_level(lua_State *L)
+{
+  lua_pushinteger(L, runtime_of(L)->options.log_level);
+  return 1;
+}
+
+/* set_level(number) */
+static int log_set_level(lua_State *L)
+{
+  runtime_of(L)->options.log_level = check_level(L, 1);
+  return 0;
+}
+
+/* write(level, line): hands a line, without its end, to the host */
+static int log_write(lua_State *L)
+{
+  const lur_options *options = &runtime_of(L)->options;
+  size_t length;
+  lur_log_level level = check_level(L, 1);
+  const char *line = luaL_checklstring(L, 2, &length);
+  if (options->log) options->log(level, line, length, options->ud);
+  return 0;
+}
+
+/* time() -> seconds since 1970, with fractions */
+static int log_time(lua_State *L)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+  return 1;
+}
+
+int luaopen_lurcher_native_log(lua_State *L)
+{
+  static const luaL_Reg functions[] = {{"level", log_level},
+                                       {"set_level", log_set_level},
+                                       {"write", log_write},
+                                       {"time", log_time},
+                                       {NULL, NULL}};
+  lua_newtable(L);
+  luaL_register(L, NULL, functions);
+  return 1;
+}
