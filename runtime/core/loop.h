@@ -38,7 +38,8 @@ struct loop {
   uint64_t alarm_due; /* what `alarm` is set to; 0: stopped */
   operation ready;    /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
-  unsigned holds; /* reasons to keep running */
+  unsigned holds;     /* reasons to keep running */
+  unsigned completed; /* since the last drain */
   bool draining, owned;
   int open_handles; /* of those above, until all close callbacks ran */
   uv_loop_t own;
@@ -80,6 +81,10 @@ void loop_defer(loop *l, deferred *d);
 
 /* Takes `d` off the queue again. */
 void loop_undefer(loop *l, deferred *d);
+
+/* Between two events of a large batch, from a libuv callback: drains if much is ready, while it is still in
+ * the cache. */
+void loop_checkpoint(loop *l);
 
 /* Any thread, any signal handler: `on_wake` is called on the loop's thread soon. */
 void loop_wake(loop *l);

@@ -1,7 +1,6 @@
 #include "net/url.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- what may stand where ---- */
@@ -288,6 +287,16 @@ static size_t utf8_length(const unsigned char *at, const unsigned char *end)
   return length;
 }
 
+/* Room must have been reserved. This is on the way of every request, where printf would be most of the parsing. */
+static void put_number(parser *p, unsigned number)
+{
+  char digits[10], *first = digits + sizeof digits;
+  do
+    *--first = (char)('0' + number % 10);
+  while (number /= 10);
+  put(p, first, (size_t)(digits + sizeof digits - first));
+}
+
 /* Checks the host that was written and puts an IPv4 address into its usual form. */
 static bool check_host(parser *p, const char *given)
 {
@@ -302,9 +311,10 @@ static bool check_host(parser *p, const char *given)
   if (!parse_ipv4(host, end, &address)) return fail(p, given, "a host that is not a valid IPv4 address");
   u->text.length = u->host.offset;
   if (!reserve(p, 32 + (size_t)(p->end - p->at))) return false;
-  int length = snprintf(u->text.bytes + u->text.length, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
-                        address >> 8 & 255, address & 255);
-  u->text.length += (size_t)length;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    put_number(p, address >> shift & 255);
+    if (shift) put_character(p, '.');
+  }
   end_part(p, &u->host);
   return true;
 }
@@ -384,7 +394,8 @@ static bool parse_port(parser *p, const char *at, const char *end)
   if (usual && port == usual) return true;
   p->u->port = (uint16_t)port;
   p->u->port_given = true;
-  p->u->text.length += (size_t)snprintf(p->u->text.bytes + p->u->text.length, 7, ":%u", port);
+  put_character(p, ':');
+  put_number(p, port);
   return true;
 }
 

@@ -1,0 +1,185 @@
+#include "net/engine.h"
+
+#include "net/transfer.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static engine *engine_of(void *member, size_t offset) { return (engine *)((char *)member - offset); }
+
+/* Reports what libcurl has finished. A report may start other transfers here. */
+static void report_finished(engine *e)
+{
+  CURLMsg *message;
+  int left;
+  while (e->multi && (message = curl_multi_info_read(e->multi, &left))) {
+    char *owner;
+    CURLcode result = message->data.result;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+    transfer_finished((transfer *)owner, result);
+  }
+}
+
+static void act(engine *e, curl_socket_t fd, int flags)
+{
+  int running;
+  curl_multi_socket_action(e->multi, fd, flags, &running);
+  report_finished(e);
+}
+
+/* ---- timer ---- */
+
+static void on_action(deferred *d)
+{
+  engine *e = engine_of(d, offsetof(engine, action));
+  if (e->multi) act(e, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_timer(timer *t)
+{
+  engine *e = engine_of(t, offsetof(engine, timer));
+  loop_defer(e->network->loop, &e->action);
+}
+
+/* libcurl may be running now: only note what it wants. */
+static int set_timer(CURLM *multi, long ms, void *user)
+{
+  engine *e = user;
+  loop *l = e->network->loop;
+  (void)multi;
+  if (ms > 0) {
+    loop_timer_start(l, &e->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
+    return 0;
+  }
+  loop_timer_stop(l, &e->timer);
+  if (ms == 0) loop_defer(l, &e->action);
+  return 0;
+}
+
+/* ---- sockets ---- */
+
+static void on_socket_event(uv_poll_t *poll, int status, int events)
+{
+  watcher *w = (watcher *)poll;
+  if (!w->wanted) { /* an idle connection that the peer closed: libcurl finds out when it is next used */
+    uv_poll_stop(poll);
+    w->armed = 0;
+    return;
+  }
+  if (status >= 0 && !(events & w->wanted)) { /* armed for more than is wanted now */
+    w->armed = w->wanted;
+    uv_poll_start(poll, w->wanted, on_socket_event);
+    return;
+  }
+  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
+  if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
+  loop *l = w->engine->network->loop;
+  act(w->engine, w->fd, flags);
+  loop_checkpoint(l);
+}
+
+static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
+{
+  engine *e = user;
+  watcher_table *watchers = &e->network->watchers;
+  (void)easy;
+  (void)unused;
+  if (what == CURL_POLL_REMOVE) {
+    watcher *w = watcher_find(watchers, fd);
+    if (!w) return 0;
+    /* Not a connection of ours (the resolver's socket pair): libcurl closes it next without telling. */
+    if (!w->lasting)
+      watcher_close(watchers, fd);
+    else
+      w->wanted = 0;
+    return 0;
+  }
+  watcher *w = watcher_open(watchers, e->network->loop->uv, fd);
+  if (!w) return -1;
+  w->engine = e;
+  int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  watcher_want(w, events, on_socket_event);
+  return 0;
+}
+
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+  engine *e = user;
+  (void)purpose;
+  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE) network_out_of_descriptors(e->network);
+    return CURL_SOCKET_BAD;
+  }
+  watcher *w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  if (!w) {
+    close(fd);
+    return CURL_SOCKET_BAD;
+  }
+  w->engine = e;
+  w->lasting = true;
+  e->sockets++;
+  return fd;
+}
+
+static int close_socket(void *user, curl_socket_t fd)
+{
+  engine *e = user;
+  watcher_close(&e->network->watchers, fd);
+  e->sockets--;
+  int result = close(fd);
+  if (e->network->starved) network_descriptor_freed(e->network);
+  return result;
+}
+
+void engine_set_socket_options(engine *e, CURL *easy)
+{
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, e);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, e);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+}
+
+/* ---- life ---- */
+
+void engine_init(engine *e, network *n, size_t most_connections)
+{
+  *e = (engine){.network = n, .most_connections = most_connections, .action.run = on_action};
+}
+
+static bool open_multi(engine *e)
+{
+  e->multi = curl_multi_init();
+  if (!e->multi) return false;
+  curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, set_interest);
+  curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
+  curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+  curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+  curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)e->most_connections);
+  curl_multi_setopt(e->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
+  return true;
+}
+
+bool engine_add(engine *e, CURL *easy)
+{
+  if (!e->multi && !open_multi(e)) return false;
+  if (curl_multi_add_handle(e->multi, easy) != CURLM_OK) return false;
+  e->in_flight++;
+  return true;
+}
+
+void engine_remove(engine *e, CURL *easy)
+{
+  curl_multi_remove_handle(e->multi, easy);
+  if (--e->in_flight == 0) e->idle_since = loop_now(e->network->loop);
+}
+
+void engine_close_idle(engine *e)
+{
+  if (e->in_flight || !e->multi) return;
+  curl_multi_cleanup(e->multi);
+  e->multi = NULL;
+  loop_timer_stop(e->network->loop, &e->timer);
+  loop_undefer(e->network->loop, &e->action);
+}

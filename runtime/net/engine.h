@@ -1,0 +1,36 @@
+/* One CURLM on the loop. It keeps its own connections; a pool spreads an origin over several engines, because
+ * libcurl searches an origin's connections one by one. */
+#ifndef LURCHER_NET_ENGINE_H
+#define LURCHER_NET_ENGINE_H
+
+#include "net/network.h"
+
+#include <curl/curl.h>
+
+typedef struct engine {
+  network *network;
+  CURLM *multi; /* NULL while nothing was ever sent, or since its idle connections were closed */
+  timer timer;
+  deferred action;         /* libcurl asked for a call at once: one after this batch */
+  size_t in_flight;        /* transfers added */
+  size_t sockets;          /* open connections */
+  size_t most_connections; /* kept open, idle or not */
+  uint64_t idle_since;     /* loop time of the last transfer's end */
+} engine;
+
+void engine_init(engine *e, network *n, size_t most_connections);
+
+/* Gives an easy handle, whose CURLOPT_PRIVATE is its transfer, to libcurl; the end is told by
+ * transfer_finished(). Not from within a libcurl callback. False: libcurl refused (out of memory). */
+bool engine_add(engine *e, CURL *easy);
+
+/* Takes a handle back, before it finished or after. Not from within a libcurl callback. */
+void engine_remove(engine *e, CURL *easy);
+
+/* Closes every connection, unless a transfer runs. Not from within a libcurl callback. */
+void engine_close_idle(engine *e);
+
+/* Sets the callbacks for sockets on an easy handle that will run here. */
+void engine_set_socket_options(engine *e, CURL *easy);
+
+#endif

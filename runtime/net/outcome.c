@@ -1,0 +1,16 @@
+#include "net/outcome.h"
+
+#include <string.h>
+
+void outcome_take(outcome *o, const transfer *t)
+{
+  o->times = t->times;
+  o->bytes_received = t->bytes_received + t->head.received;
+  o->bytes_sent = t->bytes_sent;
+  o->at = t->state == TRANSFER_ENDED ? t->times.ended : loop_now(t->network->loop);
+  o->version = t->head.version;
+  o->reused = t->reused;
+  o->remote_port = t->remote_port;
+  memcpy(o->reason, t->head.reason, sizeof o->reason);
+  memcpy(o->remote_address, t->remote_address, sizeof o->remote_address);
+}

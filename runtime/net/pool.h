@@ -1,0 +1,81 @@
+/* The connections and limits of one client: which requests may run now, and on which engine.
+ *
+ * Requests of one origin (scheme, host, port) start in the order they came; origins that wait take turns. A
+ * request runs when a slot of the pool, a slot of its origin, a token of the origin's rate and a file
+ * descriptor are free. */
+#ifndef LURCHER_NET_POOL_H
+#define LURCHER_NET_POOL_H
+
+#include "net/engine.h"
+#include "net/profile.h"
+#include "net/url.h"
+
+typedef struct pool pool;
+typedef struct origin origin;
+typedef struct lane lane;
+struct transfer;
+
+typedef struct {
+  size_t inflight, per_origin; /* SIZE_MAX: no limit */
+  size_t idle;                 /* idle connections kept */
+  uint64_t idle_timeout;       /* nanoseconds an idle connection is kept; 0: for ever */
+  double rate;                 /* requests a second for each origin; 0: no limit */
+  double burst;                /* how many of them may come at once; at least 1 */
+} pool_limits;
+
+struct pool {
+  pool *next; /* in the network's list */
+  unsigned references;
+  network *network;
+  pool_limits limits;
+  lane *lanes;
+  origin **origins; /* hash table */
+  size_t origin_count, origin_capacity;
+  origin *turn_first, *turn_last; /* origins with a request that may start, in turn */
+  struct transfer *running;       /* all that libcurl has */
+  size_t in_flight, waiting;
+  uint64_t started;
+  timer trim;
+  bool admitting, closed;
+};
+
+/* A pool with one reference. NULL: out of memory. */
+pool *pool_new(network *n, const pool_limits *limits);
+void pool_ref(pool *p);
+void pool_unref(pool *p);
+
+/* Ends every request of the pool, waiting or running, with kind "canceled", and closes its connections. */
+void pool_close(pool *p);
+
+/* Takes a transfer whose pool, profile and target are set; it starts at once if it may. False: out of memory.
+ */
+bool pool_submit(pool *p, struct transfer *t);
+
+/* A transfer leaves: it waits no longer, or its slot is free again. */
+void pool_leave(pool *p, struct transfer *t);
+
+/* The transfer could not get a socket: it waits again, first in its origin's queue. */
+void pool_requeue(pool *p, struct transfer *t);
+
+/* What a transfer learnt of its origin when it was connected. */
+void pool_origin_known(pool *p, struct transfer *t, bool http2);
+
+bool pool_origin_is_known(const origin *o);
+bool pool_origin_is_http2(const origin *o);
+
+/* Its origin's name does not resolve: those that wait for the same lookup fail with it. */
+void pool_origin_unresolved(pool *p, struct transfer *t);
+
+/* Starts what may start now. */
+void pool_admit(pool *p);
+
+/* Closes idle connections where that can be done at once. */
+void pool_close_idle(pool *p);
+
+/* Open connections, idle or not. */
+size_t pool_connections(const pool *p);
+
+/* "host:port" of a transfer's origin; a string as long as the pool. */
+const char *origin_name(const origin *o);
+
+#endif

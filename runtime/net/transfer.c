@@ -1,0 +1,447 @@
+#include "net/transfer.h"
+
+#include "net/origin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+  MOST_SPARES = 16384,
+  KEPT_BODY = 16 * 1024, /* a larger buffer is not kept with a spare transfer */
+  STREAM_BUFFER = 128 * 1024,
+};
+
+static error out_of_memory = {.kind = ERROR_limit, .message = "out of memory"};
+
+static uint64_t now_of(const transfer *t) { return loop_now(t->network->loop); }
+
+/* ---- life ---- */
+
+transfer *transfer_new(pool *p, profile *options, header_list *headers)
+{
+  transfer *t = options->spares;
+  if (t) {
+    options->spares = t->next;
+    options->spare_count--;
+    t->next = NULL;
+  } else {
+    t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+  }
+  t->network = p->network;
+  pool_ref(t->pool = p);
+  profile_ref(t->profile = options);
+  header_list_ref(t->headers = headers);
+  return t;
+}
+
+static void free_really(transfer *t)
+{
+  if (t->easy) curl_easy_cleanup(t->easy);
+  url_free(&t->target);
+  head_free(&t->head);
+  buffer_free(&t->body);
+  free(t);
+}
+
+void transfer_free_spares(transfer *first)
+{
+  while (first) {
+    transfer *t = first;
+    first = t->next;
+    free_really(t);
+  }
+}
+
+/* Empties it, but keeps its easy handle and the memory of its buffers for the next request of the same
+ * profile. libcurl keeps no state of a former request that could meet the next: authentication, cookies and
+ * redirects are never its own. */
+static void recycle(transfer *t, profile *p)
+{
+  buffer target = t->target.text, block = t->head.block, body = t->body;
+  if (body.capacity > KEPT_BODY) buffer_free(&body);
+  memset(t, 0, offsetof(transfer, remote_address));
+  t->remote_address[0] = t->hint[0] = 0;
+  target.length = block.length = body.length = 0;
+  t->target.text = target;
+  t->head.block = block;
+  t->body = body;
+  t->next = p->spares;
+  p->spares = t;
+  p->spare_count++;
+}
+
+static void detach_easy(transfer *t, bool clean);
+
+/* Leaves the pool and gives back connection, slot and clock. */
+static void stop(transfer *t, bool clean)
+{
+  if (t->state == TRANSFER_ENDED) return;
+  loop_timer_stop(t->network->loop, &t->clock);
+  if (t->easy_in_engine) detach_easy(t, clean);
+  t->times.ended = now_of(t);
+  if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
+  t->state = TRANSFER_ENDED;
+}
+
+static void end(transfer *t, bool clean)
+{
+  stop(t, clean);
+  operation_complete(&t->op);
+}
+
+void transfer_stop(transfer *t) { end(t, false); }
+
+void transfer_free(transfer *t)
+{
+  stop(t, false);
+  operation_reset(&t->op);
+  if (t->failure != &out_of_memory) free(t->failure);
+  decoder_free(t->decoder);
+  buffer_free(&t->raw);
+  free(t->upload_copy);
+  profile *options = t->profile;
+  pool *p = t->pool;
+  header_list_unref(t->headers);
+  if (options->spare_count < MOST_SPARES)
+    recycle(t, options);
+  else
+    free_really(t);
+  profile_unref(options);
+  pool_unref(p);
+}
+
+/* ---- failure ---- */
+
+error *transfer_failure(transfer *t)
+{
+  static error ignored; /* a second failure is a consequence of the first */
+  if (t->failure) return &ignored;
+  t->failure = malloc(sizeof *t->failure);
+  if (!t->failure) {
+    t->failure = &out_of_memory;
+    return &ignored;
+  }
+  return t->failure;
+}
+
+void transfer_fail_memory(transfer *t)
+{
+  error_set(transfer_failure(t), ERROR_limit, NULL, "out of memory");
+  end(t, false);
+}
+
+void transfer_fail_like(transfer *t, const transfer *other)
+{
+  *transfer_failure(t) = *other->failure;
+  end(t, false);
+}
+
+void transfer_cancel(transfer *t, const char *why)
+{
+  error_set(transfer_failure(t), ERROR_canceled, NULL, "%s", why);
+  end(t, false);
+}
+
+/* ---- time limits ---- */
+
+typedef struct {
+  uint64_t due, limit;
+  const char *phase, *doing;
+} time_limit;
+
+static void consider(time_limit *first, uint64_t from, uint64_t limit, const char *phase, const char *doing)
+{
+  if (limit && from + limit < first->due) *first = (time_limit){from + limit, limit, phase, doing};
+}
+
+/* The limit that is reached first as things are now. */
+static time_limit next_limit(const transfer *t)
+{
+  const profile *p = t->profile;
+  time_limit first = {.due = UINT64_MAX};
+  if (t->deadline && t->deadline < first.due)
+    first = (time_limit){t->deadline, p->total, "total", "for the whole request to"};
+  if (t->state == TRANSFER_WAITING) {
+    consider(&first, t->times.queued, p->queue, "queue", "in the queue for");
+    return first;
+  }
+  if (!t->connected)
+    consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
+  else if (t->uploaded < t->upload_length)
+    consider(&first, t->active_at, p->write, "write", "while sending to");
+  else if (!t->paused)
+    consider(&first, t->active_at, p->read, "read", "while waiting for data from");
+  return first;
+}
+
+static void on_clock(timer *clock);
+
+void transfer_watch_clock(transfer *t)
+{
+  time_limit limit = next_limit(t);
+  if (limit.due != UINT64_MAX && !loop_timer_start(t->network->loop, &t->clock, limit.due, on_clock))
+    transfer_fail_memory(t);
+}
+
+/* Activity only notes its time; the clock finds out here how much is left. */
+static void on_clock(timer *clock)
+{
+  transfer *t = (transfer *)((char *)clock - offsetof(transfer, clock));
+  time_limit limit = next_limit(t);
+  if (limit.due > now_of(t)) {
+    transfer_watch_clock(t);
+    return;
+  }
+  error *e = transfer_failure(t);
+  double seconds = (double)limit.limit / NANOSECONDS;
+  error_set(e, ERROR_timeout, limit.phase, "timeout %s %s (limit: %s = %g s)", limit.doing,
+            origin_name(t->origin), limit.phase, seconds);
+  e->limit = seconds;
+  e->code = "OPERATION_TIMEDOUT";
+  e->retry_safe = !t->connected;
+  end(t, false);
+}
+
+/* ---- start ---- */
+
+void transfer_start(transfer *t)
+{
+  t->times.queued = now_of(t);
+  t->head.limit = t->profile->max_headers;
+  t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
+  head_reset(&t->head);
+  if (t->pool->closed) {
+    error_set(transfer_failure(t), ERROR_canceled, NULL, "the client is closed");
+    end(t, false);
+  } else if (!pool_submit(t->pool, t)) {
+    transfer_fail_memory(t);
+  } else if (t->state == TRANSFER_WAITING) {
+    transfer_watch_clock(t);
+  }
+}
+
+static bool is_idempotent(const char *method)
+{
+  static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+    if (!strcmp(method, methods[i])) return true;
+  return false;
+}
+
+static size_t read_upload(char *to, size_t size, size_t count, void *user)
+{
+  transfer *t = user;
+  size_t left = t->upload_length - t->uploaded, room = size * count;
+  size_t length = left < room ? left : room;
+  memcpy(to, t->upload + t->uploaded, length);
+  t->uploaded += length;
+  t->active_at = now_of(t);
+  return length;
+}
+
+/* libcurl rewinds to send a request again when a reused connection dies before any answer, whatever the
+ * method. */
+static int rewind_upload(void *user, curl_off_t offset, int from)
+{
+  transfer *t = user;
+  if (!is_idempotent(t->method) || from != SEEK_SET || offset < 0 || (size_t)offset > t->upload_length)
+    return CURL_SEEKFUNC_FAIL;
+  t->uploaded = (size_t)offset;
+  return CURL_SEEKFUNC_OK;
+}
+
+static void set_upload(transfer *t)
+{
+  CURL *easy = t->easy;
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->upload_length);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_upload);
+  curl_easy_setopt(easy, CURLOPT_READDATA, t);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_upload);
+  curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
+}
+
+/* A spare easy handle is set to GET without body already. */
+static void set_method(transfer *t)
+{
+  static const char *const bodies_expected[] = {"POST", "PUT", "PATCH"};
+  bool is_head = !strcmp(t->method, "HEAD"), wants_body = t->upload;
+  for (size_t i = 0; i < sizeof bodies_expected / sizeof *bodies_expected; i++)
+    wants_body |= !strcmp(t->method, bodies_expected[i]);
+  if (wants_body) set_upload(t);
+  if (is_head) curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+  if (!is_head || wants_body) curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method);
+  /* Without bytes of a body to rewind, only a new connection keeps libcurl from sending it twice. */
+  if (!t->upload_length && !is_idempotent(t->method)) curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+/* server_name: libcurl takes SNI and the certificate's name from the URL, so the URL names that server, and
+ * the connection and the Host header go to the real one. */
+static bool set_server_name(transfer *t)
+{
+  const url *u = &t->target;
+  const char *name = t->profile->texts[PROFILE_SERVER_NAME];
+  const char *real = origin_name(t->origin);
+  buffer text = {0};
+  char port[16];
+  snprintf(port, sizeof port, ":%u", u->port);
+  bool ok = buffer_append(&text, "https://", 8) && buffer_append(&text, name, strlen(name)) &&
+            buffer_append(&text, port, strlen(port)) &&
+            buffer_append(&text, url_bytes(u, u->path), strlen(url_bytes(u, u->path)) + 1);
+  if (ok) curl_easy_setopt(t->easy, CURLOPT_URL, text.bytes);
+  text.length = 0;
+  ok = ok && buffer_append(&text, name, strlen(name)) && buffer_append(&text, port, strlen(port)) &&
+       buffer_append(&text, ":", 1) && buffer_append(&text, real, strlen(real) + 1);
+  t->connect_to = ok ? curl_slist_append(NULL, text.bytes) : NULL;
+  curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
+  buffer_free(&text);
+  size_t length = strlen(real) + sizeof "Host: ";
+  t->host_line.data = malloc(length);
+  if (t->host_line.data) snprintf(t->host_line.data, length, "Host: %s", real);
+  return t->connect_to && t->host_line.data;
+}
+
+static bool set_target(transfer *t)
+{
+  bool tls = t->target.scheme.length == 5;
+  if (tls && t->profile->texts[PROFILE_SERVER_NAME]) return set_server_name(t);
+  if (url_is_bare(&t->target)) return !curl_easy_setopt(t->easy, CURLOPT_URL, t->target.text.bytes);
+  buffer bare = {0};
+  bool ok = url_write_bare(&t->target, &bare);
+  ok = ok && !curl_easy_setopt(t->easy, CURLOPT_URL, bare.bytes);
+  buffer_free(&bare);
+  return ok;
+}
+
+static bool set_request(transfer *t)
+{
+  CURL *easy = t->easy;
+  bool ok = set_target(t);
+  struct curl_slist *lines = header_list_lines(t->headers, t->upload, t->expect_continue);
+  if (t->host_line.data && !header_list_has(t->headers, "Host")) {
+    t->host_line.next = lines;
+    lines = &t->host_line;
+  }
+  if (t->easy_lines != lines) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
+  t->easy_lines = lines;
+  if (strcmp(t->method, "GET") || t->upload) set_method(t);
+  if (t->streaming) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)STREAM_BUFFER);
+  if (t->profile->version == HTTP_2_PRIOR_KNOWLEDGE) {
+    /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
+  if (t->easy_engine != t->engine) engine_set_socket_options(t->engine, easy);
+  t->easy_engine = t->engine;
+  return ok;
+}
+
+static bool prepare_easy(transfer *t)
+{
+  if (t->easy) return true;
+  t->easy = profile_new_easy(t->profile);
+  if (!t->easy) return false;
+  t->easy_engine = NULL;
+  t->easy_lines = NULL;
+  transfer_set_callbacks(t);
+  return true;
+}
+
+void transfer_run(transfer *t, CURLSH *share)
+{
+  uint64_t now = now_of(t);
+  t->state = TRANSFER_RUNNING;
+  t->times.dispatched = t->active_at = now;
+  if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
+  if (!prepare_easy(t) || !set_request(t)) {
+    transfer_fail_memory(t);
+    return;
+  }
+  /* Names and TLS sessions are shared; a plain numeric address needs neither. */
+  if (share) curl_easy_setopt(t->easy, CURLOPT_SHARE, share);
+  t->easy_in_engine = engine_add(t->engine, t->easy);
+  if (!t->easy_in_engine) {
+    transfer_fail_memory(t);
+    return;
+  }
+  transfer_watch_clock(t);
+}
+
+/* ---- end ---- */
+
+static uint64_t info_time(CURL *easy, CURLINFO which)
+{
+  curl_off_t microseconds = 0;
+  curl_easy_getinfo(easy, which, &microseconds);
+  return microseconds > 0 ? (uint64_t)microseconds * 1000 : 0;
+}
+
+/* What only libcurl knows, read before the handle goes back. */
+static void collect_info(transfer *t)
+{
+  long connects = 0, request_size = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &request_size);
+  t->bytes_sent = (uint64_t)request_size + t->uploaded;
+  t->reused = t->connected && connects == 0;
+  if (t->reused) return;
+  uint64_t dns = info_time(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
+  uint64_t connect = info_time(t->easy, CURLINFO_CONNECT_TIME_T);
+  uint64_t tls = info_time(t->easy, CURLINFO_APPCONNECT_TIME_T);
+  t->times.dns = dns;
+  t->times.connect = connect > dns ? connect - dns : 0;
+  t->times.tls = tls > connect ? tls - connect : 0;
+}
+
+/* Only the handle of an exchange that went well, and that needed no options of its own, is used again. */
+static bool is_reusable(const transfer *t)
+{
+  return !t->streaming && !t->upload && !strcmp(t->method, "GET") && !t->connect_to && !t->head.must_close &&
+         t->profile->version != HTTP_2_PRIOR_KNOWLEDGE;
+}
+
+/* `clean`: the exchange is over, as far as libcurl is concerned. */
+static void detach_easy(transfer *t, bool clean)
+{
+  t->easy_in_engine = false;
+  engine_remove(t->engine, t->easy);
+  if (!clean || !is_reusable(t)) {
+    curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+  } else if (t->origin->shares) {
+    curl_easy_setopt(t->easy, CURLOPT_SHARE, NULL);
+  }
+  curl_slist_free_all(t->connect_to);
+  free(t->host_line.data);
+  t->connect_to = NULL;
+  t->host_line.data = NULL;
+}
+
+/* No descriptor was left for its socket: it was never sent, and waits for another turn. */
+static bool wait_for_descriptor(transfer *t, CURLcode result)
+{
+  if (t->connected || !t->network->starved || result != CURLE_COULDNT_CONNECT) return false;
+  detach_easy(t, false);
+  t->state = TRANSFER_WAITING;
+  pool_requeue(t->pool, t);
+  return true;
+}
+
+void transfer_finished(transfer *t, CURLcode result)
+{
+  if (wait_for_descriptor(t, result)) return;
+  collect_info(t);
+  if (result == CURLE_OK && !t->failure)
+    transfer_check_complete(t);
+  else
+    failure_from_curl(t, result);
+  if (t->failure && t->failure->kind == ERROR_dns)
+    pool_origin_unresolved(t->pool, t);
+  else if (t->failure)
+    pool_origin_known(t->pool, t, t->origin->http2);
+  end(t, result == CURLE_OK);
+}

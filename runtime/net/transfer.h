@@ -1,0 +1,135 @@
+/* One request on its way: from waiting for a slot to the last byte of the response, or to its failure.
+ *
+ *   transfer_new → set method, target, upload … → operation_begin(&t->op, …) → transfer_start
+ *   … the operation completes: at the end, or, for a stream, when the head is there …
+ *   → look at failure, head, body → transfer_free
+ *
+ * A stream goes on: transfer_available, then operation_begin again and wait where it says
+ * TRANSFER_MORE_TO_COME. */
+#ifndef LURCHER_NET_TRANSFER_H
+#define LURCHER_NET_TRANSFER_H
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/operation.h"
+#include "net/decode.h"
+#include "net/head.h"
+#include "net/header_list.h"
+#include "net/pool.h"
+
+enum { TRANSFER_METHOD_SIZE = 32, TRANSFER_ADDRESS_SIZE = 64 };
+
+typedef struct transfer transfer;
+
+typedef enum { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_ENDED } transfer_state;
+
+/* loop_now() nanoseconds; 0: did not happen */
+typedef struct {
+  uint64_t queued, dispatched, connected, first_byte, ended;
+  uint64_t dns, connect, tls; /* durations of those phases, 0 on a reused connection */
+} transfer_times;
+
+struct transfer {
+  operation op;
+  transfer *next, *previous; /* among those that wait at the origin, or run in the pool, or are spare */
+  network *network;
+
+  /* The request. The first three are counted references, the others to be set before transfer_start. */
+  pool *pool;
+  profile *profile;
+  header_list *headers;
+  char method[TRANSFER_METHOD_SIZE];
+  url target;
+  const char *upload; /* borrowed until the end, unless upload_copy holds it; NULL: no body */
+  size_t upload_length;
+  char *upload_copy; /* freed with the transfer */
+  uint64_t deadline; /* loop time; 0: the profile's total from dispatch on */
+  bool streaming, expect_continue;
+
+  /* On the way; for pool.c and transfer.c. */
+  transfer_state state;
+  origin *origin;
+  engine *engine;
+  size_t shard;
+  bool easy_in_engine;
+  struct curl_slist *connect_to, host_line; /* for profile->server_name */
+  size_t uploaded;
+  uint64_t active_at; /* when a byte last moved */
+  timer clock;
+  bool connected, paused;
+
+  /* The outcome. */
+  error *failure; /* NULL: none so far */
+  head head;
+  bool has_body;
+  decoder *decoder;
+  buffer raw; /* streaming: received, not yet decoded; raw_taken bytes of it are done with */
+  size_t raw_taken;
+  buffer body; /* decoded; for a stream what was not taken yet starts at body_taken */
+  size_t body_taken;
+  uint64_t bytes_received, bytes_sent;
+  transfer_times times;
+  bool reused;
+  int remote_port;
+
+  /* Below: not cleared when a transfer is used again. */
+  char remote_address[TRANSFER_ADDRESS_SIZE];
+  char hint[CURL_ERROR_SIZE]; /* libcurl's words; may be another connection's */
+  CURL *easy;                 /* kept with a spare transfer: the profile's options are set on it */
+  const engine *easy_engine;  /* what was set on it last; only compared */
+  const struct curl_slist *easy_lines;
+};
+
+/* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */
+transfer *transfer_new(pool *p, profile *options, header_list *headers);
+
+/* Hands it to its pool. The operation must have begun; it completes even when this fails (then failure is
+ * set). */
+void transfer_start(transfer *t);
+
+/* Stops it if it still waits or runs, and frees it; its operation is reset. */
+void transfer_free(transfer *t);
+
+/* Ends it with kind "canceled". */
+void transfer_cancel(transfer *t, const char *why);
+
+typedef enum { TRANSFER_BYTES, TRANSFER_MORE_TO_COME, TRANSFER_COMPLETE, TRANSFER_FAILED } transfer_supply;
+
+/* For streams: TRANSFER_BYTES when the body has `wanted` bytes that were not taken yet (decoding some if need
+ * be). After the end there may be fewer, beside TRANSFER_COMPLETE or TRANSFER_FAILED. Not from a libcurl
+ * callback. */
+transfer_supply transfer_available(transfer *t, size_t wanted);
+
+/* Marks bytes of the body as taken, and lets the peer send more when enough were. */
+void transfer_take(transfer *t, size_t length);
+
+/* ---- for pool.c, engine.c and profile.c ---- */
+
+void transfer_run(transfer *t, CURLSH *share);
+void transfer_finished(transfer *t, CURLcode result);
+void transfer_fail_memory(transfer *t);
+void transfer_fail_like(transfer *t, const transfer *other);
+void transfer_free_spares(transfer *first);
+
+/* ---- between transfer.c, transfer_receive.c and failure.c ---- */
+
+/* The place to write the failure to; the first failure stays. Never NULL. */
+error *transfer_failure(transfer *t);
+
+/* Ends a running transfer at once, its failure being set; its operation completes. Not from a libcurl
+ * callback. */
+void transfer_stop(transfer *t);
+
+/* Sets the clock anew after a limit came back into force. */
+void transfer_watch_clock(transfer *t);
+
+/* Connects the easy handle's callbacks to this transfer. */
+void transfer_set_callbacks(transfer *t);
+
+/* Checks after a clean end that everything announced has arrived; else sets the failure. */
+void transfer_check_complete(transfer *t);
+
+/* Sets the failure from libcurl's result, unless one is set. */
+void failure_from_curl(transfer *t, CURLcode result);
+
+#endif

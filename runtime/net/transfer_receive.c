@@ -1,0 +1,237 @@
+/* What arrives: libcurl's callbacks, which only append to buffers, and the reading of a stream. */
+#include "net/transfer.h"
+
+#include <openssl/ssl.h>
+#include <string.h>
+
+enum {
+  STREAM_HIGH = 256 * 1024, /* received and not yet taken: above, the peer is held back … */
+  STREAM_LOW = 64 * 1024,   /* … until no more than this is left */
+  DECODE_STEP = 1024,       /* encoded bytes decoded at a time, so that little can become much only slowly */
+  MOST_PER_STEP = 16 * 1024 * 1024,
+  BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */
+};
+
+static void touch(transfer *t) { t->active_at = loop_now(t->network->loop); }
+
+/* ---- connection ---- */
+
+static bool agreed_on_http2(transfer *t)
+{
+  struct curl_tlssessioninfo *session = NULL;
+  const unsigned char *protocol = NULL;
+  unsigned length = 0;
+  if (t->target.scheme.length != 5) return t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
+  curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session);
+  if (session && session->backend == CURLSSLBACKEND_OPENSSL && session->internals)
+    SSL_get0_alpn_selected(session->internals, &protocol, &length);
+  return length == 2 && !memcmp(protocol, "h2", 2);
+}
+
+/* Connected, or a connection is reused: the request goes out next. */
+static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
+{
+  transfer *t = user;
+  (void)local_address;
+  (void)local_port;
+  touch(t);
+  if (!t->connected) t->times.connected = t->active_at;
+  t->connected = true;
+  size_t length = strnlen(address, sizeof t->remote_address - 1);
+  memcpy(t->remote_address, address, length);
+  t->remote_address[length] = 0;
+  t->remote_port = port;
+  if (!pool_origin_is_known(t->origin)) pool_origin_known(t->pool, t, agreed_on_http2(t));
+  return CURL_PREREQFUNC_OK;
+}
+
+/* ---- head ---- */
+
+static size_t on_head(char *line, size_t size, size_t count, void *user)
+{
+  transfer *t = user;
+  size_t length = size * count;
+  touch(t);
+  if (!t->times.first_byte) t->times.first_byte = t->active_at;
+  if (t->failure) return 0;
+  error e;
+  bool was_complete = t->head.complete;
+  if (!head_line(&t->head, line, length, &e)) {
+    *transfer_failure(t) = e;
+    return 0;
+  }
+  if (t->head.complete && !was_complete) {
+    if (t->head.version == 20) pool_origin_known(t->pool, t, true);
+    if (t->head.must_close) curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    if (t->streaming) operation_complete(&t->op);
+  }
+  return length;
+}
+
+/* ---- body ---- */
+
+static bool on_decoded(void *user, const char *bytes, size_t length, error *e)
+{
+  transfer *t = user;
+  size_t most = t->streaming ? MOST_PER_STEP : t->profile->max_body;
+  size_t present = t->body.length - t->body_taken;
+  if (length > most || present > most - length) {
+    error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
+    e->limit = (double)most;
+    e->observed = (double)present + (double)length;
+    return false;
+  }
+  if (buffer_append(&t->body, bytes, length)) return true;
+  error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
+  return false;
+}
+
+/* At the first byte: sees what the body is made of. */
+static bool begin_body(transfer *t, error *e)
+{
+  static const char name[] = "content-encoding";
+  const char *value;
+  size_t length;
+  t->has_body = true;
+  if (t->head.content_length > 0 && t->head.content_length <= BODY_GUESS && !t->streaming)
+    buffer_reserve(&t->body, (size_t)t->head.content_length);
+  if (!t->profile->decompress) return true;
+  if (!head_find(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &value, &length))
+    return true;
+  return decoder_create(&t->decoder, value, length, on_decoded, t, e);
+}
+
+static bool receive(transfer *t, const char *bytes, size_t length, error *e)
+{
+  if (!t->has_body && !begin_body(t, e)) return false;
+  t->bytes_received += length;
+  if (t->streaming) {
+    if (buffer_append(t->decoder ? &t->raw : &t->body, bytes, length)) return true;
+    error_set(e, ERROR_limit, "read", "out of memory");
+    return false;
+  }
+  return t->decoder ? decoder_write(t->decoder, bytes, length, e) : on_decoded(t, bytes, length, e);
+}
+
+static size_t stored(const transfer *t)
+{
+  return t->raw.length - t->raw_taken + t->body.length - t->body_taken;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *user)
+{
+  transfer *t = user;
+  size_t length = size * count;
+  error e;
+  touch(t);
+  if (t->failure) return 0;
+  if (t->streaming && stored(t) >= STREAM_HIGH) {
+    t->paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  if (!receive(t, bytes, length, &e)) {
+    *transfer_failure(t) = e;
+    return 0;
+  }
+  if (t->streaming) operation_complete(&t->op);
+  return length;
+}
+
+void transfer_check_complete(transfer *t)
+{
+  error e;
+  if (!t->head.complete) {
+    error_set(transfer_failure(t), ERROR_closed, "read",
+              "%s closed the connection before the response's head was complete", origin_name(t->origin));
+    return;
+  }
+  bool no_body = !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
+  int64_t announced = t->head.content_length;
+  if (!no_body && announced >= 0 && !t->head.chunked && t->bytes_received < (uint64_t)announced) {
+    error *failure = transfer_failure(t);
+    error_set(failure, ERROR_truncated, "read", "the body ended after %llu of %lld bytes",
+              (unsigned long long)t->bytes_received, (long long)announced);
+    return;
+  }
+  if (t->decoder && !t->streaming && !decoder_finish(t->decoder, &e)) *transfer_failure(t) = e;
+}
+
+/* ---- streams ---- */
+
+static void drop_taken(buffer *b, size_t *taken)
+{
+  if (*taken < b->length && *taken < STREAM_LOW) return;
+  memmove(b->bytes, b->bytes + *taken, b->length - *taken);
+  b->length -= *taken;
+  *taken = 0;
+}
+
+/* Decodes received bytes until `wanted` are there or none are left. */
+static bool decode_some(transfer *t, size_t wanted, error *e)
+{
+  while (t->body.length - t->body_taken < wanted && t->raw_taken < t->raw.length) {
+    size_t left = t->raw.length - t->raw_taken, step = left < DECODE_STEP ? left : DECODE_STEP;
+    if (!decoder_write(t->decoder, t->raw.bytes + t->raw_taken, step, e)) return false;
+    t->raw_taken += step;
+  }
+  drop_taken(&t->raw, &t->raw_taken);
+  return true;
+}
+
+static void let_continue(transfer *t)
+{
+  if (!t->paused || t->state != TRANSFER_RUNNING || stored(t) > STREAM_LOW) return;
+  t->paused = false;
+  touch(t);
+  transfer_watch_clock(t);
+  curl_easy_pause(t->easy, CURLPAUSE_CONT);
+}
+
+/* All of an encoded body was decoded: was its end there? */
+static void finish_decoding(transfer *t)
+{
+  error e;
+  if (!t->decoder) return;
+  if (!t->failure && !decoder_finish(t->decoder, &e)) *transfer_failure(t) = e;
+  decoder_free(t->decoder);
+  t->decoder = NULL;
+}
+
+transfer_supply transfer_available(transfer *t, size_t wanted)
+{
+  error e;
+  if (t->decoder && !decode_some(t, wanted, &e)) {
+    *transfer_failure(t) = e;
+    transfer_stop(t);
+    finish_decoding(t);
+  }
+  if (t->state == TRANSFER_RUNNING) let_continue(t);
+  if (t->body.length - t->body_taken >= wanted) return TRANSFER_BYTES;
+  if (t->state != TRANSFER_ENDED) return TRANSFER_MORE_TO_COME;
+  finish_decoding(t);
+  return t->failure ? TRANSFER_FAILED : TRANSFER_COMPLETE;
+}
+
+void transfer_take(transfer *t, size_t length)
+{
+  t->body_taken += length;
+  if (t->body_taken == t->body.length)
+    t->body_taken = t->body.length = 0;
+  else
+    drop_taken(&t->body, &t->body_taken);
+}
+
+/* ---- wiring ---- */
+
+void transfer_set_callbacks(transfer *t)
+{
+  CURL *easy = t->easy;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->hint);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
+}

@@ -1,0 +1,43 @@
+/* One uv_poll_t for each socket, kept from the first interest until the socket closes.
+ *
+ * libcurl announces "remove" and a new interest at every transfer on a reused connection. Following it would
+ * cost six epoll_ctl calls per request, so "remove" only notes that nothing is wanted, and only what is
+ * missing is armed. */
+#ifndef LURCHER_NET_WATCHER_H
+#define LURCHER_NET_WATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct engine;
+
+typedef struct watcher {
+  uv_poll_t poll;
+  struct engine *engine; /* whose connection it is */
+  int fd;
+  int wanted;   /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
+  int armed;    /* what epoll watches */
+  bool lasting; /* made by our open-socket callback, so our close-socket callback will end it */
+} watcher;
+
+typedef struct {
+  watcher **by_fd;
+  size_t capacity;
+} watcher_table;
+
+/* The watcher of `fd`, made when missing. NULL: out of memory, or the kernel cannot poll it. */
+watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd);
+
+/* The watcher of `fd`, or NULL. */
+watcher *watcher_find(const watcher_table *table, int fd);
+
+/* Notes what libcurl waits for on it (0: nothing) and arms what is missing. */
+void watcher_want(watcher *w, int events, uv_poll_cb on_event);
+
+/* Stops watching; called before the socket closes. */
+void watcher_close(watcher_table *table, int fd);
+
+void watcher_table_free(watcher_table *table);
+
+#endif

@@ -1,0 +1,40 @@
+/* Inside of the lurcher.native.http binding: http.c, http_profile.c, http_stream.c. */
+#ifndef LURCHER_SCRIPT_HTTP_H
+#define LURCHER_SCRIPT_HTTP_H
+
+#include "net/outcome.h"
+
+#include <lua.h>
+
+/* Cheaper to check than a metatable in the registry; a request checks three of them. */
+typedef enum {
+  HTTP_POOL = 0x706f6f6c,
+  HTTP_PROFILE = 0x70726f66,
+  HTTP_HEADERS = 0x68656164,
+  HTTP_STREAM = 0x73747265
+} http_tag;
+
+typedef struct {
+  http_tag tag;
+  void *pointer; /* NULL once closed */
+} http_box;
+
+/* The pointer in the userdata at `index`; raises unless it is of that kind and open. */
+void *http_handle(lua_State *L, int index, http_tag tag);
+
+/* Pushes a box, still empty, with a metatable made before. */
+http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);
+
+/* native.profile{…} */
+int http_new_profile(lua_State *L);
+int http_profile_gc(lua_State *L);
+
+/* Pushes a stream that owns the transfer. */
+void http_push_stream(lua_State *L, transfer *t);
+void http_register_stream(lua_State *L);
+
+/* Pushes a table of what is known of a transfer: http_version, reason, timings, reused, remote_address,
+ * bytes_received, bytes_sent, dispatched, elapsed. */
+void http_push_info(lua_State *L, const outcome *o);
+
+#endif
