@@ -29,7 +29,8 @@ function xpcall(fn, handler, ...)
   return checked(raw_xpcall(fn, handler, ...))
 end
 
-native.raw_pcall = raw_pcall
+-- For those who clean up and raise again themselves.
+native.raw_pcall, native.raw_xpcall = raw_pcall, raw_xpcall
 
 -- ---- coroutines: a wait inside one is passed up to the scheduler ----
 
@@ -98,6 +99,11 @@ end
 
 function coroutine.status(co)
   return waiting[co] and "normal" or raw_status(co)
+end
+
+---Raises in a cancelled task, and where it cannot wait, before anything is begun.
+function native.ready_to_wait()
+  if depth == 0 then native.checkpoint() else native.yield() end
 end
 
 function coroutine.isyieldable()
@@ -208,8 +214,8 @@ native.set_cleanup(function(locals)
     native.scope_wait(stream_scope)
   end
   local deferred, failure = locals.deferred, nil
-  for i = deferred and #deferred or 0, 1, -1 do
-    local ok, err = raw_xpcall(deferred[i], native.trace)
+  while deferred and #deferred > 0 do
+    local ok, err = raw_xpcall(table.remove(deferred), native.trace)
     if not ok and failure == nil then failure = err end
   end
   native.cleanup(false)

@@ -1,13 +1,423 @@
+--- Structured concurrency: tasks run in scopes, and a scope ends when all of its tasks have. Built on the
+--- scheduler's primitives (`lurcher.native.task`).
+
 local native = require "lurcher.native.task"
-local task = {}
-task.sleep, task.yield, task.now, task.current = native.sleep, native.yield, native.now, native.current
-function task.spawn(fn, ...) return native.spawn(nil, 0, fn, ...) end
-function task.scope(fn)
-  local s = native.scope()
-  local body = native.spawn(s, 2, fn)
-  native.scope_wait(s)
-  native.raise_if_stopping()
-  local failed = native.scope_failed(s)
-  return native.results(failed or body)
+local check = require "lurcher.check"
+local errors = require "lurcher.errors"
+local sync = require "lurcher.sync"
+
+local argument = check.argument
+local is_error = errors.is_error
+local error, select, unpack, xpcall = error, select, unpack, native.raw_xpcall
+local new_native_scope, spawn, results, trace = native.scope, native.spawn, native.results, native.trace
+local scope_wait, scope_cancel, scope_failed = native.scope_wait, native.scope_cancel, native.scope_failed
+local cleanup, raise_if_stopping, locals = native.cleanup, native.raise_if_stopping, native.locals
+
+-- Flags of native.spawn.
+local QUIET, BODY = 1, 2
+
+local task = {
+  sleep = native.sleep,
+  yield = native.yield,
+  now = native.now,
+  semaphore = sync.semaphore,
+  queue = sync.queue,
+  event = sync.event,
+  limiter = sync.limiter,
+}
+
+-- ---- scopes ----
+
+---@class lurcher.Scope
+---@field private native userdata
+---@field private owner lurcher.Task the task that opened it
+---@field private deferred? function[]
+---@field private ended? boolean
+local Scope = {}
+Scope.__index = Scope
+
+---@class lurcher.Task
+---@field status "running"|"done"|"failed"|"canceled"
+---@field id integer
+---@field join fun(self: lurcher.Task): ... its results, or its error raised
+---@field cancel fun(self: lurcher.Task, reason?: string)
+
+---Starts a child task.
+---@param fn function
+---@param ... any its arguments
+---@return lurcher.Task
+function Scope:spawn(fn, ...)
+  argument(fn, "callable", 1, "scope:spawn")
+  if self.ended then errors.raise("this scope has ended: no task can be spawned in it") end
+  return spawn(self.native, 0, fn, ...)
 end
+
+---Has `fn` called when the scope ends, after its tasks; the function deferred last is called first.
+---@param fn function
+function Scope:defer(fn)
+  argument(fn, "callable", 1, "scope:defer")
+  if self.ended then errors.raise("this scope has ended: nothing can be deferred to its end") end
+  local deferred = self.deferred
+  if not deferred then
+    deferred = {}
+    self.deferred = deferred
+  end
+  deferred[#deferred + 1] = fn
+end
+
+-- Raises in a cancelled task, and where it cannot wait, before anything is started.
+local function open_scope()
+  native.ready_to_wait()
+  return setmetatable({ native = new_native_scope(), owner = native.current() }, Scope)
+end
+
+-- Waits for all tasks and runs what was deferred. Returns whether the time was over, and the first error of a
+-- deferred function.
+local function close_scope(self, seconds)
+  local timed_out = scope_wait(self.native, seconds)
+  local deferred, failed, failure = self.deferred, false, nil
+  if deferred then
+    cleanup(true)
+    while #deferred > 0 do
+      local ok, err = xpcall(table.remove(deferred), trace)
+      if not ok and not failed then failed, failure = true, err end
+    end
+    cleanup(false)
+  end
+  self.ended = true
+  raise_if_stopping()
+  local child = scope_failed(self.native)
+  if child then results(child) end -- raises
+  if failed then error(failure, 0) end
+  return timed_out
+end
+
+-- The body of a scope runs as a child, so that the failure of another child can cancel it.
+local function enter(self, fn, ...)
+  locals().scope = self
+  return fn(...)
+end
+
+local function run_in_scope(self, seconds, fn, ...)
+  local body = spawn(self.native, BODY, enter, self, fn, ...)
+  return body, close_scope(self, seconds)
+end
+
+---Calls `fn(scope)`, waits for all tasks started in it, and returns what `fn` returned. The first child to fail
+---cancels the others, and its error is raised.
+---@param fn fun(scope: lurcher.Scope): ...
+function task.scope(fn)
+  argument(fn, "callable", 1, "task.scope")
+  local self = open_scope()
+  return results((run_in_scope(self, nil, fn, self)))
+end
+
+---Starts a child of the current scope: the innermost one that this task was spawned in or has opened.
+---@param fn function
+---@param ... any its arguments
+---@return lurcher.Task
+function task.spawn(fn, ...)
+  argument(fn, "callable", 1, "task.spawn")
+  return spawn(nil, 0, fn, ...)
+end
+
+---The running task; inside the function of a scope, the one that opened it.
+---@return lurcher.Task
+function task.current()
+  local scope = native.body_scope()
+  local handle = native.current()
+  while scope do
+    handle = scope.owner
+    scope = native.body_scope(handle)
+  end
+  return handle
+end
+
+---Has `fn` called when the task ends, or the scope inside whose function this is called; last deferred, first
+---called. Deferred functions may wait; they are not cancelled, but have 5 seconds in all.
+---@param fn function
+function task.defer(fn)
+  argument(fn, "callable", 1, "task.defer")
+  local scope = native.body_scope()
+  if scope then return scope:defer(fn) end
+  local own = locals()
+  local deferred = own.deferred
+  if not deferred then
+    deferred = {}
+    own.deferred = deferred
+    native.needs_cleanup()
+  end
+  deferred[#deferred + 1] = fn
+end
+
+local function unshielded(ok, ...)
+  native.shield(-1)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+---Calls `fn` so that a cancellation does not reach it. It takes effect at the first wait afterwards.
+---@param fn function
+---@param ... any its arguments
+function task.shield(fn, ...)
+  argument(fn, "callable", 1, "task.shield")
+  native.shield(1)
+  return unshielded(xpcall(fn, trace, ...))
+end
+
+---The results of `fn`, or nil and an error of kind "timeout" when it took longer. It is cancelled then, and its
+---clean-up waited for.
+---@param seconds number|false false: no limit
+---@param fn function
+---@param ... any its arguments
+function task.timeout(seconds, fn, ...)
+  argument(seconds, "seconds|false", 1, "task.timeout")
+  argument(fn, "callable", 2, "task.timeout")
+  local body, timed_out = run_in_scope(open_scope(), seconds or nil, fn, ...)
+  if timed_out and body.status == "canceled" then
+    return nil, errors.new {
+      kind = "timeout", phase = "task", message = ("it took longer than %g s"):format(seconds),
+    }
+  end
+  return results(body)
+end
+
+-- ---- several functions at once ----
+
+local function check_functions(list, name, least)
+  argument(list, "table", 1, name)
+  for i = 1, #list do
+    local wanted = check.mismatch(list[i], "callable")
+    if wanted then
+      errors.raise(("%s: item %d of the list must be %s, got %s"):format(name, i, wanted, check.shown(list[i])))
+    end
+  end
+  if #list < least then errors.raise(name .. ": the list of functions is empty") end
+end
+
+---Runs all functions together and returns the first result of each, in order. The first to fail cancels the others,
+---and its error is raised.
+---@param list function[]
+function task.all(list)
+  check_functions(list, "task.all", 0)
+  local self, handles, count = open_scope(), {}, #list
+  for i = 1, count do handles[i] = spawn(self.native, 0, list[i]) end
+  close_scope(self)
+  local values = {}
+  for i = 1, count do values[i] = (results(handles[i])) end
+  return unpack(values, 1, count)
+end
+
+-- The first to call this settles the scope: the others are cancelled, and no longer matter.
+local function settle(self, value, err, ...)
+  if value == nil and is_error(err) then return value, err end
+  if not self.winner then
+    self.winner = { n = select("#", value, err, ...), value, err, ... }
+    scope_cancel(self.native, true)
+  end
+end
+
+local function compete(self, fn)
+  return settle(self, fn())
+end
+
+local function start_competition(list, flags)
+  local self, handles = open_scope(), {}
+  for i = 1, #list do handles[i] = spawn(self.native, flags, compete, self, list[i]) end
+  close_scope(self)
+  return self.winner, handles
+end
+
+---The results of the first function to end; its error is raised if it failed. The others are cancelled.
+---@param list function[]
+function task.race(list)
+  check_functions(list, "task.race", 1)
+  local winner = start_competition(list, 0)
+  return unpack(winner, 1, winner.n)
+end
+
+---The results of the first function to succeed; the others are cancelled. If all fail, the error of the first in the
+---list is raised.
+---@param list function[]
+function task.any(list)
+  check_functions(list, "task.any", 1)
+  local winner, handles = start_competition(list, QUIET)
+  if not winner then return results(handles[1]) end
+  return unpack(winner, 1, winner.n)
+end
+
+-- ---- one function over many items ----
+
+-- A function that returns the next item, or nil at the end.
+local function items(source, name)
+  if check.mismatch(source, "callable") == nil then return source end
+  argument(source, "table|callable", 1, name)
+  local index = 0
+  return function()
+    index = index + 1
+    return source[index]
+  end
+end
+
+-- One task per item, so that what it defers and opens ends with it.
+local function start_each(self, concurrency, next_item, run)
+  local index = 0
+  while true do
+    native.scope_room(self.native, concurrency) -- the one that does this is in the scope, too
+    local item = next_item()
+    if item == nil then return end
+    index = index + 1
+    spawn(self.native, 0, run, item, index)
+  end
+end
+
+local map_options = { concurrency = "count", errors = "'collect'" }
+
+---Calls `fn(item, index)` for every item, `concurrency` (16) at a time, and returns the list of first results, in
+---order. The first to fail cancels the others, and its error is raised; with `errors = "collect"`, two tables by index are
+---returned: results and errors.
+---@param source table|function a list, or an iterator that gives one item per call
+---@param fn fun(item: any, index: integer): any
+---@param opts? { concurrency?: integer, errors?: "collect" }
+function task.map(source, fn, opts)
+  local next_item = items(source, "task.map")
+  argument(fn, "callable", 2, "task.map")
+  opts = check.options(opts, map_options, "task.map") or {}
+  local values, failures = {}, opts.errors and {}
+  local function run(item, index)
+    local value, err = fn(item, index)
+    if value == nil and is_error(err) then return nil, err end
+    values[index] = value
+  end
+  local function run_and_collect(item, index)
+    local ok, value, err = pcall(fn, item, index)
+    if not ok then
+      failures[index] = value
+    elseif value == nil and is_error(err) then
+      failures[index] = err
+    else
+      values[index] = value
+    end
+  end
+  local self = open_scope()
+  run_in_scope(self, nil, start_each, self, opts.concurrency or 16, next_item, failures and run_and_collect or run)
+  return values, failures or nil
+end
+
+-- ---- streams ----
+
+---@class lurcher.Stream
+local Stream = {}
+Stream.__index = Stream
+
+local function wake_waiter(self, name)
+  local waiter = self[name]
+  self[name] = nil
+  if waiter then native.wake(waiter) end
+end
+
+local function wait_as(self, name, what)
+  self[name] = native.current()
+  local woken = native.suspend(what)
+  self[name] = nil
+  if not woken then raise_if_stopping() end
+end
+
+local function deliver(self, index, value, err, ...)
+  if value == nil and is_error(err) then return nil, err end
+  local place = index
+  if not self.ordered then
+    place = self.delivered + 1
+    self.delivered = place
+  end
+  self.ready[place] = { n = select("#", value, err, ...) + 1, index, value, err, ... }
+  wake_waiter(self, "consumer")
+end
+
+local function run_streamed(self, fn, item, index)
+  return deliver(self, index, fn(item, index))
+end
+
+-- What was started and not yet taken by the loop is at most `concurrency`: memory stays bounded.
+local function produce_items(self, scope, next_item, fn)
+  local index = 0
+  while true do
+    while index - self.taken >= self.concurrency do
+      wait_as(self, "producer_waiting", "the loop over a stream to go on")
+    end
+    local item = next_item()
+    if item == nil then return end
+    index = index + 1
+    spawn(scope.native, 0, run_streamed, self, fn, item, index)
+  end
+end
+
+local function produce(self, next_item, fn)
+  local scope = open_scope()
+  local ok, err = xpcall(run_in_scope, trace, scope, nil, produce_items, self, scope, next_item, fn)
+  self.over = true
+  wake_waiter(self, "consumer")
+  if not ok then error(err, 0) end
+end
+
+function Stream:__call()
+  while true do
+    local place = self.taken + 1
+    local entry = self.ready[place]
+    if entry then
+      self.ready[place] = nil
+      self.taken = place
+      wake_waiter(self, "producer_waiting")
+      return unpack(entry, 1, entry.n)
+    end
+    if self.closed then return nil end
+    if self.over then
+      native.join(self.producer)
+      results(self.producer) -- raises if it failed
+      return nil
+    end
+    wait_as(self, "consumer", "the next result of a stream")
+  end
+end
+
+---Cancels what is still running, and waits for its end.
+function Stream:close()
+  if self.closed then return end
+  self.closed = true
+  self.ready = {}
+  native.cancel(self.producer)
+  wake_waiter(self, "consumer")
+  native.join(self.producer)
+end
+
+-- Streams end with the task that made them.
+local function stream_scope()
+  local own = locals()
+  if not own.stream_scope then
+    own.stream_scope = new_native_scope()
+    native.needs_cleanup()
+  end
+  return own.stream_scope
+end
+
+local stream_options = { concurrency = "count", ordered = "boolean" }
+
+---As `task.map`, but gives index and results as they come: `for index, value in task.stream(list, fn) do`, with
+---`ordered = true` in the order of the items. At most `concurrency` (16) are started ahead of the loop. After a `break`,
+---`stream:close()` cancels the rest; so does the end of the task.
+---@param source table|function a list, or an iterator that gives one item per call
+---@param fn fun(item: any, index: integer): ...
+---@param opts? { concurrency?: integer, ordered?: boolean }
+---@return lurcher.Stream
+function task.stream(source, fn, opts)
+  local next_item = items(source, "task.stream")
+  argument(fn, "callable", 2, "task.stream")
+  opts = check.options(opts, stream_options, "task.stream") or {}
+  local self = setmetatable({
+    concurrency = opts.concurrency or 16, ordered = opts.ordered, ready = {}, taken = 0, delivered = 0,
+  }, Stream)
+  self.producer = spawn(stream_scope(), QUIET, produce, self, next_item, fn)
+  return self
+end
+
 return task

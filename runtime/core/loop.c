@@ -63,7 +63,7 @@ static void on_busy(uv_idle_t *busy) { (void)busy; }
 /* The next poll must not wait. */
 static void wake_soon(loop *l)
 {
-  if (!l->draining) uv_idle_start(&l->busy, on_busy);
+  if (!l->draining && !l->closing) uv_idle_start(&l->busy, on_busy);
 }
 
 static void unlink_ready(operation *op)
@@ -149,7 +149,7 @@ static bool drain_ready(loop *l, uint64_t until)
     more = op != last;
     unlink_ready(op);
     l->on_ready(op, l->user);
-    if (++resumed % 64 == 0 && uv_hrtime() > until) return false;
+    if (++resumed % 8 == 0 && uv_hrtime() > until) return false;
   }
   return true;
 }
@@ -178,6 +178,7 @@ static void drain(loop *l)
     in_time = in_time && uv_hrtime() < until;
   }
   l->draining = false;
+  if (l->closing) return;
   if (has_ready(l) || l->deferred_first)
     wake_soon(l);
   else
@@ -250,14 +251,18 @@ int loop_init(loop *l, uv_loop_t *uv, void *user)
   return 0;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+void loop_handle_opened(loop *l) { l->open_handles++; }
+
+void loop_handle_closed(loop *l)
 {
-  loop *l = handle->data;
   if (--l->open_handles == 0) l->on_closed(l->user);
 }
 
+static void on_handle_closed(uv_handle_t *handle) { loop_handle_closed(handle->data); }
+
 void loop_close(loop *l, void (*on_closed)(void *user))
 {
+  l->closing = true;
   l->on_closed = on_closed;
   uv_close((uv_handle_t *)&l->before_poll, on_handle_closed);
   uv_close((uv_handle_t *)&l->after_poll, on_handle_closed);

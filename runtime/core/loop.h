@@ -40,8 +40,8 @@ struct loop {
   deferred *deferred_first, **deferred_last;
   unsigned holds;     /* reasons to keep running */
   unsigned completed; /* since the last drain */
-  bool draining, owned;
-  int open_handles; /* of those above, until all close callbacks ran */
+  bool draining, owned, closing;
+  int open_handles; /* those above and those of loop_handle_opened, until all close callbacks ran */
   uv_loop_t own;
 
   void (*on_ready)(operation *op, void *user); /* resume the owner of this operation */
@@ -57,6 +57,11 @@ int loop_init(loop *l, uv_loop_t *uv, void *user);
  * After that, loop_deinit frees the rest. */
 void loop_close(loop *l, void (*on_closed)(void *user));
 void loop_deinit(loop *l);
+
+/* For users with libuv handles of their own: `opened` when one is initialised, `closed` at the end of its close
+ * callback. The loop is not closed, and so the runtime not freed, before every handle is. */
+void loop_handle_opened(loop *l);
+void loop_handle_closed(loop *l);
 
 /* Runs the own uv loop until nothing keeps it alive or uv_stop. */
 void loop_run(loop *l);

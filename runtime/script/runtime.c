@@ -299,10 +299,10 @@ static void on_loop_closed(void *user)
   if (!rt->loop.owned) release(rt);
 }
 
-static void close_state(deferred *d)
+/* A timer leads here, so that no code of the runtime is on the C stack. */
+static void close_state(timer *t)
 {
-  lur_runtime *rt = (lur_runtime *)((char *)d - offsetof(lur_runtime, close_deferred));
-  loop_timer_stop(&rt->loop, &rt->close_timer);
+  lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer));
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);
     lua_close(rt->L);
@@ -314,7 +314,7 @@ static void close_state(deferred *d)
 
 void runtime_task_ended(lur_runtime *rt)
 {
-  if (rt->closing && rt->tasks == 0) loop_defer(&rt->loop, &rt->close_deferred);
+  if (rt->closing && rt->tasks == 0) loop_timer_start(&rt->loop, &rt->close_timer, 0, close_state);
 }
 
 static void on_close_due(timer *t)
@@ -328,7 +328,6 @@ void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
   rt->closing = true;
   rt->closed = closed;
   rt->closed_ud = ud;
-  rt->close_deferred.run = close_state;
   loop_hold(&rt->loop);
   runtime_cancel_all(rt, "the runtime is being closed");
   if (rt->daemons) scope_cancel(rt->daemons, NULL);

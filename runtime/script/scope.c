@@ -50,8 +50,23 @@ static int keep_failed(lua_State *L)
   return 0;
 }
 
+static int log_report(lua_State *L)
+{
+  task_push(L, lua_touserdata(L, 1));
+  report_push(L, 2);
+  lur_runtime *rt = runtime_of(L);
+  size_t length;
+  const char *text = lua_tolstring(L, -1, &length);
+  if (rt->options.log) rt->options.log(LUR_LOG_ERROR, text, length, rt->options.ud);
+  return 0;
+}
+
 static void child_failed(scope *s, lur_task *t)
 {
+  if (s == s->runtime->daemons) { /* nobody waits for these: say it at least */
+    if (lua_cpcall(s->runtime->L, log_report, t) != 0) lua_pop(s->runtime->L, 1);
+    return;
+  }
   if (s->failed || s->settled || t->quiet) return;
   if (lua_cpcall(s->runtime->L, keep_failed, t) != 0) {
     lua_pop(s->runtime->L, 1);

@@ -107,7 +107,6 @@ struct lur_runtime {
   atomic_bool interrupted;
   bool running, closing, gone;
   timer close_timer;
-  deferred close_deferred;
   lur_closed_fn closed;
   void *closed_ud;
   char message[512]; /* lur_error */

@@ -294,6 +294,20 @@ static int current(lua_State *L)
   return 1;
 }
 
+/* body_scope([handle]) -> what `locals().scope` is in a task that is the body of a scope, or nil */
+static int body_scope(lua_State *L)
+{
+  lur_task *t = lua_isnoneornil(L, 1) ? runtime_of(L)->current : check_task(L, 1);
+  if (!t || !t->body) return 0;
+  if (lua_isnoneornil(L, 1)) {
+    lua_settop(L, 0);
+    task_push(L, t);
+  }
+  task_push_locals(L, 1, t);
+  lua_getfield(L, -1, "scope");
+  return 1;
+}
+
 static int now(lua_State *L)
 {
   lua_pushnumber(L, (double)uv_hrtime() / NANOSECONDS);
@@ -532,6 +546,7 @@ static const luaL_Reg functions[] = {
     {"scope_count", scope_count},
     {"current", current},
     {"now", now},
+    {"body_scope", body_scope},
     {"cancel", cancel},
     {"checkpoint", checkpoint},
     {"stopping", stopping},
