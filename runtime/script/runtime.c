@@ -312,9 +312,14 @@ static void close_state(timer *t)
   loop_close(&rt->loop, on_loop_closed);
 }
 
+static void close_soon(lur_runtime *rt)
+{
+  loop_timer_start(&rt->loop, &rt->close_timer, loop_update_now(&rt->loop), close_state);
+}
+
 void runtime_task_ended(lur_runtime *rt)
 {
-  if (rt->closing && rt->tasks == 0) loop_timer_start(&rt->loop, &rt->close_timer, 0, close_state);
+  if (rt->closing && rt->tasks == 0) close_soon(rt);
 }
 
 static void on_close_due(timer *t)
@@ -331,8 +336,10 @@ void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
   loop_hold(&rt->loop);
   runtime_cancel_all(rt, "the runtime is being closed");
   if (rt->daemons) scope_cancel(rt->daemons, NULL);
-  loop_timer_start(&rt->loop, &rt->close_timer, loop_update_now(&rt->loop) + 5000 * MILLISECOND,
-                   on_close_due);
-  if (rt->tasks == 0) loop_defer(&rt->loop, &rt->close_deferred);
+  uint64_t limit = loop_update_now(&rt->loop) + 5000 * MILLISECOND;
+  if (rt->tasks == 0)
+    close_soon(rt);
+  else
+    loop_timer_start(&rt->loop, &rt->close_timer, limit, on_close_due);
   if (rt->loop.owned && !rt->running) lur_run(rt);
 }
