@@ -87,8 +87,10 @@ local function json_string(text)
   return quoted(text, escape_json_byte, fix_json)
 end
 
-local function text_value(text)
-  if text == "" or text:find('[%s%c"=\\]') or text:find("[\128-\255]") and plain(text) ~= text then
+-- A field's value, or its name: in quotes when it could be mistaken for something else.
+local function word(text, is_name)
+  if text == "" or text:find('[%s%c"\\]') or is_name and text:find("=", 1, true)
+    or text:find("[\128-\255]") and plain(text) ~= text then
     return quoted(text, escape_byte, fix_text)
   end
   return text
@@ -98,8 +100,7 @@ end
 
 local function shown_number(value)
   if value % 1 == 0 and math.abs(value) < 2 ^ 53 then return ("%d"):format(value) end
-  local short = ("%.14g"):format(value)
-  return tonumber(short) == value and short or ("%.17g"):format(value)
+  return ("%.14g"):format(value)
 end
 
 -- Anything that is not a plain table, as text.
@@ -157,7 +158,7 @@ local function json_value(value, depth)
 end
 
 local function value_of(value)
-  return text_value(is_plain_table(value) and json_value(value, 0) or shown(value))
+  return word(is_plain_table(value) and json_value(value, 0) or shown(value))
 end
 
 -- ---- lines ----
@@ -179,7 +180,7 @@ local formats = {}
 function formats.text(level, id, message, fields)
   local line = { timestamp(), ("%-5s"):format(level:upper()), plain(message) }
   for _, entry in ipairs(sorted(fields)) do
-    line[#line + 1] = text_value(entry[1]) .. "=" .. value_of(entry[2])
+    line[#line + 1] = word(entry[1], true) .. "=" .. value_of(entry[2])
   end
   if id then line[#line + 1] = "task=" .. shown(id) end
   return table.concat(line, " ")
