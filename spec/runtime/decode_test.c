@@ -345,6 +345,9 @@ static void refuses_damaged_data(void)
   /* zstd: window log 31 */
   check(!decode_cut(&out, "zstd", "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00", 9, 0) && e.kind == ERROR_decode);
   check_string(e.message, "the zstd body asks for too large a window");
+  /* zstd: the format of version 0.5 */
+  check(!decode_cut(&out, "zstd", "\x25\xb5\x2f\xfd\x04\xff\xff\xff", 8, 0) && e.kind == ERROR_decode);
+  check_string(e.message, "the zstd body is not zstd data");
   buffer_free(&in);
   buffer_free(&out);
 }
