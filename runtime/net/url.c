@@ -72,6 +72,7 @@ typedef struct {
   url *u;
   const char *text, *at, *end;
   error *e;
+  uint16_t usual_port; /* the scheme's, 0: it has none, and needs no host */
 } parser;
 
 static bool out_of_memory(error *e)
@@ -143,34 +144,65 @@ static void put_escaped(parser *p, char c)
   put_character(p, digits[(unsigned char)c & 15]);
 }
 
-/* Copies up to `end`, encoding what is not of `class`. A path takes no backslash: half of the world reads it
- * as
- * "/", so that what is checked and what is fetched could differ. */
-static bool put_encoded(parser *p, const char *end, int class, url_part *part)
+/* Room for a part that ends at `end` and is encoded throughout, and for what follows as it is. */
+static bool reserve_encoded(parser *p, const char *end)
+{
+  return reserve(p, 3 * (size_t)(end - p->at) + (size_t)(p->end - end) + 16);
+}
+
+/* Copies what comes before `end`, encoding what is not of `class`. A path takes no backslash: half of the
+ * world reads it as "/", so that what is checked and what is fetched could differ. */
+static bool put_encoded(parser *p, const char *end, int class)
+{
+  if (!reserve_encoded(p, end)) return false;
+  for (; p->at < end; p->at++) {
+    const char *at = p->at;
+    if (is(*at, class) || is_escape(at, end))
+      put_character(p, *at);
+    else if (is_control(*at) || (*at == '\\' && class == PATH))
+      return fail_character(p, at, NULL);
+    else
+      put_escaped(p, *at);
+  }
+  return true;
+}
+
+/* A part up to the first of the characters `stop` and `stop_too`, or the end. */
+static bool put_part(parser *p, int class, char stop, char stop_too, url_part *part)
 {
   const char *at = p->at;
   *part = begin_part(p);
-  while (at < end && is(*at, class)) at++;
-  if (at == end) { /* nearly always */
-    put(p, p->at, (size_t)(at - p->at));
-  } else {
-    if (!reserve(p, 3 * (size_t)(end - p->at) + (size_t)(p->end - end) + 16)) return false;
-    put(p, p->at, (size_t)(at - p->at));
-    for (; at < end; at++) {
-      if (is(*at, class) || is_escape(at, end))
-        put_character(p, *at);
-      else if (is_control(*at) || (*at == '\\' && class == PATH))
-        return fail_character(p, at, NULL);
-      else
-        put_escaped(p, *at);
-    }
+  while (at < p->end && is(*at, class)) at++;
+  put(p, p->at, (size_t)(at - p->at));
+  p->at = at;
+  if (at < p->end && *at != stop && *at != stop_too) {
+    while (at < p->end && *at != stop && *at != stop_too) at++;
+    if (!put_encoded(p, at, class)) return false;
   }
-  p->at = end;
   end_part(p, part);
   return true;
 }
 
 /* ---- scheme ---- */
+
+static bool scheme_is(const url *u, const char *name)
+{
+  return u->scheme.length == strlen(name) && memcmp(u->text.bytes, name, u->scheme.length) == 0;
+}
+
+/* Schemes that go nowhere without a host, and their ports. */
+static const struct {
+  const char *name;
+  uint16_t port;
+} schemes[] = {{"https", 443}, {"http", 80}, {"wss", 443}, {"ws", 80}, {"ftp", 21}};
+
+static uint16_t default_port(const url *u)
+{
+  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+    if (scheme_is(u, schemes[i].name)) return schemes[i].port;
+  }
+  return 0;
+}
 
 static bool parse_scheme(parser *p)
 {
@@ -191,26 +223,8 @@ static bool parse_scheme(parser *p)
   end_part(p, &p->u->scheme);
   put_character(p, ':');
   p->at++;
+  p->usual_port = default_port(p->u);
   return true;
-}
-
-static bool scheme_is(const url *u, const char *name)
-{
-  return u->scheme.length == strlen(name) && memcmp(u->text.bytes, name, u->scheme.length) == 0;
-}
-
-/* Schemes that go nowhere without a host, and their ports. */
-static const struct {
-  const char *name;
-  uint16_t port;
-} schemes[] = {{"https", 443}, {"http", 80}, {"wss", 443}, {"ws", 80}, {"ftp", 21}};
-
-static uint16_t default_port(const url *u)
-{
-  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-    if (scheme_is(u, schemes[i].name)) return schemes[i].port;
-  }
-  return 0;
 }
 
 /* ---- host ---- */
@@ -287,12 +301,12 @@ static size_t utf8_length(const unsigned char *at, const unsigned char *end)
   return length;
 }
 
-/* Room must have been reserved. This is on the way of every request, where printf would be most of the parsing. */
+/* Room must have been reserved. This is on the way of every request, where printf would be most of the
+ * parsing. */
 static void put_number(parser *p, unsigned number)
 {
   char digits[10], *first = digits + sizeof digits;
-  do
-    *--first = (char)('0' + number % 10);
+  do *--first = (char)('0' + number % 10);
   while (number /= 10);
   put(p, first, (size_t)(digits + sizeof digits - first));
 }
@@ -383,15 +397,14 @@ static bool put_ipv6(parser *p, const char *at, const char *end)
 static bool parse_port(parser *p, const char *at, const char *end)
 {
   unsigned port = 0;
-  uint16_t usual = default_port(p->u);
-  p->u->port = usual;
+  p->u->port = p->usual_port;
   if (at == end) return true; /* "http://host:/" */
   for (const char *c = at; c < end; c++) {
     if (!is(*c, DIGIT)) return fail_character(p, c, "a port that is not a number");
     port = port * 10 + (unsigned)(*c - '0');
     if (port > UINT16_MAX) return fail(p, at, "a port above 65535");
   }
-  if (usual && port == usual) return true;
+  if (p->usual_port && port == p->usual_port) return true;
   p->u->port = (uint16_t)port;
   p->u->port_given = true;
   put_character(p, ':');
@@ -402,11 +415,15 @@ static bool parse_port(parser *p, const char *at, const char *end)
 static bool parse_userinfo(parser *p, const char *end)
 {
   const char *colon = memchr(p->at, ':', (size_t)(end - p->at));
-  if (!put_encoded(p, colon ? colon : end, USER, &p->u->user)) return false;
+  p->u->user = begin_part(p);
+  if (!put_encoded(p, colon ? colon : end, USER)) return false;
+  end_part(p, &p->u->user);
   if (colon) {
     put_character(p, ':');
     p->at++;
-    if (!put_encoded(p, end, USER, &p->u->password)) return false;
+    p->u->password = begin_part(p);
+    if (!put_encoded(p, end, USER)) return false;
+    end_part(p, &p->u->password);
   }
   put_character(p, '@');
   p->at++;
@@ -420,7 +437,6 @@ static bool parse_rare_authority(parser *p, const char *end)
   if (mark) {
     const char *second = memchr(mark + 1, '@', (size_t)(end - mark - 1));
     if (second) return fail(p, second, "a second \"@\" before the path (in a name or password write %40)");
-    /* user and password may have to be encoded, which put_encoded makes room for */
     if (!parse_userinfo(p, mark)) return false;
   }
   const char *host = p->at, *host_end;
@@ -440,7 +456,7 @@ static bool parse_rare_authority(parser *p, const char *end)
     if (!check_host(p, host)) return false;
   }
   if (host_end < end) return parse_port(p, host_end + 1, end);
-  p->u->port = default_port(p->u);
+  p->u->port = p->usual_port;
   return true;
 }
 
@@ -459,13 +475,13 @@ static bool parse_authority(parser *p)
     p->at = end;
     if (!check_host(p, host)) return false;
     if (host_end == end)
-      p->u->port = default_port(p->u);
+      p->u->port = p->usual_port;
     else if (!parse_port(p, host_end + 1, end))
       return false;
   } else if (!parse_rare_authority(p, end)) {
     return false;
   }
-  if (p->u->host.length == 0 && (default_port(p->u) || p->u->port_given || url_has(p->u->user)))
+  if (p->u->host.length == 0 && (p->usual_port || p->u->port_given || url_has(p->u->user)))
     return fail(p, host, "no host");
   p->at = end;
   return true;
@@ -509,22 +525,19 @@ static size_t remove_dot_segments(char *path, size_t length)
 static bool parse_path(parser *p)
 {
   url *u = p->u;
-  const char *end = p->at;
-  while (end < p->end && *end != '?' && *end != '#') end++;
-  if (p->at == end && u->host.length) {
-    u->path = begin_part(p);
+  if (!put_part(p, PATH, '?', '#', &u->path)) return false;
+  if (u->path.length == 0 && u->host.length) {
     put_character(p, '/');
-    end_part(p, &u->path);
+    u->path.length = 1;
     return true;
   }
-  if (!put_encoded(p, end, PATH, &u->path)) return false;
   char *path = u->text.bytes + u->path.offset;
   if (u->path.length == 0 || *path != '/' || !has_dot_segment(path, u->path.length)) return true;
   u->path.length = (uint32_t)remove_dot_segments(path, u->path.length);
   u->text.length = u->path.offset + u->path.length;
   if (url_has(u->host) || u->path.length < 2 || path[1] != '/') return true;
   /* "foo:/.//x" must not become "foo://x", which has a host: the dot stays */
-  if (!reserve(p, 2 + (size_t)(p->end - end))) return false;
+  if (!reserve(p, 2 + (size_t)(p->end - p->at))) return false;
   path = u->text.bytes + u->path.offset;
   memmove(path + 2, path, u->path.length);
   memcpy(path, "/.", 2);
@@ -545,22 +558,23 @@ static bool parse(parser *p)
   if (p->end - p->at >= 2 && p->at[0] == '/' && p->at[1] == '/') {
     p->at += 2;
     if (!parse_authority(p)) return false;
-  } else if (default_port(u)) {
+  } else if (p->usual_port) {
     error_set(p->e, ERROR_url, NULL, "the URL has no host: write %.*s://…", (int)u->scheme.length,
               u->text.bytes);
     return false;
   }
   if (!parse_path(p)) return false;
   if (p->at < p->end && *p->at == '?') {
-    const char *end = memchr(p->at, '#', (size_t)(p->end - p->at));
     p->at++;
     put_character(p, '?');
-    if (!put_encoded(p, end ? end : p->end, QUERY, &u->query)) return false;
+    if (!put_part(p, QUERY, '#', '#', &u->query)) return false;
   }
   if (p->at < p->end) {
     p->at++;
     put_character(p, '#');
-    if (!put_encoded(p, p->end, QUERY, &u->fragment)) return false;
+    u->fragment = begin_part(p);
+    if (!put_encoded(p, p->end, QUERY)) return false;
+    end_part(p, &u->fragment);
   }
   u->text.bytes[u->text.length] = 0;
   return true;
