@@ -24,7 +24,7 @@ typedef struct {
 } error;
 
 /* Sets kind, phase (may be NULL) and the formatted message; clears everything else. A message that does
- * not fit is cut. */
+ * not fit is cut. The arguments may point into `e`. */
 void error_set(error *e, error_kind kind, const char *phase, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -35,6 +35,12 @@ static inline bool unit_check_text(const char *got, size_t length, const char *w
   return same;
 }
 
+static inline bool unit_check_string(const char *got, const char *wanted, const char *file, int line,
+                                     const char *expression)
+{
+  return unit_check_text(got, got ? strlen(got) : 0, wanted, file, line, expression);
+}
+
 /* Counts the expression as passed or failed; gives its value, so that `if (!check(p)) return;` works. */
 #define check(expression) unit_check((expression), __FILE__, __LINE__, #expression)
 
@@ -42,7 +48,7 @@ static inline bool unit_check_text(const char *got, size_t length, const char *w
 #define check_bytes(got, length, wanted) unit_check_text((got), (length), (wanted), __FILE__, __LINE__, #got)
 
 /* The same for a string. */
-#define check_string(got, wanted) check_bytes((got), (got) ? strlen(got) : 0, (wanted))
+#define check_string(got, wanted) unit_check_string((got), (wanted), __FILE__, __LINE__, #got)
 
 static inline int unit_end(void)
 {
