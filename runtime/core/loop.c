@@ -8,6 +8,9 @@ static const uint64_t SLICE = 5 * MILLISECOND;
  * at 4,000 in flight. */
 enum { PORTION = 32 };
 
+/* After how many of them the clock is read: a task that decodes a large body takes milliseconds. */
+enum { CLOCK_EVERY = 8 };
+
 uint64_t loop_nanoseconds(double seconds)
 {
   if (!(seconds > 0)) return 0;
@@ -21,10 +24,10 @@ uint64_t loop_update_now(loop *l) { return l->now = uv_hrtime(); }
 static void on_alarm(uv_timer_t *alarm)
 {
   loop *l = alarm->data;
-  l->alarm_due = 0;
-  loop_update_now(l);
+  uint64_t now = loop_update_now(l); /* callbacks may move l->now; what they start is due after this */
   timer *t;
-  while ((t = timer_heap_first(&l->timers)) && t->due <= l->now) {
+  l->alarm_due = 0;
+  while ((t = timer_heap_first(&l->timers)) && t->due <= now) {
     timer_heap_stop(&l->timers, t);
     t->on_due(t);
   }
@@ -51,7 +54,7 @@ static void set_alarm(loop *l)
 
 bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due)
 {
-  return timer_heap_start(&l->timers, t, due, on_due);
+  return timer_heap_start(&l->timers, t, due > l->now ? due : l->now + 1, on_due);
 }
 
 void loop_timer_stop(loop *l, timer *t) { timer_heap_stop(&l->timers, t); }
@@ -120,6 +123,7 @@ void loop_defer(loop *l, deferred *d)
   d->next = NULL;
   *l->deferred_last = d;
   l->deferred_last = &d->next;
+  l->deferred_count++;
   wake_soon(l);
 }
 
@@ -127,6 +131,7 @@ void loop_undefer(loop *l, deferred *d)
 {
   if (!d->queued) return;
   d->queued = false;
+  l->deferred_count--;
   deferred **place = &l->deferred_first;
   while (*place != d) place = &(*place)->next;
   *place = d->next;
@@ -149,20 +154,25 @@ static bool drain_ready(loop *l, uint64_t until)
     more = op != last;
     unlink_ready(op);
     l->on_ready(op, l->user);
-    if (++resumed % 8 == 0 && uv_hrtime() > until) return false;
+    if (++resumed % CLOCK_EVERY == 0 && uv_hrtime() > until) return false;
   }
   return true;
 }
 
-static void drain_deferred(loop *l)
+/* Runs what is deferred now; what is deferred meanwhile waits for the next round. False: the slice is used
+ * up. */
+static bool drain_deferred(loop *l, uint64_t until)
 {
   deferred *d;
-  while ((d = l->deferred_first)) {
+  for (size_t left = l->deferred_count; left > 0 && (d = l->deferred_first); left--) {
     l->deferred_first = d->next;
     if (!l->deferred_first) l->deferred_last = &l->deferred_first;
+    l->deferred_count--;
     d->queued = false;
     d->run(d);
+    if (left % CLOCK_EVERY == 0 && uv_hrtime() > until) return false;
   }
+  return true;
 }
 
 static void drain(loop *l)
@@ -174,8 +184,7 @@ static void drain(loop *l)
   bool in_time = true;
   while (in_time && (has_ready(l) || l->deferred_first)) {
     in_time = drain_ready(l, until);
-    drain_deferred(l);
-    in_time = in_time && uv_hrtime() < until;
+    in_time = drain_deferred(l, until) && in_time && uv_hrtime() < until;
   }
   l->draining = false;
   if (l->closing) return;

@@ -38,6 +38,7 @@ struct loop {
   uint64_t alarm_due; /* what `alarm` is set to; 0: stopped */
   operation ready;    /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
+  size_t deferred_count;
   unsigned holds;     /* reasons to keep running */
   unsigned completed; /* since the last drain */
   bool draining, owned, closing;
@@ -58,8 +59,8 @@ int loop_init(loop *l, uv_loop_t *uv, void *user);
 void loop_close(loop *l, void (*on_closed)(void *user));
 void loop_deinit(loop *l);
 
-/* For users with libuv handles of their own: `opened` when one is initialised, `closed` at the end of its close
- * callback. The loop is not closed, and so the runtime not freed, before every handle is. */
+/* For users with libuv handles of their own: `opened` when one is initialised, `closed` at the end of its
+ * close callback. The loop is not closed, and so the runtime not freed, before every handle is. */
 void loop_handle_opened(loop *l);
 void loop_handle_closed(loop *l);
 
