@@ -158,6 +158,32 @@ static void gives_each_its_turn(void)
   close_loop();
 }
 
+static item batch[40];
+
+static void complete_batch(timer *t)
+{
+  (void)t;
+  for (int i = 0; i < 40; i++) {
+    operation_complete(&batch[i].op);
+    loop_checkpoint(&l);
+    if (i == 30) note('1'); /* too little to be worth it */
+    if (i == 31) note('2');
+  }
+  note('3');
+}
+
+static void drains_large_batches_in_portions(void)
+{
+  timer t = {0};
+  memset(batch, 0, sizeof batch);
+  open_loop();
+  for (int i = 0; i < 40; i++) begin(&batch[i], 'A', true);
+  check(loop_timer_start(&l, &t, 1, complete_batch));
+  loop_run(&l);
+  check_string(journal, "1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA23AAAAAAAA");
+  close_loop();
+}
+
 /* ---- holding ---- */
 
 static void release_at_due(timer *t)
@@ -453,7 +479,7 @@ static void polls_between_slices(void)
   close_loop();
 }
 
-/* ---- waking, and a host's loop ---- */
+/* ---- waking, closing, and a host's loop ---- */
 
 static void on_wake(void *user)
 {
@@ -503,12 +529,43 @@ static void lives_on_a_hosts_loop(void)
   check(uv_loop_close(&host) == 0);
 }
 
+static uv_timer_t foreign;
+
+static void on_foreign_closed(uv_handle_t *handle)
+{
+  note('f');
+  check(!closed);
+  loop_handle_closed(handle->data);
+}
+
+static void closes_after_the_handles_of_others(void)
+{
+  item i = {0};
+  open_loop();
+  uv_timer_init(l.uv, &foreign);
+  foreign.data = &l;
+  loop_handle_opened(&l);
+  begin(&i, 'A', true);
+  operation_complete(&i.op);
+  operation_reset(&i.op);
+  closed = false;
+  loop_close(&l, on_closed);
+  loop_run(&l);
+  check(!closed);
+  uv_close((uv_handle_t *)&foreign, on_foreign_closed);
+  loop_run(&l);
+  check(closed);
+  check_string(journal, "f");
+  loop_deinit(&l);
+}
+
 int main(void)
 {
   resumes_in_the_order_of_completion();
   takes_abandoned_and_reset_operations_off_the_queue();
   survives_the_loss_of_the_last_one_while_draining();
   gives_each_its_turn();
+  drains_large_batches_in_portions();
   runs_while_something_holds();
   fires_timers_in_order();
   fires_timers_that_are_past_or_zero();
@@ -522,5 +579,6 @@ int main(void)
   polls_between_slices();
   wakes_from_another_thread();
   lives_on_a_hosts_loop();
+  closes_after_the_handles_of_others();
   return unit_end();
 }
