@@ -76,7 +76,7 @@ local is_terminal = os.execute("test -t 2") == 0
 local function show_progress(done, total, seconds)
   if not is_terminal then return end
   local filled = math.floor(done / total * 30)
-  io.stderr:write(("\r[%s%s] %d of %d details, %.1f s, %d times refused "):format(
+  io.stderr:write(("\r[%s%s] %d of %d details, %.1f s, %d retries "):format(
     ("#"):rep(filled), ("."):rep(30 - filled), done, total, seconds, counts.retries))
 end
 
