@@ -1,0 +1,129 @@
+local http = require "lurcher.http"
+local origin = require "spec.support.origin"
+local task = require "lurcher.task"
+
+describe("a client", function()
+  local site
+
+  before_each(function() site = origin.start() end)
+  after_each(function() site:stop() end)
+
+  it("must be called with a colon", function()
+    local ok, message = pcall(function() return http.client().get(site.url) end)
+    assert.is_false(ok)
+    assert.matches("client_spec%.lua:%d+: call it with a colon", message)
+  end)
+
+  it("keeps connections for the next request", function()
+    local client = http.client()
+    assert.is_false(assert(client:get(site.url)).reused)
+    assert.is_true(assert(client:get(site.url)).reused)
+  end)
+
+  it("sends no more at once than limits.inflight", function()
+    local running, most = 0, 0
+    site.answer = function()
+      running = running + 1
+      most = math.max(most, running)
+      task.sleep(0.01)
+      running = running - 1
+      return { status = 200 }
+    end
+    local client = http.client { limits = { inflight = 3 } }
+    local urls = {}
+    for i = 1, 12 do urls[i] = site.url end
+    task.map(urls, function(url) assert(client:get(url)) end, { concurrency = 12 })
+    assert.are.equal(12, #site:requests())
+    assert.is_true(most <= 3)
+  end)
+
+  it("extends with changed defaults, and shares pool and cookies", function()
+    local client = http.client { base_url = site.url, headers = { ["X-A"] = "1", ["X-B"] = "2" }, params = { p = 1 } }
+    local extended = client:extend { headers = { ["x-b"] = "3" }, params = { q = 2 }, auth = { "u", "p" } }
+    assert(extended:get("/x"))
+    local req = site:last()
+    assert.are.equal("/x?p=1&q=2", req.target)
+    assert.are.equal("1", req.headers["x-a"])
+    assert.are.equal("3", req.headers["x-b"])
+    assert.is_string(req.headers.authorization)
+    assert.are.equal(client.cookies, extended.cookies)
+    local res = assert(client:get("/"))
+    assert.is_true(res.reused)
+    assert.is_nil(site:last().headers.authorization)
+    assert.has_error(function() client:extend { limits = {} } end)
+    assert.has_error(function() client:extend { body = "x" } end)
+  end)
+
+  it("tells what it does", function()
+    local client = http.client()
+    assert(client:get(site.url))
+    local stats = client:stats()
+    assert.are.equal(0, stats.in_flight)
+    assert.are.equal(0, stats.waiting)
+  end)
+
+  it("ends its requests when it is closed", function()
+    site.answer = function()
+      task.sleep(60)
+      return { status = 200 }
+    end
+    local client = http.client()
+    local handle = task.spawn(function()
+      local _, err = client:get(site.url)
+      return err.kind
+    end)
+    while #site:requests() == 0 do task.sleep(0.001) end
+    client:close()
+    assert.are.equal("canceled", handle:join())
+    local _, err = client:get(site.url)
+    assert.are.equal("canceled", err.kind)
+    client:close()
+  end)
+
+  it("is collected when nobody holds it", function()
+    local held = setmetatable({ http.client() }, { __mode = "v" })
+    assert(held[1]:get(site.url))
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(held[1])
+  end)
+
+  it("gives each timeout its phase", function()
+    site.answer = function()
+      task.sleep(60)
+      return { status = 200 }
+    end
+    local client = http.client { retry = false }
+    local _, err = client:get(site.url, { timeout = { read = 0.05 } })
+    assert.are.equal("timeout", err.kind)
+    assert.are.equal("read", err.phase)
+    assert.is_true(err.retryable)
+    _, err = client:get(site.url, { timeout = 0.05 })
+    assert.are.equal("total", err.phase)
+    assert.is_false(err.retryable)
+    client:close()
+  end)
+
+  it("limits bodies and headers", function()
+    site.answer = { body = ("x"):rep(1001), headers = { ["X-Long"] = ("y"):rep(2000) } }
+    local _, err = http.get(site.url, { max_body = 1000 })
+    assert.are.equal("too_large", err.kind)
+    assert.are.equal(1000, err.limit)
+    _, err = http.get(site.url, { max_headers = 1000 })
+    assert.are.equal("too_large", err.kind)
+    assert.is_not_nil(http.get(site.url, { max_body = 1001 }))
+  end)
+
+  it("times the whole call with all its attempts by total", function()
+    site.answer = { status = 503, headers = { ["Retry-After"] = "0" } }
+    site.answer = function()
+      task.sleep(0.1)
+      return { status = 503 }
+    end
+    local started = task.now()
+    local res, err = http.get(site.url, { timeout = 0.25, retry = { attempts = 100, base = 0 } })
+    assert.is_true(res and res.status == 503 or err.phase == "total")
+    assert.is_true(task.now() - started < 20)
+    assert.is_true(#site:requests() <= 4)
+  end)
+end)

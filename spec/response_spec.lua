@@ -1,0 +1,174 @@
+local http = require "lurcher.http"
+local origin = require "spec.support.origin"
+local server = require "lurcher.server"
+
+describe("a response", function()
+  local site
+
+  before_each(function() site = origin.start() end)
+  after_each(function() site:stop() end)
+
+  local function get(answer, opts)
+    site.answer = answer
+    return assert(http.get(site.url .. "/path", opts))
+  end
+
+  it("has status, reason, ok, url, method, body and attempts", function()
+    local res = get { status = 404, reason = "Gone Fishing", body = "none" }
+    assert.are.equal(404, res.status)
+    assert.are.equal("Gone Fishing", res.reason)
+    assert.is_false(res.ok)
+    assert.are.equal(site.url .. "/path", res.url)
+    assert.are.equal("GET", res.method)
+    assert.are.equal("none", res.body)
+    assert.are.equal(1, res.attempts)
+    assert.are.same({}, res.history)
+    assert.is_true(get({ status = 299, body = "" }).ok)
+  end)
+
+  it("has version, timings, sizes and connection", function()
+    local client = http.client()
+    site.answer = { status = 200, body = "hello" }
+    local res = assert(client:get(site.url))
+    assert.are.equal("1.1", res.http_version)
+    for _, name in ipairs { "queue", "dns", "connect", "tls", "first_byte", "total" } do
+      assert.is_number(res.timings[name])
+      assert.is_true(res.timings[name] >= 0)
+    end
+    assert.is_true(res.elapsed > 0)
+    assert.is_true(res.bytes_received >= 5)
+    assert.is_true(res.bytes_sent > 0)
+    assert.matches("127.0.0.1", res.remote_address, 1, true)
+    assert.is_false(res.reused)
+    assert.is_true(assert(client:get(site.url)).reused)
+  end)
+
+  it("answers for fields that do not exist with nil", function()
+    assert.is_nil(get({ status = 200 }).nonsense)
+  end)
+
+  it("has headers in any case, repeated ones joined", function()
+    local res = get { status = 200, headers = { { "X-One", "1" }, { "X-Two", "a" }, { "x-two", "b" } } }
+    assert.are.equal("1", res.headers["x-one"])
+    assert.are.equal("1", res.headers["X-ONE"])
+    assert.are.equal("a, b", res.headers["X-Two"])
+    assert.is_nil(res.headers["x-three"])
+    assert.are.equal("a", res:header("x-TWO"))
+    assert.is_nil(res:header("x-three"))
+    assert.are.same({ "a", "b" }, res:header_list("X-Two"))
+    assert.are.same({}, res:header_list("X-Three"))
+  end)
+
+  it("iterates over headers in the order of the wire", function()
+    local res = get { status = 200, headers = { { "B", "1" }, { "A", "2" }, { "B", "3" } } }
+    local seen = {}
+    for name, value in res:each_header() do
+      if #name == 1 then seen[#seen + 1] = name .. value end
+    end
+    assert.are.same({ "B1", "A2", "B3" }, seen)
+    local names = {}
+    for name in pairs(res.headers) do names[name] = true end
+    assert.is_true(names.a and names.b)
+  end)
+
+  it("keeps headers that are not UTF-8", function()
+    assert.are.equal("caf\233", get({ status = 200, headers = { ["X-A"] = "caf\233" } }):header("X-A"))
+  end)
+
+  it("decodes JSON, or says where it is wrong", function()
+    assert.are.same({ a = { 1, 2 } }, get({ body = '{"a":[1,2]}' }):json())
+    local value, err = get({ body = '{"a":' }):json()
+    assert.is_nil(value)
+    assert.are.equal("decode", err.kind)
+    assert.are.equal(site.url .. "/path", err.url)
+    value, err = get({ body = "" }):json()
+    assert.is_nil(value)
+    assert.are.equal("decode", err.kind)
+  end)
+
+  it("gives text as UTF-8", function()
+    local headers = { ["Content-Type"] = "text/plain; charset=iso-8859-1" }
+    assert.are.equal("café", get({ headers = headers, body = "caf\233" }):text())
+    assert.are.equal("café", get({ body = "café" }):text())
+    local text, err = get({ headers = { ["Content-Type"] = "text/plain; charset=klingon" }, body = "x" }):text()
+    assert.is_nil(text)
+    assert.are.equal("decode", err.kind)
+    assert.matches("klingon", err.message)
+  end)
+
+  describe("expect", function()
+    it("gives the response when the status fits", function()
+      local res = get { status = 201 }
+      assert.are.equal(res, res:expect(201))
+      assert.are.equal(res, res:expect(200, 201))
+      assert.are.equal(res, res:expect { 200, 201 })
+      assert.are.equal(res, res:expect("2xx"))
+      assert.are.equal(res, res:expect(404, "2xx"))
+    end)
+
+    it("gives an error of kind status otherwise", function()
+      local res = get { status = 404, body = '{"error":"no such item"}' }
+      local none, err = res:expect("2xx")
+      assert.is_nil(none)
+      assert.are.equal("status", err.kind)
+      assert.are.equal(res, err.response)
+      assert.is_false(err.retryable)
+      assert.matches("404 Not Found", tostring(err))
+      assert.matches("no such item", tostring(err))
+    end)
+
+    it("refuses what is no status", function()
+      assert.has_error(function() get({}):expect("ok") end)
+      assert.has_error(function() get({}):expect() end)
+    end)
+
+    it("is an option as well", function()
+      site.answer = { status = 500 }
+      local res, err = http.get(site.url, { expect = "2xx", retry = false })
+      assert.is_nil(res)
+      assert.are.equal("status", err.kind)
+      assert.are.equal(500, err.response.status)
+      assert.are.equal(500, assert(http.get(site.url, { expect = { 200, 500 }, retry = false })).status)
+      assert.are.equal(500, assert(http.get(site.url, { expect = "5xx", retry = false })).status)
+    end)
+  end)
+
+  it("parses Link headers against its URL", function()
+    local res = get { headers = { { "Link", '</p?page=2>; rel="next"' }, { "Link", "<x>; rel=prev" } } }
+    assert.are.equal(site.url .. "/p?page=2", res:links().next.url)
+    assert.are.equal(site.url .. "/x", res:links().prev.url)
+    assert.are.same({}, get({}):links())
+  end)
+
+  it("lists the cookies it set", function()
+    local res = get { headers = { { "Set-Cookie", "a=1; Path=/x; Secure; HttpOnly; Max-Age=60" },
+      { "Set-Cookie", "b=2" }, { "Set-Cookie", "nonsense" } } }
+    local list = res:cookies()
+    assert.are.equal(2, #list)
+    assert.are.equal("a", list[1].name)
+    assert.are.equal("1", list[1].value)
+    assert.are.equal("/x", list[1].path)
+    assert.is_true(list[1].secure)
+    assert.is_true(list[1].http_only)
+    assert.is_true(math.abs(list[1].expires - os.time() - 60) <= 2)
+    assert.are.equal("127.0.0.1", list[2].domain)
+    assert.are.equal("/", list[2].path)
+    assert.is_nil(list[2].expires)
+    assert.is_false(list[2].secure)
+  end)
+
+  it("prints as method, URL and status", function()
+    assert.are.equal("GET " .. site.url .. "/path: 200 OK", tostring(get { status = 200 }))
+  end)
+
+  it("has an empty reason when the server gave none", function()
+    local bare = assert(server.raw(function(conn)
+      conn:read_request()
+      conn:write("HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok")
+    end))
+    local res = assert(http.get(bare.url))
+    assert.are.equal("ok", res.body)
+    assert.are.equal("", res.reason)
+    bare:stop()
+  end)
+end)

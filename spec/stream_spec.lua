@@ -1,0 +1,229 @@
+local http = require "lurcher.http"
+local origin = require "spec.support.origin"
+local server = require "lurcher.server"
+local task = require "lurcher.task"
+local counts = require("lurcher.native.task").counts
+
+describe("a streamed response", function()
+  local site
+
+  before_each(function() site = origin.start() end)
+  after_each(function() site:stop() end)
+
+  local function stream(body, opts)
+    site.answer = { body = body }
+    opts = opts or {}
+    opts.stream = true
+    return assert(http.get(site.url, opts))
+  end
+
+  local function collect(...)
+    local list = {}
+    for item in ... do list[#list + 1] = item end
+    return list
+  end
+
+  it("is there with its headers before its body", function()
+    local go = task.event()
+    site.answer = { headers = { ["X-A"] = "1" }, body = coroutine.wrap(function()
+      coroutine.yield("first")
+      go:wait()
+      coroutine.yield("second")
+    end) }
+    local res = assert(http.get(site.url, { stream = true }))
+    assert.are.equal(200, res.status)
+    assert.are.equal("1", res.headers["x-a"])
+    assert.is_nil(res.body)
+    assert.are.equal("first", res:read())
+    go:set()
+    assert.are.equal("second", res:read())
+    assert.is_nil(res:read())
+  end)
+
+  it("is read in pieces of a size at most", function()
+    local list = collect(stream("0123456789"):chunks(4))
+    assert.are.equal("0123456789", table.concat(list))
+    for _, piece in ipairs(list) do assert.is_true(#piece <= 4) end
+    assert.are.equal("0123456789", table.concat(collect(stream("0123456789"):chunks())))
+    assert.are.same({}, collect(stream(""):chunks()))
+  end)
+
+  it("is read in bytes", function()
+    local res = stream("abcdef")
+    assert.are.equal("ab", res:read(2))
+    assert.are.equal("cdef", res:read_all())
+    assert.are.equal("", res:read_all())
+    assert.is_nil(res:read())
+  end)
+
+  it("is read in lines", function()
+    assert.are.same({ "a", "", "b\rc", "d" }, collect(stream("a\n\r\nb\rc\r\nd"):lines()))
+    assert.are.same({ "a\226\128\168b\194\133c" }, collect(stream("a\226\128\168b\194\133c\n"):lines()))
+    assert.are.same({}, collect(stream(""):lines()))
+  end)
+
+  it("limits a line", function()
+    local next_line = stream("short\n" .. ("x"):rep(100)):lines { max = 10 }
+    assert.are.equal("short", next_line())
+    local ok, err = pcall(next_line)
+    assert.is_false(ok)
+    assert.are.equal("too_large", err.kind)
+    assert.has_error(function() stream("x"):lines { maxx = 1 } end)
+  end)
+
+  it("is read as NDJSON", function()
+    local list = collect(stream('{"a":1}\n\n  \r\n{"a":2}\r\n{"a":3}'):ndjson())
+    assert.are.same({ { a = 1 }, { a = 2 }, { a = 3 } }, list)
+  end)
+
+  it("names the line that is no JSON", function()
+    local next_value = stream('{"a":1}\n{"a":\n'):ndjson()
+    next_value()
+    local ok, err = pcall(next_value)
+    assert.is_false(ok)
+    assert.are.equal("decode", err.kind)
+    assert.matches("line 2", err.message)
+  end)
+
+  it("is decoded as JSON or text like any other", function()
+    assert.are.same({ a = 1 }, stream('{"a":1}'):json())
+    assert.are.equal("x", stream("x"):text())
+  end)
+
+  it("gives what arrived before a fault, then raises", function()
+    local bad = assert(server.raw(function(conn)
+      conn:read_request()
+      conn:write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\none\ntwo\nthr")
+    end))
+    local res = assert(http.get(bad.url, { stream = true }))
+    local got = {}
+    local ok, err = pcall(function()
+      for line in res:lines() do got[#got + 1] = line end
+    end)
+    assert.is_false(ok)
+    assert.are.equal("truncated", err.kind)
+    assert.are.equal(bad.url .. "/", err.url)
+    assert.are.same({ "one", "two" }, got)
+    res = assert(http.get(bad.url, { stream = true }))
+    local body
+    body, err = res:read_all()
+    assert.is_nil(body)
+    assert.are.equal("truncated", err.kind)
+    bad:stop()
+  end)
+
+  it("is an error of kind status when the status is one", function()
+    site.answer = { status = 404, body = '{"error":"gone"}' }
+    local res, err = http.get(site.url, { stream = true })
+    assert.is_nil(res)
+    assert.are.equal("status", err.kind)
+    assert.are.equal(404, err.response.status)
+    assert.are.same({ error = "gone" }, err.response:json())
+    res = assert(http.get(site.url, { stream = true, expect = false }))
+    assert.are.equal('{"error":"gone"}', res:read_all())
+    res = assert(http.get(site.url, { stream = true, expect = { 200, 404 } }))
+    res:close()
+  end)
+
+  it("follows redirects and retries before its body", function()
+    local count = 0
+    site.paths["/a"] = { status = 302, headers = { Location = "/b" }, body = "moved" }
+    site.paths["/b"] = function()
+      count = count + 1
+      return { status = count == 1 and 503 or 200, body = "there" }
+    end
+    local res = assert(http.get(site.url .. "/a", { stream = true, retry = { base = 0 } }))
+    assert.are.equal("there", res:read_all())
+    assert.are.equal(2, res.attempts)
+    assert.are.equal(1, #res.history)
+  end)
+
+  it("is closed once, twice, and read no more", function()
+    local res = stream(("x"):rep(1000000))
+    res:close()
+    res:close()
+    assert.is_false((pcall(function() return assert(res:read()) end)))
+  end)
+
+  it("is closed when its task ends", function()
+    local before = counts().stream or 0
+    task.spawn(function() stream(("x"):rep(10000000)) end):join()
+    assert.are.equal(before, counts().stream or 0)
+    local handle = task.spawn(function()
+      stream(("x"):rep(10000000))
+      task.sleep(60)
+    end)
+    while (counts().stream or 0) == before do task.sleep(0.001) end
+    handle:cancel()
+    pcall(handle.join, handle)
+    assert.are.equal(before, counts().stream or 0)
+  end)
+
+  it("needs stream=true", function()
+    local res = assert(http.get(site.url))
+    for _, name in ipairs { "chunks", "lines", "ndjson", "read", "read_all" } do
+      assert.has_error(function() res[name](res) end)
+    end
+    res:close()
+  end)
+
+  describe("given to a function", function()
+    local client
+
+    before_each(function() client = http.client() end)
+    after_each(function() client:close() end)
+
+    it("is closed afterwards, and the results returned", function()
+      site.answer = { body = ("x"):rep(1000000) }
+      local before = counts().stream or 0
+      local held
+      local a, b, c = client:stream("GET", site.url, nil, function(res)
+        held = res
+        return res.status, nil, #res:read(10)
+      end)
+      assert.are.equal(200, a)
+      assert.is_nil(b)
+      assert.are.equal(10, c)
+      assert.are.equal(before, counts().stream or 0)
+      assert.is_false((pcall(function() return assert(held:read()) end)))
+    end)
+
+    it("is closed when the function fails", function()
+      site.answer = { body = ("x"):rep(1000000) }
+      local before = counts().stream or 0
+      local ok, raised = pcall(client.stream, client, "GET", site.url, {}, function() error("broken", 0) end)
+      assert.is_false(ok)
+      assert.are.equal("broken", raised)
+      assert.are.equal(before, counts().stream or 0)
+    end)
+
+    it("is not given when there is none", function()
+      local called = false
+      local res, err = client:stream("GET", "nonsense", {}, function() called = true end)
+      assert.is_nil(res)
+      assert.are.equal("url", err.kind)
+      assert.is_false(called)
+    end)
+
+    it("is returned without a function", function()
+      site.answer = { body = "abc" }
+      assert.are.equal("abc", assert(client:stream("POST", site.url, { body = "x" })):read_all())
+      assert.are.equal("POST", site:last().method)
+    end)
+  end)
+
+  it("does not fill memory while nobody reads", function()
+    local piece, sent = ("x"):rep(65536), 0
+    site.answer = { body = function()
+      sent = sent + 1
+      if sent > 2000 then return nil end
+      return piece
+    end }
+    local res = assert(http.get(site.url, { stream = true }))
+    task.sleep(0.05)
+    assert.is_true(sent < 1000)
+    local total = 0
+    for bytes in res:chunks() do total = total + #bytes end
+    assert.are.equal(2000 * 65536, total)
+  end)
+end)
