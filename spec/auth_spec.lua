@@ -54,7 +54,8 @@ describe("auth", function()
 
   it("returns the error of a token function", function()
     local failure = errors.new { kind = "timeout", message = "no token" }
-    local res, err = http.get(site.url, { auth = http.bearer(function() return nil, failure end), retry = false })
+    local res, err = http.get(site.url, { auth = http.bearer(function() return nil, failure end),
+      retry = false })
     assert.is_nil(res)
     assert.are.equal(failure, err)
     assert.are.equal(0, #site:requests())
@@ -62,7 +63,8 @@ describe("auth", function()
 
   it("raises when a token function gives nonsense", function()
     assert.has_error(function() http.get(site.url, { auth = http.bearer(function() end) }) end)
-    assert.has_error(function() http.get(site.url, { auth = http.bearer(function() return "a\r\nb" end) }) end)
+    local smuggling = http.bearer(function() return "a\r\nb" end)
+    assert.has_error(function() http.get(site.url, { auth = smuggling }) end)
   end)
 
   it("is left out for one request with auth=false", function()

@@ -8,7 +8,8 @@ end
 
 describe("lurcher.check", function()
   describe("suggest", function()
-    local names = { timeout = true, retry = true, redirects = true, headers = true, params = true, body = true }
+    local names = { timeout = true, retry = true, redirects = true, headers = true, params = true,
+      body = true }
 
     it("finds the nearest name", function()
       assert.are.equal("timeout", check.suggest("timout", names))
@@ -32,7 +33,8 @@ describe("lurcher.check", function()
 
   describe("options", function()
     local known = { timeout = "positive|false", mode = "'fast'|'slow'", any = true, items = function(v)
-      return v == 7 and nil or "seven"
+      if v ~= 7 then return "seven" end
+      return nil
     end }
 
     it("passes what fits", function()
@@ -56,7 +58,8 @@ describe("lurcher.check", function()
         message_of(check.options, { timeout = -1 }, known))
       assert.are.equal('option \'mode\' must be "fast" or "slow", got "best"',
         message_of(check.options, { mode = "best" }, known))
-      assert.are.equal("option 'items' must be seven, got a table", message_of(check.options, { items = {} }, known))
+      assert.are.equal("option 'items' must be seven, got a table",
+        message_of(check.options, { items = {} }, known))
       assert.are.equal("options must be a table, got 5", message_of(check.options, 5, known))
     end)
 

@@ -38,7 +38,8 @@ describe("a client", function()
   end)
 
   it("extends with changed defaults, and shares pool and cookies", function()
-    local client = http.client { base_url = site.url, headers = { ["X-A"] = "1", ["X-B"] = "2" }, params = { p = 1 } }
+    local client = http.client { base_url = site.url, headers = { ["X-A"] = "1", ["X-B"] = "2" },
+      params = { p = 1 } }
     local extended = client:extend { headers = { ["x-b"] = "3" }, params = { q = 2 }, auth = { "u", "p" } }
     assert(extended:get("/x"))
     local req = site:last()

@@ -16,7 +16,8 @@ describe("lurcher.errors", function()
   end)
 
   it("prints request, kind and message on one line", function()
-    local err = errors.new { kind = "connect", message = "refused\nby the peer", method = "POST", url = "http://h/" }
+    local err = errors.new { kind = "connect", message = "refused\nby the peer", method = "POST",
+      url = "http://h/" }
     assert.are.equal("POST http://h/: connect: refused by the peer", tostring(err))
   end)
 

@@ -11,20 +11,23 @@ describe("options", function()
   it("that are unknown raise with the caller's line and the nearest name", function()
     local line = debug.getinfo(1, "l").currentline + 1
     local message = message_of(function() return (http.get("http://127.0.0.1/", { timout = 1 })) end)
-    assert.matches("options_spec%.lua:" .. line .. ": .*unknown option 'timout'; did you mean 'timeout'%?", message)
+    assert.matches("options_spec%.lua:" .. line .. ": .*unknown option 'timout'; did you mean 'timeout'%?",
+      message)
     assert.matches("did you mean 'base_url'", message_of(http.client, { baseurl = "x" }))
   end)
 
   it("inside a table option are checked as well", function()
     assert.matches("timeout: unknown option 'conect'; did you mean 'connect'%?",
       message_of(http.get, "http://127.0.0.1/", { timeout = { conect = 1 } }))
-    assert.matches("tls: unknown option 'verfy'; did you mean 'verify'", message_of(http.client, { tls = { verfy = 1 } }))
+    assert.matches("tls: unknown option 'verfy'; did you mean 'verify'",
+      message_of(http.client, { tls = { verfy = 1 } }))
     assert.matches("retry: unknown option 'atempts'", message_of(http.client, { retry = { atempts = 1 } }))
     assert.matches("limits: unknown option 'inflght'", message_of(http.client, { limits = { inflght = 1 } }))
     assert.matches("hooks: unknown option 'reqest'", message_of(http.client, { hooks = { reqest = {} } }))
   end)
 
-  for name, value in pairs { base_url = "http://h", limits = {}, cookies = true, middleware = {}, hooks = {} } do
+  for name, value in pairs { base_url = "http://h", limits = {}, cookies = true, middleware = {},
+    hooks = {} } do
     it("of the client only raise in a request: " .. name, function()
       assert.matches("option '" .. name .. "' belongs to the client",
         message_of(http.get, "http://127.0.0.1/", { [name] = value }))
@@ -34,16 +37,21 @@ describe("options", function()
   for name, value in pairs { body = "x", json = {}, form = {}, stream = true, expect = 200, retryable = true,
     idempotency_key = true, raw_target = "*", expect_continue = true } do
     it("of requests only raise in a client: " .. name, function()
-      assert.matches("option '" .. name .. "' belongs to a request", message_of(http.client, { [name] = value }))
+      assert.matches("option '" .. name .. "' belongs to a request",
+        message_of(http.client, { [name] = value }))
     end)
   end
 
   for name, values in pairs {
-    base_url = { 1 }, headers = { "x", 1 }, params = { "x" }, auth = { "token", 1, {} }, timeout = { "5", -1, 0, true },
+    base_url = { 1 }, headers = { "x", 1 }, params = { "x" }, auth = { "token", 1, {} },
+    timeout = { "5", -1, 0, true },
     limits = { 5 }, redirects = { -1, 1.5, "x" }, retry = { 0, 1.5, "x" }, cookies = { "jar.txt", {} },
-    http_version = { "3", 2 }, decompress = { 1 }, max_body = { "1M", -1 }, max_headers = { "x" }, tls = { true },
-    unix_socket = { 1 }, local_address = { {} }, resolve = { "x", { 1 } }, ip = { "5", 4 }, middleware = { print, { 1 } },
-    hooks = { print }, user_agent = { 1 }, secret_headers = { "X-A", { 1 } }, allow_downgrade = { 1 }, name = { 1 },
+    http_version = { "3", 2 }, decompress = { 1 }, max_body = { "1M", -1 }, max_headers = { "x" },
+    tls = { true },
+    unix_socket = { 1 }, local_address = { {} }, resolve = { "x", { 1 } }, ip = { "5", 4 },
+    middleware = { print, { 1 } },
+    hooks = { print }, user_agent = { 1 }, secret_headers = { "X-A", { 1 } }, allow_downgrade = { 1 },
+    name = { 1 },
   } do
     it("of the wrong type raise: " .. name, function()
       for _, value in ipairs(values) do
@@ -53,12 +61,14 @@ describe("options", function()
   end
 
   for name, values in pairs {
-    body = { 1, {}, print }, form = { "a=b" }, stream = { 1 }, expect = { "ok", "2XX", 1, {}, { "x" } }, retryable = { 1 },
+    body = { 1, {}, print }, form = { "a=b" }, stream = { 1 }, expect = { "ok", "2XX", 1, {}, { "x" } },
+    retryable = { 1 },
     idempotency_key = { 1 }, raw_target = { 1 }, expect_continue = { 1 },
   } do
     it("of the wrong type raise in a request: " .. name, function()
       for _, value in ipairs(values) do
-        assert.matches("options_spec%.lua:%d+: .*" .. name, message_of(http.get, "http://127.0.0.1/", { [name] = value }))
+        assert.matches("options_spec%.lua:%d+: .*" .. name,
+          message_of(http.get, "http://127.0.0.1/", { [name] = value }))
       end
     end)
   end
@@ -76,7 +86,8 @@ describe("options", function()
     end
     local api = http.client { base_url = site.url, headers = { ["X-A"] = "1", ["X-B"] = "2" },
       timeout = { connect = 5 } }
-    local res = assert(api:get("/", { headers = { ["X-B"] = "3" }, timeout = { read = 5 }, retry = { attempts = 1 } }))
+    local res = assert(api:get("/", { headers = { ["X-B"] = "3" }, timeout = { read = 5 },
+      retry = { attempts = 1 } }))
     assert.are.equal("13", res.body)
     assert.are.equal("12", assert(api:get("/")).body)
     site:stop()

@@ -114,7 +114,8 @@ describe("redirects", function()
     assert.are.equal("in", assert(http.client():get(site.url .. "/login")).body)
   end)
 
-  for what, location in pairs { ["another scheme"] = "ftp://h/", ["mail"] = "mailto:a@b", ["javascript"] = "javascript:x",
+  for what, location in pairs { ["another scheme"] = "ftp://h/", ["mail"] = "mailto:a@b",
+    ["javascript"] = "javascript:x",
     ["a bad port"] = "http://h:99999/", ["no host"] = "http:///x" } do
     it("to " .. what .. " are an error of kind redirect", function()
       site.paths["/a"] = to(location)
@@ -143,7 +144,8 @@ describe("redirects", function()
   end)
 
   describe("to another origin", function()
-    local SECRET = { Authorization = "Basic eA==", Cookie = "a=1", ["Proxy-Authorization"] = "x", ["X-Key"] = "k",
+    local SECRET = { Authorization = "Basic eA==", Cookie = "a=1", ["Proxy-Authorization"] = "x",
+      ["X-Key"] = "k",
       ["X-Open"] = "o" }
 
     it("drop credentials and secret headers", function()
@@ -171,7 +173,8 @@ describe("redirects", function()
 
     it("drop userinfo's credentials and a given Host", function()
       site.paths["/a"] = to(other.url .. "/b")
-      local res = assert(http.get(site.url:gsub("//", "//user:pw@") .. "/a", { headers = { Host = "virtual" } }))
+      local res = assert(http.get(site.url:gsub("//", "//user:pw@") .. "/a",
+        { headers = { Host = "virtual" } }))
       assert.is_string(site:last().headers.authorization)
       assert.is_nil(other:last().headers.authorization)
       assert.are.equal("127.0.0.1:" .. other.port, other:last().headers.host)
@@ -224,7 +227,8 @@ describe("redirects", function()
 
     it("to http are followed with allow_downgrade, without credentials", function()
       secure.paths["/a"] = to(site.url .. "/b")
-      assert(http.get(secure.url .. "/a", { tls = { ca = secure.ca }, allow_downgrade = true, auth = { "u", "p" } }))
+      assert(http.get(secure.url .. "/a", { tls = { ca = secure.ca }, allow_downgrade = true,
+        auth = { "u", "p" } }))
       assert.are.equal("/b", site:last().path)
       assert.is_nil(site:last().headers.authorization)
     end)

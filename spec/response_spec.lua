@@ -90,7 +90,8 @@ describe("a response", function()
     local headers = { ["Content-Type"] = "text/plain; charset=iso-8859-1" }
     assert.are.equal("café", get({ headers = headers, body = "caf\233" }):text())
     assert.are.equal("café", get({ body = "café" }):text())
-    local text, err = get({ headers = { ["Content-Type"] = "text/plain; charset=klingon" }, body = "x" }):text()
+    local text, err = get({ headers = { ["Content-Type"] = "text/plain; charset=klingon" },
+      body = "x" }):text()
     assert.is_nil(text)
     assert.are.equal("decode", err.kind)
     assert.matches("klingon", err.message)

@@ -240,7 +240,8 @@ describe("retries", function()
 
   it("are told to the hook", function()
     local events = {}
-    local client = http.client { retry = AT_ONCE, hooks = { retry = { function(e) events[#events + 1] = e end } } }
+    local function note(event) events[#events + 1] = event end
+    local client = http.client { retry = AT_ONCE, hooks = { retry = { note } } }
     answers(503, 500)
     assert(client:get(site.url))
     assert.are.equal(2, #events)
@@ -253,7 +254,7 @@ describe("retries", function()
 
   it("end when the task is cancelled while waiting", function()
     answers(503, 503, 503)
-    local handle = task.spawn(function() return http.get(site.url, { retry = { base = 1000, max_wait = 1000 } }) end)
+    local handle = task.spawn(http.get, site.url, { retry = { base = 1000, max_wait = 1000 } })
     while #site:requests() == 0 do task.yield() end
     handle:cancel()
     assert.is_false((pcall(handle.join, handle)))

@@ -242,7 +242,7 @@ function Jar:header(address, given)
     for name in given:gmatch("([^=;]+)=") do names[trim(name)] = true end
   end
   local to = place(address)
-  for _, cookie in ipairs(matching(self, to)) do
+  for _, cookie in ipairs(to and matching(self, to) or {}) do
     if not names[cookie.name] then pairs_given[#pairs_given + 1] = cookie.name .. "=" .. cookie.value end
   end
   return pairs_given[1] and table.concat(pairs_given, "; ")

@@ -114,7 +114,11 @@ local REQUEST_ONLY = {
     if type(value) == "boolean" then return nil end
     return text(value) and "true or a string"
   end,
-  raw_target = "string|false", expect_continue = "boolean",
+  raw_target = function(value)
+    if value == false or type(value) == "string" and value:find("^[^%z\1-\32\127]+$") then return nil end
+    return "a request target without blanks and control characters"
+  end,
+  expect_continue = "boolean",
 }
 
 local CLIENT, REQUEST = {}, {}
@@ -246,13 +250,13 @@ function options.merge(below, above)
   merged.headers, merged.params = below.headers or {}, below.params or {}
   if above.headers then
     merged.headers = options.overlay(merged.headers)
-    table.insert(merged.headers, above.headers)
+    table.insert(merged.headers, options.overlay(above.headers))
   end
   if above.params == false then
     merged.params = {}
   elseif above.params and next(above.params) ~= nil then
     merged.params = options.overlay(merged.params)
-    table.insert(merged.params, above.params)
+    table.insert(merged.params, options.overlay(above.params))
   end
   return merged
 end

@@ -61,6 +61,7 @@ function redirect.layer(request, next)
   local most, history = request.plan.redirects, nil
   local visited
   while true do
+    local changes = jar_changes(request)
     local res, err = next(request)
     if not res then return nil, err end
     local location = most and FOLLOWED[res.status] and res:header("Location")
@@ -69,7 +70,7 @@ function redirect.layer(request, next)
       return res
     end
     history, visited = history or {}, visited or {}
-    visited[request.method .. " " .. request.url] = jar_changes(request)
+    visited[request.method .. " " .. request.url] = changes
     local address, fragment = target(request, location)
     if not address then
       res:close()

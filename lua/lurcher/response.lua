@@ -69,13 +69,22 @@ function Response.__index(self, key)
     return value
   end
   if FROM_RECORD[key] then
-    local stream = rawget(self, "stream")
-    if stream then return native.info(stream:info())[key] end -- still counting
-    for name in pairs(FROM_RECORD) do self[name] = false end
-    for name, value in pairs(native.info(self.info)) do self[name] = value end
-    return self[key]
+    local stream, info = rawget(self, "stream"), rawget(self, "info")
+    if stream then return stream:info()[key] end -- still counting
+    if info then
+      response.keep_record(self, native.info(info))
+      return rawget(self, key)
+    end
   end
   return nil
+end
+
+---Takes over what is known about the transfer.
+---@param self lurcher.Response
+---@param record table as native.info gives it
+function response.keep_record(self, record)
+  self.info = nil
+  for name, value in pairs(record) do self[name] = value end
 end
 
 function Response:__tostring()
@@ -122,8 +131,7 @@ local function dressed(self, err)
 end
 
 local function gathered(self)
-  if self.body == nil and self.stream then return self:read_all() end
-  return self.body or ""
+  return self.body or self:read_all()
 end
 
 ---The body as JSON.
@@ -209,9 +217,6 @@ end
 function methods:cookies()
   return cookies.parse(native.head_list(self.head, "Set-Cookie"), self.url)
 end
-
----Gives up a streamed response; does nothing for others.
-function methods.close() end
 
 local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }
 

@@ -39,25 +39,42 @@ function stream.response(fields)
   return res
 end
 
-local function source(self, what)
+-- Lets go of the transfer; what is known about it stays with the response.
+local function release(self)
+  local body = rawget(self, "stream")
+  if not body then return end
+  response.keep_record(self, body:info())
+  self.stream = nil
+  self.open_streams[self] = nil
+  body:close()
+end
+
+-- The next piece of the body, by the given method of the native stream; nil at the end; nil and an error.
+local function piece(self, method, argument)
   local body = rawget(self, "stream")
   if not body then
-    errors.raise(what .. " works on streamed responses: give stream=true or use client:stream")
+    if self.failure or self.complete then return nil, self.failure end
+    errors.raise(self.open_streams and "the response was closed before it was read"
+      or "only streamed responses are read: give stream=true or use client:stream")
   end
-  return body
-end
-
--- Nothing more will come: the stream need not be closed at the end of the task.
-local function finished(self)
-  local open = rawget(self, "open_streams")
-  if open then open[self] = nil end
-end
-
-local function failed(self, err)
-  finished(self)
+  local bytes, err = body[method](body, argument)
+  if bytes then return bytes end
+  self.complete, self.failure = not err, err
+  release(self)
+  if not err then return nil end
   err.method, err.url = self.method, redact.url(self.url)
   err.attempts, err.elapsed = self.attempts, self.elapsed
-  return err
+  return nil, err
+end
+
+-- An iterator over pieces; raises the error of a body that was cut, after what arrived.
+local function iterate(self, method, argument)
+  if not rawget(self, "stream") and not self.complete then piece(self) end -- raises
+  return function()
+    local bytes, err = piece(self, method, argument)
+    if err then error(err, 0) end
+    return bytes
+  end
 end
 
 ---Up to `size` bytes, as they come; nil at the end; nil and an error when the body was cut.
@@ -66,27 +83,20 @@ end
 ---@return lurcher.Error? err
 function methods:read(size)
   check.argument(size, "count|nil", 1, "res:read")
-  local bytes, err = source(self, "res:read"):read(size)
-  if bytes then return bytes end
-  if err then return nil, failed(self, err) end
-  finished(self)
-  return nil
+  return piece(self, "read", size)
 end
 
 ---All that is left of the body; nil and an error when it was cut.
 ---@return string? body
 ---@return lurcher.Error? err
 function methods:read_all()
-  local body = source(self, "res:read_all")
   local parts = {}
   while true do
-    local bytes, err = body:read()
-    if err then return nil, failed(self, err) end
-    if not bytes then break end
+    local bytes, err = piece(self, "read")
+    if err then return nil, err end
+    if not bytes then return table.concat(parts) end
     parts[#parts + 1] = bytes
   end
-  finished(self)
-  return table.concat(parts)
 end
 
 ---Iterates over the body in pieces of at most `size` bytes, as they come. Raises the error of a body that was
@@ -95,14 +105,7 @@ end
 ---@return fun(): string?
 function methods:chunks(size)
   check.argument(size, "count|nil", 1, "res:chunks")
-  local body = source(self, "res:chunks")
-  return function()
-    local bytes, err = body:read(size)
-    if bytes then return bytes end
-    if err then error(failed(self, err), 0) end
-    finished(self)
-    return nil
-  end
+  return iterate(self, "read", size)
 end
 
 ---Iterates over the lines of the body, without their ends (LF or CRLF).
@@ -110,14 +113,7 @@ end
 ---@return fun(): string?
 function methods:lines(opts)
   opts = check.options(opts, { max = "count" }, "res:lines") or {}
-  local body, max = source(self, "res:lines"), opts.max or LONGEST_LINE
-  return function()
-    local line, err = body:line(max)
-    if line then return line end
-    if err then error(failed(self, err), 0) end
-    finished(self)
-    return nil
-  end
+  return iterate(self, "line", opts.max or LONGEST_LINE)
 end
 
 ---Iterates over the values of newline-delimited JSON; blank lines are skipped.
@@ -131,11 +127,10 @@ function methods:ndjson()
     until not line or line:find("%S")
     if not line then return nil end
     local value, err = json.decode(line)
-    if err then
-      err.message = ("line %d: %s"):format(number, err.message)
-      error(failed(self, err), 0)
-    end
-    return value
+    if not err then return value end
+    err.message = ("line %d: %s"):format(number, err.message)
+    err.method, err.url = self.method, redact.url(self.url)
+    error(err, 0)
   end
 end
 
@@ -166,10 +161,7 @@ end
 
 ---Gives up what was not read. May be called more than once.
 function methods:close()
-  local body = rawget(self, "stream")
-  if not body then return end
-  body:close()
-  finished(self)
+  release(self)
 end
 
 return stream

@@ -8,19 +8,23 @@
  * serves a request without body. */
 struct header_list {
   unsigned references;
-  struct curl_slist no_expect, no_content_type;
+  bool has_accept, has_content_type;
+  struct curl_slist no_accept, no_content_type, no_expect, expect;
   struct curl_slist *lines, **last;
 };
 
 header_list *header_list_new(void)
 {
-  static char no_expect[] = "Expect:", no_content_type[] = "Content-Type:";
+  static char no_accept[] = "Accept:", no_content_type[] = "Content-Type:", no_expect[] = "Expect:",
+              expect[] = "Expect: 100-continue";
   header_list *h = calloc(1, sizeof *h);
   if (!h) return NULL;
   h->references = 1;
   h->last = &h->lines;
-  h->no_expect.data = no_expect;
+  h->no_accept.data = no_accept;
   h->no_content_type.data = no_content_type;
+  h->no_expect.data = no_expect;
+  h->expect.data = expect;
   return h;
 }
 
@@ -47,6 +51,8 @@ bool header_list_add(header_list *h, const char *name, size_t name_length, const
   *line = (struct curl_slist){.data = text};
   *h->last = line;
   h->last = &line->next;
+  h->has_accept |= name_length == 6 && !strncasecmp(name, "Accept", 6);
+  h->has_content_type |= name_length == 12 && !strncasecmp(name, "Content-Type", 12);
   return true;
 }
 
@@ -59,19 +65,19 @@ bool header_list_has(const header_list *h, const char *name)
   return false;
 }
 
+/* Puts `line` before `first`, which is the same in every call. */
+static struct curl_slist *before(struct curl_slist *line, struct curl_slist *first)
+{
+  line->next = first;
+  return line;
+}
+
 struct curl_slist *header_list_lines(header_list *h, bool with_body, bool expect_continue)
 {
-  if (!with_body) return h->lines;
-  struct curl_slist *first = h->lines;
-  if (!header_list_has(h, "Content-Type")) {
-    h->no_content_type.next = first;
-    first = &h->no_content_type;
-  }
-  if (!expect_continue) {
-    h->no_expect.next = first;
-    first = &h->no_expect;
-  }
-  return first;
+  struct curl_slist *first = h->has_accept ? h->lines : before(&h->no_accept, h->lines);
+  if (!with_body) return first;
+  if (!h->has_content_type) first = before(&h->no_content_type, first);
+  return before(expect_continue ? &h->expect : &h->no_expect, first);
 }
 
 void header_list_ref(header_list *h) { h->references++; }

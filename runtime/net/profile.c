@@ -121,6 +121,8 @@ CURL *profile_new_easy(const profile *p)
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, p->texts[PROFILE_UNIX_SOCKET]);
   if (p->texts[PROFILE_LOCAL_ADDRESS])
     curl_easy_setopt(easy, CURLOPT_INTERFACE, p->texts[PROFILE_LOCAL_ADDRESS]);
+  if (p->texts[PROFILE_RAW_TARGET])
+    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, p->texts[PROFILE_RAW_TARGET]);
   set_tls(p, easy);
   return easy;
 }

@@ -18,6 +18,7 @@ typedef enum {
   PROFILE_PINS,        /* "sha256//…;sha256//…" */
   PROFILE_UNIX_SOCKET,
   PROFILE_LOCAL_ADDRESS,
+  PROFILE_RAW_TARGET, /* sent in place of the URL's path and query */
   PROFILE_TEXTS
 } profile_text;
 

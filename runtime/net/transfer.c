@@ -186,6 +186,13 @@ void transfer_watch_clock(transfer *t)
     transfer_fail_memory(t);
 }
 
+void transfer_limits_changed(transfer *t)
+{
+  uint64_t due = next_limit(t).due;
+  if (due < UINT64_MAX && (!timer_active(&t->clock) || due < t->clock.due))
+    loop_timer_start(t->network->loop, &t->clock, due, on_clock); /* no memory: the old one stays */
+}
+
 /* Activity only notes its time; the clock finds out here how much is left. */
 static void on_clock(timer *clock)
 {
@@ -239,6 +246,7 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
   memcpy(to, t->upload + t->uploaded, length);
   t->uploaded += length;
   t->active_at = now_of(t);
+  if (t->uploaded == t->upload_length) transfer_limits_changed(t);
   return length;
 }
 

@@ -123,6 +123,10 @@ void transfer_stop(transfer *t);
 /* Sets the clock anew after a limit came back into force. */
 void transfer_watch_clock(transfer *t);
 
+/* Another limit holds now, perhaps one that is due before the clock's. May be called by libcurl's callbacks.
+ */
+void transfer_limits_changed(transfer *t);
+
 /* Connects the easy handle's callbacks to this transfer. */
 void transfer_set_callbacks(transfer *t);
 

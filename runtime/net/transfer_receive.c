@@ -37,6 +37,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   touch(t);
   if (!t->connected) t->times.connected = t->active_at;
   t->connected = true;
+  transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->remote_address - 1);
   memcpy(t->remote_address, address, length);
   t->remote_address[length] = 0;

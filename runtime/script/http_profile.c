@@ -40,6 +40,7 @@ static const struct {
     {"pins", PROFILE_PINS},
     {"unix_socket", PROFILE_UNIX_SOCKET},
     {"local_address", PROFILE_LOCAL_ADDRESS},
+    {"raw_target", PROFILE_RAW_TARGET},
 };
 
 typedef struct {

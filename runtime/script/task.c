@@ -472,12 +472,12 @@ static int count(lua_State *L)
   return 0;
 }
 
-/* counts() -> how many things are open, by name */
+/* counts() -> how many things are open, by name. Daemons are no tasks that somebody left behind. */
 static int counts(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
   lua_createtable(L, 0, rt->counter_count + 1);
-  lua_pushinteger(L, (lua_Integer)rt->tasks);
+  lua_pushinteger(L, (lua_Integer)(rt->tasks - rt->daemons->count));
   lua_setfield(L, -2, "task");
   for (int i = 0; i < rt->counter_count; i++) {
     lua_pushinteger(L, rt->counters[i].value);

@@ -16,6 +16,8 @@ Origin.__index = Origin
 
 ---@param opts? table for server.start
 function origin.start(opts)
+  opts = opts or {}
+  opts.grace = opts.grace or 0
   local self = setmetatable({ paths = {} }, Origin)
   self.server = assert(server.start(function(req)
     local answer = self.paths[req.path] or self.answer
