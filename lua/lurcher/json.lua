@@ -109,12 +109,13 @@ function json.lines(text, opts)
   check.argument(text, "string", 1, "json.lines")
   check.options(opts, decode_options, "json.lines")
   local big_as_numbers = opts and opts.bigint == "number"
-  local line, from = 0, 1
+  local line, from = 0, text:sub(1, 3) == "\239\187\191" and 4 or 1 -- behind a byte order mark
   return function()
     while from <= #text do
       local first, to = from, text:find("\n", from, true) or #text + 1
       from, line = to + 1, line + 1
-      if text:find("[^ \t\r\n]", first) ~= nil and text:find("^[ \t\r]*\n", first) == nil then
+      local _, blank = text:find("^[ \t\r]*", first)
+      if blank < to - 1 then
         local value, err = native_decode(text:sub(first, to - 1), big_as_numbers)
         if err then
           err.message = ("line %d: %s"):format(line, err.message)

@@ -31,8 +31,7 @@ local function take(list)
   end
 end
 
--- Waits in `list` until woken; a cancelled task leaves the list and raises. `entry` stands for the task, if
--- given.
+-- Waits in `list` until woken; a cancelled task leaves the list and raises. `entry` stands for the task, if given.
 local function wait_in(list, what, entry)
   entry = entry or current()
   append(list, entry)
@@ -73,9 +72,7 @@ end
 
 ---Gives a place back.
 function Semaphore:release()
-  if self.free >= self.size then
-    errors.raise("semaphore:release was called more often than semaphore:acquire")
-  end
+  if self.free >= self.size then errors.raise("semaphore:release was called more often than semaphore:acquire") end
   if not wake_first(self.waiters) then self.free = self.free + 1 end
 end
 
@@ -173,11 +170,7 @@ end
 function sync.queue(capacity)
   argument(capacity, "nil|count", 1, "task.queue")
   return setmetatable({
-    capacity = capacity or math.huge,
-    count = 0,
-    values = new_list(),
-    getters = new_list(),
-    putters = new_list(),
+    capacity = capacity or math.huge, count = 0, values = new_list(), getters = new_list(), putters = new_list(),
   }, Queue)
 end
 

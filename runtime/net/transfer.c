@@ -216,8 +216,7 @@ static void on_clock(timer *clock)
 
 void transfer_start(transfer *t)
 {
-  /* The script may have computed for long since the loop last looked at the clock. */
-  t->times.queued = loop_update_now(t->network->loop);
+  t->times.queued = now_of(t);
   t->head.limit = t->profile->max_headers;
   t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);

@@ -127,24 +127,30 @@ static bool is_item(lua_State *L, int key)
 static bool fail_table(encoder *e, int table, const place *at, mark marked)
 {
   lua_State *L = e->L;
+  const char *advice = marked == UNMARKED ? "json.object(t) writes whole numbers as keys" : "";
   double highest = 0;
-  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-    if (is_item(L, -2)) {
-      if (lua_tonumber(L, -2) > highest) highest = lua_tonumber(L, -2);
-      continue;
-    }
-    const char *advice = "";
-    if (lua_type(L, -2) == LUA_TSTRING) {
-      lua_pushfstring(L, "a table with %s and the key '%s'", marked ? "the mark of json.array" : "list items",
-                      lua_tostring(L, -2));
-      advice = "json.object(t) writes the numbers as keys";
-    } else if (lua_type(L, -2) == LUA_TNUMBER) {
-      lua_pushfstring(L, "a table with the key %f", lua_tonumber(L, -2));
-      if (marked != OBJECT) advice = "json.object(t) writes whole numbers as keys";
+  int name = 0; /* stack index of a string key */
+  lua_pushnil(L);
+  lua_pushnil(L);
+  for (int key = lua_gettop(L); lua_next(L, table); lua_pop(L, 1)) {
+    if (lua_type(L, key) == LUA_TSTRING) {
+      name = key - 1;
+      lua_pushvalue(L, key);
+      lua_replace(L, name);
+    } else if (is_item(L, key)) {
+      if (lua_tonumber(L, key) > highest) highest = lua_tonumber(L, key);
+    } else if (lua_type(L, key) == LUA_TNUMBER) {
+      lua_pushfstring(L, "a table with the key %f", lua_tonumber(L, key));
+      return fail(e, at, lua_tostring(L, -1), advice);
     } else {
-      lua_pushfstring(L, "a table with a %s as key", luaL_typename(L, -2));
+      lua_pushfstring(L, "a table with a %s as key", luaL_typename(L, key));
+      return fail(e, at, lua_tostring(L, -1), "");
     }
-    return fail(e, at, lua_tostring(L, -1), marked == ARRAY ? "" : advice);
+  }
+  if (name) {
+    const char *beside = marked == ARRAY ? "the mark of json.array" : "list items";
+    lua_pushfstring(L, "a table with %s and the key '%s'", beside, lua_tostring(L, name));
+    return fail(e, at, lua_tostring(L, -1), advice);
   }
   int missing = 1;
   for (bool there = true; there; missing += there) {
@@ -154,8 +160,7 @@ static bool fail_table(encoder *e, int table, const place *at, mark marked)
   }
   lua_pushfstring(L, "a list with item %f but without item %d", highest, missing);
   return fail(e, at, lua_tostring(L, -1),
-              marked ? "json.null fills a gap"
-                     : "json.null fills a gap, json.object(t) writes the numbers as keys");
+              marked ? "json.null fills a gap" : "json.null fills a gap, json.object(t) writes whole numbers as keys");
 }
 
 static bool encode_item(encoder *e, place *here, double item)

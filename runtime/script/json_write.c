@@ -2,6 +2,7 @@
 
 #include "script/json_scan.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,11 +58,12 @@ static size_t write_fraction(double value, char *out)
   return 0;
 }
 
-/* By the C library, with as many digits as it takes. */
+/* By the C library, with as many digits as it takes. All 15 digits of a decimal survive in a double, unless it is
+ * below the normal ones. */
 static size_t write_general(double value, char *out)
 {
   int length = 0;
-  for (int digits = 15; digits <= 17; digits++) {
+  for (int digits = value < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
     length = snprintf(out, JSON_NUMBER_SIZE - 2, "%.*g", digits, value);
     if (strtod(out, NULL) == value) break;
   }
