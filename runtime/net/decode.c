@@ -105,6 +105,7 @@ bool decoder_create(decoder **result, const char *content_encoding, size_t lengt
   const decode_coding *found[DECODE_CODINGS_LIMIT];
   size_t count;
   *result = NULL;
+  if (length == 0) return true;
   if (!parse_codings(content_encoding, content_encoding + length, found, &count, e)) return false;
   if (count == 0) return true;
   decoder *d = calloc(1, sizeof *d);

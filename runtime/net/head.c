@@ -358,3 +358,17 @@ bool head_find(const char *block, size_t length, const char *name, size_t name_l
   }
   return false;
 }
+
+bool head_values(const char *block, size_t length, const char *name, size_t name_length, buffer *out)
+{
+  const char *found, *value;
+  size_t offset = 0, found_length, value_length;
+  bool first = true;
+  while ((offset = head_next(block, length, offset, &found, &found_length, &value, &value_length))) {
+    if (found_length != name_length || !same_letters(found, name, name_length)) continue;
+    if (!first && !buffer_append(out, ", ", 2)) return false;
+    if (!buffer_append(out, value, value_length)) return false;
+    first = false;
+  }
+  return true;
+}

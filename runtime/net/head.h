@@ -66,6 +66,9 @@ bool head_find(const char *block, size_t length, const char *name, size_t name_l
 size_t head_next(const char *block, size_t length, size_t offset, const char **name, size_t *name_length,
                  const char **value, size_t *value_length);
 
+/* Appends the values of all headers called `name`, joined by ", ". False: out of memory. */
+bool head_values(const char *block, size_t length, const char *name, size_t name_length, buffer *out);
+
 /* What a request may send: a name and a method are tokens, a value has no control characters but tabs. */
 bool head_valid_name(const char *name, size_t length);
 bool head_valid_value(const char *value, size_t length);

@@ -99,7 +99,14 @@ static bool begin_body(transfer *t, error *e)
   if (!t->profile->decompress) return true;
   if (!head_find(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &value, &length))
     return true;
-  return decoder_create(&t->decoder, value, length, on_decoded, t, e);
+  buffer codings = {0};
+  bool well = head_values(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &codings);
+  if (well)
+    well = decoder_create(&t->decoder, codings.bytes, codings.length, on_decoded, t, e);
+  else
+    error_set(e, ERROR_limit, "read", "out of memory");
+  buffer_free(&codings);
+  return well;
 }
 
 static bool receive(transfer *t, const char *bytes, size_t length, error *e)

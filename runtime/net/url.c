@@ -1,70 +1,9 @@
 #include "net/url.h"
 
+#include "net/url_characters.h"
+
 #include <arpa/inet.h>
 #include <string.h>
-
-/* ---- what may stand where ---- */
-
-enum {
-  UNRESERVED = 1, /* letters, digits, "-._~" */
-  HOST = 2,       /* in a host, as it is: no capitals */
-  USER = 4,       /* in user or password */
-  PATH = 8,       /* in a path; brackets too, as all browsers leave them */
-  QUERY = 16,     /* in a query or fragment */
-  SCHEME = 32,
-  DIGIT = 64,
-  HEX = 128,
-};
-
-#define EVERYWHERE (UNRESERVED | USER | PATH | QUERY)
-#define SUB        (USER | PATH | QUERY)
-
-#define FOUR(c, set) [c] = set, [c + 1] = set, [c + 2] = set, [c + 3] = set
-#define SMALL        (EVERYWHERE | HOST | SCHEME)
-#define LARGE        (EVERYWHERE | SCHEME)
-#define NUMBER       (EVERYWHERE | HOST | SCHEME | DIGIT | HEX)
-
-/* clang-format off */
-static const unsigned char classes[256] = {
-    FOUR('a', SMALL | HEX), ['e'] = SMALL | HEX, ['f'] = SMALL | HEX,
-    FOUR('g', SMALL), FOUR('k', SMALL), FOUR('o', SMALL), FOUR('s', SMALL), FOUR('w', SMALL),
-    FOUR('A', LARGE | HEX), ['E'] = LARGE | HEX, ['F'] = LARGE | HEX,
-    FOUR('G', LARGE), FOUR('K', LARGE), FOUR('O', LARGE), FOUR('S', LARGE), FOUR('W', LARGE),
-    FOUR('0', NUMBER), FOUR('4', NUMBER), ['8'] = NUMBER, ['9'] = NUMBER,
-    ['-'] = EVERYWHERE | HOST | SCHEME,
-    ['.'] = EVERYWHERE | HOST | SCHEME,
-    ['_'] = EVERYWHERE | HOST,
-    ['~'] = EVERYWHERE,
-    ['+'] = SUB | SCHEME,
-    ['!'] = SUB,
-    ['$'] = SUB,
-    ['&'] = SUB,
-    ['\''] = SUB,
-    ['('] = SUB,
-    [')'] = SUB,
-    ['*'] = SUB,
-    [','] = SUB,
-    [';'] = SUB,
-    ['='] = SUB,
-    [':'] = PATH | QUERY,
-    ['@'] = PATH | QUERY,
-    ['['] = PATH | QUERY,
-    [']'] = PATH | QUERY,
-    ['/'] = PATH | QUERY,
-    ['?'] = QUERY,
-};
-/* clang-format on */
-
-static bool is(char c, int class) { return classes[(unsigned char)c] & class; }
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
-
-static int hex_value(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
-
-static bool is_escape(const char *at, const char *end)
-{
-  return end - at >= 3 && at[0] == '%' && is(at[1], HEX) && is(at[2], HEX);
-}
 
 /* ---- the parser ---- */
 
@@ -157,9 +96,9 @@ static bool put_encoded(parser *p, const char *end, int class)
   if (!reserve_encoded(p, end)) return false;
   for (; p->at < end; p->at++) {
     const char *at = p->at;
-    if (is(*at, class) || is_escape(at, end))
+    if (url_is(*at, class) || url_is_escape(at, end))
       put_character(p, *at);
-    else if (is_control(*at) || (*at == '\\' && class == PATH))
+    else if (is_control(*at) || (*at == '\\' && class == URL_PATH))
       return fail_character(p, at, NULL);
     else
       put_escaped(p, *at);
@@ -172,7 +111,7 @@ static bool put_part(parser *p, int class, char stop, char stop_too, url_part *p
 {
   const char *at = p->at;
   *part = begin_part(p);
-  while (at < p->end && is(*at, class)) at++;
+  while (at < p->end && url_is(*at, class)) at++;
   put(p, p->at, (size_t)(at - p->at));
   p->at = at;
   if (at < p->end && *at != stop && *at != stop_too) {
@@ -208,7 +147,7 @@ static bool parse_scheme(parser *p)
 {
   const char *at = p->at;
   if (at < p->end && *at == ' ') return refuse(p, "the URL begins with a space");
-  while (at < p->end && is(*at, SCHEME)) at++;
+  while (at < p->end && url_is(*at, URL_SCHEME)) at++;
   if (at == p->end || *at != ':' || at == p->at) {
     if (at < p->end && is_control(*at)) return fail_character(p, at, NULL);
     if (p->at == p->end) return refuse(p, "the URL is empty");
@@ -216,10 +155,10 @@ static bool parse_scheme(parser *p)
       return refuse(p, "the URL is relative and there is no base: write https://…");
     return refuse(p, "no scheme: write https://…");
   }
-  if (is(*p->at, DIGIT) || !is(*p->at, UNRESERVED) || *p->at == '-' || *p->at == '.')
+  if (url_is(*p->at, URL_DIGIT) || !url_is(*p->at, URL_UNRESERVED) || *p->at == '-' || *p->at == '.')
     return refuse(p, "no scheme: write https://…"); /* "127.0.0.1:8080/" */
   p->u->scheme = begin_part(p);
-  while (p->at < at) put_character(p, lower(*p->at++));
+  while (p->at < at) put_character(p, url_lower(*p->at++));
   end_part(p, &p->u->scheme);
   put_character(p, ':');
   p->at++;
@@ -230,76 +169,6 @@ static bool parse_scheme(parser *p)
 /* ---- host ---- */
 
 enum { HOST_LIMIT = 255 };
-
-/* One number of an IPv4 address as inet_aton reads it: decimal, 0octal, 0xhex. */
-static bool parse_ipv4_number(const char **at, const char *end, uint64_t *value)
-{
-  unsigned base = 10;
-  const char *c = *at;
-  *value = 0;
-  if (end - c >= 2 && c[0] == '0' && lower(c[1]) == 'x') {
-    base = 16;
-    c += 2;
-  } else if (end - c >= 2 && c[0] == '0' && is(c[1], DIGIT)) {
-    base = 8;
-    c++;
-  } else if (c == end || !is(*c, DIGIT)) {
-    return false;
-  }
-  for (; c < end && *c != '.'; c++) {
-    if (!is(*c, HEX) || (unsigned)hex_value(*c) >= base) return false;
-    *value = *value * base + (unsigned)hex_value(*c);
-    if (*value > UINT32_MAX) return false;
-  }
-  *at = c;
-  return true;
-}
-
-static bool parse_ipv4(const char *at, const char *end, uint32_t *address)
-{
-  uint64_t value;
-  *address = 0;
-  for (int i = 0; i < 4; i++) {
-    if (!parse_ipv4_number(&at, end, &value)) return false;
-    if (at == end || at + 1 == end) { /* the last number fills what is left; a dot may follow it */
-      *address |= (uint32_t)value;
-      return value >> (8 * (4 - i)) == 0;
-    }
-    if (value > 255 || i == 3) return false;
-    *address |= (uint32_t)value << (24 - 8 * i);
-    at++;
-  }
-  return false;
-}
-
-/* Whether the last label makes it an IPv4 address and nothing else: it is a number. */
-static bool ends_in_number(const char *host, const char *end)
-{
-  if (end > host && end[-1] == '.') end--;
-  const char *label = end;
-  while (label > host && label[-1] != '.') label--;
-  if (label == end || !is(*label, DIGIT)) return false;
-  if (end - label >= 2 && label[0] == '0' && label[1] == 'x') {
-    for (label += 2; label < end && is(*label, HEX); label++) continue;
-    return label == end;
-  }
-  while (label < end && is(*label, DIGIT)) label++;
-  return label == end;
-}
-
-/* The length of the UTF-8 character at `at`, 0 when it is not one. */
-static size_t utf8_length(const unsigned char *at, const unsigned char *end)
-{
-  size_t length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-  if (length == 0 || (size_t)(end - at) < length) return 0;
-  for (size_t i = 1; i < length; i++) {
-    if ((at[i] & 0xc0) != 0x80) return 0;
-  }
-  if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-      (at[0] == 0xf4 && at[1] > 0x8f))
-    return 0;
-  return length;
-}
 
 /* Room must have been reserved. This is on the way of every request, where printf would be most of the
  * parsing. */
@@ -320,9 +189,9 @@ static bool check_host(parser *p, const char *given)
   for (char *c = host; c < end; c++) {
     if (*c == '.' && (c == host || c[-1] == '.')) return fail(p, given, "a host with an empty label");
   }
-  if (!ends_in_number(host, end)) return true;
+  if (!url_ends_in_number(host, end)) return true;
   uint32_t address;
-  if (!parse_ipv4(host, end, &address)) return fail(p, given, "a host that is not a valid IPv4 address");
+  if (!url_parse_ipv4(host, end, &address)) return fail(p, given, "a host that is not a valid IPv4 address");
   u->text.length = u->host.offset;
   if (!reserve(p, 32 + (size_t)(p->end - p->at))) return false;
   for (int shift = 24; shift >= 0; shift -= 8) {
@@ -337,13 +206,13 @@ static bool check_host(parser *p, const char *given)
 static bool put_name(parser *p, const char *at, const char *end)
 {
   while (at < end) {
-    char c = lower(*at);
+    char c = url_lower(*at);
     size_t taken = 1;
-    if (is_escape(at, end)) {
-      c = lower((char)(hex_value(at[1]) << 4 | hex_value(at[2])));
+    if (url_is_escape(at, end)) {
+      c = url_lower((char)(url_hex(at[1]) << 4 | url_hex(at[2])));
       taken = 3;
     }
-    if (is(c, HOST) || (c & 0x80)) {
+    if (url_is(c, URL_HOST) || (c & 0x80)) {
       put_character(p, c);
       at += taken;
       continue;
@@ -355,7 +224,7 @@ static bool put_name(parser *p, const char *at, const char *end)
   const unsigned char *host = (const unsigned char *)p->u->text.bytes + p->u->host.offset;
   const unsigned char *host_end = (const unsigned char *)p->u->text.bytes + p->u->text.length;
   while (host < host_end) {
-    size_t length = *host < 0x80 ? 1 : utf8_length(host, host_end);
+    size_t length = *host < 0x80 ? 1 : url_utf8_length(host, host_end);
     if (length == 0) return refuse(p, "the URL's host is not valid UTF-8");
     host += length;
   }
@@ -384,7 +253,7 @@ static bool put_ipv6(parser *p, const char *at, const char *end)
     if (zone == end) return fail(p, zone, "an empty zone in an IPv6 address");
     put(p, "%25", 3);
     for (; zone < end; zone++) {
-      if (!is(*zone, UNRESERVED)) return fail_character(p, zone, "a bad zone in an IPv6 address");
+      if (!url_is(*zone, URL_UNRESERVED)) return fail_character(p, zone, "a bad zone in an IPv6 address");
       put_character(p, *zone);
     }
   }
@@ -400,7 +269,7 @@ static bool parse_port(parser *p, const char *at, const char *end)
   p->u->port = p->usual_port;
   if (at == end) return true; /* "http://host:/" */
   for (const char *c = at; c < end; c++) {
-    if (!is(*c, DIGIT)) return fail_character(p, c, "a port that is not a number");
+    if (!url_is(*c, URL_DIGIT)) return fail_character(p, c, "a port that is not a number");
     port = port * 10 + (unsigned)(*c - '0');
     if (port > UINT16_MAX) return fail(p, at, "a port above 65535");
   }
@@ -416,13 +285,13 @@ static bool parse_userinfo(parser *p, const char *end)
 {
   const char *colon = memchr(p->at, ':', (size_t)(end - p->at));
   p->u->user = begin_part(p);
-  if (!put_encoded(p, colon ? colon : end, USER)) return false;
+  if (!put_encoded(p, colon ? colon : end, URL_USER)) return false;
   end_part(p, &p->u->user);
   if (colon) {
     put_character(p, ':');
     p->at++;
     p->u->password = begin_part(p);
-    if (!put_encoded(p, end, USER)) return false;
+    if (!put_encoded(p, end, URL_USER)) return false;
     end_part(p, &p->u->password);
   }
   put_character(p, '@');
@@ -465,7 +334,7 @@ static bool parse_authority(parser *p)
 {
   const char *host = p->at, *c = host;
   put(p, "//", 2);
-  while (c < p->end && is(*c, HOST)) c++;
+  while (c < p->end && url_is(*c, URL_HOST)) c++;
   const char *host_end = c, *end = c;
   while (end < p->end && *end != '/' && *end != '?' && *end != '#') end++;
   if (host_end == end || (*host_end == ':' && !memchr(host_end, '@', (size_t)(end - host_end)))) {
@@ -525,7 +394,7 @@ static size_t remove_dot_segments(char *path, size_t length)
 static bool parse_path(parser *p)
 {
   url *u = p->u;
-  if (!put_part(p, PATH, '?', '#', &u->path)) return false;
+  if (!put_part(p, URL_PATH, '?', '#', &u->path)) return false;
   if (u->path.length == 0 && u->host.length) {
     put_character(p, '/');
     u->path.length = 1;
@@ -567,13 +436,13 @@ static bool parse(parser *p)
   if (p->at < p->end && *p->at == '?') {
     p->at++;
     put_character(p, '?');
-    if (!put_part(p, QUERY, '#', '#', &u->query)) return false;
+    if (!put_part(p, URL_QUERY, '#', '#', &u->query)) return false;
   }
   if (p->at < p->end) {
     p->at++;
     put_character(p, '#');
     u->fragment = begin_part(p);
-    if (!put_encoded(p, p->end, QUERY)) return false;
+    if (!put_encoded(p, p->end, URL_QUERY)) return false;
     end_part(p, &u->fragment);
   }
   u->text.bytes[u->text.length] = 0;
@@ -600,7 +469,7 @@ bool url_require_http(const url *u, error *e)
 {
   if (scheme_is(u, "http") || scheme_is(u, "https")) return true;
   const char *path = url_bytes(u, u->path);
-  if (!url_has(u->host) && u->path.length && is(*path, DIGIT)) /* "localhost:8080/items" */
+  if (!url_has(u->host) && u->path.length && url_is(*path, URL_DIGIT)) /* "localhost:8080/items" */
     error_set(e, ERROR_url, NULL, "no scheme: write http://%.*s:…", (int)u->scheme.length, u->text.bytes);
   else
     error_set(e, ERROR_url, NULL, "the scheme \"%.*s\" cannot be requested, only http and https",

@@ -1,9 +1,10 @@
 /* Texts made from URLs: joined, bare, origins, redacted, percent-encoded. */
 #include "net/url.h"
 
+#include "net/url_characters.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static bool append_text(buffer *out, const char *text) { return buffer_append(out, text, strlen(text)); }
 
@@ -55,11 +56,11 @@ static bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 static const char *find_scheme_end(const char *at, const char *end)
 {
   if (at == end || !is_letter(*at)) return NULL;
-  while (at < end && (is_letter(*at) || (*at >= '0' && *at <= '9') || *at == '+' || *at == '-' || *at == '.'))
-    at++;
+  while (at < end && url_is(*at, URL_SCHEME)) at++;
   return at < end && *at == ':' ? at + 1 : NULL;
 }
 
+/* The first of `marks`, or the end. */
 static const char *find(const char *at, const char *end, const char *marks)
 {
   while (at < end && (!*at || !strchr(marks, *at))) at++;
@@ -83,7 +84,11 @@ static reference split(const char *text, size_t length)
 
 static bool same_scheme(const url *base, const char *scheme, size_t length)
 {
-  return base->scheme.length == length && strncasecmp(base->text.bytes, scheme, length) == 0;
+  if (base->scheme.length != length) return false;
+  for (size_t i = 0; i < length; i++) {
+    if (url_lower(scheme[i]) != base->text.bytes[i]) return false;
+  }
+  return true;
 }
 
 /* The text of the joined URL, before it is parsed (which removes the dot segments). */
@@ -135,20 +140,6 @@ bool url_join(url *result, const url *base, const char *text, size_t length, err
 
 /* ---- percent-encoding ---- */
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static int hex_value(char c)
-{
-  if (is_digit(c)) return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_unreserved(char c)
-{
-  return is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
 bool url_encode(buffer *out, const char *text, size_t length)
 {
   static const char digits[] = "0123456789ABCDEF";
@@ -156,7 +147,7 @@ bool url_encode(buffer *out, const char *text, size_t length)
   char *to = out->bytes + out->length;
   for (const char *end = text + length; text < end; text++) {
     unsigned char c = (unsigned char)*text;
-    if (is_unreserved(*text)) {
+    if (url_is(*text, URL_UNRESERVED)) {
       *to++ = *text;
     } else {
       *to++ = '%';
@@ -173,9 +164,9 @@ bool url_encode(buffer *out, const char *text, size_t length)
 static char take_decoded(const char **at, const char *end, bool plus)
 {
   const char *c = *at;
-  if (*c == '%' && end - c >= 3 && hex_value(c[1]) >= 0 && hex_value(c[2]) >= 0) {
+  if (url_is_escape(c, end)) {
     *at += 3;
-    return (char)(hex_value(c[1]) << 4 | hex_value(c[2]));
+    return (char)(url_hex(c[1]) << 4 | url_hex(c[2]));
   }
   *at += 1;
   return plus && *c == '+' ? ' ' : *c;
@@ -229,8 +220,7 @@ static bool is_secret(const char *name, const char *end)
   size_t length = 0, joined_length = 0;
   while (name < end && length < NAME_LIMIT) {
     char c = take_decoded(&name, end, true);
-    if (c >= 'A' && c <= 'Z') c |= 0x20;
-    if (!c) c = ' ';
+    c = c ? url_lower(c) : ' ';
     words[length++] = c;
     if (c != '_' && c != '-' && c != '.' && c != ' ') joined[joined_length++] = c;
   }

@@ -312,6 +312,22 @@ static void finds_headers(void)
   check(head_next("", 0, 0, &name, &name_length, &value, &length) == 0);
 }
 
+static void check_joined(const char *name, const char *wanted)
+{
+  buffer out = {0};
+  check(head_values(block, sizeof block - 1, name, strlen(name), &out));
+  if (out.length || *wanted) check_bytes(out.bytes, out.length, wanted);
+  buffer_free(&out);
+}
+
+static void joins_headers(void)
+{
+  check_joined("Set-cookie", "a=1, b=2");
+  check_joined("server", "x");
+  check_joined("empty", "");
+  check_joined("absent", "");
+}
+
 static void checks_what_is_sent(void)
 {
   check(head_valid_name("X-A_b.c!", 8) && !head_valid_name("", 0));
@@ -344,6 +360,7 @@ int main(void)
   is_incomplete_when_cut();
   has_a_limit();
   finds_headers();
+  joins_headers();
   checks_what_is_sent();
   head_free(&h);
   return unit_end();
