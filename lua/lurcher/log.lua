@@ -123,7 +123,7 @@ end
 local function sorted(fields)
   local list = {}
   for key, value in next, fields do
-    list[#list + 1] = { type(key) == "string" and key or shown(key), value }
+    list[#list + 1] = { shown(key), value }
   end
   table.sort(list, function(a, b) return a[1] < b[1] end)
   return list
