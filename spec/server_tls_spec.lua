@@ -1,19 +1,10 @@
 local http = require "lurcher.http"
 local server = require "lurcher.server"
+local serving = require "spec.support.serving"
 local socket = require "spec.support.socket"
 local task = require "lurcher.task"
 
-local function start(...)
-  local s = assert(server.start(...))
-  task.defer(function() s:stop(0) end)
-  return s
-end
-
-local function raw(...)
-  local s = assert(server.raw(...))
-  task.defer(function() s:stop() end)
-  return s
-end
+local start, raw, eventually = serving.start, serving.raw, serving.eventually
 
 -- A client of its own for each spec, so that no connection is left in a shared pool.
 local function client_of(s, opts)
@@ -24,17 +15,6 @@ local function client_of(s, opts)
   local client = http.client(opts)
   task.defer(function() client:close() end)
   return client
-end
-
--- Waits until `condition` gives a true value, looking again after each turn of the loop.
-local function eventually(condition)
-  local give_up = task.now() + 30
-  while true do
-    local value = condition()
-    if value then return value end
-    assert(task.now() < give_up, "it did not happen within 30 s")
-    task.sleep(0.001)
-  end
 end
 
 local function read_file(path)
