@@ -1,5 +1,5 @@
---- Run once when a runtime opens: makes Lua's own functions fit for tasks. Waiting works inside pcall, coroutines
---- and modules being required, and a cancellation cannot be swallowed.
+--- Run once when a runtime opens: makes Lua's own functions fit for tasks. Waiting works inside pcall,
+--- coroutines and modules being required, and a cancellation cannot be swallowed.
 
 -- luacheck: globals pcall xpcall load dofile require print coroutine os
 
@@ -84,7 +84,7 @@ local function unwrapped(co, ok, ...)
   if ok then return ... end
   local err = ...
   note(err, co)
-  return error(err, 0)
+  error(err, 0) -- no tail call: it would hide who called the generator in tracebacks
 end
 
 function coroutine.wrap(fn)

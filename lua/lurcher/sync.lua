@@ -31,7 +31,8 @@ local function take(list)
   end
 end
 
--- Waits in `list` until woken; a cancelled task leaves the list and raises. `entry` stands for the task, if given.
+-- Waits in `list` until woken; a cancelled task leaves the list and raises. `entry` stands for the task, if
+-- given.
 local function wait_in(list, what, entry)
   entry = entry or current()
   append(list, entry)
@@ -72,7 +73,9 @@ end
 
 ---Gives a place back.
 function Semaphore:release()
-  if self.free >= self.size then errors.raise("semaphore:release was called more often than semaphore:acquire") end
+  if self.free >= self.size then
+    errors.raise("semaphore:release was called more often than semaphore:acquire")
+  end
   if not wake_first(self.waiters) then self.free = self.free + 1 end
 end
 
@@ -170,7 +173,11 @@ end
 function sync.queue(capacity)
   argument(capacity, "nil|count", 1, "task.queue")
   return setmetatable({
-    capacity = capacity or math.huge, count = 0, values = new_list(), getters = new_list(), putters = new_list(),
+    capacity = capacity or math.huge,
+    count = 0,
+    values = new_list(),
+    getters = new_list(),
+    putters = new_list(),
   }, Queue)
 end
 

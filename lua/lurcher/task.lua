@@ -103,8 +103,8 @@ local function run_in_scope(self, seconds, fn, ...)
   return body, close_scope(self, seconds)
 end
 
----Calls `fn(scope)`, waits for all tasks started in it, and returns what `fn` returned. The first child to fail
----cancels the others, and its error is raised.
+---Calls `fn(scope)`, waits for all tasks started in it, and returns what `fn` returned. The first child to
+---fail cancels the others, and its error is raised.
 ---@param fn fun(scope: lurcher.Scope): ...
 function task.scope(fn)
   argument(fn, "callable", 1, "task.scope")
@@ -165,8 +165,8 @@ function task.shield(fn, ...)
   return unshielded(xpcall(fn, trace, ...))
 end
 
----The results of `fn`, or nil and an error of kind "timeout" when it took longer. It is cancelled then, and its
----clean-up waited for.
+---The results of `fn`, or nil and an error of kind "timeout" when it took longer. It is cancelled then, and
+---its clean-up waited for.
 ---@param seconds number|false false: no limit
 ---@param fn function
 ---@param ... any its arguments
@@ -189,14 +189,15 @@ local function check_functions(list, name, least)
   for i = 1, #list do
     local wanted = check.mismatch(list[i], "callable")
     if wanted then
-      errors.raise(("%s: item %d of the list must be %s, got %s"):format(name, i, wanted, check.shown(list[i])))
+      local got = check.shown(list[i])
+      errors.raise(("%s: item %d of the list must be %s, got %s"):format(name, i, wanted, got))
     end
   end
   if #list < least then errors.raise(name .. ": the list of functions is empty") end
 end
 
----Runs all functions together and returns the first result of each, in order. The first to fail cancels the others,
----and its error is raised.
+---Runs all functions together and returns the first result of each, in order. The first to fail cancels the
+---others, and its error is raised.
 ---@param list function[]
 function task.all(list)
   check_functions(list, "task.all", 0)
@@ -236,8 +237,8 @@ function task.race(list)
   return unpack(winner, 1, winner.n)
 end
 
----The results of the first function to succeed; the others are cancelled. If all fail, the error of the first in the
----list is raised.
+---The results of the first function to succeed; the others are cancelled. If all fail, the error of the
+---first in the list is raised.
 ---@param list function[]
 function task.any(list)
   check_functions(list, "task.any", 1)
@@ -273,9 +274,9 @@ end
 
 local map_options = { concurrency = "count", errors = "'collect'" }
 
----Calls `fn(item, index)` for every item, `concurrency` (16) at a time, and returns the list of first results, in
----order. The first to fail cancels the others, and its error is raised; with `errors = "collect"`, two tables by index are
----returned: results and errors.
+---Calls `fn(item, index)` for every item, `concurrency` (16) at a time, and returns the list of first
+---results, in order. The first to fail cancels the others, and its error is raised; with `errors =
+---"collect"`, two tables by index are returned: results and errors.
 ---@param source table|function a list, or an iterator that gives one item per call
 ---@param fn fun(item: any, index: integer): any
 ---@param opts? { concurrency?: integer, errors?: "collect" }
@@ -299,8 +300,8 @@ function task.map(source, fn, opts)
       values[index] = value
     end
   end
-  local self = open_scope()
-  run_in_scope(self, nil, start_each, self, opts.concurrency or 16, next_item, failures and run_and_collect or run)
+  local self, one = open_scope(), failures and run_and_collect or run
+  run_in_scope(self, nil, start_each, self, opts.concurrency or 16, next_item, one)
   return values, failures or nil
 end
 
@@ -402,9 +403,9 @@ end
 
 local stream_options = { concurrency = "count", ordered = "boolean" }
 
----As `task.map`, but gives index and results as they come: `for index, value in task.stream(list, fn) do`, with
----`ordered = true` in the order of the items. At most `concurrency` (16) are started ahead of the loop. After a `break`,
----`stream:close()` cancels the rest; so does the end of the task.
+---As `task.map`, but gives index and results as they come: `for index, value in task.stream(list, fn) do`,
+---with `ordered = true` in the order of the items. At most `concurrency` (16) are started ahead of the
+---loop. After a `break`, `stream:close()` cancels the rest; so does the end of the task.
 ---@param source table|function a list, or an iterator that gives one item per call
 ---@param fn fun(item: any, index: integer): ...
 ---@param opts? { concurrency?: integer, ordered?: boolean }

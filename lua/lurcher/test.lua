@@ -1,5 +1,5 @@
---- `lurcher test`: runs busted inside the runtime. Every block (it, before_each, setup, …) runs in a task of its
---- own, so it may wait; an `it` that leaves tasks, connections or handles behind fails.
+--- `lurcher test`: runs busted inside the runtime. Every block (it, before_each, setup, …) runs in a task
+--- of its own, so it may wait; an `it` that leaves tasks, connections or handles behind fails.
 
 local native = require "lurcher.native.task"
 local task = require "lurcher.task"
@@ -11,7 +11,8 @@ local blocks = {
   strict_setup = true, strict_teardown = true, lazy_setup = true, lazy_teardown = true,
 }
 
--- What is open now and was not before, as "2 tasks, 1 server"; nil when nothing is.
+-- What is open now and was not before, as "2 tasks, 1 server", and what the tasks wait for; nil when
+-- nothing is.
 local function left_over(before)
   local names = {}
   for name, count in pairs(native.counts()) do
@@ -19,23 +20,46 @@ local function left_over(before)
     if more > 0 then names[#names + 1] = ("%d %s%s"):format(more, name, more == 1 and "" or "s") end
   end
   table.sort(names)
-  return #names > 0 and table.concat(names, ", ") or nil
+  if #names == 0 then return nil end
+  return table.concat(names, ", ") .. native.waiting(before.last_task)
+end
+
+-- Sockets and files are closed in a later turn of the loop.
+local function settled(before)
+  local left = left_over(before)
+  for _ = 1, 20 do
+    if not left then break end
+    task.sleep(0.001)
+    left = left_over(before)
+  end
+  return left
+end
+
+local function snapshot()
+  local counts = native.counts()
+  counts.last_task = native.last_id()
+  return counts
 end
 
 -- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
 local function run_in_tasks(busted)
   local safe = busted.safe
+  local function run_in_task(descriptor, run, element)
+    local results
+    local ok, err = pcall(task.scope, function() results = { safe(descriptor, run, element) } end)
+    if not results then busted.context.pop() end -- cancelled in mid-run: a task that it started failed
+    if not ok and (not results or results[1]:success()) then
+      return { safe(descriptor, function() error(err, 0) end, element) }
+    end
+    return results
+  end
+
   function busted.safe(descriptor, run, element)
-    if not blocks[descriptor] or run ~= element.run and descriptor ~= "finally" then return safe(descriptor, run, element) end
-    local before = descriptor == "it" and native.counts()
-    local results, status
-    local ok, err = pcall(task.scope, function()
-      results = { safe(descriptor, run, element) }
-      status = results[1]
-    end)
-    if not status or not status:success() then return unpack(results or {}) end
-    if not ok then return safe(descriptor, function() error(err, 0) end, element) end
-    local left = before and left_over(before)
+    local is_block = blocks[descriptor] and (run == element.run or descriptor == "finally")
+    if not is_block then return safe(descriptor, run, element) end
+    local before = descriptor == "it" and snapshot()
+    local results = run_in_task(descriptor, run, element)
+    local left = before and results[1]:success() and settled(before)
     if left then
       local message = "the spec ended, but left open: " .. left
       return safe(descriptor, function() busted.fail(message) end, element)

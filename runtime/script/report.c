@@ -48,7 +48,7 @@ void report_push_traceback(lua_State *L, lua_State *of, int level)
     bool own = starts_with(line, "\tlurcher/"), heading = starts_with(line, "stack traceback:");
     if (c_line && !own) add_line(&b, c_line);
     c_line = NULL;
-    if (starts_with(line, "\t[C]:"))
+    if (starts_with(line, "\t[C]:") || starts_with(line, "\t[builtin#"))
       c_line = line;
     else if (!own && !heading)
       add_line(&b, line);
@@ -160,19 +160,19 @@ void report_push(lua_State *L, int index)
   lua_concat(L, 3);
 }
 
-/* ---- deadlock ---- */
+/* ---- what tasks wait for ---- */
 
 static bool append_text(buffer *b, const char *text) { return buffer_append(b, text, strlen(text)); }
 
-char *report_deadlock(lur_runtime *rt)
+char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool daemons)
 {
   buffer b = {0};
   char line[512], at[128];
-  bool fine = append_text(&b, "deadlock: every task waits for another, and nothing else can happen");
+  bool fine = append_text(&b, heading);
   uint32_t shown = 0;
   for (uint32_t i = 0; fine && i < rt->slot_count; i++) {
     lur_task *t = rt->slots[i];
-    if (!t || !t->waiting || t->scope == rt->daemons) continue;
+    if (!t || !t->waiting || t->id <= after || (t->scope == rt->daemons && !daemons)) continue;
     if (++shown > 20) continue;
     report_position(t->waits_in, at, sizeof at);
     snprintf(line, sizeof line, "\n\ttask %u waits for %s%s%s", t->id,

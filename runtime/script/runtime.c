@@ -247,7 +247,8 @@ static void force_all(lur_runtime *rt)
 /* Nothing but tasks that wait for each other is left. */
 static void break_deadlock(lur_runtime *rt)
 {
-  char *report = report_deadlock(rt);
+  char *report =
+      report_waiting(rt, "deadlock: every task waits for another, and nothing else can happen", 0, false);
   bool cancelled_any = false;
   for (scope *s = rt->scripts; s; s = s->next_script) {
     if (s->cancelled) continue;

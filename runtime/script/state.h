@@ -218,7 +218,8 @@ void report_push(lua_State *L, int index);
 /* Appends a traceback of `L` from `level` on, without the runtime's own lines. */
 void report_push_traceback(lua_State *L, lua_State *of, int level);
 
-/* What every task waits for, and where. The caller frees it; NULL: no memory. */
-char *report_deadlock(lur_runtime *rt);
+/* `heading`, and a line for every waiting task whose id is above `after`: for what, and where. The caller
+ * frees it; NULL: no memory. */
+char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool daemons);
 
 #endif

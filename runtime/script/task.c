@@ -419,7 +419,10 @@ static int note(lua_State *L)
   lua_settop(L, 2);
   if (!t) return 0;
   lua_State *co = lua_tothread(L, 2);
-  if (co) report_push_traceback(L, co, 0);
+  if (co) {
+    report_push_traceback(L, co, 0);
+    lua_replace(L, 2);
+  }
   report_note_cause(L, t);
   return 0;
 }
@@ -430,6 +433,22 @@ static int report(lua_State *L)
   lur_task *t = check_task(L, 1);
   if (t->status != TASK_FAILED) return 0;
   report_push(L, 1);
+  return 1;
+}
+
+/* waiting(after) -> a line for every waiting task whose id is above `after` */
+static int waiting(lua_State *L)
+{
+  char *text = report_waiting(runtime_of(L), "", (uint32_t)luaL_optinteger(L, 1, 0), true);
+  lua_pushstring(L, text ? text : "");
+  free(text);
+  return 1;
+}
+
+/* last_id() -> the id of the task made last */
+static int last_id(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)runtime_of(L)->last_id);
   return 1;
 }
 
@@ -560,6 +579,8 @@ static const luaL_Reg functions[] = {
     {"trace", trace},
     {"note", note},
     {"report", report},
+    {"waiting", waiting},
+    {"last_id", last_id},
     {"count", count},
     {"counts", counts},
     {"print", print},
