@@ -1,17 +1,14 @@
---- One line per attempt on standard error: `lurcher --trace`.
+--- One line per request attempt for the host, if it asked for them: `lurcher --trace`.
 
 local native = require "lurcher.native.http"
+local native_log = require "lurcher.native.log"
 local redact = require "lurcher.redact"
 
-local trace = { enabled = false }
+local trace = { enabled = native_log.tracing() }
 
 -- The parts of the time line, in order: label, field of timings.
 local PARTS = { { "queue", "queue" }, { "dns", "dns" }, { "connect", "connect" }, { "tls", "tls" },
   { "first_byte", "first_byte" } }
-
-function trace.enable()
-  trace.enabled = true
-end
 
 local function milliseconds(seconds)
   return ("%.1fms"):format(seconds * 1000)
@@ -39,10 +36,10 @@ function trace.line(request, outcome, record)
   return table.concat(parts, " ")
 end
 
----Prints the line for one attempt.
+---Hands on the line for one attempt.
 ---@param info? userdata as native.perform gives it
 function trace.attempt(request, outcome, info)
-  io.stderr:write("lurcher: ", trace.line(request, outcome, info and native.info(info)), "\n")
+  native_log.trace(trace.line(request, outcome, info and native.info(info)))
 end
 
 return trace

@@ -86,6 +86,8 @@ typedef struct lur_options {
   lur_log_fn log;          /* NULL: log lines are dropped */
   lur_exit_fn exit;        /* NULL: os.exit raises an error in the script */
   lur_log_level log_level; /* lines above it are not made; default LUR_LOG_WARN */
+  lur_print_fn trace;      /* gets one line (no newline) per request attempt: method, URL, outcome, times;
+                              NULL: they are not made */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */
@@ -118,9 +120,14 @@ LUR_API lur_status lur_run(lur_runtime *runtime);
  * LUR_CANCELED. `why` (may be NULL) is copied. Cancelling twice does nothing more. */
 LUR_API void lur_task_cancel(lur_task *task, const char *why);
 
-/* Cancels every script. May be called from any thread and from signal handlers, as long as the runtime is not
- * closed. */
+/* Cancels every script; their clean-up code has 4.5 seconds in all, then its waits raise too. May be called
+ * from any thread and from signal handlers, as long as the runtime is not closed. */
 LUR_API void lur_interrupt(lur_runtime *runtime);
+
+/* Starts no further requests: those that are made from now on, and those that still wait for a slot, end with
+ * kind "canceled" (a retry and a redirect's next hop are requests too). Those that run go on. May be called
+ * from any thread and from signal handlers, as long as the runtime is not closed. */
+LUR_API void lur_drain(lur_runtime *runtime);
 
 /* Cancels everything that runs, lets clean-up code run (for at most 5 seconds in all), frees the runtime, and
  * then calls `closed` (may be NULL). With an own loop all of this happens before it returns, but for a call

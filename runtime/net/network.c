@@ -66,6 +66,12 @@ void network_deinit(network *n)
   watcher_table_free(&n->watchers);
 }
 
+void network_drain(network *n)
+{
+  n->draining = true;
+  for (pool *p = n->pools; p; p = p->next) pool_cancel_waiting(p, NETWORK_DRAINING);
+}
+
 bool network_has_room(const network *n) { return !n->starved && n->running < n->max_running; }
 
 void network_out_of_descriptors(network *n)

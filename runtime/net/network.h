@@ -6,6 +6,9 @@
 #include "core/loop.h"
 #include "net/watcher.h"
 
+/* Why a draining network refuses a transfer. */
+#define NETWORK_DRAINING "no more requests are started, as the program is about to end"
+
 struct pool;
 struct transfer;
 
@@ -15,6 +18,7 @@ typedef struct network {
   struct pool *pools; /* all of this runtime */
   size_t running;     /* transfers that libcurl has */
   size_t max_running; /* what the limit of file descriptors leaves for them */
+  bool draining;      /* no transfer is started any more */
   bool starved;       /* a socket could not be made; lifted by the next that closes, or after a moment */
   timer retry_starved;
   deferred admit_all; /* let every pool look at its queue again */
@@ -25,6 +29,10 @@ bool network_init(network *n, loop *l);
 
 /* Frees what is left once every pool is gone. */
 void network_deinit(network *n);
+
+/* Ends the transfers that wait, and those to come, with kind "canceled"; those that run go on. Not from a
+ * libcurl callback. */
+void network_drain(network *n);
 
 /* A socket could not be opened for want of descriptors: transfers wait until one is free. Safe inside a
  * libcurl callback. */

@@ -378,12 +378,17 @@ pool *pool_new(network *n, const pool_limits *limits)
 
 void pool_ref(pool *p) { p->references++; }
 
+void pool_cancel_waiting(pool *p, const char *why)
+{
+  for (size_t i = 0; i < p->origin_capacity; i++)
+    for (origin *o = p->origins[i]; o; o = o->next_in_bucket)
+      while (o->first_waiting) transfer_cancel(o->first_waiting, why);
+}
+
 void pool_close(pool *p)
 {
   p->closed = true;
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i]; o; o = o->next_in_bucket)
-      while (o->first_waiting) transfer_cancel(o->first_waiting, "the client was closed");
+  pool_cancel_waiting(p, "the client was closed");
   while (p->running) transfer_cancel(p->running, "the client was closed");
   trim(p, true);
 }

@@ -47,6 +47,9 @@ void pool_unref(pool *p);
 /* Ends every request of the pool, waiting or running, with kind "canceled", and closes its connections. */
 void pool_close(pool *p);
 
+/* Ends every request that waits with kind "canceled". */
+void pool_cancel_waiting(pool *p, const char *why);
+
 /* Takes a transfer whose pool, profile and target are set; it starts at once if it may. False: out of memory.
  */
 bool pool_submit(pool *p, struct transfer *t);

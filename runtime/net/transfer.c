@@ -221,8 +221,9 @@ void transfer_start(transfer *t)
   t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);
   if (t->pool->closed) {
-    error_set(transfer_failure(t), ERROR_canceled, NULL, "the client is closed");
-    end(t, false);
+    transfer_cancel(t, "the client is closed");
+  } else if (t->network->draining) {
+    transfer_cancel(t, NETWORK_DRAINING);
   } else if (!pool_submit(t->pool, t)) {
     transfer_fail_memory(t);
   } else if (t->state == TRANSFER_WAITING) {

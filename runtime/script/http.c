@@ -4,6 +4,7 @@
 
 #include "net/outcome.h"
 #include "script/errors.h"
+#include "script/state.h"
 #include "script/task.h"
 
 #include <lauxlib.h>
@@ -53,11 +54,18 @@ static void make_network(lua_State *L)
   lua_pushlightuserdata(L, (void *)&network_key);
   network *n = lua_newuserdata(L, sizeof *n);
   if (!network_init(n, task_loop(L))) luaL_error(L, "libcurl cannot be initialised");
+  n->draining = atomic_load(&runtime_of(L)->draining);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, free_network);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+void http_drain(lua_State *L)
+{
+  network *n = find_network(L);
+  if (n) network_drain(n);
 }
 
 /* ---- pool ---- */

@@ -1,4 +1,5 @@
-/* lurcher.native.log: where log lines go, and which are wanted. Lua makes them: lua/lurcher/log.lua. */
+/* lurcher.native.log: where log lines and traces go, and which are wanted. Lua makes them:
+ * lua/lurcher/log.lua, lua/lurcher/trace.lua. */
 #include "script/state.h"
 
 #include <lauxlib.h>
@@ -38,6 +39,23 @@ static int log_write(lua_State *L)
   return 0;
 }
 
+/* tracing() -> whether lines about request attempts are wanted */
+static int log_tracing(lua_State *L)
+{
+  lua_pushboolean(L, runtime_of(L)->options.trace != NULL);
+  return 1;
+}
+
+/* trace(line): hands a line about a request attempt, without its end, to the host */
+static int log_trace(lua_State *L)
+{
+  const lur_options *options = &runtime_of(L)->options;
+  size_t length;
+  const char *line = luaL_checklstring(L, 1, &length);
+  if (options->trace) options->trace(line, length, options->ud);
+  return 0;
+}
+
 /* time() -> seconds since 1970, with fractions */
 static int log_time(lua_State *L)
 {
@@ -49,11 +67,9 @@ static int log_time(lua_State *L)
 
 int luaopen_lurcher_native_log(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"level", log_level},
-                                       {"set_level", log_set_level},
-                                       {"write", log_write},
-                                       {"time", log_time},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"level", log_level}, {"set_level", log_set_level}, {"write", log_write}, {"tracing", log_tracing},
+      {"trace", log_trace}, {"time", log_time},           {NULL, NULL}};
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   return 1;

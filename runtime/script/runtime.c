@@ -1,5 +1,6 @@
 #include "script/state.h"
 
+#include "script/http.h"
 #include "script/preload.h"
 
 #include <lauxlib.h>
@@ -58,10 +59,26 @@ static int open_state(lua_State *L)
   return 0;
 }
 
+/* Clean-up after an interruption. Less than the 5 seconds that a single task's clean-up may take, so that a
+ * program that is told to end has time to do so within them. */
+static const uint64_t INTERRUPT_LIMIT = 4500 * MILLISECOND;
+
+static void on_interrupt_due(timer *t)
+{
+  lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, force_timer));
+  for (uint32_t i = 0; i < rt->slot_count; i++) {
+    if (rt->slots[i] && rt->slots[i]->cancelled) task_force(rt->slots[i]);
+  }
+}
+
 static void on_wake(void *user)
 {
   lur_runtime *rt = user;
-  if (atomic_exchange(&rt->interrupted, false)) runtime_cancel_all(rt, NULL);
+  if (atomic_load(&rt->draining)) http_drain(rt->L);
+  if (!atomic_exchange(&rt->interrupted, false)) return;
+  runtime_cancel_all(rt, NULL);
+  loop_timer_start(&rt->loop, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
+                   on_interrupt_due);
 }
 
 lur_status lur_open(lur_runtime **runtime, const lur_options *options)
@@ -235,6 +252,12 @@ void lur_interrupt(lur_runtime *rt)
   loop_wake(&rt->loop);
 }
 
+void lur_drain(lur_runtime *rt)
+{
+  atomic_store(&rt->draining, true);
+  loop_wake(&rt->loop);
+}
+
 /* ---- run ---- */
 
 static void force_all(lur_runtime *rt)
@@ -304,6 +327,7 @@ static void on_loop_closed(void *user)
 static void close_state(timer *t)
 {
   lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer));
+  loop_timer_stop(&rt->loop, &rt->force_timer);
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);
     lua_close(rt->L);

@@ -104,9 +104,9 @@ struct lur_runtime {
   int anchors_ref, make_blocking_ref, cleanup_ref;
   counter counters[COUNTERS_MAX];
   int counter_count;
-  atomic_bool interrupted;
+  atomic_bool interrupted, draining;
   bool running, closing, gone;
-  timer close_timer;
+  timer close_timer, force_timer;
   lur_closed_fn closed;
   void *closed_ud;
   char message[512]; /* lur_error */

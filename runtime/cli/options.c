@@ -1,0 +1,190 @@
+#include "options.h"
+
+#include "help.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What an option does: go on with the next argument, or end with a status. */
+typedef enum { GO_ON = -1, END_WELL = STATUS_OK, WRONG_USAGE = STATUS_USAGE } verdict;
+
+typedef struct {
+  const char *name;
+  const char *value; /* what stands after its "=", for messages; NULL: it takes none */
+  verdict (*apply)(cli_options *options, const char *value);
+} option;
+
+static verdict set_log_level(cli_options *options, const char *value)
+{
+  static const char *const names[] = {"error", "warn", "info", "debug"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (strcmp(names[i], value) != 0) continue;
+    options->log_level = LUR_LOG_ERROR + i;
+    return GO_ON;
+  }
+  fprintf(stderr, "lurcher: --log=%s: the levels are error, warn, info and debug\n", value);
+  return WRONG_USAGE;
+}
+
+static verdict set_trace(cli_options *options, const char *value)
+{
+  (void)value;
+  options->trace = true;
+  return GO_ON;
+}
+
+static verdict set_grace(cli_options *options, const char *value)
+{
+  char *end;
+  options->grace = strtod(value, &end);
+  if (*value && !*end && options->grace >= 0 && options->grace <= 86400) return GO_ON;
+  fprintf(stderr, "lurcher: --grace=%s: give a number of seconds from 0 to 86400, as in --grace=10\n", value);
+  return WRONG_USAGE;
+}
+
+static verdict show_help(cli_options *options, const char *value)
+{
+  (void)options;
+  (void)value;
+  fputs(help_text, stdout);
+  return END_WELL;
+}
+
+static verdict show_version(cli_options *options, const char *value)
+{
+  (void)options;
+  (void)value;
+  printf("lurcher %s\n", lur_version());
+  return END_WELL;
+}
+
+static const option known[] = {
+    {"--log", "LEVEL", set_log_level}, {"--trace", NULL, set_trace}, {"--grace", "SECONDS", set_grace},
+    {"--help", NULL, show_help},       {"-h", NULL, show_help},      {"--version", NULL, show_version},
+    {"-V", NULL, show_version},
+};
+enum { KNOWN = sizeof known / sizeof *known };
+
+/* ---- suggestions ---- */
+
+enum { NAME_MAX_LENGTH = 24 };
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* How many letters must be added, dropped, changed or swapped with their neighbour to make one of the other.
+ */
+static size_t distance(const char *a, size_t a_length, const char *b)
+{
+  size_t rows[3][NAME_MAX_LENGTH + 1], b_length = strlen(b);
+  size_t *before = rows[0], *last = rows[1], *row = rows[2];
+  for (size_t j = 0; j <= b_length; j++) last[j] = j;
+  for (size_t i = 1; i <= a_length; i++) {
+    row[0] = i;
+    for (size_t j = 1; j <= b_length; j++) {
+      size_t best = least(least(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        best = least(best, before[j - 2] + 1);
+      row[j] = best;
+    }
+    size_t *oldest = before;
+    before = last;
+    last = row;
+    row = oldest;
+  }
+  return last[b_length];
+}
+
+/* The known option most like `name`, or NULL. */
+static const option *nearest(const char *name, size_t length)
+{
+  const option *found = NULL;
+  size_t best = 3;
+  for (int i = 0; i < KNOWN && length > 2 && length <= NAME_MAX_LENGTH; i++) {
+    if (known[i].name[1] != '-') continue;
+    size_t letters = distance(name, length, known[i].name);
+    if (letters >= best) continue;
+    best = letters;
+    found = &known[i];
+  }
+  return found;
+}
+
+static verdict unknown_option(const char *argument, size_t length)
+{
+  const option *meant = nearest(argument, length);
+  fprintf(stderr, "lurcher: unknown option '%.*s'", (int)length, argument);
+  if (meant)
+    fprintf(stderr, "; did you mean '%s%s%s'?\n", meant->name, meant->value ? "=" : "",
+            meant->value ? meant->value : "");
+  else
+    fputs("; lurcher --help shows all\n", stderr);
+  return WRONG_USAGE;
+}
+
+/* ---- parsing ---- */
+
+static verdict apply(cli_options *options, const char *argument)
+{
+  size_t length = strcspn(argument, "=");
+  for (int i = 0; i < KNOWN; i++) {
+    const option *o = &known[i];
+    if (strlen(o->name) != length || memcmp(o->name, argument, length) != 0) continue;
+    if (!o->value == !argument[length]) return o->apply(options, argument + length + 1);
+    if (o->value)
+      fprintf(stderr, "lurcher: option '%s' needs a value: %s=%s\n", o->name, o->name, o->value);
+    else
+      fprintf(stderr, "lurcher: option '%s' takes no value\n", o->name);
+    return WRONG_USAGE;
+  }
+  return unknown_option(argument, length);
+}
+
+static void set_source(cli_options *options, source_kind kind, const char *script, int argc, char **rest)
+{
+  options->kind = kind;
+  options->script = script;
+  options->argc = argc;
+  options->argv = rest;
+}
+
+static verdict no_script(void)
+{
+  fputs("lurcher: no script: give a file, '-' for standard input, or -e 'code'; lurcher --help shows more\n",
+        stderr);
+  return WRONG_USAGE;
+}
+
+bool options_parse(cli_options *options, int argc, char **argv, int *status)
+{
+  *options = (cli_options){.log_level = LUR_LOG_WARN};
+  int i = 1;
+  verdict so_far = GO_ON;
+  for (; i < argc && argv[i][0] == '-' && argv[i][1] && so_far == GO_ON; i++) {
+    if (strcmp(argv[i], "--") == 0) {
+      i++;
+      break;
+    }
+    if (strcmp(argv[i], "-e") == 0) {
+      if (i + 1 < argc) {
+        set_source(options, SOURCE_STRING, argv[i + 1], argc - i - 2, argv + i + 2);
+        return true;
+      }
+      fputs("lurcher: option '-e' needs code: lurcher -e 'print(\"hello\")'\n", stderr);
+      so_far = WRONG_USAGE;
+      break;
+    }
+    so_far = apply(options, argv[i]);
+  }
+  if (so_far == GO_ON && i >= argc) so_far = no_script();
+  if (so_far != GO_ON) {
+    *status = so_far;
+    return false;
+  }
+  source_kind kind = strcmp(argv[i], "-") == 0      ? SOURCE_INPUT
+                     : strcmp(argv[i], "test") == 0 ? SOURCE_TESTS
+                                                    : SOURCE_FILE;
+  set_source(options, kind, argv[i], argc - i - 1, argv + i + 1);
+  return true;
+}

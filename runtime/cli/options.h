@@ -1,0 +1,28 @@
+/* The command line. */
+#ifndef LURCHER_CLI_OPTIONS_H
+#define LURCHER_CLI_OPTIONS_H
+
+#include "lurcher.h"
+
+#include <stdbool.h>
+
+typedef enum { SOURCE_FILE, SOURCE_STRING, SOURCE_INPUT, SOURCE_TESTS } source_kind;
+
+typedef struct {
+  source_kind kind;
+  const char *script; /* a path, or the code itself */
+  lur_log_level log_level;
+  bool trace;
+  double grace; /* seconds */
+  int argc;     /* the script's arguments */
+  char **argv;
+} cli_options;
+
+/* Exit statuses of the command. */
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+/* Fills in `options`; its texts are those of `argv`. False: the command ends here with *status, having
+ * printed help, its version, or what is wrong with the command line. */
+bool options_parse(cli_options *options, int argc, char **argv, int *status);
+
+#endif

@@ -1,0 +1,60 @@
+#include "output.h"
+
+#include "signals.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int print_error; /* errno of the first write that failed */
+
+static void on_print(const char *text, size_t length, void *ud)
+{
+  (void)ud;
+  errno = 0;
+  if (fwrite(text, 1, length, stdout) == length || print_error) return;
+  print_error = errno;
+  signals_stop(); /* its output is lost: to go on would be of no use */
+}
+
+/* By fprintf, which makes one write of it, so that lines of several processes do not mix. */
+static void on_trace(const char *text, size_t length, void *ud)
+{
+  (void)ud;
+  fprintf(stderr, "lurcher: %.*s\n", (int)length, text);
+}
+
+static void on_log(lur_log_level level, const char *text, size_t length, void *ud)
+{
+  (void)level;
+  (void)ud;
+  fprintf(stderr, "%.*s\n", (int)length, text);
+}
+
+static void on_exit_called(int code, void *ud)
+{
+  (void)ud;
+  exit(output_finish(code));
+}
+
+void output_connect(lur_options *runtime_options, const cli_options *options)
+{
+  runtime_options->print = on_print;
+  runtime_options->log = on_log;
+  runtime_options->exit = on_exit_called;
+  runtime_options->log_level = options->log_level;
+  runtime_options->trace = options->trace ? on_trace : NULL;
+}
+
+int output_finish(int status)
+{
+  errno = 0;
+  bool failed = fflush(stdout) != 0 || ferror(stdout);
+  if (!failed) return status;
+  signals_end_by_broken_pipe();
+  int error = print_error ? print_error : errno;
+  fprintf(stderr, "lurcher: cannot write to standard output: %s%s%s\n", error ? strerrorname_np(error) : "",
+          error ? ": " : "", error ? strerror(error) : "an earlier write failed");
+  return status ? status : STATUS_FAILED;
+}

@@ -1,0 +1,14 @@
+/* Where the script's output goes: print to standard output, log lines and traces to standard error. */
+#ifndef LURCHER_CLI_OUTPUT_H
+#define LURCHER_CLI_OUTPUT_H
+
+#include "options.h"
+
+/* Connects the runtime's output to this process's. */
+void output_connect(lur_options *runtime_options, const cli_options *options);
+
+/* Writes out what is buffered. Gives the status to end with: `status`, or STATUS_FAILED after saying why
+ * standard output could not be written. */
+int output_finish(int status);
+
+#endif

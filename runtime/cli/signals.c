@@ -1,0 +1,132 @@
+#include "signals.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double STOP_SECONDS = 5;
+
+/* Writes to a broken pipe before a script that does not notice its cancellation, because it never waits, is
+ * ended. Clean-up code that prints a little is left alone. */
+enum { BROKEN_WRITES_MAX = 100 };
+
+static _Atomic(lur_runtime *) runtime;
+static volatile sig_atomic_t received, stopping, broken_writes;
+static volatile sig_atomic_t in_grace;
+static double grace;
+static timer_t alarm_timer;
+static bool has_timer;
+
+static void set_alarm(double seconds)
+{
+  struct itimerspec when = {.it_value = {.tv_sec = (time_t)seconds}};
+  when.it_value.tv_nsec = (long)((seconds - (double)when.it_value.tv_sec) * 1e9);
+  if (has_timer) timer_settime(alarm_timer, 0, &when, NULL);
+}
+
+void signals_stop(void)
+{
+  stopping = true;
+  lur_runtime *rt = atomic_load(&runtime);
+  if (rt) lur_interrupt(rt);
+  set_alarm(STOP_SECONDS);
+}
+
+static void die_by_sigpipe(void)
+{
+  signal(SIGPIPE, SIG_DFL);
+  raise(SIGPIPE); /* in the handler of SIGPIPE: pending until that returns */
+}
+
+/* ---- handlers: only what is safe in one ---- */
+
+static void on_signal(int number)
+{
+  int error = errno;
+  if (received) _exit(128 + number);
+  received = number;
+  lur_runtime *rt = atomic_load(&runtime);
+  if (number == SIGTERM && grace > 0 && rt) {
+    in_grace = true;
+    lur_drain(rt);
+    set_alarm(grace);
+  } else {
+    signals_stop();
+  }
+  errno = error;
+}
+
+static void on_alarm(int number)
+{
+  static const char message[] = "lurcher: the script did not end within 5 seconds of being cancelled\n";
+  (void)number;
+  int error = errno;
+  if (!in_grace) {
+    ssize_t written = broken_writes ? 0 : write(STDERR_FILENO, message, sizeof message - 1);
+    (void)written;
+    if (!received && broken_writes) die_by_sigpipe();
+    _exit(received ? 128 + received : 1);
+  }
+  in_grace = false;
+  signals_stop();
+  errno = error;
+}
+
+static bool output_is_broken(void)
+{
+  struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+  return poll(&output, 1, 0) > 0 && output.revents & POLLERR;
+}
+
+/* Sockets raise it too; those writes fail, and that is enough. */
+static void on_broken_pipe(int number)
+{
+  (void)number;
+  int error = errno;
+  if (output_is_broken()) {
+    if (++broken_writes == 1)
+      signals_stop();
+    else if (broken_writes > BROKEN_WRITES_MAX)
+      die_by_sigpipe();
+  }
+  errno = error;
+}
+
+/* ---- the rest ---- */
+
+static void handle(int number, void (*handler)(int))
+{
+  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGINT);
+  sigaddset(&action.sa_mask, SIGTERM);
+  sigaddset(&action.sa_mask, SIGALRM);
+  sigaction(number, &action, NULL);
+}
+
+void signals_watch(lur_runtime *rt, double grace_seconds)
+{
+  grace = grace_seconds;
+  atomic_store(&runtime, rt);
+  has_timer = timer_create(CLOCK_MONOTONIC, NULL, &alarm_timer) == 0;
+  handle(SIGALRM, on_alarm);
+  handle(SIGPIPE, on_broken_pipe);
+  handle(SIGINT, on_signal);
+  handle(SIGTERM, on_signal);
+}
+
+void signals_forget(void) { atomic_store(&runtime, NULL); }
+
+int signals_received(void) { return received; }
+
+bool signals_stopping(void) { return stopping; }
+
+void signals_end_by_broken_pipe(void)
+{
+  if (broken_writes) die_by_sigpipe();
+}

@@ -1,0 +1,82 @@
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Reads all of a descriptor. False: errno tells. */
+static bool read_all(source *s, int fd)
+{
+  size_t capacity = 0;
+  for (;;) {
+    if (s->length == capacity) {
+      capacity = capacity ? capacity * 2 : 16384;
+      char *grown = realloc(s->owned, capacity);
+      if (!grown) return false;
+      s->text = s->owned = grown;
+    }
+    ssize_t got = read(fd, s->owned + s->length, capacity - s->length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got == 0;
+    s->length += (size_t)got;
+  }
+}
+
+static bool read_file(source *s, const char *path)
+{
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  bool fine = read_all(s, fd);
+  int error = errno;
+  close(fd);
+  errno = error;
+  return fine;
+}
+
+bool source_read(source *s, const cli_options *options)
+{
+  static const char tests[] = "return require('lurcher.test').run(...)";
+  static const struct {
+    const char *argument, *chunkname;
+  } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},
+               [SOURCE_INPUT] = {"-", "=standard input"},
+               [SOURCE_TESTS] = {"test", "=lurcher test"}};
+  *s = (source){.argument = options->kind == SOURCE_FILE ? options->script : names[options->kind].argument};
+  const char *shown = options->script;
+  bool fine = true;
+  switch (options->kind) {
+  case SOURCE_FILE:
+    fine = read_file(s, options->script);
+    break;
+  case SOURCE_INPUT:
+    fine = read_all(s, STDIN_FILENO);
+    shown = "standard input";
+    break;
+  case SOURCE_STRING:
+    s->text = options->script;
+    s->length = strlen(s->text);
+    break;
+  case SOURCE_TESTS:
+    s->text = tests;
+    s->length = sizeof tests - 1;
+    break;
+  }
+  if (fine) {
+    const char *name = options->kind == SOURCE_FILE ? options->script : names[options->kind].chunkname;
+    fine = asprintf(&s->chunkname, "%s%s", options->kind == SOURCE_FILE ? "@" : "", name) >= 0;
+    if (!fine) s->chunkname = NULL;
+  }
+  if (fine) return true;
+  fprintf(stderr, "lurcher: cannot read %s: %s: %s\n", shown, strerrorname_np(errno), strerror(errno));
+  source_free(s);
+  return false;
+}
+
+void source_free(source *s)
+{
+  free(s->owned);
+  free(s->chunkname);
+}
