@@ -106,7 +106,8 @@ static const char *write_path(const place *at, char *out, size_t size)
 }
 
 /* Pushes the message and returns false. */
-static bool fail(encoder *e, const place *at, const char *what, const char *advice)
+__attribute__((noinline, cold)) static bool fail(encoder *e, const place *at, const char *what,
+                                                 const char *advice)
 {
   char path[256];
   const char *start = write_path(at, path, sizeof path);
@@ -160,7 +161,8 @@ static bool fail_table(encoder *e, int table, const place *at, mark marked)
   }
   lua_pushfstring(L, "a list with item %f but without item %d", highest, missing);
   return fail(e, at, lua_tostring(L, -1),
-              marked ? "json.null fills a gap" : "json.null fills a gap, json.object(t) writes whole numbers as keys");
+              marked ? "json.null fills a gap"
+                     : "json.null fills a gap, json.object(t) writes whole numbers as keys");
 }
 
 static bool encode_item(encoder *e, place *here, double item)

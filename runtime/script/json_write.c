@@ -58,8 +58,8 @@ static size_t write_fraction(double value, char *out)
   return 0;
 }
 
-/* By the C library, with as many digits as it takes. All 15 digits of a decimal survive in a double, unless it is
- * below the normal ones. */
+/* By the C library, with as many digits as it takes. All 15 digits of a decimal survive in a double, unless
+ * it is below the normal ones. */
 static size_t write_general(double value, char *out)
 {
   int length = 0;
