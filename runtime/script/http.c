@@ -455,7 +455,7 @@ int luaopen_lurcher_native_http(lua_State *L)
       {"now", now},
       {NULL, NULL},
   };
-  make_network(L);
+  if (!find_network(L)) make_network(L); /* the module may be loaded again, as busted does for each file */
   make_metatable(L, "lurcher.pool", pool_gc, pool_methods);
   make_metatable(L, "lurcher.headers", headers_gc, NULL);
   make_metatable(L, "lurcher.profile", http_profile_gc, NULL);

@@ -435,6 +435,21 @@ static int group_collect(lua_State *L)
   return 0;
 }
 
+/* Only once for a state, however often the module is loaded: busted does so for each file. */
+static void make_group(lua_State *L)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
+  bool made = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (made) return;
+  socket_group **group = lua_newuserdata(L, sizeof *group);
+  *group = NULL;
+  luaL_getmetatable(L, GROUP);
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
+  if (!(*group = socket_group_new(task_loop(L)))) luaL_error(L, "not enough memory");
+}
+
 static void make_type(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *blocking,
                       lua_CFunction collect)
 {
@@ -482,12 +497,7 @@ int luaopen_lurcher_native_server(lua_State *L)
   make_type(L, LISTENER, listener_methods, listener_blocking, listener_collect);
   make_type(L, CONNECTION, connection_methods, connection_blocking, connection_collect);
 
-  socket_group **group = lua_newuserdata(L, sizeof *group);
-  *group = NULL;
-  luaL_getmetatable(L, GROUP);
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
-  if (!(*group = socket_group_new(task_loop(L)))) return luaL_error(L, "not enough memory");
+  make_group(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   return 1;
