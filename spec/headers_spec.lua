@@ -45,6 +45,17 @@ describe("request headers", function()
     assert.are.same({ accept = "a", ["x-b"] = "b" }, seen)
   end)
 
+  it("merge by name in any case, changes at the end in the order of the alphabet", function()
+    local function merged(changes) return headers.merge({ "A", "1", "B", "2" }, changes) end
+    assert.are.same({ "A", "1", "B", "2" }, merged {})
+    assert.are.same({ "B", "2", "a", "3" }, merged { a = 3 })
+    assert.are.same({ "A", "1" }, merged { b = false })
+    assert.are.same({ "A", "1", "B", "2", "C", "3", "D", "4", "D", "5" }, merged { D = { "4", "5" }, C = "3" })
+    assert.has_error(function() merged { ["a b"] = "1" } end)
+    assert.has_error(function() merged { a = "x\r\ny" } end)
+    assert.has_error(function() merged { "x" } end)
+  end)
+
   it("keep secrets wrapped", function()
     local h = headers.new()
     h.authorization = secret.new("Bearer abc")

@@ -17,9 +17,10 @@ local request = require "lurcher.request"
 local retry = require "lurcher.retry"
 local stream = require "lurcher.stream"
 local task = require "lurcher.task"
+local trace = require "lurcher.trace"
 local transport = require "lurcher.transport"
 
-local new_plain = request.plain
+local request_address, direct = request.address, transport.direct
 
 ---@class lurcher.Client
 ---@field cookies lurcher.CookieJar|false
@@ -55,8 +56,10 @@ end
 local function assemble(merged, pool, jar)
   local self = setmetatable({
     pool = pool, cookies = jar, hooks = merged.hooks or {}, base_url = merged.base_url or false,
-    plan = plan.new(merged), last_url = false, last_address = false,
+    base = merged.base_url and request.base(merged.base_url), plan = plan.new(merged),
+    last_url = false, last_address = false,
   }, Client)
+  self.direct = not (merged.middleware and merged.middleware[1] or next(self.hooks) or self.plan.auth)
   self.run = chain(self, merged.middleware)
   return self
 end
@@ -112,7 +115,16 @@ end
 
 -- A call without options.
 local function plain(self, method, url)
-  local its_request, err = new_plain(self, method, url)
+  local outcome
+  if self.direct and not trace.enabled and not (self.cookies and self.cookies.count > 0) then
+    local address = request_address(self, method, url)
+    if address then
+      local res, unfinished = direct(self, method, address)
+      if res then return res end
+      outcome = unfinished
+    end
+  end
+  local its_request, err = request.plain(self, method, url, outcome)
   if not its_request then return finish(self, nil, nil, err) end
   if self.hooks.error then return finish(self, its_request, self.run(its_request)) end
   return self.run(its_request)

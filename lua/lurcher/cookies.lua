@@ -323,7 +323,9 @@ end
 ---Sends the jar's cookies along and keeps those that come back, at each hop and attempt.
 function cookies.layer(request, next)
   local jar = request.client.cookies
-  request.cookie = jar.count > 0 and jar:header(request.url, request:given_cookie()) or nil
+  if jar.count > 0 or request.cookie then
+    request.cookie = jar:header(request.url, request:given_cookie()) or nil
+  end
   local res, err = next(request)
   if res and head_get(res.head, "set-cookie") then
     jar:receive(head_list(res.head, "set-cookie"), request.url)

@@ -7,15 +7,11 @@ local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
 
 local raise = errors.raise
-local reveal, is_secret = secret.reveal, secret.is
+local reveal, is_secret, lower = secret.reveal, secret.is, string.lower
 
 local headers = {}
 
 ---@class lurcher.Headers
-local Headers = { __name = "lurcher.Headers" }
-
--- Per object: a list of lower-case names in order, and the spelling of each as a field.
-local orders = setmetatable({}, { __mode = "k" })
 
 -- What the runtime itself must decide, and why.
 local REFUSED = {
@@ -24,13 +20,24 @@ local REFUSED = {
   ["expect"] = "use the option expect_continue=true",
 }
 
-local function check_name(name)
+local MOST_NAMES = 1000
+
+-- Checked names in lower case: a program uses few.
+local known_names, known_count = {}, 0
+
+-- The name in lower case.
+local function checked_name(name)
+  local known = known_names[name]
+  if known then return known end
   if type(name) ~= "string" then raise("header names must be strings, got a " .. type(name)) end
   if name == "" or name:find("[^%w!#$%%&'*+%-.^_`|~]") then
     raise(("header name %s holds characters that may not stand in one"):format(check.shown(name)))
   end
-  local why = REFUSED[name:lower()]
-  if why then raise(("header '%s' cannot be set: %s"):format(name, why)) end
+  local key = lower(name)
+  if REFUSED[key] then raise(("header '%s' cannot be set: %s"):format(name, REFUSED[key])) end
+  if known_count >= MOST_NAMES then known_names, known_count = {}, 0 end
+  known_names[name], known_count = key, known_count + 1
+  return key
 end
 
 -- The value as it is kept: a trimmed string, or a secret.
@@ -43,7 +50,8 @@ local function checked_line(name, value)
   if text:find("[%z\1-\8\10-\31\127]") then
     raise(("the value of header '%s' holds a control character (CR, LF and NUL cannot be sent)"):format(name))
   end
-  return is_secret(value) and value or text:match("^[ \t]*(.-)[ \t]*$")
+  if is_secret(value) then return value end
+  return text:find("^[ \t]") and text:match("^[ \t]*(.-)[ \t]*$") or text:match("^(.-)[ \t]*$")
 end
 
 local function checked_value(name, value)
@@ -54,77 +62,69 @@ local function checked_value(name, value)
   return lines
 end
 
-function Headers:__index(name)
-  return type(name) == "string" and rawget(self, name:lower()) or nil
+-- Appends one header to a flat list.
+local function append(flat, name, value)
+  local n = #flat
+  if type(value) ~= "table" or is_secret(value) then
+    flat[n + 1], flat[n + 2] = name, value
+    return
+  end
+  for i = 1, #value do flat[n + 2 * i - 1], flat[n + 2 * i] = name, value[i] end
 end
 
-function Headers:__newindex(name, value)
-  check_name(name)
-  local key = name:lower()
+local function index(self, name)
+  return type(name) == "string" and rawget(self, lower(name)) or nil
+end
+
+-- The order of the names and their spelling, kept in the metatable: `pairs` must not meet it.
+local function order_of(self)
+  return getmetatable(self).order
+end
+
+local function newindex(self, name, value)
+  local key = checked_name(name)
   if value == nil or value == false then
     rawset(self, key, nil)
     return
   end
   rawset(self, key, checked_value(name, value))
-  local order = orders[self]
+  local order = order_of(self)
   if not order[key] then order[#order + 1] = key end
   order[key] = name
 end
 
----A header table of a flat list {name, value, name2, value2, …}; a repeated name becomes a list.
+---A header table of a flat list {name, value, name2, value2, …} that was checked before; a repeated name
+---becomes a list.
 ---@param flat? table
 ---@return lurcher.Headers
 function headers.new(flat)
-  local object = setmetatable({}, Headers)
-  orders[object] = {}
+  local object, order = {}, {}
   for i = 1, flat and #flat or 0, 2 do
     local name, value = flat[i], flat[i + 1]
-    local before = object[name]
+    local key = lower(name)
+    local before = object[key]
     if before == nil then
-      object[name] = value
+      object[key] = value
+      order[#order + 1], order[key] = key, name
     elseif type(before) == "table" and not is_secret(before) then
       before[#before + 1] = value
     else
-      object[name] = { before, value }
+      object[key] = { before, value }
     end
   end
-  return object
-end
-
----Sets all of `changes` (name -> value, false removes), in the order of the alphabet.
----@param object lurcher.Headers
----@param changes table
-function headers.apply(object, changes)
-  local names = {}
-  for name in pairs(changes) do
-    check_name(name)
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    object[name] = nil -- the new spelling and the new place in the order count
-    object[name] = changes[name]
-  end
+  return setmetatable(object, { __index = index, __newindex = newindex, order = order })
 end
 
 ---The flat list of a header table, with secrets still in their wrapping.
 ---@param object lurcher.Headers
 ---@return table
 function headers.flatten(object)
-  local order, flat = orders[object], {}
-  for _, key in ipairs(order) do
+  local order, flat = order_of(object), {}
+  for i = 1, #order do
+    local key = order[i]
     local value = rawget(object, key)
-    if value ~= nil and value ~= false then
-      value = checked_value(key, value) -- may have been written past __newindex
-      local name = order[key]
-      if type(value) == "table" and not is_secret(value) then
-        for i = 1, #value do
-          flat[#flat + 1], flat[#flat + 2] = name, value[i]
-        end
-      else
-        flat[#flat + 1], flat[#flat + 2] = name, value
-      end
-    end
+    -- A name that is there already can be assigned past __newindex.
+    if value then append(flat, order[key], checked_value(key, value)) end
   end
   return flat
 end
@@ -135,26 +135,37 @@ function headers.copy(object)
   return headers.new(headers.flatten(object))
 end
 
+---A flat list with `changes` made (name -> value, false removes). What changes goes to the end, in the order
+---of the alphabet.
+---@param flat table
+---@param changes table
+---@return table
+function headers.merge(flat, changes)
+  local keys, names, result = {}, {}, {}
+  for name in pairs(changes) do
+    keys[checked_name(name)] = true
+    names[#names + 1] = name
+  end
+  if names[2] then table.sort(names) end
+  for i = 1, #flat, 2 do
+    if not keys[lower(flat[i])] then append(result, flat[i], flat[i + 1]) end
+  end
+  for i = 1, #names do
+    local value = changes[names[i]]
+    if value then append(result, names[i], checked_value(names[i], value)) end
+  end
+  return result
+end
+
 ---The first value of a header in a flat list, or nil. `name` is in lower case.
 ---@param flat table
 ---@param name string
 ---@return any
 function headers.find(flat, name)
   for i = 1, #flat, 2 do
-    if flat[i]:lower() == name then return flat[i + 1] end
+    if lower(flat[i]) == name then return flat[i + 1] end
   end
   return nil
-end
-
----True when a plain map of headers has one called `name` (in lower case), in any spelling.
----@param map table
----@param name string
----@return boolean
-function headers.given(map, name)
-  for key, value in pairs(map) do
-    if type(key) == "string" and key:lower() == name and value then return true end
-  end
-  return false
 end
 
 return headers

@@ -4,6 +4,7 @@
 local auth = require "lurcher.auth"
 local errors = require "lurcher.errors"
 local headers = require "lurcher.headers"
+local memo = require "lurcher.memo"
 local native = require "lurcher.native.http"
 local options = require "lurcher.options"
 local query = require "lurcher.query"
@@ -13,6 +14,9 @@ local version = require "lurcher.native.version"
 
 local plan = {}
 
+local reveal = secret.reveal
+
+local IN_PROFILE = options.IN_PROFILE
 local MIB = 1024 * 1024
 local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 local MEMO_SIZE = 64
@@ -58,24 +62,31 @@ end
 
 -- All headers a request of this plan sends, as a flat list; secrets keep their wrapping.
 local function header_list(merged)
-  local object = headers.new()
-  object["User-Agent"] = value_or(merged.user_agent, "lurcher/" .. version)
-  object["Accept"] = "*/*"
-  if merged.decompress ~= false then object["Accept-Encoding"] = ACCEPT_ENCODING end
-  for _, layer in ipairs(merged.headers or {}) do headers.apply(object, layer) end
-  return headers.flatten(object)
+  local flat = {}
+  if merged.decompress ~= false then flat = { "Accept-Encoding", ACCEPT_ENCODING } end
+  flat = headers.merge(flat, {
+    ["User-Agent"] = value_or(merged.user_agent, "lurcher/" .. version), ["Accept"] = "*/*",
+  })
+  for _, layer in ipairs(merged.headers or {}) do flat = headers.merge(flat, layer) end
+  return flat
 end
 
-local function revealed(flat)
-  local wire = {}
-  for i = 1, #flat do wire[i] = secret.reveal(flat[i]) end
-  return wire
-end
-
----The native header list for a flat one.
+---The native list for a flat one, with a content type, a Cookie line and an Authorization line in place of
+---those in it (each may be false).
 ---@param flat table
-function plan.wire(flat)
-  return native.headers(revealed(flat))
+---@return userdata
+function plan.wire_of(flat, content_type, cookie, authorization)
+  local wire, n = {}, 0
+  for i = 1, #flat, 2 do
+    local key = (cookie or authorization) and flat[i]:lower()
+    if not (cookie and key == "cookie" or authorization and key == "authorization") then
+      wire[n + 1], wire[n + 2], n = flat[i], reveal(flat[i + 1]), n + 2
+    end
+  end
+  if content_type then wire[n + 1], wire[n + 2], n = "Content-Type", content_type, n + 2 end
+  if cookie then wire[n + 1], wire[n + 2], n = "Cookie", cookie, n + 2 end
+  if authorization then wire[n + 1], wire[n + 2] = "Authorization", authorization end
+  return native.headers(wire)
 end
 
 local function lower_set(names)
@@ -84,13 +95,22 @@ local function lower_set(names)
   return set
 end
 
+---The Cookie lines of a flat header list as one, or false.
+---@param flat table
+---@return string|false
+function plan.cookie_of(flat)
+  local lines = {}
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() == "cookie" then lines[#lines + 1] = reveal(flat[i + 1]) end
+  end
+  return lines[1] and table.concat(lines, "; ") or false
+end
+
 local function set_headers(self, merged)
   self.header_list = header_list(merged)
-  self.wire = plan.wire(self.header_list)
-  self.cookie = secret.reveal(headers.find(self.header_list, "cookie")) or false
-  self.has_authorization = headers.find(self.header_list, "authorization") ~= nil
-  self.has_content_type = headers.find(self.header_list, "content-type") ~= nil
-  self.memo, self.memo_count = {}, 0
+  self.wire = plan.wire_of(self.header_list)
+  self.cookie = plan.cookie_of(self.header_list)
+  self.wires = memo.new(MEMO_SIZE)
 end
 
 local function set_profile(self, merged, raw_target)
@@ -111,6 +131,13 @@ local function set_policies(self, merged)
   self.dropped = options.overlay(CREDENTIALS, lower_set(merged.secret_headers))
 end
 
+-- Statuses that no layer does anything about.
+local function quiet_statuses(policy)
+  local quiet = {}
+  for status = 200, 299 do quiet[status] = not (policy and policy.statuses[status]) end
+  return quiet
+end
+
 ---The plan of a client.
 ---@param merged table
 ---@return table
@@ -120,58 +147,76 @@ function plan.new(merged)
   set_headers(self, merged)
   set_profile(self, merged)
   set_policies(self, merged)
+  self.quiet = quiet_statuses(self.retry)
+  self.derived = memo.new(MEMO_SIZE)
   self.query = query.encode(merged.params or {}, "%20", "parameter")
   return self
 end
 
----The plan of a request with options: inherits what they do not touch. Sets `query` in any case.
----@param base table
----@param opts table checked
----@param needs_profile boolean
----@return table
-function plan.derive(base, opts, needs_profile)
+-- Options of a request that are not its own affair but change the plan.
+local IN_HEADERS = { user_agent = true, decompress = true }
+local IN_POLICIES = { redirects = true, retry = true, allow_downgrade = true, name = true,
+  secret_headers = true }
+
+-- The one option of a request that changes the plan: its name and value, or true when there are several; nil:
+-- none.
+local function changed_by(opts)
+  local found, value
+  for name, given in pairs(opts) do
+    if IN_PROFILE[name] or IN_HEADERS[name] or IN_POLICIES[name] then
+      if found then return true end
+      found, value = name, given
+    end
+  end
+  return found, value
+end
+
+local function derive(base, opts)
   local merged = options.merge(base.options, opts)
   local self = setmetatable({ options = merged }, base)
-  if opts.headers or opts.user_agent ~= nil or opts.decompress ~= nil then set_headers(self, merged) end
-  if needs_profile then set_profile(self, merged, opts.raw_target) end
-  if opts.auth ~= nil or opts.redirects ~= nil or opts.retry ~= nil or opts.allow_downgrade ~= nil
-    or opts.name ~= nil or opts.secret_headers ~= nil then
-    set_policies(self, merged)
+  local touched = { headers = false, profile = false, policies = false }
+  for name in pairs(opts) do
+    touched.headers = touched.headers or IN_HEADERS[name]
+    touched.profile = touched.profile or IN_PROFILE[name]
+    touched.policies = touched.policies or IN_POLICIES[name]
   end
-  if opts.params ~= nil then self.query = query.encode(merged.params, "%20", "parameter") end
+  if touched.headers then set_headers(self, merged) end
+  if touched.profile then set_profile(self, merged, opts.raw_target) end
+  if touched.policies then set_policies(self, merged) end
   return self
 end
 
----The native list of the plan's headers with a content type, a Cookie line and an Authorization line (each
----may be false). The last few combinations are remembered: a session sends the same ones over and over.
+---The plan of a request with options: the client's, or one that inherits from it what they do not touch. One
+---for a single number, string or boolean, such as timeout=5, is remembered.
+---@param base table
+---@param opts table checked
+---@return table
+function plan.derive(base, opts)
+  local name, value = changed_by(opts)
+  if not name then return base end
+  if name == true or type(value) == "table" then return derive(base, opts) end
+  local key = name .. "=" .. tostring(value)
+  return base.derived:get(key) or base.derived:put(key, derive(base, { [name] = value }))
+end
+
+---The encoded parameters of a request with some of its own; false: none.
+---@param self table
+---@param params table|false
+---@return string
+function plan.query_with(self, params)
+  if not params then return "" end
+  local layers = options.overlay(self.options.params)
+  layers[#layers + 1] = params
+  return query.encode(layers, "%20", "parameter")
+end
+
+---The native list of the plan's headers with those lines. The last few combinations are remembered: a session
+---sends the same ones over and over.
 ---@return userdata
 function plan.wire_with(self, content_type, cookie, authorization)
   local key = (content_type or "") .. "\n" .. (cookie or "") .. "\n" .. (authorization or "")
-  local wire = self.memo[key]
-  if wire then return wire end
-  wire = plan.wire(plan.headers_with(self.header_list, content_type, cookie, authorization))
-  if self.memo_count >= MEMO_SIZE then self.memo, self.memo_count = {}, 0 end
-  self.memo[key], self.memo_count = wire, self.memo_count + 1
-  return wire
-end
-
----A flat header list with those lines set.
----@return table
-function plan.headers_with(flat, content_type, cookie, authorization)
-  local result = {}
-  for i = 1, #flat, 2 do
-    local name = flat[i]:lower()
-    if not (cookie and name == "cookie" or authorization and name == "authorization") then
-      result[#result + 1], result[#result + 2] = flat[i], flat[i + 1]
-    end
-  end
-  local function add(name, value)
-    if value then result[#result + 1], result[#result + 2] = name, value end
-  end
-  add("Content-Type", content_type)
-  add("Cookie", cookie)
-  add("Authorization", authorization)
-  return result
+  return self.wires:get(key)
+    or self.wires:put(key, plan.wire_of(self.header_list, content_type, cookie, authorization))
 end
 
 return plan

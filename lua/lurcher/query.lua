@@ -15,6 +15,7 @@ end
 ---@param text string
 ---@return string
 local function encode(text)
+  if not text:find("[^%w%-._~]") then return text end
   return (text:gsub("[^%w%-._~]", escape_byte))
 end
 
@@ -104,15 +105,16 @@ end
 ---@param what string for messages: "parameter", "form field"
 ---@return string encoded without "?"; may be empty
 function query.encode(layers, space, what)
-  local map, list = merge(layers, what)
+  local map, list = layers[1] or {}, {}
+  if layers[2] or is_pair_list(map) then map, list = merge(layers, what) end
   local keys, out = {}, {}
-  for key in pairs(map) do
+  for key, value in pairs(map) do
     if type(key) ~= "string" then append(out, key, nil, space, what) end -- raises
-    keys[#keys + 1] = key
+    if value ~= false then keys[#keys + 1] = key end
   end
-  table.sort(keys)
-  for _, key in ipairs(keys) do append(out, key, map[key], space, what) end
-  for _, pair in ipairs(list) do append(out, pair[1], pair[2], space, what) end
+  if keys[2] then table.sort(keys) end
+  for i = 1, #keys do append(out, keys[i], map[keys[i]], space, what) end
+  for i = 1, #list do append(out, list[i][1], list[i][2], space, what) end
   return table.concat(out, "&")
 end
 

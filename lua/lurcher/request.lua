@@ -15,7 +15,10 @@ local redact = require "lurcher.redact"
 local secret = require "lurcher.secret"
 local url_native = require "lurcher.native.url"
 
-local find, raise, now, normalize = string.find, errors.raise, native.now, url_native.normalize
+local find, byte, raise, now = string.find, string.byte, errors.raise, native.now
+local normalize = url_native.normalize
+
+local SLASH, QUESTION_MARK, HASH = byte("/?#", 1, 3)
 
 local request = {}
 
@@ -29,8 +32,10 @@ local request = {}
 local Request = { __name = "lurcher.Request" }
 
 -- Methods, and what stands for fields that a request does not have.
-local defaults = { body = false, fragment = "", content_type = false, cookie = false, authorization = false,
-  deadline = false, stream = false, retryable = false, expect_continue = false, options = false }
+local defaults = {
+  body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
+  deadline = false, stream = false, retryable = false, expect_continue = false, options = false, outcome = false,
+}
 Request.__index = defaults
 
 function Request:__tostring()
@@ -60,24 +65,30 @@ function request.method(method)
   return method
 end
 
----Puts a relative URL below a base: ("https://h/v1", "items") and ("https://h/v1", "/items") give
----"https://h/v1/items".
----@param base string
+---A base URL, taken apart for `request.below`.
+---@param text string
+---@return table base prefix (without a slash at the end), query ("" or "a=1")
+function request.base(text)
+  local path, its_query = text:match("^([^?#]*)%??([^#]*)")
+  return { path = path, prefix = path:gsub("/+$", "") .. "/", query = its_query }
+end
+
+---Puts a relative URL below a base: "https://h/v1" with "items" or "/items" gives "https://h/v1/items". An
+---absolute URL is left alone.
+---@param base table
 ---@param relative string
 ---@return string
 function request.below(base, relative)
-  if find(relative, "^%a[%w+.-]*://") then return relative end
-  local path, base_query = base:match("^([^?#]*)%??([^#]*)")
-  local mark = relative:sub(1, 1)
-  local result
-  if relative == "" or mark == "?" or mark == "#" then
-    result = path .. relative
-  else
-    result = path:gsub("/+$", "") .. "/" .. relative:gsub("^/", "")
+  if find(relative, "://", 1, true) and find(relative, "^%a[%w+.-]*://") then return relative end
+  local mark, result = byte(relative), base.prefix .. relative
+  if mark == SLASH then
+    result = base.prefix .. relative:sub(2)
+  elseif mark == nil or mark == QUESTION_MARK or mark == HASH then
+    result = base.path .. relative
   end
-  if base_query == "" then return result end
+  if base.query == "" then return result end
   local before, own, fragment = result:match("^([^?#]*)%??([^#]*)(.*)$")
-  return before .. "?" .. base_query .. (own ~= "" and "&" .. own or "") .. fragment
+  return before .. "?" .. base.query .. (own ~= "" and "&" .. own or "") .. fragment
 end
 
 local function url_error(method, url, message)
@@ -85,7 +96,16 @@ local function url_error(method, url, message)
     elapsed = 0 }
 end
 
--- The canonical URL, or nil and an error; userinfo and fragment are still in it.
+-- Why a URL cannot be used, as an error.
+local function unusable(method, url, message)
+  if not find(url, "://", 1, true) and not find(url:lower(), "^%s*https?:") then
+    message = "the URL has no scheme (http:// or https://), and the client has no base_url to put it below"
+  end
+  return nil, url_error(method, url, message or "only http and https URLs can be requested")
+end
+
+-- The canonical URL, and whether it can be sent as it is (else userinfo or fragment are still in it). Or nil
+-- and an error.
 local function absolute(client, method, url, encoded)
   if type(url) ~= "string" then
     url = secret.reveal(url)
@@ -93,19 +113,13 @@ local function absolute(client, method, url, encoded)
       raise("the URL must be a string, got " .. (url == nil and "nil" or "a " .. type(url)))
     end
   end
-  if client.base_url then
-    url = request.below(client.base_url, url)
-  elseif not find(url, "^%s*[hH][tT][tT][pP][sS]?:") and not find(url, "://", 1, true) then
-    return nil, url_error(method, url,
-      "the URL has no scheme (http:// or https://), and the client has no base_url to put it below")
-  end
+  if client.base then url = request.below(client.base, url) end
   if encoded ~= "" then url = query.add(url, encoded) end
-  local address, message = normalize(url)
-  if not address then return nil, url_error(method, url, message) end
-  if not find(address, "^https?:") then
-    return nil, url_error(method, url, "only http and https URLs can be requested")
-  end
-  return address
+  local address, bare = normalize(url)
+  if bare == true then return address, true end
+  if not address then return unusable(method, url, bare) end
+  if not find(address, "^https?:") then return unusable(method, url) end
+  return address, false
 end
 
 -- Takes fragment and userinfo off a canonical URL.
@@ -126,56 +140,72 @@ local function take_apart(self, address)
   if user then self.auth = auth.basic(user, password) end
 end
 
+---The canonical URL for a request without options; nil when it is not as simple as that.
+---@param client lurcher.Client
+---@param method string
+---@param url string
+---@return string?
+function request.address(client, method, url)
+  if url == client.last_url then return client.last_address end
+  local address, bare = absolute(client, method, url, client.plan.query)
+  if not address or not bare then return nil end
+  client.last_url, client.last_address = url, address
+  return address
+end
+
+-- When a call began whose first attempt is over.
+local function began(outcome)
+  local info = outcome and (outcome[4] or outcome[3])
+  if not info then return now() end
+  local times = native.info(info).timings
+  return now() - times.queue - times.total
+end
+
 ---A request without options: everything about it is in the client's plan already.
 ---@param client lurcher.Client
 ---@param method string checked
 ---@param url string
+---@param outcome? table what the first attempt has brought already
 ---@return lurcher.Request? request
 ---@return lurcher.Error? err
-function request.plain(client, method, url)
+function request.plain(client, method, url, outcome)
   local its_plan = client.plan
-  local address, err
-  if url == client.last_url then
-    address = client.last_address
-  else
-    address, err = absolute(client, method, url, its_plan.query)
-    if not address then return nil, err end
-  end
+  local address, bare = absolute(client, method, url, its_plan.query)
+  if not address then return nil, bare end
   local self = setmetatable({
     method = method, url = address, client = client, plan = its_plan, auth = its_plan.auth, attempts = 1,
-    started = now(),
+    started = began(outcome), outcome = outcome,
   }, Request)
-  if find(address, "[@#]") then
-    take_apart(self, address)
-  else
-    client.last_url, client.last_address = url, address
-  end
+  if not bare then take_apart(self, address) end
   return self
 end
 
 local function set_body(self, opts)
+  local content_type
   if opts.json ~= nil and opts.json ~= false then
-    self.body = json.body(opts.json)
-    self.content_type = "application/json"
+    self.body = json.encode(opts.json)
+    content_type = "application/json"
   elseif opts.form then
     self.body = query.encode({ opts.form }, "+", "form field")
-    self.content_type = "application/x-www-form-urlencoded"
+    content_type = "application/x-www-form-urlencoded"
   elseif opts.body then
     self.body = secret.reveal(opts.body)
   end
-  if self.plan.has_content_type then self.content_type = nil end
+  if content_type and not headers.find(self:flat_headers(), "content-type") then
+    self.content_type = content_type
+  end
 end
 
+-- The nearer one counts: a request's auth over the client's Authorization header, a header over auth
+-- otherwise.
 local function set_auth(self, opts)
-  if opts.auth ~= nil then self.auth = self.plan.auth end
-  -- The nearer one counts: a request's auth over the client's Authorization header, and the other way round.
-  if self.auth and self.plan.has_authorization then
-    if opts.auth and not (opts.headers and headers.given(opts.headers, "authorization")) then
-      self.headers = headers.new(self.plan.header_list)
-      self.headers["Authorization"] = nil
-    else
-      self.auth = false
-    end
+  if opts.auth ~= nil then self.auth = auth.compile(opts.auth) end
+  if not self.auth or not headers.find(self:flat_headers(), "authorization") then return end
+  local own = opts.headers and headers.find(headers.merge({}, opts.headers), "authorization")
+  if opts.auth and not own then
+    self:drop_headers { authorization = true }
+  else
+    self.auth = false
   end
 end
 
@@ -188,25 +218,25 @@ end
 ---@return lurcher.Request? request
 ---@return lurcher.Error? err
 function request.new(client, method, url, opts, what)
-  local needs_profile = options.check_request(opts, what)
-  local its_plan = plan.derive(client.plan, opts, needs_profile)
-  local address, err = absolute(client, method, url, its_plan.query)
-  if not address then return nil, err end
+  options.check_request(opts, what)
+  local its_plan = plan.derive(client.plan, opts)
+  local encoded = opts.params == nil and its_plan.query or plan.query_with(its_plan, opts.params)
+  local address, bare = absolute(client, method, url, encoded)
+  if not address then return nil, bare end
+  local key = opts.idempotency_key
   local self = setmetatable({
     method = method, url = address, client = client, plan = its_plan, auth = its_plan.auth, attempts = 1,
-    started = now(), options = opts, stream = opts.stream or false, retryable = opts.retryable or false,
-    expect_continue = opts.expect_continue or false,
+    started = now(), options = opts, stream = opts.stream, retryable = opts.retryable or key and true,
+    expect_continue = opts.expect_continue,
   }, Request)
-  if find(address, "[@#]") then take_apart(self, address) end
-  set_auth(self, opts)
-  set_body(self, opts)
-  local key = opts.idempotency_key
+  if not bare then take_apart(self, address) end
+  if opts.headers then self.list = headers.merge(its_plan.header_list, opts.headers) end
   if key then
     if key == true then key = random.uuid() end
-    self.headers = self.headers or headers.new(its_plan.header_list)
-    self.headers["Idempotency-Key"] = key
-    self.retryable = true
+    self.list = headers.merge(self:flat_headers(), { ["Idempotency-Key"] = key })
   end
+  set_auth(self, opts)
+  set_body(self, opts)
   return self
 end
 
@@ -222,7 +252,7 @@ end
 ---Makes the request fit for the eyes of scripts: gives it its headers and its options.
 ---@return lurcher.Request self
 function defaults:expose()
-  self.headers = self.headers or headers.new(self.plan.header_list)
+  self.headers = self.headers or headers.new(self:flat_headers())
   if self.content_type and not self.headers["Content-Type"] then
     self.headers["Content-Type"] = self.content_type
   end
@@ -242,19 +272,24 @@ function defaults:recheck()
     self.body = secret.reveal(self.body)
     if type(self.body) ~= "string" then raise("request.body must be a string, got a " .. type(self.body)) end
   end
-  local address, err = absolute(self.client, self.method, self.url, "")
-  if not address then return nil, err end
+  local address, bare = absolute(self.client, self.method, self.url, "")
+  if not address then return nil, bare end
   if address ~= self.url then take_apart(self, address) end
   return self
+end
+
+---The headers as a flat list, without those that come with a body or from the jar, and without `auth`.
+---@return table
+function defaults:flat_headers()
+  return self.headers and headers.flatten(self.headers) or self.list or self.plan.header_list
 end
 
 ---The native header list to send.
 ---@return userdata
 function defaults:wire()
   local content_type, cookie, authorization = self.content_type, self.cookie, self.authorization
-  local own = self.headers
-  if own then
-    return plan.wire(plan.headers_with(headers.flatten(own), content_type, cookie, authorization))
+  if self.headers or self.list then
+    return plan.wire_of(self:flat_headers(), content_type, cookie, authorization)
   elseif content_type or cookie or authorization then
     return plan.wire_with(self.plan, content_type, cookie, authorization)
   end
@@ -264,10 +299,8 @@ end
 ---The Cookie header the script itself gave, or false.
 ---@return string|false
 function defaults:given_cookie()
-  if not self.headers then return self.plan.cookie end
-  local value = self.headers.cookie
-  if type(value) == "table" and not secret.is(value) then return table.concat(value, "; ") end
-  return secret.reveal(value) or false
+  if not (self.headers or self.list) then return self.plan.cookie end
+  return plan.cookie_of(self:flat_headers())
 end
 
 ---Seconds since the call.
@@ -294,21 +327,21 @@ end
 ---Removes headers by a set of lower-case names.
 ---@param names table<string, true>
 function defaults:drop_headers(names)
-  local own = self.headers or headers.new(self.plan.header_list)
-  for name in pairs(names) do
-    if own[name] then
-      own[name] = nil
-      self.headers = own
-    end
+  local flat, kept = self:flat_headers(), {}
+  for i = 1, #flat, 2 do
+    if not names[flat[i]:lower()] then kept[#kept + 1], kept[#kept + 2] = flat[i], flat[i + 1] end
   end
+  if #kept == #flat then return end
+  if self.headers then self.headers = headers.new(kept) else self.list = kept end
 end
 
 ---Removes the body and what describes it.
 function defaults:drop_body()
   self.body, self.content_type = nil, nil
-  local own, described = self.headers or headers.new(self.plan.header_list), {}
-  for name in pairs(own) do
-    if name:find("^content%-") then described[name] = true end
+  local flat, described = self:flat_headers(), {}
+  for i = 1, #flat, 2 do
+    local key = flat[i]:lower()
+    described[key] = key:find("^content%-") and true or nil
   end
   self:drop_headers(described)
 end

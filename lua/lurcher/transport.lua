@@ -7,10 +7,14 @@ local retry = require "lurcher.retry"
 local stream = require "lurcher.stream"
 local trace = require "lurcher.trace"
 
-local perform, open, setmetatable = native.perform, native.open, setmetatable
+local perform, open, head_get, setmetatable = native.perform, native.open, native.head_get, setmetatable
 local Response = response.metatable
 
 local transport = {}
+
+local function with_fragment(url, fragment)
+  return fragment == "" and url or url .. fragment
+end
 
 -- When an attempt left the queue, or nil when it did not.
 local function dispatched(info)
@@ -33,15 +37,40 @@ end
 ---@return lurcher.Error? err
 function transport.send(request)
   if request.stream then return transport.open(request) end
-  local method, url = request.method, request.url
-  local status, body, head, info = perform(request.client.pool, request.plan.profile, method, url,
-    request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
+  local method, url, outcome = request.method, request.url, request.outcome
+  local status, body, head, info
+  if outcome then
+    request.outcome = false
+    status, body, head, info = unpack(outcome, 1, 4)
+  else
+    status, body, head, info = perform(request.client.pool, request.plan.profile, method, url,
+      request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
+  end
   if not status then return failed(request, body, head) end
   if trace.enabled then trace.attempt(request, tostring(status), info) end
   return setmetatable({
     status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
-    method = method, url = url .. request.fragment, attempts = request.attempts,
+    method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
   }, Response)
+end
+
+---The usual case at little cost: a request without options, and a response that no layer would do anything
+---about. Else nil and what came instead, for the layers to go on from there.
+---@param client lurcher.Client
+---@param method string
+---@param address string canonical
+---@return lurcher.Response? res
+---@return table? outcome
+function transport.direct(client, method, address)
+  local plan = client.plan
+  local status, body, head, info = perform(client.pool, plan.profile, method, address, plan.wire)
+  if plan.quiet[status] and not (client.cookies and head_get(head, "set-cookie")) then
+    return setmetatable({
+      status = status, ok = true, body = body, head = head, info = info, method = method, url = address,
+      attempts = 1,
+    }, Response)
+  end
+  return nil, { status, body, head, info }
 end
 
 ---Sends the request once; the response's body is still to come.
@@ -56,7 +85,7 @@ function transport.open(request)
   if trace.enabled then trace.attempt(request, tostring(status), info) end
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
-    method = method, url = url .. request.fragment, attempts = request.attempts,
+    method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
   }
 end
 

@@ -101,7 +101,8 @@ static int parse(lua_State *L)
   return give(w, 1);
 }
 
-/* normalize(text) -> the URL in canonical form; or nil and a message. */
+/* normalize(text) -> the URL in canonical form, and whether it can be requested as it is: http or https,
+ * without userinfo and fragment. Or nil and a message. */
 static int normalize(lua_State *L)
 {
   size_t length;
@@ -110,11 +111,11 @@ static int normalize(lua_State *L)
   error e;
   if (!url_parse(&w->url, text, length, &e)) return give_failure(L, w, e.message);
   const buffer *canonical = &w->url.text;
-  if (canonical->length == length && memcmp(canonical->bytes, text, length) == 0) {
-    lua_pushvalue(L, 1);
-    return give(w, 1);
-  }
-  return give_text(L, w, true, canonical);
+  lua_settop(L, 1);
+  if (canonical->length != length || memcmp(canonical->bytes, text, length) != 0)
+    lua_pushlstring(L, canonical->bytes, canonical->length);
+  lua_pushboolean(L, url_is_bare(&w->url) && url_require_http(&w->url, &e));
+  return give(w, 2);
 }
 
 /* join(base, reference) -> the absolute URL that the reference means; or nil and a message. */
