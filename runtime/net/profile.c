@@ -47,7 +47,7 @@ bool profile_seal(profile *p)
   char flags[] = {(char)('0' + p->verify), (char)('0' + p->tls_min), (char)('0' + p->ip),
                   (char)('0' + (p->version == HTTP_1_1)), '\n'};
   bool ok = buffer_append(&text, flags, sizeof flags);
-  for (int i = 0; ok && i < PROFILE_TEXTS; i++)
+  for (int i = 0; ok && i < PROFILE_RAW_TARGET; i++)
     ok = (!p->texts[i] || buffer_append(&text, p->texts[i], strlen(p->texts[i]))) &&
          buffer_append(&text, "\n", 1);
   for (struct curl_slist *s = p->resolve; ok && s; s = s->next)

@@ -2,7 +2,6 @@
 
 #include "net/origin.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,6 +39,8 @@ transfer *transfer_new(pool *p, profile *options, header_list *headers)
 static void free_really(transfer *t)
 {
   if (t->easy) curl_easy_cleanup(t->easy);
+  curl_url_cleanup(t->address);
+  buffer_free(&t->address_text);
   url_free(&t->target);
   head_free(&t->head);
   buffer_free(&t->body);
@@ -288,48 +289,10 @@ static void set_method(transfer *t)
   if (!t->upload_length && !is_idempotent(t->method)) curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
-/* server_name: libcurl takes SNI and the certificate's name from the URL, so the URL names that server, and
- * the connection and the Host header go to the real one. */
-static bool set_server_name(transfer *t)
-{
-  const url *u = &t->target;
-  const char *name = t->profile->texts[PROFILE_SERVER_NAME];
-  const char *real = origin_name(t->origin);
-  buffer text = {0};
-  char port[16];
-  snprintf(port, sizeof port, ":%u", u->port);
-  bool ok = buffer_append(&text, "https://", 8) && buffer_append(&text, name, strlen(name)) &&
-            buffer_append(&text, port, strlen(port)) &&
-            buffer_append(&text, url_bytes(u, u->path), strlen(url_bytes(u, u->path)) + 1);
-  if (ok) curl_easy_setopt(t->easy, CURLOPT_URL, text.bytes);
-  text.length = 0;
-  ok = ok && buffer_append(&text, name, strlen(name)) && buffer_append(&text, port, strlen(port)) &&
-       buffer_append(&text, ":", 1) && buffer_append(&text, real, strlen(real) + 1);
-  t->connect_to = ok ? curl_slist_append(NULL, text.bytes) : NULL;
-  curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
-  buffer_free(&text);
-  size_t length = strlen(real) + sizeof "Host: ";
-  t->host_line.data = malloc(length);
-  if (t->host_line.data) snprintf(t->host_line.data, length, "Host: %s", real);
-  return t->connect_to && t->host_line.data;
-}
-
-static bool set_target(transfer *t)
-{
-  bool tls = t->target.scheme.length == 5;
-  if (tls && t->profile->texts[PROFILE_SERVER_NAME]) return set_server_name(t);
-  if (url_is_bare(&t->target)) return !curl_easy_setopt(t->easy, CURLOPT_URL, t->target.text.bytes);
-  buffer bare = {0};
-  bool ok = url_write_bare(&t->target, &bare);
-  ok = ok && !curl_easy_setopt(t->easy, CURLOPT_URL, bare.bytes);
-  buffer_free(&bare);
-  return ok;
-}
-
 static bool set_request(transfer *t)
 {
   CURL *easy = t->easy;
-  bool ok = set_target(t);
+  bool ok = transfer_set_address(t);
   struct curl_slist *lines = header_list_lines(t->headers, t->upload, t->expect_continue);
   if (t->host_line.data && !header_list_has(t->headers, "Host")) {
     t->host_line.next = lines;
@@ -354,8 +317,11 @@ static bool prepare_easy(transfer *t)
   if (t->easy) return true;
   t->easy = profile_new_easy(t->profile);
   if (!t->easy) return false;
+  if (!t->address) t->address = curl_url();
+  if (!t->address) return false;
   t->easy_engine = NULL;
   t->easy_lines = NULL;
+  curl_easy_setopt(t->easy, CURLOPT_CURLU, t->address);
   transfer_set_callbacks(t);
   return true;
 }
@@ -367,7 +333,7 @@ void transfer_run(transfer *t, CURLSH *share)
   t->times.dispatched = t->active_at = now;
   if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
   if (!prepare_easy(t) || !set_request(t)) {
-    transfer_fail_memory(t);
+    transfer_fail_memory(t); /* unless a failure is set */
     return;
   }
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */

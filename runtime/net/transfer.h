@@ -76,6 +76,9 @@ struct transfer {
   char remote_address[TRANSFER_ADDRESS_SIZE];
   char hint[CURL_ERROR_SIZE]; /* libcurl's words; may be another connection's */
   CURL *easy;                 /* kept with a spare transfer: the profile's options are set on it */
+  CURLU *address;             /* what the handle takes for its URL */
+  buffer address_text;        /* the URL that was set on it … */
+  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
   const engine *easy_engine;  /* what was set on it last; only compared */
   const struct curl_slist *easy_lines;
 };
@@ -126,6 +129,9 @@ void transfer_watch_clock(transfer *t);
 /* Another limit holds now, perhaps one that is due before the clock's. May be called by libcurl's callbacks.
  */
 void transfer_limits_changed(transfer *t);
+
+/* Sets the address on the easy handle. False: out of memory, or the failure says why not. */
+bool transfer_set_address(transfer *t);
 
 /* Connects the easy handle's callbacks to this transfer. */
 void transfer_set_callbacks(transfer *t);

@@ -102,6 +102,9 @@ static bool read_texts(lua_State *L, profile *p)
     if (lua_isstring(L, -1)) ok = profile_set_text(p, texts[i].which, lua_tostring(L, -1)) && ok;
     lua_pop(L, 1);
   }
+  const char *target = p->texts[PROFILE_RAW_TARGET];
+  if (target && (!*target || strpbrk(target, " \t\r\n")))
+    luaL_error(L, "raw_target must not be empty nor hold spaces or line ends");
   return ok;
 }
 
