@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 /* Left free for name lookups, certificate files, and the script's own files. */
@@ -50,20 +51,27 @@ static void retry_starved(timer *t)
   network_descriptor_freed((network *)((char *)t - offsetof(network, retry_starved)));
 }
 
-bool network_init(network *n, loop *l)
+network *network_new(loop *l)
 {
-  *n = (network){.loop = l, .admit_all.run = admit_all};
   pthread_once(&once, init_curl);
-  if (global_result != CURLE_OK) return false;
+  network *n = global_result == CURLE_OK ? calloc(1, sizeof *n) : NULL;
+  if (!n) return NULL;
+  n->references = 1;
+  n->loop = l;
+  n->admit_all.run = admit_all;
   n->max_running = descriptors_for_transfers();
-  return true;
+  return n;
 }
 
-void network_deinit(network *n)
+void network_ref(network *n) { n->references++; }
+
+void network_unref(network *n)
 {
+  if (--n->references) return;
   loop_timer_stop(n->loop, &n->retry_starved);
   loop_undefer(n->loop, &n->admit_all);
   watcher_table_free(&n->watchers);
+  free(n);
 }
 
 void network_drain(network *n)

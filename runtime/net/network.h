@@ -13,6 +13,7 @@ struct pool;
 struct transfer;
 
 typedef struct network {
+  unsigned references; /* its owner's, and one for each pool: finalizers run in no order */
   loop *loop;
   watcher_table watchers;
   struct pool *pools; /* all of this runtime */
@@ -24,11 +25,11 @@ typedef struct network {
   deferred admit_all; /* let every pool look at its queue again */
 } network;
 
-/* Prepares libcurl (once per process) and the rest. False: libcurl could not start. */
-bool network_init(network *n, loop *l);
-
-/* Frees what is left once every pool is gone. */
-void network_deinit(network *n);
+/* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of
+ * memory. */
+network *network_new(loop *l);
+void network_ref(network *n);
+void network_unref(network *n);
 
 /* Ends the transfers that wait, and those to come, with kind "canceled"; those that run go on. Not from a
  * libcurl callback. */

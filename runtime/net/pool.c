@@ -373,6 +373,7 @@ pool *pool_new(network *n, const pool_limits *limits)
   if (!p) return NULL;
   *p = (pool){.next = n->pools, .references = 1, .network = n, .limits = *limits};
   n->pools = p;
+  network_ref(n);
   return p;
 }
 
@@ -407,8 +408,10 @@ void pool_unref(pool *p)
     next = l->next;
     lane_free(l);
   }
-  pool **place = &p->network->pools;
+  network *n = p->network;
+  pool **place = &n->pools;
   while (*place != p) place = &(*place)->next;
   *place = p->next;
   free(p);
+  network_unref(n);
 }

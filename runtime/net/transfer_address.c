@@ -49,7 +49,8 @@ static bool set_text(transfer *t, const char *text, size_t length, size_t path)
   const buffer *kept = &t->address_text;
   bool same_origin =
       t->address_path && t->address_path == path && kept->length > path && !memcmp(kept->bytes, text, path);
-  if (!same_origin) return set_whole(t, text, path);
+  /* Set by parts, libcurl would write escapes in lower case. */
+  if (!same_origin || memchr(text + path, '%', length - path)) return set_whole(t, text, path);
   if (kept->length == length + 1 && !memcmp(kept->bytes + path, text + path, length - path)) return true;
   return set_path_and_query(t, text, length);
 }

@@ -37,28 +37,31 @@ static network *find_network(lua_State *L)
 {
   lua_pushlightuserdata(L, (void *)&network_key);
   lua_rawget(L, LUA_REGISTRYINDEX);
-  network *n = lua_touserdata(L, -1);
+  network **n = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  return n;
+  return *n;
 }
 
-static int free_network(lua_State *L)
+static int network_gc(lua_State *L)
 {
-  network_deinit(lua_touserdata(L, 1));
+  network **n = lua_touserdata(L, 1);
+  if (*n) network_unref(*n);
+  *n = NULL;
   return 0;
 }
 
-/* Made first, so that lua_close frees it last. */
 static void make_network(lua_State *L)
 {
   lua_pushlightuserdata(L, (void *)&network_key);
-  network *n = lua_newuserdata(L, sizeof *n);
-  if (!network_init(n, task_loop(L))) luaL_error(L, "libcurl cannot be initialised");
-  n->draining = atomic_load(&runtime_of(L)->draining);
+  network **n = lua_newuserdata(L, sizeof *n);
+  *n = NULL;
   lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, free_network);
+  lua_pushcfunction(L, network_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
+  *n = network_new(task_loop(L));
+  if (!*n) luaL_error(L, "libcurl cannot be initialised");
+  (*n)->draining = atomic_load(&runtime_of(L)->draining);
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
