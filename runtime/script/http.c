@@ -33,13 +33,14 @@ http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable)
   return box;
 }
 
+/* The runtime's network; NULL before the module was first opened. */
 static network *find_network(lua_State *L)
 {
   lua_pushlightuserdata(L, (void *)&network_key);
   lua_rawget(L, LUA_REGISTRYINDEX);
   network **n = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  return *n;
+  return n ? *n : NULL;
 }
 
 static int network_gc(lua_State *L)
