@@ -34,7 +34,8 @@ local Request = { __name = "lurcher.Request" }
 -- Methods, and what stands for fields that a request does not have.
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
-  deadline = false, stream = false, retryable = false, expect_continue = false, options = false, outcome = false,
+  deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
+    outcome = false,
 }
 Request.__index = defaults
 

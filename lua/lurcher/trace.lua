@@ -1,22 +1,22 @@
---- One line per request attempt for the host, if it asked for them: `lurcher --trace`.
+--- One line per request attempt, for `lurcher --trace` and hosts that ask for it.
 
+local log = require "lurcher.native.log"
 local native = require "lurcher.native.http"
-local native_log = require "lurcher.native.log"
 local redact = require "lurcher.redact"
 
-local trace = { enabled = native_log.tracing() }
+local trace = { enabled = log.tracing() }
 
--- The parts of the time line, in order: label, field of timings.
-local PARTS = { { "queue", "queue" }, { "dns", "dns" }, { "connect", "connect" }, { "tls", "tls" },
-  { "first_byte", "first_byte" } }
+-- The steps of an attempt until its first byte, by their names in timings.
+local STEPS = { "queue", "dns", "connect", "tls", "first_byte" }
 
-local function milliseconds(seconds)
-  return ("%.1fms"):format(seconds * 1000)
+local function milliseconds(name, seconds)
+  return ("%s=%.1fms"):format(name, seconds * 1000)
 end
 
----The line for one attempt.
+---The line for one attempt: `GET https://h/x 200 attempt=1 queue=0.0ms dns=… connect=… tls=… first_byte=…
+---body=…`.
 ---@param request lurcher.Request
----@param outcome string the status or the error kind
+---@param outcome string the status, or the error's kind and phase
 ---@param record table? as native.info gives it
 ---@return string
 function trace.line(request, outcome, record)
@@ -25,21 +25,21 @@ function trace.line(request, outcome, record)
   if request.plan.name then parts[#parts + 1] = "name=" .. request.plan.name end
   local times = record and record.timings
   if times then
-    for _, part in ipairs(PARTS) do
-      parts[#parts + 1] = part[1] .. "=" .. milliseconds(times[part[2]] or 0)
-    end
-    if not request.stream then
-      parts[#parts + 1] = "body=" .. milliseconds(math.max(0, (times.total or 0) - (times.first_byte or 0)))
+    for _, step in ipairs(STEPS) do parts[#parts + 1] = milliseconds(step, times[step]) end
+    if not request.stream and times.first_byte > 0 then
+      parts[#parts + 1] = milliseconds("body", math.max(0, times.total - times.first_byte))
     end
     if record.reused then parts[#parts + 1] = "reused" end
   end
   return table.concat(parts, " ")
 end
 
----Hands on the line for one attempt.
+---Hands the line for one attempt to the host.
+---@param request lurcher.Request
+---@param outcome string
 ---@param info? userdata as native.perform gives it
 function trace.attempt(request, outcome, info)
-  native_log.trace(trace.line(request, outcome, info and native.info(info)))
+  log.trace(trace.line(request, outcome, info and native.info(info)))
 end
 
 return trace

@@ -22,12 +22,23 @@ local function dispatched(info)
   return moment and moment > 0 and moment or nil
 end
 
+-- What to do about a time limit.
+local ADVICE = {
+  queue = "raise timeout.queue or the limits of the client",
+  connect = "raise timeout.connect or check the network",
+  write = "raise timeout.write if the peer may be slower",
+  read = "raise timeout.read if the server may take longer",
+  total = "raise timeout.total if the whole may take longer",
+}
+
 local function failed(request, err, info)
   err.method, err.url = request.method, redact.url(request.url)
   err.attempts, err.elapsed = request.attempts, request:elapsed()
   err.retryable = retry.is_retryable(request, err)
   err.dispatched = dispatched(info)
-  if trace.enabled then trace.attempt(request, err.kind .. (err.phase and "/" .. err.phase or ""), info) end
+  local advice = err.kind == "timeout" and ADVICE[err.phase]
+  if advice then err.message = err.message .. "; " .. advice end
+  if trace.enabled then trace.attempt(request, advice and "timeout/" .. err.phase or err.kind, info) end
   return nil, err
 end
 
