@@ -3,6 +3,7 @@
 #include "net/transfer.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static engine *engine_of(void *member, size_t offset) { return (engine *)((char *)member - offset); }
@@ -58,12 +59,47 @@ static int set_timer(CURLM *multi, long ms, void *user)
 
 /* ---- sockets ---- */
 
+static watcher *watcher_of(const engine *e, CURL *easy)
+{
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+  return watcher_find(&e->network->watchers, fd);
+}
+
+void engine_allow_idle_input(engine *e, CURL *easy)
+{
+  watcher *w = watcher_of(e, easy);
+  if (w) w->may_talk = true;
+}
+
+static bool has_paused_transfer(const watcher *w)
+{
+  for (pool *p = w->engine->network->pools; p; p = p->next)
+    for (transfer *t = p->running; t; t = t->next)
+      if (t->engine == w->engine && t->paused && watcher_of(t->engine, t->easy) == w) return true;
+  return false;
+}
+
+/* Input on a connection that no transfer reads from: the peer closed it, or sends what nobody asked for.
+ * libcurl 7.88 notices the former at the next use, but would take the latter for the next response; so it is
+ * thrown away, and the connection made one that libcurl finds closed. */
+static void on_idle_input(watcher *w)
+{
+  char unwanted[4096];
+  int most = 64;
+  uv_poll_stop(&w->poll);
+  w->armed = 0;
+  if (w->may_talk || has_paused_transfer(w)) return;
+  while (most-- && recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
+  }
+  shutdown(w->fd, SHUT_RDWR);
+}
+
 static void on_socket_event(uv_poll_t *poll, int status, int events)
 {
   watcher *w = (watcher *)poll;
-  if (!w->wanted) { /* an idle connection that the peer closed: libcurl finds out when it is next used */
-    uv_poll_stop(poll);
-    w->armed = 0;
+  if (!w->wanted) {
+    on_idle_input(w);
     return;
   }
   if (status >= 0 && !(events & w->wanted)) { /* armed for more than is wanted now */
@@ -71,12 +107,20 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     uv_poll_start(poll, w->wanted, on_socket_event);
     return;
   }
-  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  int flags = 0, fd = w->fd;
   if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
-  loop *l = w->engine->network->loop;
-  act(w->engine, w->fd, flags);
-  loop_checkpoint(l);
+  if (status < 0) {
+    /* libuv has stopped watching. CURL_CSELECT_ERR alone would make libcurl give up unread what came before
+     * the error; reading meets the error in its turn. */
+    w->armed = 0;
+    flags = CURL_CSELECT_ERR | CURL_CSELECT_IN;
+  }
+  engine *e = w->engine;
+  act(e, fd, flags);
+  w = status < 0 ? watcher_find(&e->network->watchers, fd) : NULL;
+  if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);
+  loop_checkpoint(e->network->loop);
 }
 
 static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)

@@ -150,9 +150,11 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     error_set(e, ERROR_timeout, phase, "the network timed out for %s", host);
     break;
   case CURLE_OUT_OF_MEMORY: /* what libcurl says to a header line over 100 KB */
-    if (t->times.first_byte && !t->head.complete)
-      error_set(e, ERROR_too_large, "read", "a header line of the response from %s is too long", host);
-    else
+    if (t->connected) {
+      error_set(e, ERROR_too_large, "read", "a header line of the response from %s is longer than %d bytes",
+                host, CURL_MAX_HTTP_HEADER);
+      e->limit = CURL_MAX_HTTP_HEADER;
+    } else
       error_set(e, ERROR_limit, phase, "out of memory");
     break;
   case CURLE_HTTP2:

@@ -14,6 +14,16 @@ enum {
 
 static void touch(transfer *t) { t->active_at = loop_now(t->network->loop); }
 
+/* Keeps what the head's or the body's parser found, with what only the transfer knows. */
+static void fail(transfer *t, const error *e)
+{
+  error *failure = transfer_failure(t);
+  error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
+            origin_name(t->origin));
+  failure->limit = e->limit;
+  failure->observed = e->observed;
+}
+
 /* ---- connection ---- */
 
 static bool agreed_on_http2(transfer *t)
@@ -48,6 +58,20 @@ static int on_connected(void *user, char *address, char *local_address, int port
 
 /* ---- head ---- */
 
+/* libcurl takes "HTTP/2" in a status line for what it is, whatever was agreed on. */
+static bool begin_http2(transfer *t)
+{
+  if (!agreed_on_http2(t)) {
+    error e;
+    error_set(&e, ERROR_protocol, NULL, "the server sent an HTTP/2 status line on an HTTP/1.1 connection");
+    fail(t, &e);
+    return false;
+  }
+  pool_origin_known(t->pool, t, true);
+  engine_allow_idle_input(t->engine, t->easy);
+  return true;
+}
+
 static size_t on_head(char *line, size_t size, size_t count, void *user)
 {
   transfer *t = user;
@@ -58,11 +82,11 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   error e;
   bool was_complete = t->head.complete;
   if (!head_line(&t->head, line, length, &e)) {
-    *transfer_failure(t) = e;
+    fail(t, &e);
     return 0;
   }
   if (t->head.complete && !was_complete) {
-    if (t->head.version == 20) pool_origin_known(t->pool, t, true);
+    if (t->head.version == 20 && !begin_http2(t)) return 0;
     if (t->head.must_close) curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
@@ -138,7 +162,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     return CURL_WRITEFUNC_PAUSE;
   }
   if (!receive(t, bytes, length, &e)) {
-    *transfer_failure(t) = e;
+    fail(t, &e);
     return 0;
   }
   if (t->streaming) operation_complete(&t->op);
@@ -156,12 +180,12 @@ void transfer_check_complete(transfer *t)
   bool no_body = !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
   int64_t announced = t->head.content_length;
   if (!no_body && announced >= 0 && !t->head.chunked && t->bytes_received < (uint64_t)announced) {
-    error *failure = transfer_failure(t);
-    error_set(failure, ERROR_truncated, "read", "the body ended after %llu of %lld bytes",
+    error_set(&e, ERROR_truncated, NULL, "the body ended after %llu of %lld bytes",
               (unsigned long long)t->bytes_received, (long long)announced);
+    fail(t, &e);
     return;
   }
-  if (t->decoder && !t->streaming && !decoder_finish(t->decoder, &e)) *transfer_failure(t) = e;
+  if (t->decoder && !t->streaming && !decoder_finish(t->decoder, &e)) fail(t, &e);
 }
 
 /* ---- streams ---- */
@@ -200,7 +224,7 @@ static void finish_decoding(transfer *t)
 {
   error e;
   if (!t->decoder) return;
-  if (!t->failure && !decoder_finish(t->decoder, &e)) *transfer_failure(t) = e;
+  if (!t->failure && !decoder_finish(t->decoder, &e)) fail(t, &e);
   decoder_free(t->decoder);
   t->decoder = NULL;
 }
@@ -209,7 +233,7 @@ transfer_supply transfer_available(transfer *t, size_t wanted)
 {
   error e;
   if (t->decoder && !decode_some(t, wanted, &e)) {
-    *transfer_failure(t) = e;
+    fail(t, &e);
     transfer_stop(t);
     finish_decoding(t);
   }

@@ -1,0 +1,127 @@
+-- Servers that misbehave byte by byte, clients for them, and what every error must carry.
+
+local assert = require "luassert"
+local http = require "lurcher.http"
+local native = require "lurcher.native.task"
+local server = require "lurcher.server"
+local task = require "lurcher.task"
+
+local faults = {}
+
+---Calls `handler(conn, request)` for each connection once a request's head and body are there; the connection
+---closes when it returns. Ends with the spec.
+---@param handler fun(conn: table, request: table)
+---@param opts? table for server.raw
+function faults.server(handler, opts)
+  local s = assert(server.raw(function(conn)
+    local request = conn:read_request()
+    if request then handler(conn, request) end
+  end, opts))
+  task.defer(function() s:stop() end)
+  return s
+end
+
+---A server whose handler gets the bare connection.
+function faults.raw(handler, opts)
+  local s = assert(server.raw(handler, opts))
+  task.defer(function() s:stop() end)
+  return s
+end
+
+---Answers each request on each connection with these bytes, then does the next thing: `finish(conn)` or
+---nothing (FIN).
+function faults.answering(bytes, finish, opts)
+  return faults.server(function(conn)
+    conn:write(bytes)
+    if finish then finish(conn) end
+  end, opts)
+end
+
+---A client without retries that is closed when the spec ends.
+function faults.client(opts)
+  opts = opts or {}
+  if opts.retry == nil then opts.retry = false end
+  local client = http.client(opts)
+  task.defer(function() client:close() end)
+  return client
+end
+
+---Checks that a call failed as wanted: kind, phase (nil: any), and all that an error must carry.
+---@param wanted { kind: string, phase: string?, message: string?, host: string?, attempts: integer? }
+function faults.check(wanted, res, err)
+  assert.is_nil(res, "got a response instead of kind '" .. wanted.kind .. "'")
+  assert.is_table(err)
+  local shown = tostring(err)
+  assert.equal(wanted.kind, err.kind, shown)
+  if wanted.phase then assert.equal(wanted.phase, err.phase, shown) end
+  if wanted.message then assert.truthy(err.message:find(wanted.message), shown) end
+  if wanted.host then assert.truthy(err.message:find(wanted.host, 1, true), shown) end
+  assert.equal(wanted.attempts or 1, err.attempts, shown)
+  assert.is_number(err.elapsed)
+  assert.is_boolean(err.retryable)
+  assert.is_string(err.url)
+  assert.is_string(err.method)
+  assert.is_nil(shown:find "\n")
+  return err
+end
+
+---"127.0.0.1:40123"
+function faults.host(s) return s.url:match "//(.*)$" end
+
+---Waits until `condition` gives a true value, looking again after each turn of the loop.
+function faults.eventually(condition, what)
+  local give_up = task.now() + 30
+  while true do
+    local value = condition()
+    if value then return value end
+    assert(task.now() < give_up, (what or "it") .. " did not happen within 30 s")
+    task.sleep(0.001)
+  end
+end
+
+---How many things of a kind ("task", "transfer", "stream", …) are open.
+function faults.count(name) return native.counts()[name] or 0 end
+
+---Waits until the client has no request left, and checks that nothing of it is open.
+function faults.settled(client)
+  faults.eventually(function()
+    local stats = client:stats()
+    return stats.in_flight == 0 and stats.waiting == 0
+  end, "the end of all requests")
+end
+
+---How many descriptors this process has open.
+function faults.descriptors()
+  local pipe = assert(io.popen "ls /proc/$PPID/fd | wc -l")
+  local count = tonumber(pipe:read "*l")
+  pipe:close()
+  return count
+end
+
+---Resident memory in KiB.
+function faults.resident()
+  collectgarbage()
+  collectgarbage()
+  for line in io.lines "/proc/self/status" do
+    local value = line:match "^VmRSS:%s*(%d+)"
+    if value then return tonumber(value) end
+  end
+end
+
+---The largest delay of a 5 ms timer while `fn` runs, in seconds; after it, fn's results.
+function faults.loop_lag(fn)
+  local worst, on = 0, true
+  local watch = task.spawn(function()
+    while on do
+      local before = task.now()
+      task.sleep(0.005)
+      worst = math.max(worst, task.now() - before - 0.005)
+    end
+  end)
+  local results = { fn() }
+  on = false
+  watch:join()
+  return worst, unpack(results)
+end
+
+return faults
