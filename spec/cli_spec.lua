@@ -1,0 +1,555 @@
+local process = require "spec.support.process"
+local serving = require "spec.support.serving"
+local task = require "lurcher.task"
+
+local run, start, eventually = process.run, process.start, serving.eventually
+local files = {}
+
+-- The path of a new script with this text.
+local function script(text)
+  local name = os.tmpname()
+  files[#files + 1] = name
+  local path = name .. "_spec.lua"
+  files[#files + 1] = path
+  local file = assert(io.open(path, "w"))
+  assert(file:write(text))
+  assert(file:close())
+  return path
+end
+
+-- A server that answers when it is asked for /fast, and otherwise never; `count` gives how many it has got.
+local function slow_server()
+  local count, never = 0, task.event()
+  local s = serving.start(function(req)
+    count = count + 1
+    if req.path ~= "/fast" then never:wait() end
+    return { body = "answer" }
+  end)
+  return s, function() return count end
+end
+
+-- 1,000 requests at once, each with clean-up code of its own that waits.
+local FAN_OUT = [[
+  local http, task = require "lurcher.http", require "lurcher.task"
+  local url = ...
+  local api = http.client { base_url = url, limits = { inflight = 1000, per_origin = 1000 } }
+  local cleaned = 0
+  task.defer(function()
+    task.sleep(0.01)
+    print("main cleaned up, other tasks: " .. cleaned)
+  end)
+  local numbers = {}
+  for i = 1, 1000 do numbers[i] = i end
+  task.map(numbers, function(i)
+    task.defer(function()
+      task.sleep(0.01)
+      cleaned = cleaned + 1
+    end)
+    pcall(api.get, api, "items/" .. i, { retry = false })
+    print "a cancellation was swallowed"
+  end, { concurrency = 1000 })
+]]
+
+-- Starts the fan-out and waits until all of it is at the server.
+local function start_fan_out(...)
+  local s, count = slow_server()
+  local arguments = { ... }
+  arguments[#arguments + 1] = script(FAN_OUT)
+  arguments[#arguments + 1] = s.url
+  local child = start(arguments)
+  eventually(function() return count() == 1000 end)
+  return child, task.now()
+end
+
+describe("lurcher", function()
+  after_each(function()
+    for i = #files, 1, -1 do os.remove(table.remove(files, i)) end
+  end)
+
+  describe("with a script", function()
+    it("runs a file with its arguments in ... and arg", function()
+      local path = script "print(arg[0], #arg, arg[1], arg[2], select('#', ...), ...)"
+      local ended = run { path, "one", "--two" }
+      assert.same(path .. "\t2\tone\t--two\t2\tone\t--two\n", ended.out)
+      assert.equal("", ended.err)
+      assert.equal(0, ended.status)
+    end)
+
+    it("runs a string", function()
+      local ended = run { "-e", "print(arg[0], ...)", "a", "-e" }
+      assert.equal("-e\ta\t-e\n", ended.out)
+      assert.equal(0, ended.status)
+    end)
+
+    it("runs standard input", function()
+      local ended = run({ "-", "a" }, { stdin = "print(arg[0], ...) error 'oops'" })
+      assert.equal("-\ta\n", ended.out)
+      assert.matches("^lurcher: standard input:1: oops\n", ended.err)
+      assert.equal(1, ended.status)
+    end)
+
+    it("leaves standard input to a script from a file", function()
+      local ended = run({ "-e", "print(io.read('*l'))" }, { stdin = "a line\n" })
+      assert.equal("a line\n", ended.out)
+    end)
+
+    it("runs a file that the kernel starts by its first line", function()
+      local path = script("#!" .. process.lurcher .. "\nprint('started', ...)\nerror 'third line'")
+      assert(os.execute("chmod +x " .. path) == 0)
+      local ended = run({ "a" }, { command = path })
+      assert.equal("started\ta\n", ended.out)
+      assert.matches(path .. ":3: third line", ended.err, 1, true)
+      assert.equal(1, ended.status)
+    end)
+
+    it("takes what follows -- for the script, even with a dash", function()
+      local ended = run { "--", "-no-such-script" }
+      assert.equal("lurcher: cannot read -no-such-script: ENOENT: No such file or directory\n", ended.err)
+      assert.equal(2, ended.status)
+    end)
+
+    it("ends when every task has ended", function()
+      local ended = run { "-e", [[
+        local task = require "lurcher.task"
+        task.spawn(function() task.sleep(0.01) print "task" end)
+        print "body"
+      ]] }
+      assert.equal("body\ntask\n", ended.out)
+      assert.equal(0, ended.status)
+    end)
+  end)
+
+  describe("with wrong usage ends with 2 and", function()
+    for _, case in ipairs {
+      { {}, "no script: give a file, '-' for standard input, or -e 'code'" },
+      { { "--trce", "x.lua" }, "unknown option '--trce'; did you mean '--trace'?" },
+      { { "--lgo=info", "x.lua" }, "unknown option '--lgo'; did you mean '--log=LEVEL'?" },
+      { { "--max-time=3", "x.lua" }, "unknown option '--max-time'; lurcher --help shows all" },
+      { { "-x" }, "unknown option '-x'; lurcher --help shows all" },
+      { { "--log", "info", "x.lua" }, "option '--log' needs a value: --log=LEVEL" },
+      { { "--log=loud", "x.lua" }, "--log=loud: the levels are error, warn, info and debug" },
+      { { "--trace=yes", "x.lua" }, "option '--trace' takes no value" },
+      { { "--grace=soon", "x.lua" },
+        "--grace=soon: give a number of seconds from 0 to 86400, as in --grace=10" },
+      { { "--grace=-1", "x.lua" },
+        "--grace=-1: give a number of seconds from 0 to 86400, as in --grace=10" },
+      { { "-e" }, "option '-e' needs code: lurcher -e 'print(\"hello\")'" },
+      { { "/no/such/script.lua" }, "cannot read /no/such/script.lua: ENOENT: No such file or directory" },
+      { { "/" }, "cannot read /: EISDIR: Is a directory" },
+    } do
+      it("says: " .. case[2], function()
+        local ended = run(case[1])
+        assert.equal("lurcher: " .. case[2], ended.err:sub(1, #case[2] + 9))
+        assert.equal("", ended.out)
+        assert.equal(2, ended.status)
+      end)
+    end
+
+    it("says that a file may not be read", function()
+      local path = script "print 'read'"
+      assert(os.execute("chmod 0 " .. path) == 0)
+      local command = process.lurcher
+      local as_somebody = io.popen("id -u"):read("*n") == 0
+        and { "-u", "nobody", "--", command, path } or nil
+      local ended = as_somebody and run(as_somebody, { command = "runuser" }) or run { path }
+      assert.equal(("lurcher: cannot read %s: EACCES: Permission denied\n"):format(path), ended.err)
+      assert.equal(2, ended.status)
+    end)
+  end)
+
+  it("tells its version", function()
+    assert.same({ "lurcher " .. require "lurcher.native.version" .. "\n", 0 },
+      { run({ "--version" }).out, run({ "--version" }).status })
+  end)
+
+  it("explains itself on standard output", function()
+    local ended = run { "--help" }
+    for _, wanted in ipairs {
+      "usage: lurcher", "-e 'code'", "test", "--log=LEVEL", "--trace", "--grace=SECONDS", "examples:", "130",
+    } do
+      assert.truthy(ended.out:find(wanted, 1, true), wanted)
+    end
+    assert.equal("", ended.err)
+    assert.equal(0, ended.status)
+  end)
+
+  it("shows an example in its help that runs", function()
+    local s = slow_server()
+    local example = run({ "--help" }).out:match("\n(  #!/usr/bin/env lurcher\n.-)\nexit status")
+    example = example:gsub("\n  ", "\n")
+    local ended = run { script(example:sub(3)), s.url .. "/fast" }
+    assert.equal(s.url .. "/fast\t200\n", ended.out)
+  end)
+
+  describe("when the script fails", function()
+    it("ends with 1 and the line of a syntax error", function()
+      local path = script "local x = 1\nlocal y = = 2\n"
+      local ended = run { path }
+      assert.equal(("lurcher: %s:2: unexpected symbol near '='\n"):format(path), ended.err)
+      assert.equal(1, ended.status)
+    end)
+
+    it("shows the lines of the task that failed and of those it was part of", function()
+      local path = script [[
+local task = require "lurcher.task"
+local function inner()
+  task.sleep(0.001)
+  error "broken"
+end
+local function outer()
+  task.map({ 1 }, function() inner() return 1 end)
+  return 2
+end
+task.scope(function(scope)
+  scope:spawn(function() outer() return 1 end)
+end)
+print "not reached"]]
+      local ended = run { path }
+      assert.equal("", ended.out)
+      assert.equal(1, ended.status)
+      local heading = ("lurcher: %s:4: broken\nstack traceback:\n"):format(path)
+      assert.equal(heading, ended.err:sub(1, #heading))
+      for _, line in ipairs { 4, 7, 11, 10 } do
+        assert.truthy(ended.err:find((":%d: in "):format(line), 1, true)
+          or ended.err:find((":%d\n"):format(line), 1, true), "line " .. line .. " in " .. ended.err)
+      end
+      assert.falsy(ended.err:find("lurcher/", 1, true), ended.err)
+    end)
+
+    it("cancels the other tasks, which clean up", function()
+      local ended = run { "-e", [[
+        local task = require "lurcher.task"
+        task.spawn(function()
+          task.defer(function() print "cleaned up" end)
+          task.sleep(100)
+        end)
+        task.sleep(0.01)
+        error "broken"
+      ]] }
+      assert.equal("cleaned up\n", ended.out)
+      assert.matches("^lurcher: %(command line%):7: broken\n", ended.err)
+      assert.equal(1, ended.status)
+    end)
+
+    it("prints an error object as one line, then the traceback", function()
+      local ended = run { "-e", "assert(require('lurcher.http').get(..., { retry = false }))", "http://127.0.0.1:1/" }
+      assert.matches("^lurcher: GET http://127%.0%.0%.1:1/: connect: [^\n]*\nstack traceback:\n", ended.err)
+      assert.equal(1, ended.status)
+    end)
+
+    it("names what the tasks of a deadlock wait for", function()
+      local ended = run { "-e", "require('lurcher.task').event():wait()" }
+      assert.matches("^lurcher: deadlock: ", ended.err)
+      assert.matches("%(command line%):1", ended.err)
+      assert.equal(1, ended.status)
+    end)
+
+    it("says so when the script cancelled itself", function()
+      local ended = run { "-e", "local t = require('lurcher.task') t.current():cancel() t.sleep(1)" }
+      assert.matches("^lurcher: the script was cancelled", ended.err)
+      assert.equal(1, ended.status)
+    end)
+  end)
+
+  describe("os.exit", function()
+    for _, case in ipairs { { "7", 7 }, { "", 0 }, { "true", 0 }, { "false", 1 } } do
+      it(("ends with %d for os.exit(%s) and flushes"):format(case[2], case[1]), function()
+        local ended = run { "-e", ("io.write 'text' print() os.exit(%s)"):format(case[1]) }
+        assert.equal("text\n", ended.out)
+        assert.equal("", ended.err)
+        assert.equal(case[2], ended.status)
+      end)
+    end
+
+    it("works in any task", function()
+      local ended = run { "-e", [[
+        local task = require "lurcher.task"
+        task.spawn(function() task.sleep(0.001) print "leaving" os.exit(5) end)
+        task.sleep(100)
+      ]] }
+      assert.equal("leaving\n", ended.out)
+      assert.equal(5, ended.status)
+    end)
+  end)
+
+  describe("standard output", function()
+    it("may lose its reader: the script is cancelled, cleans up, and ends quietly", function()
+      local child = start { "-e", [[
+        local task = require "lurcher.task"
+        task.defer(function()
+          print "one more line" io.stdout:flush()
+          task.sleep(0.01)
+          io.stderr:write "cleaned up"
+        end)
+        while true do print "line" io.stdout:flush() task.sleep(0.001) end
+      ]] }
+      child:wait_for("line\n")
+      child:close("out")
+      local ended = child:wait()
+      assert.equal("cleaned up", ended.err)
+      assert.equal(13, ended.signal)
+    end)
+
+    it("may lose its reader while the script never waits", function()
+      for _, write in ipairs { "print(i)", "io.write(i, '\\n')" } do
+        local child = start { "-e", "for i = 1, 1e12 do " .. write .. " end" }
+        child:wait_for("1\n")
+        child:close("out")
+        local closed_at = task.now()
+        local ended = child:wait()
+        assert.equal("", ended.err)
+        assert.equal(13, ended.signal)
+        assert.is_true(task.now() - closed_at < 4)
+      end
+    end)
+
+    it("may be closed by a connection's peer, that is, not at all", function()
+      local s = serving.raw(function(conn) conn:read_request() conn:reset() end)
+      local ended = run { "-e", [[
+        local http = require "lurcher.http"
+        for _ = 1, 3 do
+          local res, err = http.post(..., { body = ("x"):rep(1e6), retry = false })
+          assert(not res and (err.kind == "closed" or err.kind == "connect"), tostring(err))
+        end
+        print "still here"
+      ]], s.url }
+      assert.equal("", ended.err)
+      assert.equal("still here\n", ended.out)
+      assert.equal(0, ended.status)
+    end)
+
+    it("that cannot be written is an error", function()
+      for _, code in ipairs { "print(1)", "io.write(1)", "print(1) os.exit(0)" } do
+        local ended = run({ "-e", code }, { stdout = "/dev/full" })
+        assert.equal("lurcher: cannot write to standard output: ENOSPC: No space left on device\n", ended.err)
+        assert.equal(1, ended.status)
+      end
+    end)
+
+    it("that cannot be written ends the script", function()
+      local ended = run({ "-e", "for _ = 1, 1e6 do print(1) end require('lurcher.task').sleep(1000)" },
+        { stdout = "/dev/full" })
+      assert.equal("lurcher: cannot write to standard output: ENOSPC: No space left on device\n", ended.err)
+      assert.equal(1, ended.status)
+    end)
+  end)
+
+  describe("at a signal", function()
+    for _, case in ipairs { { "INT", 130 }, { "TERM", 143 } } do
+      it(("SIG%s cancels 1,000 requests, cleans up and ends with %d"):format(unpack(case)), function()
+        local child, at = start_fan_out()
+        child:kill(case[1])
+        local ended = child:wait()
+        assert.is_true(task.now() - at < 5)
+        assert.equal("main cleaned up, other tasks: 1000\n", ended.out)
+        assert.equal("", ended.err)
+        assert.equal(case[2], ended.status)
+        end)
+    end
+
+    it("ends within 5 seconds although clean-up wants longer, and says so", function()
+      local child = start { "-e", [[
+        local task = require "lurcher.task"
+        task.defer(function() print "outer" task.sleep(100) print "too late" end)
+        task.spawn(function()
+          task.defer(function() print "inner" task.sleep(100) print "too late" end)
+          task.sleep(100)
+        end)
+        task.yield()
+        io.stderr:write "ready"
+        task.sleep(100)
+      ]] }
+      child:wait_for("ready", "err")
+      local at = task.now()
+      child:kill("TERM")
+      local ended = child:wait()
+      assert.is_true(task.now() - at < 8) -- 5, and what a slow machine adds
+      assert.matches("outer\n", ended.out)
+      assert.matches("inner\n", ended.out)
+      assert.falsy(ended.out:find("too late", 1, true))
+      assert.matches("clean%-up took longer than", ended.err)
+      assert.equal(143, ended.status)
+    end)
+
+    it("ends a script that never waits after 5 seconds", function()
+      local child = start { "-e", "io.stderr:write 'ready\\n' while true do end" }
+      child:wait_for("ready\n", "err")
+      child:kill("INT")
+      local ended = child:wait()
+      assert.equal("ready\nlurcher: the script did not end within 5 seconds of being cancelled\n", ended.err)
+      assert.equal(130, ended.status)
+    end)
+
+    for _, case in ipairs { { "INT", "INT", 130 }, { "TERM", "INT", 130 }, { "INT", "TERM", 143 } } do
+      it(("ends at once at SIG%s after SIG%s, with %d"):format(case[2], case[1], case[3]), function()
+        local child = start { "-e", [[
+          local task = require "lurcher.task"
+          task.defer(function()
+            io.stderr:write "cleaning up"
+            task.sleep(100)
+          end)
+          io.stderr:write "ready"
+          task.sleep(100)
+        ]] }
+        child:wait_for("ready", "err")
+        child:kill(case[1])
+        child:wait_for("cleaning up", "err")
+        local at = task.now()
+        child:kill(case[2])
+        local ended = child:wait()
+        assert.is_true(task.now() - at < 4)
+        assert.equal(case[3], ended.status)
+      end)
+    end
+
+    it("cancels specs as well", function()
+      local path = script [[
+        it("waits", function()
+          io.stderr:write "ready"
+          require("lurcher.task").sleep(100)
+        end)
+      ]]
+      local child = start { "test", path }
+      child:wait_for("ready", "err")
+      child:kill("TERM")
+      assert.equal(143, child:wait().status)
+    end)
+  end)
+
+  describe("--grace", function()
+    it("lets running requests end, and starts no more", function()
+      local go = task.event()
+      local asked = {}
+      local s = serving.start(function(req)
+        asked[#asked + 1] = req.path
+        go:wait()
+        return { body = "answer" }
+      end)
+      local child = start { "--grace=60", "-e", [[
+        local http = require "lurcher.http"
+        local url = ...
+        local res = assert(http.get(url .. "/first"))
+        print(res.body)
+        local none, err = http.get(url .. "/second")
+        print(none, err.kind, err)
+        print(select(2, pcall(require("lurcher.task").sleep, 0.001)))
+      ]], s.url }
+      eventually(function() return #asked == 1 end)
+      child:kill("TERM")
+      -- It must have got the signal before the answer. The kernel shows when none is pending any more.
+      eventually(function()
+        local status = io.open("/proc/" .. child.pid .. "/status"):read("*a")
+        return status:match("SigPnd:%s*0+\n") and status:match("ShdPnd:%s*0+\n")
+      end)
+      go:set()
+      local ended = child:wait()
+      assert.matches("^answer\nnil\tcanceled\t", ended.out)
+      assert.matches("no more requests are started", ended.out)
+      assert.same({ "/first" }, asked)
+      assert.equal("", ended.err)
+      assert.equal(143, ended.status)
+    end)
+
+    it("ends requests that wait for a slot", function()
+      local s, count = slow_server()
+      local child = start { "--grace=60", "-e", [[
+        local http, task = require "lurcher.http", require "lurcher.task"
+        local url = ...
+        local api = http.client { base_url = url, limits = { per_origin = 1 } }
+        local first = task.spawn(function() return api:get "1" end)
+        task.spawn(function()
+          local _, err = api:get "2"
+          print(err.kind)
+          first:cancel()
+        end)
+      ]], s.url }
+      eventually(function() return count() == 1 end)
+      child:kill("TERM")
+      local ended = child:wait()
+      assert.equal("canceled\n", ended.out)
+      assert.equal(143, ended.status)
+    end)
+
+    it("cancels what still runs when it is over", function()
+      local child = start_fan_out "--grace=0.2"
+      child:kill("TERM")
+      local ended = child:wait()
+      assert.equal("main cleaned up, other tasks: 1000\n", ended.out)
+      assert.equal(143, ended.status)
+    end)
+
+    it("does not concern SIGINT", function()
+      local child, at = start_fan_out "--grace=60"
+      child:kill("INT")
+      local ended = child:wait()
+      assert.is_true(task.now() - at < 5)
+      assert.equal(130, ended.status)
+    end)
+  end)
+
+  describe("--trace", function()
+    it("shows each attempt with its times on standard error, without secrets", function()
+      local s = serving.start(function(req)
+        if req.path == "/" then return { status = 302, headers = { Location = "/there?token=abc" } } end
+        return { body = "body" }
+      end)
+      local with_user = s.url:gsub("//", "//user:secret@")
+      local ended = run { "--trace", "-e", [[
+        local http = require "lurcher.http"
+        print(assert(http.get(...)).body)
+        http.post("http://127.0.0.1:1/", { body = "x", retry = false })
+      ]], with_user .. "/" }
+      assert.equal("body\n", ended.out)
+      local lines = {}
+      for line in ended.err:gmatch("[^\n]+") do lines[#lines + 1] = line end
+      assert.equal(3, #lines)
+      local times = " attempt=1 queue=T dns=T connect=T tls=T first_byte=T body=T"
+      times = times:gsub("T", "[%%d.]+ms")
+      assert.matches("^lurcher: GET http://[^ ]*127%.0%.0%.1:%d+/ 302" .. times, lines[1])
+      assert.matches("^lurcher: GET http://[^ ]*/there%?token=[^ ]+ 200" .. times, lines[2])
+      assert.matches("reused$", lines[2])
+      assert.matches("^lurcher: POST http://127%.0%.0%.1:1/ connect[%w/]* attempt=1 queue=", lines[3])
+      assert.falsy(ended.err:find("secret", 1, true))
+      assert.falsy(ended.err:find("abc", 1, true))
+    end)
+  end)
+
+  describe("--log", function()
+    local code = [[
+      local log = require "lurcher.log"
+      log.error("e") log.warn("w") log.info("i") log.debug("d")
+    ]]
+
+    local function levels(...)
+      local ended = run { ... }
+      assert.equal("", ended.out)
+      local found = {}
+      for level in ended.err:gmatch("Z (%u+)") do found[#found + 1] = level end
+      return table.concat(found, " ")
+    end
+
+    it("shows errors and warnings unless told otherwise", function()
+      assert.equal("ERROR WARN", levels("-e", code))
+    end)
+
+    it("sets the most talkative level", function()
+      assert.equal("ERROR", levels("--log=error", "-e", code))
+      assert.equal("ERROR WARN INFO", levels("--log=info", "-e", code))
+      assert.equal("ERROR WARN INFO DEBUG", levels("--log=debug", "-e", code))
+    end)
+  end)
+
+  describe("test", function()
+    it("runs specs and ends with 0 when all pass", function()
+      local ended = run { "test", script "it('passes', function() assert.equal(1, 1) end)" }
+      assert.matches("1 success / 0 failures", ended.out)
+      assert.equal(0, ended.status)
+    end)
+
+    it("ends with 1 when one fails", function()
+      local ended = run { "test", script "it('fails', function() assert.equal(1, 2) end)" }
+      assert.matches("0 successes / 1 failure", ended.out)
+      assert.equal(1, ended.status)
+    end)
+  end)
+end)
