@@ -3,6 +3,7 @@
 #include "net/transfer.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,24 +60,33 @@ static int set_timer(CURLM *multi, long ms, void *user)
 
 /* ---- sockets ---- */
 
-static watcher *watcher_of(const engine *e, CURL *easy)
+static int local_port(int fd)
 {
-  curl_socket_t fd = CURL_SOCKET_BAD;
-  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-  return watcher_find(&e->network->watchers, fd);
+  struct sockaddr_storage address = {0};
+  socklen_t size = sizeof address;
+  getsockname(fd, (struct sockaddr *)&address, &size);
+  if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
+  if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  return 0;
 }
 
-void engine_allow_idle_input(engine *e, CURL *easy)
+void engine_allow_idle_input(engine *e, int port)
 {
-  watcher *w = watcher_of(e, easy);
-  if (w) w->may_talk = true;
+  watcher_table *table = &e->network->watchers;
+  for (size_t fd = 0; fd < table->capacity; fd++) {
+    watcher *w = table->by_fd[fd];
+    if (w && w->engine == e && local_port(w->fd) == port) w->may_talk = true;
+  }
 }
 
+/* Its connection has input that libcurl leaves in the socket on purpose. libcurl 7.88 does not tell a running
+ * transfer's socket, but its port. */
 static bool has_paused_transfer(const watcher *w)
 {
+  int port = local_port(w->fd);
   for (pool *p = w->engine->network->pools; p; p = p->next)
     for (transfer *t = p->running; t; t = t->next)
-      if (t->engine == w->engine && t->paused && watcher_of(t->engine, t->easy) == w) return true;
+      if (t->engine == w->engine && t->paused && t->local_port == port) return true;
   return false;
 }
 
