@@ -1,3 +1,4 @@
+local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local server = require "lurcher.server"
@@ -136,6 +137,44 @@ describe("a streamed response", function()
     assert.are.equal("there", res:read_all())
     assert.are.equal(2, res.attempts)
     assert.are.equal(1, #res.history)
+  end)
+
+  describe("saved to a file", function()
+    local directory
+
+    before_each(function()
+      directory = os.tmpname()
+      os.remove(directory)
+      assert(fs.mkdir(directory))
+    end)
+    after_each(function() assert(fs.remove(directory, { recursive = true })) end)
+
+    it("arrives whole, streamed or not", function()
+      local body = ("0123456789"):rep(30000)
+      local path = directory .. "/body"
+      assert.are.equal(#body, stream(body):save(path))
+      assert.are.equal(body, assert(fs.read(path)))
+      assert.are.equal(#body, assert(http.get(site.url)):save(path))
+    end)
+
+    it("leaves nothing behind when it is cut", function()
+      local bad = assert(server.raw(function(conn)
+        conn:read_request()
+        conn:write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+      end))
+      local res = assert(http.get(bad.url, { stream = true }))
+      local saved, err = res:save(directory .. "/body")
+      assert.is_nil(saved)
+      assert.are.equal("truncated", err.kind)
+      assert.are.same({}, fs.list(directory))
+      bad:stop()
+    end)
+
+    it("is an error of kind file when it cannot be written", function()
+      local saved, err = stream("x"):save(directory .. "/missing/body")
+      assert.is_nil(saved)
+      assert.are.equal("file", err.kind)
+    end)
   end)
 
   it("is closed once, twice, and read no more", function()

@@ -94,7 +94,7 @@ end
 -- would take the error's text for data.
 local function expected(its_request, res)
   local wanted = its_request.options and its_request.options.expect
-  if its_request.stream then return stream.expect(res, wanted) end
+  if rawget(res, "stream") then return stream.expect(res, wanted) end
   if wanted then return res:expect(wanted) end
   return res
 end
@@ -134,14 +134,35 @@ local function check_self(self, what)
   if not client.is(self) then errors.raise(("call it with a colon: client:%s(…)"):format(what)) end
 end
 
-for _, method in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" } do
-  local name = method:lower()
-  local what = "client:" .. name
-  Client[name] = function(self, url, opts)
+client.verbs = { "get", "head", "post", "put", "patch", "delete", "options" }
+
+---The function(client, url, opts) that sends requests of one method.
+---@param name string
+---@param what string for messages: "client:get"
+---@return function
+function client.verb(name, what)
+  local method = name:upper()
+  return function(self, url, opts)
     if getmetatable(self) ~= Client then check_self(self, name) end
     if opts == nil then return plain(self, method, url) end
     return call(self, method, url, opts, what)
   end
+end
+
+for _, name in ipairs(client.verbs) do Client[name] = client.verb(name, "client:" .. name) end
+
+---Sends a request of any method.
+---@param self lurcher.Client
+---@param method string
+---@param url string
+---@param opts? table
+---@param what string for messages
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function client.request(self, method, url, opts, what)
+  method = request.method(method)
+  if opts == nil then return plain(self, method, url) end
+  return call(self, method, url, opts, what)
 end
 
 ---@param method string
@@ -151,9 +172,7 @@ end
 ---@return lurcher.Error? err
 function Client:request(method, url, opts)
   check_self(self, "request")
-  method = request.method(method)
-  if opts == nil then return plain(self, method, url) end
-  return call(self, method, url, opts, "client:request")
+  return client.request(self, method, url, opts, "client:request")
 end
 
 ---Returns when the headers are there. With `fn`: calls fn(res), closes the response however fn ends, and
@@ -192,7 +211,5 @@ end
 function Client:__tostring()
   return "lurcher.Client" .. (self.base_url and " of " .. require("lurcher.redact").url(self.base_url) or "")
 end
-
-client.metatable = Client
 
 return client

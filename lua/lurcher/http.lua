@@ -20,8 +20,8 @@ local function default_client()
   return default
 end
 
-for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
-  local verb = client.metatable[name]
+for _, name in ipairs(client.verbs) do
+  local verb = client.verb(name, "http." .. name)
   http[name] = function(url, opts)
     return verb(default or default_client(), url, opts)
   end
@@ -33,7 +33,7 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function http.request(method, url, opts)
-  return default_client():request(method, url, opts)
+  return client.request(default or default_client(), method, url, opts, "http.request")
 end
 
 ---Marks a string so that it never prints, logs or records: tostring gives "***".

@@ -100,7 +100,12 @@ local SHARED = {
 }
 
 local CLIENT_ONLY = {
-  base_url = "string|false", limits = "table", cookies = "boolean", middleware = function_list,
+  base_url = function(value)
+    if value == false then return nil end
+    if type(value) == "string" and value:lower():find("^https?://[^/?#]") then return nil end
+    return "an absolute http or https URL"
+  end,
+  limits = "table", cookies = "boolean", middleware = function_list,
   hooks = "table",
 }
 

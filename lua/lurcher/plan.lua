@@ -116,7 +116,8 @@ end
 local function set_profile(self, merged, raw_target)
   local verify
   self.profile, self.total, verify = new_profile(merged, raw_target)
-  if not verify then
+  if not verify and not self.said.unverified then
+    self.said.unverified = true
     require("lurcher.log").warn("TLS certificates are not verified (tls.verify=false)")
   end
 end
@@ -142,7 +143,7 @@ end
 ---@param merged table
 ---@return table
 function plan.new(merged)
-  local self = { options = merged }
+  local self = { options = merged, said = {} }
   self.__index = self -- it is the metatable of the plans that inherit from it
   set_headers(self, merged)
   set_profile(self, merged)

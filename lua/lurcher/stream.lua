@@ -134,6 +134,45 @@ function methods:ndjson()
   end
 end
 
+-- Writes what is left of the body; nil and an error when either end fails.
+local function copy_to(self, out)
+  local total = 0
+  local bytes, err = self.body, nil
+  if not bytes then bytes, err = piece(self, "read") end
+  while bytes do
+    local ok
+    ok, err = out:write(bytes)
+    if not ok then return nil, err end
+    total = total + #bytes
+    if self.body then break end
+    bytes, err = piece(self, "read")
+  end
+  if err then return nil, err end
+  return total
+end
+
+---Writes the body, or what is left of it, to a file; it appears when it is complete.
+---@param path string
+---@param opts? table none so far
+---@return integer? bytes
+---@return lurcher.Error? err
+function methods:save(path, opts)
+  check.argument(path, "string", 1, "res:save")
+  check.options(opts, {}, "res:save")
+  local out, err = require("lurcher.fs").writer(path, { atomic = true })
+  if not out then return nil, err end
+  local total
+  total, err = copy_to(self, out)
+  if not total then
+    out:discard()
+    return nil, err
+  end
+  local ok
+  ok, err = out:close()
+  if not ok then return nil, err end
+  return total
+end
+
 -- The start of an error's body, for its message; a fault in it does not matter.
 local function read_excerpt(self)
   local parts, size = {}, 0
