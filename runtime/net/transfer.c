@@ -43,7 +43,7 @@ static void free_really(transfer *t)
   buffer_free(&t->address_text);
   url_free(&t->target);
   head_free(&t->head);
-  buffer_free(&t->body);
+  byte_queue_free(&t->body);
   free(t);
 }
 
@@ -61,14 +61,14 @@ void transfer_free_spares(transfer *first)
  * redirects are never its own. */
 static void recycle(transfer *t, profile *p)
 {
-  buffer target = t->target.text, block = t->head.block, body = t->body;
+  buffer target = t->target.text, block = t->head.block, body = t->body.all;
   if (body.capacity > KEPT_BODY) buffer_free(&body);
   memset(t, 0, offsetof(transfer, remote_address));
   t->remote_address[0] = t->hint[0] = 0;
   target.length = block.length = body.length = 0;
   t->target.text = target;
   t->head.block = block;
-  t->body = body;
+  t->body.all = body;
   t->next = p->spares;
   p->spares = t;
   p->spare_count++;
@@ -101,7 +101,7 @@ void transfer_free(transfer *t)
   operation_reset(&t->op);
   if (t->failure != &out_of_memory) free(t->failure);
   decoder_free(t->decoder);
-  buffer_free(&t->raw);
+  byte_queue_free(&t->raw);
   free(t->upload_copy);
   profile *options = t->profile;
   pool *p = t->pool;

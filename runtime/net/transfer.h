@@ -9,7 +9,7 @@
 #ifndef LURCHER_NET_TRANSFER_H
 #define LURCHER_NET_TRANSFER_H
 
-#include "core/buffer.h"
+#include "core/byte_queue.h"
 #include "core/error.h"
 #include "core/operation.h"
 #include "net/decode.h"
@@ -63,10 +63,8 @@ struct transfer {
   head head;
   bool has_body;
   decoder *decoder;
-  buffer raw; /* streaming: received, not yet decoded; raw_taken bytes of it are done with */
-  size_t raw_taken;
-  buffer body; /* decoded; for a stream what was not taken yet starts at body_taken */
-  size_t body_taken;
+  byte_queue raw;  /* streaming: received, not yet decoded */
+  byte_queue body; /* decoded; for a stream what was not taken yet */
   uint64_t bytes_received, bytes_sent;
   transfer_times times;
   bool reused;
@@ -102,9 +100,6 @@ typedef enum { TRANSFER_BYTES, TRANSFER_MORE_TO_COME, TRANSFER_COMPLETE, TRANSFE
  * be). After the end there may be fewer, beside TRANSFER_COMPLETE or TRANSFER_FAILED. Not from a libcurl
  * callback. */
 transfer_supply transfer_available(transfer *t, size_t wanted);
-
-/* Marks bytes of the body as taken, and lets the peer send more when enough were. */
-void transfer_take(transfer *t, size_t length);
 
 /* ---- for pool.c, engine.c and profile.c ---- */
 

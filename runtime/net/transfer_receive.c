@@ -101,14 +101,14 @@ static bool on_decoded(void *user, const char *bytes, size_t length, error *e)
 {
   transfer *t = user;
   size_t most = t->streaming ? MOST_PER_STEP : t->profile->max_body;
-  size_t present = t->body.length - t->body_taken;
+  size_t present = byte_queue_length(&t->body);
   if (length > most || present > most - length) {
     error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
     e->limit = (double)most;
     e->observed = (double)present + (double)length;
     return false;
   }
-  if (buffer_append(&t->body, bytes, length)) return true;
+  if (byte_queue_append(&t->body, bytes, length)) return true;
   error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
   return false;
 }
@@ -121,7 +121,7 @@ static bool begin_body(transfer *t, error *e)
   size_t length;
   t->has_body = true;
   if (t->head.content_length > 0 && t->head.content_length <= BODY_GUESS && !t->streaming)
-    buffer_reserve(&t->body, (size_t)t->head.content_length);
+    buffer_reserve(&t->body.all, (size_t)t->head.content_length);
   if (!t->profile->decompress) return true;
   if (!head_find(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &value, &length))
     return true;
@@ -140,17 +140,14 @@ static bool receive(transfer *t, const char *bytes, size_t length, error *e)
   if (!t->has_body && !begin_body(t, e)) return false;
   t->bytes_received += length;
   if (t->streaming) {
-    if (buffer_append(t->decoder ? &t->raw : &t->body, bytes, length)) return true;
+    if (byte_queue_append(t->decoder ? &t->raw : &t->body, bytes, length)) return true;
     error_set(e, ERROR_limit, "read", "out of memory");
     return false;
   }
   return t->decoder ? decoder_write(t->decoder, bytes, length, e) : on_decoded(t, bytes, length, e);
 }
 
-static size_t stored(const transfer *t)
-{
-  return t->raw.length - t->raw_taken + t->body.length - t->body_taken;
-}
+static size_t stored(const transfer *t) { return byte_queue_length(&t->raw) + byte_queue_length(&t->body); }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
@@ -192,23 +189,15 @@ void transfer_check_complete(transfer *t)
 
 /* ---- streams ---- */
 
-static void drop_taken(buffer *b, size_t *taken)
-{
-  if (*taken < b->length && *taken < STREAM_LOW) return;
-  memmove(b->bytes, b->bytes + *taken, b->length - *taken);
-  b->length -= *taken;
-  *taken = 0;
-}
-
 /* Decodes received bytes until `wanted` are there or none are left. */
 static bool decode_some(transfer *t, size_t wanted, error *e)
 {
-  while (t->body.length - t->body_taken < wanted && t->raw_taken < t->raw.length) {
-    size_t left = t->raw.length - t->raw_taken, step = left < DECODE_STEP ? left : DECODE_STEP;
-    if (!decoder_write(t->decoder, t->raw.bytes + t->raw_taken, step, e)) return false;
-    t->raw_taken += step;
+  size_t left;
+  while (byte_queue_length(&t->body) < wanted && (left = byte_queue_length(&t->raw))) {
+    size_t step = left < DECODE_STEP ? left : DECODE_STEP;
+    if (!decoder_write(t->decoder, byte_queue_front(&t->raw), step, e)) return false;
+    byte_queue_take(&t->raw, step);
   }
-  drop_taken(&t->raw, &t->raw_taken);
   return true;
 }
 
@@ -240,19 +229,10 @@ transfer_supply transfer_available(transfer *t, size_t wanted)
     finish_decoding(t);
   }
   if (t->state == TRANSFER_RUNNING) let_continue(t);
-  if (t->body.length - t->body_taken >= wanted) return TRANSFER_BYTES;
+  if (byte_queue_length(&t->body) >= wanted) return TRANSFER_BYTES;
   if (t->state != TRANSFER_ENDED) return TRANSFER_MORE_TO_COME;
   finish_decoding(t);
   return t->failure ? TRANSFER_FAILED : TRANSFER_COMPLETE;
-}
-
-void transfer_take(transfer *t, size_t length)
-{
-  t->body_taken += length;
-  if (t->body_taken == t->body.length)
-    t->body_taken = t->body.length = 0;
-  else
-    drop_taken(&t->body, &t->body_taken);
 }
 
 /* ---- wiring ---- */

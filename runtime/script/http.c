@@ -255,7 +255,7 @@ static int perform_results(lua_State *L, operation *op)
     count = push_failure(L, t);
   } else {
     lua_pushnumber(L, t->head.status);
-    lua_pushlstring(L, t->body.length ? t->body.bytes : "", t->body.length);
+    lua_pushlstring(L, t->body.all.length ? t->body.all.bytes : "", t->body.all.length);
     push_head(L, t);
     push_outcome(L, t);
   }

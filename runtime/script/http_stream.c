@@ -77,12 +77,10 @@ static int push_end(lua_State *L, transfer *t)
   return 1;
 }
 
-static size_t available(const transfer *t) { return t->body.length - t->body_taken; }
-
 static int push_taken(lua_State *L, transfer *t, size_t length, size_t skip)
 {
-  lua_pushlstring(L, t->body.bytes + t->body_taken, length);
-  transfer_take(t, length + skip);
+  lua_pushlstring(L, byte_queue_front(&t->body), length);
+  byte_queue_take(&t->body, length + skip);
   return 1;
 }
 
@@ -94,7 +92,7 @@ static int read_some(lua_State *L)
   luaL_argcheck(L, most >= 1, 2, "must be at least 1");
   transfer_supply supply = transfer_available(t, 1);
   if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
-  size_t length = available(t);
+  size_t length = byte_queue_length(&t->body);
   if (!length) return push_end(L, t);
   return push_taken(L, t, (double)length > most ? (size_t)most : length, 0);
 }
@@ -117,8 +115,8 @@ static int read_line(lua_State *L)
   size_t searched = 0;
   for (;;) {
     transfer_supply supply = transfer_available(t, searched + 1);
-    size_t length = available(t);
-    const char *bytes = t->body.bytes + t->body_taken;
+    size_t length = byte_queue_length(&t->body);
+    const char *bytes = byte_queue_front(&t->body);
     const char *end = length > searched ? memchr(bytes + searched, '\n', length - searched) : NULL;
     size_t line = end ? (size_t)(end - bytes) : length;
     if (end && line > 0 && bytes[line - 1] == '\r') line--;
