@@ -3,7 +3,6 @@
 #include "net/transfer.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,34 +59,14 @@ static int set_timer(CURLM *multi, long ms, void *user)
 
 /* ---- sockets ---- */
 
-static int local_port(int fd)
+/* libcurl wants nothing of a socket any more: because the response on it is over, or because its reader is
+ * slow. An HTTP/2 connection may bring something at any time. */
+static bool is_over(CURL *easy)
 {
-  struct sockaddr_storage address = {0};
-  socklen_t size = sizeof address;
-  getsockname(fd, (struct sockaddr *)&address, &size);
-  if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
-  if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return 0;
-}
-
-void engine_allow_idle_input(engine *e, int port)
-{
-  watcher_table *table = &e->network->watchers;
-  for (size_t fd = 0; fd < table->capacity; fd++) {
-    watcher *w = table->by_fd[fd];
-    if (w && w->engine == e && local_port(w->fd) == port) w->may_talk = true;
-  }
-}
-
-/* Its connection has input that libcurl leaves in the socket on purpose. libcurl 7.88 does not tell a running
- * transfer's socket, but its port. */
-static bool has_paused_transfer(const watcher *w)
-{
-  int port = local_port(w->fd);
-  for (pool *p = w->engine->network->pools; p; p = p->next)
-    for (transfer *t = p->running; t; t = t->next)
-      if (t->engine == w->engine && t->paused && t->local_port == port) return true;
-  return false;
+  char *owner = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+  const transfer *t = (const transfer *)owner;
+  return t && t->head.complete && !t->paused && t->head.version != 20;
 }
 
 /* Input on a connection that no transfer reads from: the peer closed it, or sends what nobody asked for.
@@ -99,7 +78,7 @@ static void on_idle_input(watcher *w)
   int most = 64;
   uv_poll_stop(&w->poll);
   w->armed = 0;
-  if (w->may_talk || has_paused_transfer(w)) return;
+  if (!w->idle) return;
   while (most-- && recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
   }
   shutdown(w->fd, SHUT_RDWR);
@@ -137,21 +116,23 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
 {
   engine *e = user;
   watcher_table *watchers = &e->network->watchers;
-  (void)easy;
   (void)unused;
   if (what == CURL_POLL_REMOVE) {
     watcher *w = watcher_find(watchers, fd);
     if (!w) return 0;
     /* Not a connection of ours (the resolver's socket pair): libcurl closes it next without telling. */
-    if (!w->lasting)
+    if (!w->lasting) {
       watcher_close(watchers, fd);
-    else
-      w->wanted = 0;
+      return 0;
+    }
+    w->wanted = 0;
+    w->idle = is_over(easy);
     return 0;
   }
   watcher *w = watcher_open(watchers, e->network->loop->uv, fd);
   if (!w) return -1;
   w->engine = e;
+  w->idle = false;
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
   watcher_want(w, events, on_socket_event);
   return 0;

@@ -68,7 +68,7 @@ struct transfer {
   uint64_t bytes_received, bytes_sent;
   transfer_times times;
   bool reused;
-  int remote_port, local_port;
+  int remote_port;
 
   /* Below: not cleared when a transfer is used again. */
   char remote_address[TRANSFER_ADDRESS_SIZE];

@@ -51,7 +51,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   memcpy(t->remote_address, address, length);
   t->remote_address[length] = 0;
   t->remote_port = port;
-  t->local_port = local_port;
+  (void)local_port;
   if (!pool_origin_is_known(t->origin)) pool_origin_known(t->pool, t, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
 }
@@ -68,9 +68,6 @@ static bool begin_http2(transfer *t)
     return false;
   }
   pool_origin_known(t->pool, t, true);
-  long connects = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-  if (connects) engine_allow_idle_input(t->engine, t->local_port);
   return true;
 }
 
