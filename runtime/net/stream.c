@@ -12,6 +12,9 @@
 /* Input is gathered up to this mark before the socket is left alone. */
 static const size_t INPUT_MARK = 65536;
 
+/* Idle connections keep an input buffer of this size at most. */
+static const size_t SMALL_BUFFER = 512;
+
 /* How long a closed connection swallows what the peer still sends. Closing a socket with unread input makes
  * the kernel send RST, which destroys what was sent but not read yet. */
 static const uint64_t LINGER = 2000 * MILLISECOND;
@@ -203,6 +206,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (events & UV_READABLE && !s->ended) receive(s);
   }
   settle(s);
+  loop_checkpoint(s->group->loop);
 }
 
 static void arm(stream *s)
@@ -342,8 +346,8 @@ void stream_consume(stream *s, size_t length)
   s->taken += length;
   s->scanned = 0;
   if (input_left(s) == 0) {
-    buffer_free(&s->input); /* idle connections hold no memory for input */
-    s->taken = 0;
+    s->input.length = s->taken = 0;
+    if (s->input.capacity > SMALL_BUFFER) buffer_free(&s->input);
   }
   if (s->closing) return;
   if (s->tls && !s->failed && !s->ended) decrypt(s);

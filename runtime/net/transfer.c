@@ -217,7 +217,8 @@ static void on_clock(timer *clock)
 
 void transfer_start(transfer *t)
 {
-  t->times.queued = now_of(t);
+  /* The script may have computed for long since the loop last looked at the clock. */
+  t->times.queued = loop_update_now(t->network->loop);
   t->head.limit = t->profile->max_headers;
   t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);
@@ -332,6 +333,12 @@ void transfer_run(transfer *t, CURLSH *share)
   t->state = TRANSFER_RUNNING;
   t->times.dispatched = t->active_at = now;
   if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
+  if (share && t->easy && t->easy_ran_alone) {
+    /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */
+    curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+  }
+  t->easy_ran_alone = !share;
   if (!prepare_easy(t) || !set_request(t)) {
     transfer_fail_memory(t); /* unless a failure is set */
     return;

@@ -79,6 +79,7 @@ struct transfer {
   size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
   const engine *easy_engine;  /* what was set on it last; only compared */
   const struct curl_slist *easy_lines;
+  bool easy_ran_alone; /* without a share */
 };
 
 /* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */

@@ -76,22 +76,23 @@ function throughput.level(bench, section, title, url, level, rows)
   local seconds = bench.options.quick and 1 or 3
   local runs = {}
   for round = 1, bench.rounds() do
-    local base
+    local base, base_cpu
     for _, row in ipairs(rows) do
       bench.progress("%s: %d in flight, round %d, %s", section, level, round, row.name)
       local total = total_of(row, level, seconds)
       local run = bench.run(row.command(url, total, level))
       if row.result then row.result(run) end
-      if row.name == "ceiling" then base = run.rps end
-      run.ratio = base and run.rps and run.rps / base
       run.cpu_us = run.requests and run.cpu_s and run.cpu_s / run.requests * 1e6
+      if row.name == "ceiling" then base, base_cpu = run.rps, run.cpu_us end
+      run.ratio = base and run.rps and run.rps / base
+      run.cpu_ratio = base_cpu and run.cpu_us and run.cpu_us / base_cpu
       runs[row] = runs[row] or {}
       table.insert(runs[row], run)
     end
   end
   local report = {}
   for i, row in ipairs(rows) do
-    local result = bench.medians(runs[row], { "rps", "cpu_us", "rss_mb", "ratio" })
+    local result = bench.medians(runs[row], { "rps", "cpu_us", "rss_mb", "ratio", "cpu_ratio" })
     result.name, result.in_flight, result.failed = row.title or row.name, level, 0
     for _, run in ipairs(runs[row]) do
       result.failed = result.failed + (run.failed or 0)
@@ -101,7 +102,8 @@ function throughput.level(bench, section, title, url, level, rows)
   end
   bench.report(section, ("%s, %d in flight"):format(title, level), {
     { "client", "name", "%s" }, { "requests/s", "rps", "%.0f" }, { "of ceiling", "ratio", "%.2f" },
-    { "µs CPU/request", "cpu_us", "%.1f" }, { "peak MB", "rss_mb", "%.1f" }, { "failed", "failed", "%d" },
+    { "µs CPU/request", "cpu_us", "%.1f" }, { "of ceiling's", "cpu_ratio", "%.2f" },
+    { "peak MB", "rss_mb", "%.1f" }, { "failed", "failed", "%d" },
   }, report)
 end
 

@@ -151,6 +151,7 @@ local LOCATIONS = [[
     location /connection {
       return 200 '{"number":$connection,"requests":$connection_requests,"protocol":"$server_protocol"}';
     }
+    location /large { root @DIR@/www; gzip off; }
     location / { root @DIR@/www; }
 ]]
 
