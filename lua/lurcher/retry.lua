@@ -49,8 +49,9 @@ end
 
 ---True when trying again is safe and may help: `err.retryable`.
 function retry.is_retryable(request, err)
-  if err.retry_safe then return true end
-  return PASSING[err.kind] and not OWN_LIMITS[err.phase] and repeatable(request) or false
+  if err.kind == "timeout" and OWN_LIMITS[err.phase] then return false end
+  if not PASSING[err.kind] and not (err.kind == "protocol" and err.retry_safe) then return false end
+  return err.retry_safe or repeatable(request)
 end
 
 -- Seconds a response asks to wait, or nil.

@@ -71,7 +71,9 @@ static const char *tls_reason(const transfer *t, CURLcode code)
 {
   long result = X509_V_OK;
   if (t->easy_in_engine) curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-  if (code == CURLE_PEER_FAILED_VERIFICATION && result != X509_V_OK) {
+  /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
+  bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
+  if (code == CURLE_PEER_FAILED_VERIFICATION && checked) {
     switch (result) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
