@@ -331,8 +331,7 @@ end)
 
 describe("an encoded body that does not decode is of kind 'decode':", function()
   rows {
-    { "not gzip at all", "decode", "read", with_length("hello world", "Content-Encoding: gzip\r\n"),
-      },
+    { "not gzip at all", "decode", "read", with_length("hello world", "Content-Encoding: gzip\r\n") },
     { "six codings in turn", "decode", "read",
       with_length("hello", "Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip\r\n") },
     { "a coding that nobody knows", "decode", "read", with_length("hello", "Content-Encoding: rot13\r\n") },
@@ -355,8 +354,10 @@ end)
 
 describe("silence is of kind 'timeout':", function()
   rows {
-    { "no byte of a response", "timeout", "read", "", finish = keep_open, opts = { timeout = { read = 0.1 } } },
-    { "half a head", "timeout", "read", HEAD .. "X: ", finish = keep_open, opts = { timeout = { read = 0.1 } } },
+    { "no byte of a response", "timeout", "read", "", finish = keep_open,
+      opts = { timeout = { read = 0.1 } } },
+    { "half a head", "timeout", "read", HEAD .. "X: ", finish = keep_open,
+      opts = { timeout = { read = 0.1 } } },
     { "half a body", "timeout", "read", HEAD .. "Content-Length: 10\r\n\r\nhello", finish = keep_open,
       opts = { timeout = { read = 0.1 } } },
     { "longer than total", "timeout", "total", HEAD, finish = keep_open, opts = { timeout = 0.1 } },
@@ -402,8 +403,8 @@ describe("a connection that cannot be made", function()
   it("is of kind 'connect' when refused", function()
     local s = faults.answering(OK)
     s:stop()
-    local err = faults.check({ kind = "connect", phase = "connect", host = faults.host(s), message = "refused" },
-      faults.client():get(s.url))
+    local wanted = { kind = "connect", phase = "connect", host = faults.host(s), message = "refused" }
+    local err = faults.check(wanted, faults.client():get(s.url))
     assert.is_true(err.retryable)
     assert.equal("COULDNT_CONNECT", err.code)
   end)

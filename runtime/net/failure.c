@@ -70,6 +70,8 @@ static void cut(transfer *t, error *e)
 static const char *tls_reason(const transfer *t, CURLcode code)
 {
   long result = X509_V_OK;
+  if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
+    return "wrong host: the certificate is for another name";
   if (t->easy_in_engine) curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &result);
   /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
   bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
@@ -85,8 +87,6 @@ static const char *tls_reason(const transfer *t, CURLcode code)
     }
     return X509_verify_cert_error_string(result);
   }
-  if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
-    return "wrong host: the certificate is for another name";
   if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
   return t->hint[0] ? t->hint : curl_easy_strerror(code);
 }

@@ -69,13 +69,19 @@ void profile_unref(profile *p)
   free(p);
 }
 
-/* libcurl asks OpenSSL to take a missing close_notify for a clean end, so a cut body without a length would
- * pass for whole. Told not to, it reports the cut. */
+/* libcurl 7.88 takes a connection that ends without close_notify for a clean end, so a cut body without a
+ * length would pass for whole. The transfer of such a body wants to know. */
+static void on_tls_event(const SSL *ssl, int where, int value)
+{
+  transfer *t = where == SSL_CB_READ_ALERT ? SSL_get_app_data(ssl) : NULL;
+  if (t && (value & 0xff) == SSL_AD_CLOSE_NOTIFY) t->close_notified = true;
+}
+
 static CURLcode on_ssl_context(CURL *easy, void *context, void *unused)
 {
   (void)easy;
   (void)unused;
-  SSL_CTX_clear_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_info_callback(context, on_tls_event);
   return CURLE_OK;
 }
 

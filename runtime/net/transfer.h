@@ -67,7 +67,7 @@ struct transfer {
   byte_queue body; /* decoded; for a stream what was not taken yet */
   uint64_t bytes_received, bytes_sent;
   transfer_times times;
-  bool reused;
+  bool reused, close_notified; /* the latter only known of TLS bodies without length */
   int remote_port;
 
   /* Below: not cleared when a transfer is used again. */

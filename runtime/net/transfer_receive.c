@@ -26,15 +26,23 @@ static void fail(transfer *t, const error *e)
 
 /* ---- connection ---- */
 
-static bool agreed_on_http2(transfer *t)
+static bool is_tls(const transfer *t) { return t->target.scheme.length == 5; }
+
+/* The TLS session of a running transfer's connection, or NULL. */
+static SSL *tls_session_of(const transfer *t)
 {
   struct curl_tlssessioninfo *session = NULL;
+  curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session);
+  return session && session->backend == CURLSSLBACKEND_OPENSSL ? session->internals : NULL;
+}
+
+static bool agreed_on_http2(const transfer *t)
+{
   const unsigned char *protocol = NULL;
   unsigned length = 0;
-  if (t->target.scheme.length != 5) return t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
-  curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session);
-  if (session && session->backend == CURLSSLBACKEND_OPENSSL && session->internals)
-    SSL_get0_alpn_selected(session->internals, &protocol, &length);
+  if (!is_tls(t)) return t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
+  SSL *session = tls_session_of(t);
+  if (session) SSL_get0_alpn_selected(session, &protocol, &length);
   return length == 2 && !memcmp(protocol, "h2", 2);
 }
 
@@ -57,6 +65,16 @@ static int on_connected(void *user, char *address, char *local_address, int port
 }
 
 /* ---- head ---- */
+
+static bool has_no_body(const transfer *t)
+{
+  return !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
+}
+
+static bool ends_with_connection(const transfer *t)
+{
+  return t->head.version < 20 && t->head.content_length < 0 && !t->head.chunked && !has_no_body(t);
+}
 
 /* libcurl takes "HTTP/2" in a status line for what it is, whatever was agreed on. */
 static bool begin_http2(transfer *t)
@@ -86,6 +104,10 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   }
   if (t->head.complete && !was_complete) {
     if (t->head.version == 20 && !begin_http2(t)) return 0;
+    if (is_tls(t) && ends_with_connection(t)) {
+      SSL *session = tls_session_of(t);
+      if (session) SSL_set_app_data(session, t); /* the connection serves no other transfer any more */
+    }
     if (t->head.must_close) curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
@@ -173,9 +195,15 @@ void transfer_check_complete(transfer *t)
               "%s closed the connection before the response's head was complete", origin_name(t->origin));
     return;
   }
-  bool no_body = !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
   int64_t announced = t->head.content_length;
-  if (!no_body && announced >= 0 && !t->head.chunked && t->bytes_received < (uint64_t)announced) {
+  if (is_tls(t) && ends_with_connection(t) && !t->close_notified) {
+    error_set(&e, ERROR_truncated, NULL,
+              "the connection ended without TLS close_notify after %llu bytes of a body of unknown length",
+              (unsigned long long)t->bytes_received);
+    fail(t, &e);
+    return;
+  }
+  if (!has_no_body(t) && announced >= 0 && !t->head.chunked && t->bytes_received < (uint64_t)announced) {
     error_set(&e, ERROR_truncated, NULL, "the body ended after %llu of %lld bytes",
               (unsigned long long)t->bytes_received, (long long)announced);
     fail(t, &e);

@@ -120,6 +120,12 @@ function Socket:receive(count)
   return take(self, count)
 end
 
+---Reads what is there, 1 to `most` bytes; nil at the end or on failure.
+function Socket:receive_some(most)
+  if self.input == "" and not fill(self) then return nil end
+  return take(self, most)
+end
+
 ---Reads up to and with `mark` (plain text).
 function Socket:receive_until(mark)
   while true do
