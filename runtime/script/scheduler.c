@@ -1,7 +1,5 @@
 #include "script/state.h"
 
-#include "script/errors.h"
-
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,19 +8,12 @@
 static const uint32_t IMMEDIATE_MAX = 64;
 
 static const operation_class starting = {"its start", NULL};
-static const operation_class interrupted = {"its cancellation", NULL};
 const operation_class task_scope_wait = {"the tasks of a scope", NULL};
 
 /* Yielded by every wait; coroutine.resume passes it on to the scheduler (lua/lurcher/prelude.lua). */
 static const char wait_tag;
 
 void task_push_wait_tag(lua_State *L) { lua_pushlightuserdata(L, (void *)&wait_tag); }
-
-struct cleanup {
-  timer timer;
-  lur_task *task;
-  unsigned depth;
-};
 
 loop *task_loop(lua_State *L) { return &runtime_of(L)->loop; }
 
@@ -98,7 +89,7 @@ static void note_spawn_site(lua_State *L, lur_task *t)
   }
 }
 
-static void queue(lur_task *t, const operation_class *class)
+void task_queue(lur_task *t, const operation_class *class)
 {
   operation_begin(&t->op, class, &t->runtime->loop, false);
   t->op.owner = t;
@@ -135,35 +126,12 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   t->arguments = arguments;
   rt->tasks++;
   scope_add(s, t);
-  queue(t, &starting);
+  task_queue(t, &starting);
   if (s->cancelled) task_cancel(t, NULL);
   return t;
 }
 
 /* ---- waiting ---- */
-
-static void push_cancellation(lua_State *L, lur_task *t)
-{
-  error e;
-  if (t->forced && t->cleanup)
-    error_set(&e, ERROR_canceled, NULL, "clean-up took longer than 5 seconds");
-  else if (t->why)
-    error_set(&e, ERROR_canceled, NULL, "the task was cancelled: %s", t->why);
-  else
-    error_set(&e, ERROR_canceled, NULL, "the task was cancelled");
-  errors_push(L, &e);
-}
-
-static int raise_canceled(lua_State *L, lur_task *t)
-{
-  push_cancellation(L, t);
-  return lua_error(L);
-}
-
-void task_checkpoint(lua_State *L, lur_task *t)
-{
-  if (task_must_stop(t)) raise_canceled(L, t);
-}
 
 static int raise_refused(lua_State *L, const char *what)
 {
@@ -200,7 +168,7 @@ int task_wait(lua_State *L, operation *op, task_results results)
   }
   if (task_must_stop(t)) {
     operation_abandon(op);
-    return raise_canceled(L, t);
+    return task_raise_canceled(L, t);
   }
   if (op->state == OPERATION_READY) {
     if (rt->immediate++ < IMMEDIATE_MAX) return results(L, op);
@@ -249,7 +217,7 @@ static int finish(lua_State *L)
       t->refused = false;
       return raise_refused(L, t->waits_for ? t->waits_for : "this");
     }
-    if (!t->soft) return raise_canceled(L, t);
+    if (!t->soft) return task_raise_canceled(L, t);
     lua_pushboolean(L, false);
     return 1;
   }
@@ -284,93 +252,6 @@ void task_open(lua_State *L)
   lua_call(L, 1, 1);
   rt->make_blocking_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   rt->cleanup_ref = LUA_NOREF;
-}
-
-/* ---- cancellation ---- */
-
-/* Gives up what the task waits for, and queues it to be told. What has ended already is left to it: a value
- * handed over by another task must not be lost. */
-static void interrupt(lur_task *t)
-{
-  operation *op = t->waiting;
-  if (!op || op->state != OPERATION_PENDING) return;
-  if (op->class == &task_scope_wait) {
-    scope_cancel(t->target, t->why);
-    return;
-  }
-  if (op == &t->op) {
-    loop_timer_stop(&t->runtime->loop, &t->timer);
-    if (op->class->abandon) op->class->abandon(op);
-    operation_reset(op);
-  } else {
-    operation_abandon(op);
-  }
-  t->waiting = NULL;
-  t->interrupted = true;
-  queue(t, &interrupted);
-}
-
-void task_cancel(lur_task *t, const char *why)
-{
-  if (task_ended(t) || t->in_cleanup) return;
-  if (!t->cancelled) {
-    t->cancelled = true;
-    t->why = why ? strdup(why) : NULL;
-  }
-  if (task_must_stop(t)) interrupt(t);
-}
-
-void task_force(lur_task *t)
-{
-  if (task_ended(t)) return;
-  t->forced = true;
-  interrupt(t);
-}
-
-void task_refuse(lur_task *t)
-{
-  operation *op = t->waiting;
-  if (!op) return;
-  t->waits_for = op->class->name;
-  loop_timer_stop(&t->runtime->loop, &t->timer);
-  operation_abandon(op);
-  t->waiting = NULL;
-  t->interrupted = t->refused = true;
-}
-
-static void on_cleanup_due(timer *expired)
-{
-  cleanup *c = (cleanup *)expired;
-  task_force(c->task);
-}
-
-bool task_begin_cleanup(lur_task *t)
-{
-  if (!t->cleanup) {
-    cleanup *c = calloc(1, sizeof *c);
-    loop *l = &t->runtime->loop;
-    if (!c || !loop_timer_start(l, &c->timer, loop_update_now(l) + 5000 * MILLISECOND, on_cleanup_due)) {
-      free(c);
-      return false;
-    }
-    c->task = t;
-    t->cleanup = c;
-    loop_hold(l);
-  }
-  t->cleanup->depth++;
-  t->shield++;
-  return true;
-}
-
-void task_end_cleanup(lur_task *t)
-{
-  t->shield--;
-  if (--t->cleanup->depth > 0) return;
-  loop_timer_stop(&t->runtime->loop, &t->cleanup->timer);
-  loop_release(&t->runtime->loop);
-  free(t->cleanup);
-  t->cleanup = NULL;
-  t->forced = t->runtime->closing && t->forced;
 }
 
 /* ---- running and ending ---- */
@@ -465,7 +346,7 @@ static int keep_outcome(lua_State *L)
 static int keep_cancellation(lua_State *L)
 {
   lur_task *t = lua_touserdata(L, 1);
-  push_cancellation(L, t);
+  task_push_cancellation(L, t);
   keep_error(L, t);
   return 0;
 }
@@ -532,10 +413,7 @@ static void stopped(lur_task *t, int status)
     t->status = TASK_FAILED;
   }
   if (t->in_cleanup) {
-    if (t->cleanup) { /* it failed within */
-      t->cleanup->depth = 1;
-      task_end_cleanup(t);
-    }
+    task_drop_cleanup(t); /* it failed within */
     ended(t);
     return;
   }
@@ -559,7 +437,7 @@ static void resume(lur_task *t)
   if (status != LUA_YIELD)
     stopped(t, status);
   else if (!t->waiting) /* a C library yielded on its own: let the others run, and go on */
-    queue(t, &starting);
+    task_queue(t, &starting);
 }
 
 void task_on_ready(operation *op, void *user)

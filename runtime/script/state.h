@@ -7,6 +7,7 @@
 #include "lurcher.h"
 #include "script/task.h"
 
+#include <lauxlib.h>
 #include <lua.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -138,11 +139,23 @@ typedef enum { TASK_QUIET = 1, TASK_BODY = 2 } task_flags;
  * raise. */
 lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags);
 
+/* Queues a task that waits for nothing to be resumed; `class` names why. */
+void task_queue(lur_task *t, const operation_class *class);
+
+/* ---- cancel.c ---- */
+
+/* The error object that every wait of a cancelled task raises. Can raise (memory). */
+void task_push_cancellation(lua_State *L, lur_task *t);
+int task_raise_canceled(lua_State *L, lur_task *t);
+
 /* Cancels one task, and with it the scope it waits for. `why` (may be NULL) is copied. */
 void task_cancel(lur_task *t, const char *why);
 
 /* Every wait of it raises from now on, shielded or not. */
 void task_force(lur_task *t);
+
+/* Raises the cancellation of `t` if it must stop. */
+void task_checkpoint(lua_State *L, lur_task *t);
 
 /* What the running task has begun to wait for cannot be waited for: a coroutine around it cannot be
  * suspended. It is given up, and the waiting function raises. */
@@ -170,9 +183,6 @@ static inline void task_wake(lur_task *t) { operation_complete(&t->op); }
 /* The running task; raises when there is none. */
 lur_task *task_current(lua_State *L);
 
-/* Raises the cancellation of `t` if it must stop. */
-void task_checkpoint(lua_State *L, lur_task *t);
-
 /* Pushes the handle of a live task. */
 void task_push(lua_State *L, lur_task *t);
 
@@ -183,6 +193,25 @@ void task_push_locals(lua_State *L, int index, lur_task *t);
  * memory. */
 bool task_begin_cleanup(lur_task *t);
 void task_end_cleanup(lur_task *t);
+
+/* Ends it at whatever depth. */
+void task_drop_cleanup(lur_task *t);
+
+/* ---- task.c, task_scopes.c, task_host.c: lurcher.native.task ---- */
+
+extern const luaL_Reg task_scope_functions[], task_scope_blocking[], task_host_functions[];
+
+/* Registers the scopes' metatable. Can raise. */
+void task_open_scopes(lua_State *L);
+
+/* The task whose handle is argument `index`; raises when it is something else. */
+lur_task *task_check(lua_State *L, int index);
+
+/* As task_about_to_park, but raises in a cancelled task. */
+lur_task *task_about_to_wait(lua_State *L, const char *name);
+
+/* Results of a wait that has none. */
+int task_no_results(lua_State *L, operation *op);
 
 /* ---- scope.c ---- */
 
