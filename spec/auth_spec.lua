@@ -33,6 +33,14 @@ describe("auth", function()
     assert.are.equal(site.url .. "/x", res.url)
   end)
 
+  it("in a URL that cannot be sent is an error of kind url", function()
+    for _, userinfo in ipairs { "a%0Ab:c", "a:b%0D", "a%3Ab:c" } do
+      local _, err = http.get((site.url:gsub("//", function() return "//" .. userinfo .. "@" end)))
+      assert.are.equal("url", err.kind)
+      assert.is_nil(tostring(err):find(userinfo, 1, true))
+    end
+  end)
+
   it("is a bearer token", function()
     assert(http.client({ auth = http.bearer("abc") }):get(site.url))
     assert.are.equal("Bearer abc", sent())

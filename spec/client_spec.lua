@@ -81,6 +81,74 @@ describe("a client", function()
     client:close()
   end)
 
+  describe("whose request is cancelled", function()
+    local client
+
+    before_each(function() client = http.client { retry = false, limits = { inflight = 1 } } end)
+    after_each(function() client:close() end)
+
+    -- Cancels fn() once `ready()`, and sees that nothing of it is left.
+    local function cancelled(ready, fn)
+      local handle = task.spawn(fn)
+      while not ready() do task.sleep(0.001) end
+      handle:cancel()
+      assert.is_false((pcall(handle.join, handle)))
+      assert.are.equal("canceled", handle.status)
+      assert.are.equal(0, client:stats().waiting)
+    end
+
+    it("while it waits for a slot gives up its place", function()
+      local go = task.event()
+      site.answer = function()
+        go:wait()
+        return { status = 200 }
+      end
+      local first = task.spawn(function() return client:get(site.url) end)
+      while #site:requests() == 0 do task.sleep(0.001) end
+      cancelled(function() return client:stats().waiting == 1 end, function() client:get(site.url) end)
+      go:set()
+      assert.are.equal(200, first:join().status)
+      assert.are.equal(1, #site:requests())
+    end)
+
+    it("while the server thinks gives back slot and connection", function()
+      site.answer = function()
+        task.sleep(60)
+        return { status = 200 }
+      end
+      cancelled(function() return #site:requests() == 1 end, function() client:get(site.url) end)
+      assert.are.equal(0, client:stats().in_flight)
+      site.answer = nil
+      assert.are.equal(200, assert(client:get(site.url)).status)
+    end)
+
+    it("in the middle of a body gives back slot and connection", function()
+      local begun = false
+      site.answer = { body = function()
+        if begun then task.sleep(60) end
+        begun = true
+        return "x"
+      end }
+      cancelled(function() return begun end, function() client:get(site.url) end)
+      assert.are.equal(0, client:stats().in_flight)
+    end)
+
+    it("in an auth function, a middleware or a hook leaves nothing", function()
+      for _, opts in ipairs {
+        { auth = function() task.sleep(60) end }, { middleware = { function() task.sleep(60) end } },
+        { hooks = { request = { function() task.sleep(60) end } } },
+        { hooks = { response = { function() task.sleep(60) end } } },
+      } do
+        local slow = client:extend(opts)
+        local handle = task.spawn(slow.get, slow, site.url)
+        for _ = 1, 20 do task.sleep(0.001) end
+        handle:cancel()
+        assert.is_false((pcall(handle.join, handle)))
+        assert.are.equal(0, client:stats().in_flight)
+      end
+    end)
+  end)
+
   it("is collected when nobody holds it", function()
     local held = setmetatable({ http.client() }, { __mode = "v" })
     assert(held[1]:get(site.url))

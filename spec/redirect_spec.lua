@@ -136,6 +136,20 @@ describe("redirects", function()
     assert.are.equal(site.url .. "/c#new", assert(http.get(site.url .. "/b#old")).url)
   end)
 
+  it("leave raw_target behind", function()
+    site.paths["/a"], site.paths["/raw"] = to("/b"), to("/b")
+    assert(http.get(site.url .. "/a", { raw_target = "/raw?x=1" }))
+    assert.are.equal("/raw?x=1", site:requests()[1].target)
+    assert.are.equal("/b", site:last().target)
+  end)
+
+  it("use the same connection for a stream", function()
+    site.paths["/a"] = to("/b")
+    local res = assert(http.client():get(site.url .. "/a", { stream = true }))
+    assert.is_true(res.reused)
+    res:close()
+  end)
+
   it("do not add params again, nor the base URL", function()
     site.paths["/v1/a"] = to("/b?y=1")
     local api = http.client { base_url = site.url .. "/v1", params = { x = 1 } }

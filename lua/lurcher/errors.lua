@@ -62,6 +62,7 @@ local errors = { metatable = Error }
 ---@return lurcher.Error
 function errors.new(fields)
   if fields.retryable == nil then fields.retryable = false end
+  if fields.message then fields.message = secret.scrub(fields.message) end
   return setmetatable(fields, Error)
 end
 

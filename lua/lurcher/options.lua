@@ -182,13 +182,12 @@ end
 
 local IS_BODY = { body = true, json = true, form = true }
 
----Checks the options of a request. Tells whether they need a profile of their own.
+---Checks the options of a request.
 ---@param opts table
 ---@param what string
----@return boolean needs_profile
 function options.check_request(opts, what)
   if type(opts) ~= "table" then check.options(opts, REQUEST, what) end
-  local needs_profile, body = false, nil
+  local body
   for name, value in pairs(opts) do
     if CLIENT_ONLY[name] ~= nil then
       raise(("%s: option '%s' belongs to the client: give it to http.client or client:extend")
@@ -196,13 +195,11 @@ function options.check_request(opts, what)
     end
     check.option(name, value, REQUEST, what)
     check_entries(name, value, what)
-    if options.IN_PROFILE[name] then needs_profile = true end
     if IS_BODY[name] and value ~= false then
       if body then raise(("%s: '%s' and '%s' exclude each other: give one body"):format(what, body, name)) end
       body = name
     end
   end
-  return needs_profile
 end
 
 ---Lays one table over another by key; false stays as a value.

@@ -150,6 +150,7 @@ function plan.new(merged)
   set_policies(self, merged)
   self.quiet = quiet_statuses(self.retry)
   self.derived = memo.new(MEMO_SIZE)
+  self.after_redirect = false -- the plan of the next hop, if it is another one
   self.query = query.encode(merged.params or {}, "%20", "parameter")
   return self
 end
@@ -180,6 +181,11 @@ local function derive(base, opts)
     touched.headers = touched.headers or IN_HEADERS[name]
     touched.profile = touched.profile or IN_PROFILE[name]
     touched.policies = touched.policies or IN_POLICIES[name]
+  end
+  if opts.raw_target then -- stands for one URL only
+    local others = options.overlay(opts)
+    others.raw_target = nil
+    self.after_redirect = plan.derive(base, others)
   end
   if touched.headers then set_headers(self, merged) end
   if touched.profile then set_profile(self, merged, opts.raw_target) end

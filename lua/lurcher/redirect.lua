@@ -41,6 +41,7 @@ local function next_hop(request, res, address, fragment)
   local hop = request:copy()
   hop.url, hop.fragment = address, fragment ~= "" and fragment or request.fragment
   hop.attempts, hop.cookie, hop.authorization = res.attempts, nil, nil
+  hop.plan = request.plan.after_redirect or request.plan
   hop.method = method_after(res.status, request.method)
   if hop.method ~= request.method then hop:drop_body() end
   if url.origin(address) ~= url.origin(request.url) then
@@ -79,7 +80,7 @@ function redirect.layer(request, next)
     request:start_clock(res)
     local hop = next_hop(request, res, address, fragment)
     history[#history + 1] = res
-    res:close()
+    res:discard()
     if #history > most then return nil, failure(hop, ("more than %d redirects"):format(most)) end
     if visited[hop.method .. " " .. address] == jar_changes(request) then
       return nil, failure(hop, "the redirects lead in a circle")

@@ -35,7 +35,7 @@ local Request = { __name = "lurcher.Request" }
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
-    outcome = false,
+  outcome = false,
 }
 Request.__index = defaults
 
@@ -134,11 +134,16 @@ local function split(address)
 end
 request.split = split
 
--- Sets url, fragment and, from userinfo, auth.
+-- Sets url, fragment and, from userinfo, auth. Nil and an error when there is no way to send the userinfo.
 local function take_apart(self, address)
   local user, password
   self.url, self.fragment, user, password = split(address)
-  if user then self.auth = auth.basic(user, password) end
+  if not user then return self end
+  if find(user, ":", 1, true) or find(user .. password, "[%z\1-\31\127]") then
+    return nil, url_error(self.method, address, "user name or password hold a character that cannot be sent")
+  end
+  self.auth = auth.basic(user, password)
+  return self
 end
 
 ---The canonical URL for a request without options; nil when it is not as simple as that.
@@ -177,8 +182,8 @@ function request.plain(client, method, url, outcome)
     method = method, url = address, client = client, plan = its_plan, auth = its_plan.auth, attempts = 1,
     started = began(outcome), outcome = outcome,
   }, Request)
-  if not bare then take_apart(self, address) end
-  return self
+  if bare then return self end
+  return take_apart(self, address)
 end
 
 local function set_body(self, opts)
@@ -230,7 +235,10 @@ function request.new(client, method, url, opts, what)
     started = now(), options = opts, stream = opts.stream, retryable = opts.retryable or key and true,
     expect_continue = opts.expect_continue,
   }, Request)
-  if not bare then take_apart(self, address) end
+  if not bare then
+    local whole, err = take_apart(self, address)
+    if not whole then return nil, err end
+  end
   if opts.headers then self.list = headers.merge(its_plan.header_list, opts.headers) end
   if key then
     if key == true then key = random.uuid() end
@@ -275,8 +283,8 @@ function defaults:recheck()
   end
   local address, bare = absolute(self.client, self.method, self.url, "")
   if not address then return nil, bare end
-  if address ~= self.url then take_apart(self, address) end
-  return self
+  if address == self.url then return self end
+  return take_apart(self, address)
 end
 
 ---The headers as a flat list, without those that come with a body or from the jar, and without `auth`.

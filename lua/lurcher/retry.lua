@@ -96,7 +96,7 @@ function retry.layer(request, next)
     if not wait then return res, err end
     request:announce("retry", { attempt = request.attempts, wait = wait, method = request.method,
       url = request.url, status = res and res.status, response = res, err = err })
-    if res then res:close() end
+    if res then res:discard() end
     task.sleep(wait)
     request.attempts = request.attempts + 1
   end

@@ -10,7 +10,7 @@ local task = require "lurcher.task"
 local stream = {}
 
 local LONGEST_LINE = 1024 * 1024
-local MOST_OF_ERROR = 64 * 1024
+local MOST_OF_ERROR, MOST_TO_SKIP = 64 * 1024, 64 * 1024
 
 -- Open streams by the task that opened them: a task closes what it left unread.
 local open_of = setmetatable({}, { __mode = "k" })
@@ -196,6 +196,16 @@ function stream.expect(self, wanted)
   self:close()
   if wanted then return self:expect(wanted) end
   return nil, response.status_error(self, "one below 400 for a stream (expect=false streams any)")
+end
+
+---Gives up a response that is not for the script. A short rest is read, so that the connection can serve
+---again.
+function methods:discard()
+  local length = rawget(self, "stream") and tonumber(self:header("Content-Length"))
+  if length and length <= MOST_TO_SKIP then
+    while piece(self, "read") do end
+  end
+  release(self)
 end
 
 ---Gives up what was not read. May be called more than once.
