@@ -1,10 +1,13 @@
 --- `lurcher test`: runs busted inside the runtime. Every block (it, before_each, setup, …) runs in a task
---- of its own, so it may wait; an `it` that leaves tasks, connections or handles behind fails.
+--- of its own, so it may wait; an `it` that leaves tasks, connections or handles behind fails, and so does
+--- a block that takes longer than 120 seconds (the environment variable LURCHER_TEST_LIMIT says how long).
 
 local native = require "lurcher.native.task"
 local task = require "lurcher.task"
 
 local test = {}
+
+local limit = tonumber(os.getenv("LURCHER_TEST_LIMIT")) or 120
 
 local blocks = {
   it = true, finally = true, before_each = true, after_each = true, setup = true, teardown = true,
@@ -41,12 +44,22 @@ local function snapshot()
   return counts
 end
 
+-- A hang should say what it waits for, so this is not left to task.timeout.
+local function watch(last_task)
+  task.sleep(limit)
+  error(("took longer than %g s%s"):format(limit, native.waiting(last_task)), 0)
+end
+
 -- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
 local function run_in_tasks(busted)
   local safe = busted.safe
   local function run_in_task(descriptor, run, element)
     local results
-    local ok, err = pcall(task.scope, function() results = { safe(descriptor, run, element) } end)
+    local ok, err = pcall(task.scope, function(scope)
+      local watchdog = scope:spawn(watch, native.last_id() + 1)
+      task.scope(function() results = { safe(descriptor, run, element) } end)
+      watchdog:cancel()
+    end)
     if not results then busted.context.pop() end -- cancelled in mid-run: a task that it started failed
     if not ok and (not results or results[1]:success()) then
       return { safe(descriptor, function() error(err, 0) end, element) }
