@@ -3,6 +3,7 @@
 #include "net/transfer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -112,6 +113,23 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
   loop_checkpoint(e->network->loop);
 }
 
+/* The socket is closed, or about to be. */
+static void forget(watcher *w)
+{
+  engine *e = w->engine;
+  if (w->lasting) e->sockets--;
+  watcher_close(&e->network->watchers, w->fd);
+}
+
+/* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
+ * connection that was not made in the end (cancelled, timed out, lost to another address) without our
+ * close-socket callback. Asked once per connection: later it does call that. */
+static bool is_open(watcher *w)
+{
+  if (!w->established) w->established = fcntl(w->fd, F_GETFD) >= 0;
+  return w->established;
+}
+
 static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
 {
   engine *e = user;
@@ -121,8 +139,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     watcher *w = watcher_find(watchers, fd);
     if (!w) return 0;
     /* Not a connection of ours (the resolver's socket pair): libcurl closes it next without telling. */
-    if (!w->lasting) {
-      watcher_close(watchers, fd);
+    if (!w->lasting || !is_open(w)) {
+      forget(w);
       return 0;
     }
     w->wanted = 0;
@@ -147,7 +165,9 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     if (errno == EMFILE || errno == ENFILE) network_out_of_descriptors(e->network);
     return CURL_SOCKET_BAD;
   }
-  watcher *w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  watcher *w = watcher_find(&e->network->watchers, fd);
+  if (w) forget(w); /* closed before libcurl wanted anything of it */
+  w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
   if (!w) {
     close(fd);
     return CURL_SOCKET_BAD;
@@ -161,8 +181,8 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 static int close_socket(void *user, curl_socket_t fd)
 {
   engine *e = user;
-  watcher_close(&e->network->watchers, fd);
-  e->sockets--;
+  watcher *w = watcher_find(&e->network->watchers, fd);
+  if (w) forget(w);
   int result = close(fd);
   if (e->network->starved) network_descriptor_freed(e->network);
   return result;
@@ -215,6 +235,9 @@ void engine_close_idle(engine *e)
   if (e->in_flight || !e->multi) return;
   curl_multi_cleanup(e->multi);
   e->multi = NULL;
+  watcher_table *watchers = &e->network->watchers;
+  for (size_t fd = 0; fd < watchers->capacity; fd++)
+    if (watchers->by_fd[fd] && watchers->by_fd[fd]->engine == e) forget(watchers->by_fd[fd]);
   loop_timer_stop(e->network->loop, &e->timer);
   loop_undefer(e->network->loop, &e->action);
 }

@@ -16,10 +16,11 @@ typedef struct watcher {
   uv_poll_t poll;
   struct engine *engine; /* whose connection it is */
   int fd;
-  int wanted;   /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
-  int armed;    /* what epoll watches */
-  bool idle;    /* no transfer uses the connection */
-  bool lasting; /* made by our open-socket callback, so our close-socket callback will end it */
+  int wanted;       /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
+  int armed;        /* what epoll watches */
+  bool idle;        /* no transfer uses the connection */
+  bool established; /* the connection was made */
+  bool lasting;     /* made by our open-socket callback, so our close-socket callback will end it */
 } watcher;
 
 typedef struct {
