@@ -105,7 +105,8 @@ static void test_errors_of_scripts(void)
 static void test_os_exit_needs_the_host(void)
 {
   host_run(&h, "print(pcall(os.exit, 1))");
-  check(strncmp(h.output, "false\tos.exit: this script runs inside another program", 54) == 0);
+  check(strncmp(h.output, "false\t", 6) == 0);
+  check(strstr(h.output, "os.exit: this script runs inside another program"));
   check(h.status == LUR_OK);
 }
 
@@ -317,7 +318,7 @@ static void test_a_thousand_runtimes_leave_nothing(void)
   size_t in_use = 0;
   int descriptors = 0;
   for (int i = 0; i <= 1000; i++) {
-    if (i == 100) {
+    if (i == 500) { /* OpenSSL's and libcurl's caches are full by now */
       in_use = mallinfo2().uordblks;
       descriptors = open_descriptors();
     }
