@@ -3,7 +3,6 @@
 #include "core/buffer.h"
 #include "net/transfer.h"
 
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,19 +68,11 @@ void profile_unref(profile *p)
   free(p);
 }
 
-/* libcurl 7.88 takes a connection that ends without close_notify for a clean end, so a cut body without a
- * length would pass for whole. The transfer of such a body wants to know. */
-static void on_tls_event(const SSL *ssl, int where, int value)
-{
-  transfer *t = where == SSL_CB_READ_ALERT ? SSL_get_app_data(ssl) : NULL;
-  if (t && (value & 0xff) == SSL_AD_CLOSE_NOTIFY) t->close_notified = true;
-}
-
 static CURLcode on_ssl_context(CURL *easy, void *context, void *unused)
 {
   (void)easy;
   (void)unused;
-  SSL_CTX_set_info_callback(context, on_tls_event);
+  transfer_watch_tls(context);
   return CURLE_OK;
 }
 

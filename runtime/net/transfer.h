@@ -129,6 +129,9 @@ void transfer_limits_changed(transfer *t);
 /* Sets the address on the easy handle. False: out of memory, or the failure says why not. */
 bool transfer_set_address(transfer *t);
 
+/* Has transfers learn what happens on the TLS connections of an SSL_CTX. */
+void transfer_watch_tls(void *context);
+
 /* Connects the easy handle's callbacks to this transfer. */
 void transfer_set_callbacks(transfer *t);
 

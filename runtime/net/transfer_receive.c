@@ -2,6 +2,7 @@
 #include "net/transfer.h"
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -34,6 +35,33 @@ static SSL *tls_session_of(const transfer *t)
   struct curl_tlssessioninfo *session = NULL;
   curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session);
   return session && session->backend == CURLSSLBACKEND_OPENSSL ? session->internals : NULL;
+}
+
+/* Where an SSL keeps the transfer that waits for its end; libcurl uses the application's own place. */
+static int waiting_index;
+static pthread_once_t waiting_once = PTHREAD_ONCE_INIT;
+
+static void make_waiting_index(void) { waiting_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+
+static void on_tls_event(const SSL *session, int where, int value)
+{
+  if (where != SSL_CB_READ_ALERT || (value & 0xff) != SSL_AD_CLOSE_NOTIFY) return;
+  transfer *t = SSL_get_ex_data(session, waiting_index);
+  if (t) t->close_notified = true;
+}
+
+void transfer_watch_tls(void *context)
+{
+  pthread_once(&waiting_once, make_waiting_index);
+  SSL_CTX_set_info_callback(context, on_tls_event);
+}
+
+/* libcurl 7.88 takes a connection that ends without close_notify for a clean end, so a cut body without a
+ * length would pass for whole. */
+static void await_close_notify(transfer *t)
+{
+  SSL *session = tls_session_of(t);
+  if (session) SSL_set_ex_data(session, waiting_index, t); /* the connection serves nobody after it */
 }
 
 static bool agreed_on_http2(const transfer *t)
@@ -104,10 +132,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   }
   if (t->head.complete && !was_complete) {
     if (t->head.version == 20 && !begin_http2(t)) return 0;
-    if (is_tls(t) && ends_with_connection(t)) {
-      SSL *session = tls_session_of(t);
-      if (session) SSL_set_app_data(session, t); /* the connection serves no other transfer any more */
-    }
+    if (is_tls(t) && ends_with_connection(t)) await_close_notify(t);
     if (t->head.must_close) curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
