@@ -12,7 +12,7 @@
 
 enum {
   STEP = 1 << 20,      /* bytes between two looks at the job's stop flag */
-  POLL_MS = 50,        /* how long a stopped job may go on waiting for a pipe */
+  POLL_MS = 50,        /* a pipe is waited for so long, then the stop flag is looked at */
   SHOWN_PATH = 300,    /* of a path in a message, so that the reason behind it is never cut off */
   NAME_ATTEMPTS = 100, /* at making a name for a temporary file */
 };
@@ -56,14 +56,22 @@ int file_open(const char *path, error *e)
   return fd;
 }
 
-bool file_read_some(int fd, const char *path, size_t most, buffer *out, size_t *got, job *j, error *e)
+bool file_read_some(int fd, const char *path, size_t most, buffer *out, size_t *got, bool *later, job *j,
+                    error *e)
 {
   *got = 0;
+  if (later) *later = false;
   if (!buffer_reserve(out, most)) return file_error(e, "read", path, ENOMEM);
   struct stat status;
   bool waits = fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
   for (;;) {
-    if (waits && !wait_ready(fd, POLLIN, j, e)) return false;
+    if (waits && later) {
+      struct pollfd p = {.fd = fd, .events = POLLIN};
+      *later = poll(&p, 1, POLL_MS) <= 0;
+      if (*later) return true;
+    } else if (waits && !wait_ready(fd, POLLIN, j, e)) {
+      return false;
+    }
     ssize_t n = read(fd, out->bytes + out->length, most);
     if (n >= 0) {
       out->length += (size_t)n;
@@ -88,7 +96,7 @@ bool file_read(const char *path, uint64_t max, buffer *out, job *j, error *e)
   size_t got = 1;
   while (ok && got > 0) {
     uint64_t rest = size > out->length ? size - out->length + 1 : 4096;
-    ok = !stopped(j, e) && file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, j, e);
+    ok = !stopped(j, e) && file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, NULL, j, e);
     if (ok && (out->length > max || size > max)) {
       error_set(e, ERROR_too_large, NULL, "'%.300s' holds more than max = %.0f bytes", path, (double)max);
       e->limit = (double)max;

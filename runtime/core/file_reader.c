@@ -42,8 +42,8 @@ void file_reader_unref(file_reader *r)
 static void work(job *base)
 {
   file_reader *r = reader_of(base);
-  r->incoming.ok =
-      file_read_some(r->fd, r->path, CHUNK, &r->incoming.room, &r->incoming.got, base, &r->incoming.error);
+  r->incoming.ok = file_read_some(r->fd, r->path, CHUNK, &r->incoming.room, &r->incoming.got,
+                                  &r->incoming.later, base, &r->incoming.error);
 }
 
 static void on_done(job *base);
@@ -63,6 +63,7 @@ static void start(file_reader *r)
   }
   r->incoming.room = (buffer){.bytes = r->bytes.bytes + r->bytes.length, .capacity = CHUNK};
   r->incoming.got = 0;
+  r->incoming.later = false;
   file_reader_ref(r);
   job_start(&r->job, r->loop->uv, work, on_done);
 }
@@ -73,8 +74,9 @@ static void on_done(job *base)
   if (r->closed) {
     close(r->fd);
     r->fd = -1;
-  } else if (job_stopped(base) && r->incoming.got == 0) {
-    /* Nobody waited any more, so the job gave up; perhaps somebody does again. */
+  } else if (r->incoming.later || (job_stopped(base) && r->incoming.got == 0)) {
+    /* Nothing came, or nobody waited any more. From the end of the queue again: a few silent pipes must not
+     * occupy the whole pool. */
     if (r->operation.state == OPERATION_PENDING) start(r);
   } else {
     r->bytes.length += r->incoming.got;

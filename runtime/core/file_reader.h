@@ -21,7 +21,7 @@ typedef struct {
   struct {     /* what the running job fills: the room behind `bytes`, and how it went */
     buffer room;
     size_t got;
-    bool ok;
+    bool later, ok;
     error error;
   } incoming;
 } file_reader;
