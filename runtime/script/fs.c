@@ -201,13 +201,10 @@ static file_reader *check_reader(lua_State *L)
 static int on_filled(lua_State *L, operation *op)
 {
   file_reader *r = (file_reader *)op;
-  bool ok = r->ok;
-  error e;
+  bool ok = r->ok && !r->closed;
+  error e = r->error;
   if (r->closed)
-    ok = false,
-    error_set(&e, ERROR_canceled, NULL, "the file was closed while this task was reading from it");
-  else if (!ok)
-    e = r->error;
+    error_set(&e, ERROR_file, NULL, "'%.300s' was closed while this task was reading it", r->path);
   file_reader_end_wait(r);
   if (!ok) return errors_return(L, &e);
   lua_pushboolean(L, true);

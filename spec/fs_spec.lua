@@ -1,0 +1,636 @@
+local fs = require "lurcher.fs"
+local task = require "lurcher.task"
+local counts = require("lurcher.native.task").counts
+local sandbox = require "spec.support.sandbox"
+
+local KIB, MIB = 1024, 1024 * 1024
+
+describe("lurcher.fs", function()
+  local directory
+
+  local function path(name) return directory .. "/" .. name end
+
+  local function read(name)
+    local file = assert(io.open(path(name), "rb"))
+    local data = file:read("*a")
+    file:close()
+    return data
+  end
+
+  local function fails(code, pattern, data, err)
+    assert.is_nil(data)
+    assert.are.equal("file", err.kind)
+    assert.are.equal(code, err.code)
+    assert.matches(pattern, tostring(err), 1, true)
+    assert.matches("(" .. code .. ")", tostring(err), 1, true)
+  end
+
+  -- What goes on in the background after a cancellation ends soon, but not at once.
+  local function eventually(condition)
+    local limit = task.now() + 20
+    while not condition() do
+      assert(task.now() < limit, "did not happen")
+      task.sleep(0.002)
+    end
+  end
+
+  before_each(function() directory = sandbox.directory() end)
+  after_each(function() assert(fs.remove(directory, { recursive = true })) end)
+
+  describe("read", function()
+    it("gives the bytes of a file as they are", function()
+      local data = "a\0b\r\n\255" .. ("x"):rep(3 * MIB)
+      assert(fs.write(path("file"), data))
+      assert.is_true(fs.read(path("file")) == data)
+    end)
+
+    it("gives an empty string for an empty file", function()
+      assert(fs.write(path("file"), ""))
+      assert.are.equal("", fs.read(path("file")))
+    end)
+
+    it("reads files whose size is not known beforehand", function()
+      assert.matches("^Name:", fs.read("/proc/self/status"))
+    end)
+
+    it("returns nil and kind 'file' with the path and the errno's name", function()
+      fails("ENOENT", path("none"), fs.read(path("none")))
+      fails("EISDIR", directory, fs.read(directory))
+      assert(fs.write(path("file"), ""))
+      fails("ENOTDIR", path("file/below"), fs.read(path("file/below")))
+      fails("ENOENT", "''", fs.read(""))
+    end)
+
+    it("keeps the reason in the message when the path is long", function()
+      fails("ENAMETOOLONG", "...", fs.read(path(("n"):rep(2000))))
+    end)
+
+    it("returns nil and kind 'too_large' for a file above max", function()
+      assert(fs.write(path("file"), "12345"))
+      assert.are.equal("12345", fs.read(path("file"), { max = 5 }))
+      local data, err = fs.read(path("file"), { max = 4 })
+      assert.is_nil(data)
+      assert.are.equal("too_large", err.kind)
+      assert.are.equal(4, err.limit)
+      assert.are.equal(5, err.observed)
+    end)
+
+    it("stops an endless file at max", function()
+      local data, err = fs.read("/dev/zero", { max = 100 * KIB })
+      assert.is_nil(data)
+      assert.are.equal("too_large", err.kind)
+    end)
+
+    it("works in 1,000 tasks at once", function()
+      local names = {}
+      for i = 1, 1000 do
+        names[i] = path(tostring(i % 50))
+        if i <= 50 then assert(fs.write(names[i], ("%d"):format(i % 50):rep(1000))) end
+      end
+      local texts = task.map(names, function(name) return assert(fs.read(name)) end, { concurrency = 1000 })
+      assert.are.equal(1000, #texts)
+      for i = 1, 1000 do assert.is_true(texts[i] == ("%d"):format(i % 50):rep(1000)) end
+    end)
+
+    it("does not block other tasks, and can be cancelled, while a pipe gives nothing", function()
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      local handle = task.spawn(function() return fs.read(path("pipe")) end)
+      for _ = 1, 3 do task.sleep(0.001) end
+      assert.are.equal("running", handle.status)
+      handle:cancel()
+      assert.is_false((pcall(handle.join, handle)))
+      assert.are.equal("canceled", handle.status)
+    end)
+  end)
+
+  describe("write", function()
+    it("makes a file, and replaces one", function()
+      assert.is_true(fs.write(path("file"), "old"))
+      assert.is_true(fs.write(path("file"), "new\0"))
+      assert.are.equal("new\0", read("file"))
+      assert.are.same({ "file" }, fs.list(directory))
+    end)
+
+    it("keeps the mode of the file it replaces", function()
+      assert(fs.write(path("file"), "old"))
+      sandbox.run('chmod 640 "$1"', path("file"))
+      assert(fs.write(path("file"), "new"))
+      assert.are.equal("640\n", (sandbox.run('stat -c %a "$1"', path("file"))))
+    end)
+
+    it("gives a new file the mode that the umask leaves", function()
+      sandbox.run('umask 027; exec "$1" -e "$2" "$3"', sandbox.lurcher(),
+        'require("lurcher.fs").write((...), "x")', path("file"))
+      assert.are.equal("640\n", (sandbox.run('stat -c %a "$1"', path("file"))))
+    end)
+
+    it("follows a symbolic link", function()
+      assert(fs.write(path("target"), "old"))
+      sandbox.run('ln -s target "$1"', path("link"))
+      assert(fs.write(path("link"), "new"))
+      assert.are.equal("new", read("target"))
+      assert.are.equal("link", fs.list(directory, { details = true })[1].type)
+    end)
+
+    it("writes to devices directly", function()
+      assert.is_true(fs.write("/dev/null", "data"))
+      fails("ENOSPC", "/dev/full", fs.write("/dev/full", "data"))
+    end)
+
+    it("says why it cannot write, and leaves nothing behind", function()
+      fails("EISDIR", directory, fs.write(directory, "x"))
+      fails("ENOENT", path("none/file"), fs.write(path("none/file"), "x"))
+      fails("ENOENT", "''", fs.write("", "x"))
+      assert(fs.write(path("file"), "x"))
+      fails("ENOTDIR", path("file/below"), fs.write(path("file/below"), "x"))
+      assert.are.same({ "file" }, fs.list(directory))
+    end)
+
+    it("keeps the old file, and no other, when the disk takes no more", function()
+      assert(fs.write(path("file"), "old"))
+      local script = [[
+        local ok, err = require("lurcher.fs").write((...), ("x"):rep(1000000))
+        print(ok, err.kind, err.code)]]
+      local output = sandbox.run('ulimit -f 100; trap "" XFSZ; exec "$1" -e "$2" "$3" 2>&1',
+        sandbox.lurcher(), script, path("file"))
+      assert.are.equal("nil\tfile\tEFBIG\n", output)
+      assert.are.equal("old", read("file"))
+      assert.are.same({ "file" }, fs.list(directory))
+    end)
+
+    it("keeps the old file when the process is killed in the middle", function()
+      assert(fs.write(path("file"), "old"))
+      -- The signal for passing the limit kills during the write.
+      local script = [[require("lurcher.fs").write((...), ("x"):rep(1000000))]]
+      local _, status = sandbox.run('ulimit -c 0; ulimit -f 100; "$1" -e "$2" "$3" 2>/dev/null',
+        sandbox.lurcher(), script, path("file"))
+      assert.are.equal(128 + 25, status)
+      assert.are.equal("old", read("file"))
+    end)
+
+    it("leaves the old or the new file, and no other, wherever it is cancelled", function()
+      local old, new = ("o"):rep(2 * MIB), ("n"):rep(8 * MIB)
+      for i = 1, 30 do
+        assert(fs.write(path("file"), old))
+        local handle = task.spawn(function() fs.write(path("file"), new) end)
+        task.sleep(i * 0.0004)
+        handle:cancel()
+        eventually(function() return #assert(fs.list(directory)) == 1 end)
+        local data = assert(fs.read(path("file")))
+        assert.is_true(data == old or data == new)
+      end
+    end)
+
+    it("can be cancelled while a pipe takes no more", function()
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      local reader = assert(fs.open(path("pipe")))
+      local _, err = task.timeout(0.05, fs.write, path("pipe"), ("x"):rep(MIB))
+      assert.are.equal("timeout", err.kind)
+      _, err = task.timeout(0.05, fs.append, path("pipe"), ("x"):rep(MIB))
+      assert.are.equal("timeout", err.kind)
+      reader:close()
+    end)
+  end)
+
+  describe("append", function()
+    it("adds to a file, which it makes when it is missing", function()
+      assert.is_true(fs.append(path("file"), "one\n"))
+      assert.is_true(fs.append(path("file"), "two\n"))
+      assert.are.equal("one\ntwo\n", read("file"))
+    end)
+
+    it("returns nil and kind 'file' when it cannot", function()
+      fails("EISDIR", directory, fs.append(directory, "x"))
+      fails("ENOSPC", "/dev/full", fs.append("/dev/full", "x"))
+    end)
+
+    it("never mixes the pieces of several tasks", function()
+      local items = {}
+      for i = 1, 200 do items[i] = i end
+      task.map(items, function(i)
+        assert(fs.append(path("file"), ("%d "):format(i):rep(500) .. "\n"))
+      end, { concurrency = 50 })
+      local seen = 0
+      for line in fs.lines(path("file")) do
+        assert.is_true(line == line:match("^%d+ "):rep(500))
+        seen = seen + 1
+      end
+      assert.are.equal(200, seen)
+    end)
+  end)
+
+  describe("lines", function()
+    local function lines(data, opts)
+      assert(fs.write(path("file"), data))
+      local list = {}
+      for line in fs.lines(path("file"), opts) do list[#list + 1] = line end
+      return list
+    end
+
+    it("ends lines at LF and CRLF only", function()
+      assert.are.same({ "a", "b", "", "c\rd", "e\226\128\168f" }, lines "a\nb\r\n\nc\rd\ne\226\128\168f\n")
+    end)
+
+    it("gives a last line without an end", function()
+      assert.are.same({ "a", "b" }, lines "a\nb")
+      assert.are.same({ "a" }, lines "a\n")
+      assert.are.same({}, lines "")
+    end)
+
+    it("finds lines wherever they fall in the pieces that are read", function()
+      local data = {}
+      for i = 1, 60000 do data[i] = ("%d:"):format(i) .. ("x"):rep(i % 37) end
+      assert.are.same(data, lines(table.concat(data, "\r\n")))
+    end)
+
+    it("raises kind 'too_large' for a line above max", function()
+      assert.are.same({ ("x"):rep(10) }, lines(("x"):rep(10) .. "\r\n", { max = 10 }))
+      local ok, err = pcall(lines, "fine\n" .. ("x"):rep(11) .. "\n", { max = 10 })
+      assert.is_false(ok)
+      assert.are.equal("too_large", err.kind)
+      assert.are.equal(10, err.limit)
+      ok, err = pcall(lines, ("x"):rep(3 * MIB))
+      assert.is_false(ok)
+      assert.are.equal("too_large", err.kind)
+    end)
+
+    it("raises the error object when the file cannot be read", function()
+      local ok, err = pcall(function()
+        for _ in fs.lines(path("none")) do error("a line?") end
+      end)
+      assert.is_false(ok)
+      assert.are.equal("ENOENT", err.code)
+      assert.is_false((pcall(fs.lines(directory))))
+    end)
+
+    it("works in a generator", function()
+      assert(fs.write(path("file"), "a\nb\n"))
+      local generator = coroutine.wrap(function()
+        for line in fs.lines(path("file")) do coroutine.yield(line:upper()) end
+      end)
+      assert.are.equal("A", generator())
+      assert.are.equal("B", generator())
+      generator()
+    end)
+
+    it("closes the file at the end, at a failure and when told to", function()
+      local before = counts().file or 0
+      assert(fs.write(path("file"), "a\nb\n"))
+      local iterator = fs.lines(path("file"))
+      iterator()
+      assert.are.equal(before + 1, counts().file)
+      iterator:close()
+      assert.is_nil(iterator())
+      for _ in fs.lines(path("file")) do end
+      pcall(fs.lines(path("file"), { max = 0 }))
+      assert.are.equal(before, counts().file or 0)
+    end)
+
+    it("holds a bounded piece of a large file in memory", function()
+      local writer = assert(fs.writer(path("file")))
+      local block = (("x"):rep(99) .. "\n"):rep(10000)
+      for _ = 1, 200 do assert(writer:write(block)) end
+      assert(writer:close())
+      local output = sandbox.run('exec "$1" -e "$2" "$3" 2>&1', sandbox.lurcher(), [[
+        local fs = require "lurcher.fs"
+        local function peak() return tonumber(fs.read("/proc/self/status"):match("VmHWM:%s+(%d+) kB")) end
+        local before, count = peak(), 0
+        for line in fs.lines((...)) do count = count + 1 end
+        print(count, peak() - before < 20000 or peak() - before)]], path("file"))
+      assert.are.equal("2000000\ttrue\n", output)
+    end)
+  end)
+
+  describe("open", function()
+    it("reads in pieces and lines", function()
+      assert(fs.write(path("file"), "first\nsecond\nthird"))
+      local reader = assert(fs.open(path("file"), "r"))
+      assert.are.equal("fir", reader:read(3))
+      assert.are.equal("st", reader:line())
+      assert.are.equal("second", reader:line())
+      assert.are.equal("third", reader:read())
+      assert.is_nil(reader:read())
+      assert.is_nil(reader:line())
+      reader:close()
+      reader:close()
+      assert.has_error(function() reader:read() end)
+    end)
+
+    it("goes on after a cancelled read", function()
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      local reader = assert(fs.open(path("pipe")))
+      local data, err = task.timeout(0.02, reader.read, reader)
+      assert.is_nil(data)
+      assert.are.equal("timeout", err.kind)
+      local writer = assert(fs.open(path("pipe"), "a"))
+      assert(writer:write("hello\n"))
+      assert(writer:flush())
+      assert.are.equal("hello", reader:line())
+      assert(writer:close())
+      assert.is_nil(reader:line())
+      reader:close()
+    end)
+
+    it("does not keep others from their files while it waits for silent pipes", function()
+      local readers, waiting = {}, {}
+      for i = 1, 8 do
+        sandbox.run('mkfifo "$1"', path(tostring(i)))
+        readers[i] = assert(fs.open(path(tostring(i))))
+        waiting[i] = task.spawn(function() return readers[i]:line() end)
+      end
+      for i = 1, 8 do assert(fs.append(path(tostring(i)), ("line %d\n"):format(i))) end
+      for i = 1, 8 do
+        assert.are.equal("line " .. i, waiting[i]:join())
+        readers[i]:close()
+      end
+    end)
+
+    it("wakes a reader whose file another task closes", function()
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      local reader = assert(fs.open(path("pipe")))
+      local handle = task.spawn(function() return { reader:read() } end)
+      task.yield()
+      assert.has_error(function() reader:read() end)
+      reader:close()
+      local results = handle:join()
+      assert.is_nil(results[1])
+      assert.are.equal("file", results[2].kind)
+      assert.matches("closed", results[2].message)
+    end)
+
+    it("writes with mode 'w' and appends with 'a'", function()
+      for _, step in ipairs { { "w", "one" }, { "a", "two" } } do
+        local writer = assert(fs.open(path("file"), step[1]))
+        assert(writer:write(step[2]))
+        assert(writer:close())
+      end
+      assert.are.equal("onetwo", read("file"))
+      assert(assert(fs.open(path("file"), "w")):close())
+      assert.are.equal("", read("file"))
+    end)
+
+    it("returns nil and kind 'file' when it cannot", function()
+      fails("ENOENT", path("none"), fs.open(path("none")))
+      fails("ENOENT", path("none/file"), fs.open(path("none/file"), "w"))
+      fails("EISDIR", directory, fs.open(directory, "a"))
+    end)
+  end)
+
+  describe("writer", function()
+    it("takes lines of many tasks, none lost, doubled or mixed", function()
+      local writer = assert(fs.writer(path("file")))
+      local items = {}
+      for i = 1, 2000 do items[i] = i end
+      task.map(items, function(i)
+        for j = 1, 20 do assert(writer:write(("%d %d %s\n"):format(i, j, ("x"):rep(100)))) end
+      end, { concurrency = 500 })
+      assert(writer:close())
+      local seen, count = {}, 0
+      for line in fs.lines(path("file")) do
+        local key = assert(line:match("^(%d+ %d+) x+$"))
+        assert.is_nil(seen[key])
+        seen[key], count = true, count + 1
+      end
+      assert.are.equal(40000, count)
+    end)
+
+    it("empties the file first, or appends", function()
+      assert(fs.write(path("file"), "old\n"))
+      local writer = assert(fs.writer(path("file"), { append = true }))
+      assert(writer:write("new\n"))
+      assert(writer:close())
+      assert.are.equal("old\nnew\n", read("file"))
+      assert(assert(fs.writer(path("file"))):close())
+      assert.are.equal("", read("file"))
+    end)
+
+    it("flushes what was written to the file", function()
+      local writer = assert(fs.writer(path("file")))
+      assert(writer:write("line\n"))
+      assert.are.equal("", read("file"))
+      assert.is_true(writer:flush())
+      assert.are.equal("line\n", read("file"))
+      assert.is_true(writer:flush())
+      assert(writer:close())
+    end)
+
+    it("shows an atomic file only once it is closed", function()
+      assert(fs.write(path("file"), "old"))
+      local writer = assert(fs.writer(path("file"), { atomic = true }))
+      assert(writer:write("new"))
+      assert(writer:flush())
+      assert.are.equal("old", read("file"))
+      assert.is_true(writer:close())
+      assert.is_true(writer:close())
+      assert.are.equal("new", read("file"))
+      assert.are.same({ "file" }, fs.list(directory))
+    end)
+
+    it("leaves nothing of an atomic file that is discarded", function()
+      local writer = assert(fs.writer(path("file"), { atomic = true }))
+      assert(writer:write(("x"):rep(MIB)))
+      assert(writer:discard())
+      assert.are.same({}, fs.list(directory))
+    end)
+
+    it("makes whoever writes wait while its buffer is full", function()
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      local reader = assert(fs.open(path("pipe")))
+      local writer = assert(fs.writer(path("pipe")))
+      local written = 0
+      local _, err = task.timeout(0.1, function()
+        while true do
+          written = written + 64 * KIB
+          writer:write(("x"):rep(64 * KIB))
+        end
+      end)
+      assert.are.equal("timeout", err.kind)
+      assert.is_true(written < 2 * MIB)
+      local closing = task.spawn(function() return writer:close() end)
+      local got = 0
+      for data in function() return reader:read() end do got = got + #data end
+      assert.is_true(closing:join())
+      assert.are.equal(written, got)
+      reader:close()
+    end)
+
+    it("reports a failed write at the next call, at flush and at close", function()
+      local writer = assert(fs.writer("/dev/full"))
+      assert.is_true(writer:write("x"))
+      fails("ENOSPC", "/dev/full", writer:flush())
+      fails("ENOSPC", "/dev/full", writer:write("x"))
+      fails("ENOSPC", "/dev/full", writer:close())
+      fails("ENOSPC", "/dev/full", writer:close())
+    end)
+
+    it("keeps what other tasks wrote when one is cancelled while it waits", function()
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      local reader = assert(fs.open(path("pipe")))
+      local writer = assert(fs.writer(path("pipe")))
+      assert(writer:write(("a"):rep(MIB)))
+      assert.are.equal("timeout", select(2, task.timeout(0.02, writer.write, writer, "b")).kind)
+      local closing = task.spawn(function() return writer:close() end)
+      local parts = {}
+      for data in function() return reader:read() end do parts[#parts + 1] = data end
+      assert.is_true(closing:join())
+      assert.is_true(table.concat(parts) == ("a"):rep(MIB) .. "b")
+      reader:close()
+    end)
+
+    it("closes when its task ends: what was written is kept, but not half an atomic file", function()
+      local before = counts().file or 0
+      task.spawn(function()
+        assert(assert(fs.writer(path("plain"))):write("kept"))
+        assert(assert(fs.writer(path("atomic"), { atomic = true })):write("dropped"))
+      end):join()
+      assert.are.equal("kept", read("plain"))
+      assert.are.same({ "plain" }, fs.list(directory))
+      assert.are.equal(before, counts().file or 0)
+    end)
+
+    it("raises when it is used after close", function()
+      local writer = assert(fs.writer(path("file")))
+      assert(writer:close())
+      local ok, message = pcall(writer.write, writer, "x")
+      assert.is_false(ok)
+      assert.matches("closed before this write", message)
+    end)
+  end)
+
+  describe("exists", function()
+    it("tells whether there is something", function()
+      assert(fs.write(path("file"), ""))
+      sandbox.run('ln -s nowhere "$1"', path("link"))
+      assert.is_true(fs.exists(path("file")))
+      assert.is_true(fs.exists(directory))
+      assert.is_false(fs.exists(path("none")))
+      assert.is_false(fs.exists(path("file/below")))
+      assert.is_false(fs.exists(path("link")))
+    end)
+
+    it("returns nil and kind 'file' when it cannot be found out", function()
+      sandbox.run('ln -s loop "$1"', path("loop"))
+      fails("ELOOP", path("loop"), fs.exists(path("loop")))
+    end)
+  end)
+
+  describe("mkdir", function()
+    it("makes one directory", function()
+      assert.is_true(fs.mkdir(path("a")))
+      fails("EEXIST", path("a"), fs.mkdir(path("a")))
+      fails("ENOENT", path("b/c"), fs.mkdir(path("b/c")))
+    end)
+
+    it("makes those above it when asked to, and none that is there", function()
+      assert.is_true(fs.mkdir(path("a//b/c/"), { parents = true }))
+      assert.is_true(fs.mkdir(path("a/b/c"), { parents = true }))
+      assert.is_true(fs.exists(path("a/b/c")))
+      assert(fs.write(path("file"), ""))
+      fails("ENOTDIR", path("file/below"), fs.mkdir(path("file/below"), { parents = true }))
+    end)
+  end)
+
+  describe("list", function()
+    it("gives sorted names, in any script", function()
+      local names = { ".hidden", "B", "a", "a b", "\206\177\206\178", "\230\151\165\230\156\172" }
+      for _, name in ipairs(names) do assert(fs.write(path(name), name)) end
+      assert.are.same(names, fs.list(directory))
+      for _, name in ipairs(names) do assert.are.equal(name, fs.read(path(name))) end
+    end)
+
+    it("gives types, sizes and times when asked to", function()
+      assert(fs.write(path("file"), "12345"))
+      assert(fs.mkdir(path("directory")))
+      sandbox.run('mkfifo "$1"', path("pipe"))
+      sandbox.run('ln -s file "$1"', path("link"))
+      local types = {}
+      for _, entry in ipairs(assert(fs.list(directory, { details = true }))) do
+        types[entry.name] = entry.type
+        assert.is_true(math.abs(entry.modified - os.time()) < 60)
+        if entry.name == "file" then assert.are.equal(5, entry.size) end
+      end
+      assert.are.same({ file = "file", directory = "directory", pipe = "other", link = "link" }, types)
+    end)
+
+    it("returns nil and kind 'file' when it cannot", function()
+      fails("ENOENT", path("none"), fs.list(path("none")))
+      fails("ENOTDIR", "/dev/null", fs.list("/dev/null"))
+    end)
+  end)
+
+  describe("remove", function()
+    it("removes a file, a link and an empty directory", function()
+      assert(fs.write(path("file"), ""))
+      assert(fs.mkdir(path("directory")))
+      sandbox.run('ln -s directory "$1"', path("link"))
+      assert.is_true(fs.remove(path("link")))
+      assert.is_true(fs.remove(path("file")))
+      assert.is_true(fs.remove(path("directory")))
+      fails("ENOENT", path("file"), fs.remove(path("file")))
+    end)
+
+    it("removes what is in a directory only when asked to", function()
+      assert(fs.mkdir(path("tree/a/b"), { parents = true }))
+      assert(fs.write(path("tree/a/file"), ""))
+      assert(fs.write(path("kept"), ""))
+      sandbox.run('ln -s ../kept "$1"; ln -s .. "$2"', path("tree/link"), path("tree/a/up"))
+      fails("ENOTEMPTY", path("tree"), fs.remove(path("tree")))
+      assert.is_true(fs.remove(path("tree"), { recursive = true }))
+      assert.are.same({ "kept" }, fs.list(directory))
+    end)
+  end)
+
+  it("leaves nothing half done when the script fails in the middle of it", function()
+    sandbox.run('mkfifo "$1"', path("pipe"))
+    local output, status = sandbox.run('exec "$1" -e "$2" "$3" 2>&1', sandbox.lurcher(), [[
+      local fs, task, directory = require "lurcher.fs", require "lurcher.task", ...
+      local writer = assert(fs.writer(directory .. "/atomic", { atomic = true }))
+      writer:write(("x"):rep(4e6))
+      local reader = assert(fs.open(directory .. "/pipe"))
+      task.spawn(reader.read, reader)
+      task.spawn(fs.read, directory .. "/pipe")
+      task.spawn(fs.write, directory .. "/file", ("x"):rep(5e6))
+      task.sleep(0.002)
+      error("on purpose")]], directory)
+    assert.matches("on purpose", output)
+    assert.are.equal(1, status)
+    for _, entry in ipairs(assert(fs.list(directory, { details = true }))) do
+      assert.is_true(entry.name == "pipe" or entry.name == "file" and entry.size == 5e6, entry.name)
+    end
+  end)
+
+  describe("arguments", function()
+    it("raise with the caller's line when they are of the wrong type", function()
+      for _, call in ipairs {
+        function() fs.read(1) end,
+        function() fs.read() end,
+        function() fs.write("file") end,
+        function() fs.write("file", 1) end,
+        function() fs.append("file", {}) end,
+        function() fs.open("file", "rw") end,
+        function() fs.writer("file", { append = true, atomic = true }) end,
+        function() fs.mkdir("a", { parents = 1 }) end,
+      } do
+        local ok, message = pcall(call)
+        assert.is_false(ok)
+        assert.matches("fs_spec.lua:%d+:", message)
+      end
+    end)
+
+    it("raise for an unknown option and name the nearest", function()
+      local ok, message = pcall(fs.remove, "file", { recursiv = true })
+      assert.is_false(ok)
+      assert.matches("did you mean 'recursive'", message)
+    end)
+
+    it("raise for a NUL byte in a path", function()
+      for _, name in ipairs { "read", "exists", "list", "mkdir", "remove", "lines", "open", "writer" } do
+        local ok, message = pcall(fs[name], "a\0b")
+        assert.is_false(ok)
+        assert.matches("NUL", message)
+      end
+      assert.is_false((pcall(fs.write, "a\0b", "")))
+      assert.is_false((pcall(fs.append, "a\0b", "")))
+    end)
+  end)
+end)
