@@ -136,6 +136,17 @@ describe("coroutines", function()
     assert.is_true(coroutine.wrap(coroutine.isyieldable)())
   end)
 
+  it("are not what a task is: it cannot be resumed by hand", function()
+    assert.is_nil((coroutine.running()))
+    coroutine.wrap(function()
+      local me = coroutine.running()
+      assert.equal("thread", type(me))
+      assert.equal("running", coroutine.status(me))
+      task.yield()
+      assert.equal(me, coroutine.running())
+    end)()
+  end)
+
   it("end an endless nesting with a clear error", function()
     local function nest() return coroutine.wrap(nest)() end
     local ok, message = pcall(nest)

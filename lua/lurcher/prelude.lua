@@ -7,7 +7,7 @@ local native = require "lurcher.native.task"
 
 local raw_pcall, raw_xpcall, error = pcall, xpcall, error
 local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
-local raw_status, raw_isyieldable = coroutine.status, coroutine.isyieldable
+local raw_status, raw_running, raw_isyieldable = coroutine.status, coroutine.running, coroutine.isyieldable
 local raw_load, raw_loadfile, type, select = load, loadfile, type, select
 local tostring, concat = tostring, table.concat
 local current, wake, suspend = native.current, native.wake, native.suspend
@@ -95,6 +95,11 @@ end
 function coroutine.yield(...)
   if depth == 0 then error("attempt to yield from outside a coroutine", 2) end
   return raw_yield(...)
+end
+
+-- As on Lua's main thread, so that nobody can resume a task from outside.
+function coroutine.running()
+  if depth > 0 then return raw_running() end
 end
 
 function coroutine.status(co)

@@ -311,11 +311,17 @@ static void keep_results(lua_State *L, lur_task *t)
     return;
   }
   task_push(L, t);
-  task_push_locals(L, -1, t);
+  if (t->has_locals) {
+    lua_getfenv(L, -1);
+  } else {
+    lua_createtable(L, count, 0);
+    lua_pushvalue(L, -1);
+    lua_setfenv(L, -3);
+    t->has_locals = true;
+  }
   luaL_checkstack(L, count, "task results");
   lua_xmove(co, L, count);
-  lua_pushinteger(L, count);
-  lua_setfield(L, -count - 2, "count");
+  t->result_count = count;
   for (int i = count; i > 0; i--) lua_rawseti(L, -i - 1, i);
   lua_pop(L, 2);
 }
@@ -417,6 +423,7 @@ static void stopped(lur_task *t, int status)
     ended(t);
     return;
   }
+  t->exits = false;
   if (t->has_cleanup && lua_cpcall(rt->L, start_cleanup, t) == 0 && task_begin_cleanup(t)) {
     t->in_cleanup = true;
     resume(t);

@@ -40,12 +40,14 @@ struct lur_task {
   uint32_t anchor;  /* its place in runtime->slots */
   uint32_t id;
   int arguments; /* values on L's stack to resume it with */
-  int line;      /* it was spawned there */
+  int result_count;
+  int line; /* it was spawned there */
   unsigned short shield;
   unsigned char status;
   bool started : 1;
   bool cancelled : 1;
   bool forced : 1; /* waits raise although it is shielded: clean-up took too long, or the runtime must end */
+  bool exits : 1;  /* it called os.exit: waits raise, until its clean-up begins */
   bool interrupted : 1; /* its wait was given up; the waiting function does not know yet */
   bool soft : 1;        /* it waits in a function that returns false when interrupted, instead of raising */
   bool refused : 1;     /* it tried to wait where it cannot be suspended */
@@ -122,7 +124,10 @@ static inline lur_runtime *runtime_of(lua_State *L)
 }
 
 /* Every wait must raise now. */
-static inline bool task_must_stop(const lur_task *t) { return t->forced || (t->cancelled && !t->shield); }
+static inline bool task_must_stop(const lur_task *t)
+{
+  return t->forced || t->exits || (t->cancelled && !t->shield);
+}
 
 static inline bool task_ended(const lur_task *t) { return t->scope == NULL; }
 

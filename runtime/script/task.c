@@ -139,9 +139,7 @@ static int results(lua_State *L)
   if (!t->has_locals) return 0;
   task_push_locals(L, 1, t);
   if (t->status == TASK_DONE) {
-    lua_getfield(L, 2, "count");
-    int count = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
+    int count = t->result_count;
     luaL_checkstack(L, count, "task results");
     for (int i = 1; i <= count; i++) lua_rawgeti(L, 2, i);
     return count;

@@ -130,7 +130,7 @@ static int exit_host(lua_State *L)
   rt->options.exit((int)luaL_optinteger(L, 1, 0), rt->options.ud);
   runtime_cancel_all(rt, "os.exit was called");
   if (!rt->current) return 0;
-  rt->current->forced = true; /* nothing behind os.exit may run, shielded or not */
+  rt->current->exits = true; /* nothing behind os.exit may run, shielded or not */
   return task_raise_canceled(L, rt->current);
 }
 

@@ -107,6 +107,12 @@ static void test_outcomes(void)
   check(s.exit_code == 7);
   check(s.status == LUR_CANCELED);
 
+  run(&s, "local task = require 'lurcher.task'\n"
+          "task.defer(function() task.sleep(0.001) print('cleaned up') end)\n"
+          "task.shield(function() pcall(os.exit, 3) print('not reached') end) print('neither')");
+  check(s.exit_code == 3);
+  check_string(s.printed, "cleaned up\n");
+
   run(&s, "require('lurcher.task').current():cancel() require('lurcher.task').yield()");
   check(s.status == LUR_CANCELED);
 }
