@@ -26,7 +26,7 @@ function trace.line(request, outcome, record)
   local times = record and record.timings
   if times then
     for _, step in ipairs(STEPS) do parts[#parts + 1] = milliseconds(step, times[step]) end
-    if not request.stream and times.first_byte > 0 then
+    if not request.stream and tonumber(outcome) then
       parts[#parts + 1] = milliseconds("body", math.max(0, times.total - times.first_byte))
     end
     if record.reused then parts[#parts + 1] = "reused" end
