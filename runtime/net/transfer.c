@@ -118,7 +118,7 @@ void transfer_free(transfer *t)
 
 error *transfer_failure(transfer *t)
 {
-  static error ignored; /* a second failure is a consequence of the first */
+  static _Thread_local error ignored; /* a second failure is a consequence of the first */
   if (t->failure) return &ignored;
   t->failure = malloc(sizeof *t->failure);
   if (!t->failure) {
