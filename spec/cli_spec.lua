@@ -251,6 +251,25 @@ print "not reached"]]
     end)
   end)
 
+  describe("when the script makes a mistake", function()
+    for _, case in ipairs {
+      { "require('lurcher.http').get('http://a', { timout = 1 })",
+        "unknown option 'timout'; did you mean 'timeout'?" },
+      { "require('lurcher.task').sleep 'x'",
+        "bad argument #1 to 'task.sleep' (a number of seconds expected, got string)" },
+      { "require 'lurcher.htpp'", "module 'lurcher.htpp' not found; did you mean 'lurcher.http'?" },
+      { "table.sort({ 2, 1 }, function() require('lurcher.task').sleep(1) end)", "cannot wait for a sleep here" },
+    } do
+      it("tells the caller's line and: " .. case[2], function()
+        local ended = run { "-e", "\n" .. case[1] }
+        local heading = ended.err:match("^[^\n]*\n")
+        assert.matches("^lurcher: %(command line%):2: ", heading)
+        assert.truthy(heading:find(case[2], 1, true), heading)
+        assert.equal(1, ended.status)
+      end)
+    end
+  end)
+
   describe("os.exit", function()
     for _, case in ipairs { { "7", 7 }, { "", 0 }, { "true", 0 }, { "false", 1 } } do
       it(("ends with %d for os.exit(%s) and flushes"):format(case[2], case[1]), function()

@@ -173,7 +173,9 @@ local function find_loader(name)
     if type(loader) == "function" then return loader end
     if type(loader) == "string" then messages[#messages + 1] = loader end
   end
-  error(("module '%s' not found:%s"):format(name, concat(messages)), 0)
+  local near = name:find("^lurcher%.") and require("lurcher.check").suggest(name, native.modules())
+  local hint = near and ("; did you mean '%s'?"):format(near) or ""
+  require("lurcher.errors").raise(("module '%s' not found%s:%s"):format(name, hint, concat(messages)))
 end
 
 local function run_loader(name, loader, entry)

@@ -25,6 +25,15 @@ int preload_push(lua_State *L, const char *name)
   return 0;
 }
 
+void preload_push_names(lua_State *L)
+{
+  lua_newtable(L);
+  for (const embedded_module *m = embedded_modules; m->name; m++) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, m->name);
+  }
+}
+
 /* __index of package.preload: a module is looked up only when it is first required, which keeps the start
  * short. */
 static int find_module(lua_State *L)

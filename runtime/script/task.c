@@ -1,3 +1,4 @@
+#include "script/preload.h"
 #include "script/state.h"
 
 #include <lauxlib.h>
@@ -43,11 +44,21 @@ static int yield_start(lua_State *L)
   return task_give_way(L, t, &yielding, task_no_results);
 }
 
+static int wrong_seconds(lua_State *L)
+{
+  char at[128];
+  report_position(L, at, sizeof at);
+  const char *got = lua_type(L, 1) == LUA_TNUMBER ? "nan" : luaL_typename(L, 1);
+  lua_pushfstring(L, "%s%sbad argument #1 to 'task.sleep' (a number of seconds expected, got %s)", at,
+                  *at ? ": " : "", got);
+  return lua_error(L);
+}
+
 /* sleep(seconds) */
 static int sleep_start(lua_State *L)
 {
-  double seconds = luaL_checknumber(L, 1);
-  if (isnan(seconds)) return luaL_argerror(L, 1, "not a number of seconds");
+  double seconds = lua_isnumber(L, 1) ? lua_tonumber(L, 1) : NAN;
+  if (isnan(seconds)) return wrong_seconds(L);
   if (seconds <= 0) return yield_start(L);
   lur_task *t = task_about_to_wait(L, sleeping.name);
   loop *l = &t->runtime->loop;
@@ -294,7 +305,15 @@ static const luaL_Reg blocking[] = {
     {"suspend", suspend_start}, {"join", join_start},   {NULL, NULL},
 };
 
+/* modules() -> names of all modules that are compiled in, as keys */
+static int modules(lua_State *L)
+{
+  preload_push_names(L);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
+    {"modules", modules},
     {"wake", wake},
     {"results", results},
     {"current", current},
