@@ -55,17 +55,17 @@ local pass
 -- What a coroutine gave: results, or a wait that all coroutines around must pass on.
 local function passed(co, ok, value, ...)
   depth = depth - 1
-  if value == tag and ok then return pass(co) end
+  if value == tag and ok then return pass(co, ...) end
   return ok, value, ...
 end
 
-function pass(co)
+function pass(co, ...)
   if not raw_isyieldable() then
     refuse()
     return passed(resume(co))
   end
   waiting[co] = true
-  return passed(resume_waiting(co, raw_yield(tag)))
+  return passed(resume_waiting(co, raw_yield(tag, ...)))
 end
 
 local function start(co, ...)

@@ -73,7 +73,8 @@ typedef void (*lur_print_fn)(const char *text, size_t length, void *ud);
 
 typedef enum { LUR_LOG_ERROR = 1, LUR_LOG_WARN, LUR_LOG_INFO, LUR_LOG_DEBUG } lur_log_level;
 
-/* One line of log (no newline), valid during the call, not ended by a zero. */
+/* One entry of log (a line; a failed background task's report has several), without the last newline, valid
+ * during the call, not ended by a zero. */
 typedef void (*lur_log_fn)(lur_log_level level, const char *text, size_t length, void *ud);
 
 /* Always set up by lur_options_init first; then change what should differ. New members are only added at the

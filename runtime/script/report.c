@@ -84,12 +84,16 @@ void report_note_cause(lua_State *L, lur_task *t)
 
 static void push_text(lua_State *L, int index)
 {
-  if (luaL_callmeta(L, index, "__tostring") && lua_isstring(L, -1)) return;
-  lua_settop(L, lua_gettop(L));
-  if (lua_isstring(L, index))
+  if (lua_isstring(L, index)) {
     lua_pushvalue(L, index);
-  else
-    lua_pushfstring(L, "(the error is a %s value)", luaL_typename(L, index));
+    return;
+  }
+  if (luaL_getmetafield(L, index, "__tostring")) {
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) return;
+    lua_pop(L, 1);
+  }
+  lua_pushfstring(L, "(the error is a %s value)", luaL_typename(L, index));
 }
 
 /* Pushes the tracebacks of a failed task, innermost first; its locals are on top of the stack (popped). */

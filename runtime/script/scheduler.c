@@ -153,7 +153,9 @@ static int suspend(lua_State *L, lur_task *t, operation *op, task_results result
   t->results = results;
   t->waits_in = L;
   task_push_wait_tag(L);
-  return lua_yield(L, 1);
+  if (!t->waits_for) return lua_yield(L, 1);
+  lua_pushvalue(L, 1); /* the text is the first argument; yielding it keeps it alive */
+  return lua_yield(L, 2);
 }
 
 int task_wait(lua_State *L, operation *op, task_results results)
@@ -264,7 +266,8 @@ typedef struct {
 static bool is_error_object(lua_State *L, int index)
 {
   if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
-  lua_getfield(L, -1, "__name");
+  lua_pushliteral(L, "__name");
+  lua_rawget(L, -2);
   const char *name = lua_tostring(L, -1);
   bool is = name && strcmp(name, "lurcher.Error") == 0;
   lua_pop(L, 2);
@@ -275,7 +278,8 @@ static bool is_cancellation(lua_State *L, int index)
 {
   if (!is_error_object(L, index)) return false;
   if (index < 0) index += lua_gettop(L) + 1;
-  lua_getfield(L, index, "kind");
+  lua_pushliteral(L, "kind");
+  lua_rawget(L, index);
   const char *kind = lua_tostring(L, -1);
   bool is = kind && strcmp(kind, "canceled") == 0;
   lua_pop(L, 1);

@@ -95,6 +95,12 @@ static void test_outcomes(void)
   check(strstr(s.report, "(the error is a table value)") == s.report);
   check(strstr(s.report, "spawned at spec.lua:2") != NULL);
 
+  run(&s, "error(setmetatable({}, { __tostring = function() return 'shown' end }))");
+  check(strstr(s.report, "shown\nstack traceback") == s.report);
+  run(&s, "error(setmetatable({}, { __tostring = function() require('lurcher.task').sleep(1) end,"
+          " __index = function() error('not asked for') end }))");
+  check(strstr(s.report, "(the error is a table value)") == s.report);
+
   run(&s, "return nil, require('lurcher.errors').new { kind = 'dns', message = 'no such host' }");
   check(s.status == LUR_FAILED);
   check(strstr(s.report, "dns: no such host") == s.report);
@@ -130,6 +136,14 @@ static void test_deadlock(void)
   check(strstr(s.report, "waits for a value in a queue at spec.lua:5") != NULL);
   check(strstr(s.report, "waits for an event at spec.lua:3 (spawned at spec.lua:3)") != NULL);
   check_string(s.printed, "cleaned up\n");
+
+  run(&s, "local native = require 'lurcher.native.task'\n"
+          "require('lurcher.task').spawn(function() coroutine.wrap(function() native.park('number ' .. 7) "
+          "end)() end)\n"
+          "require('lurcher.task').spawn(function() collectgarbage() collectgarbage() native.park('a' .. "
+          "'b') end)");
+  check(strstr(s.report, "waits for number 7 at spec.lua:2") != NULL);
+  check(strstr(s.report, "waits for ab at spec.lua:3") != NULL);
 
   run(&s, "local task = require 'lurcher.task' task.shield(function() task.event():wait() end)");
   check(s.status == LUR_FAILED);
