@@ -107,7 +107,7 @@ all of this in 0.2 s: kind timeout, phase task
   it("collect_errors tells which failed", function()
     prints([[
 DE-BE   Berlin
-FR-XXX  failed: status 404
+FR-QQ   failed: status 404
 IT-25   Lombardia
 JP-13   Tokyo
 ZZ-01   failed: status 404
