@@ -7,7 +7,7 @@ bool buffer_reserve(buffer *b, size_t more)
 {
   if (b->capacity - b->length >= more) return true;
   if (more > (size_t)-1 / 2 - b->length) return false;
-  size_t wanted = b->length + more, capacity = b->capacity ? b->capacity : 128;
+  size_t wanted = b->length + more, capacity = b->capacity ? b->capacity : 64;
   while (capacity < wanted) capacity *= 2;
   char *bytes = realloc(b->bytes, capacity);
   if (!bytes) return false;

@@ -25,6 +25,7 @@ static void report_finished(engine *e)
 static void act(engine *e, curl_socket_t fd, int flags)
 {
   int running;
+  e->hint[0] = 0;
   curl_multi_socket_action(e->multi, fd, flags, &running);
   report_finished(e);
 }
@@ -188,8 +189,9 @@ static int close_socket(void *user, curl_socket_t fd)
   return result;
 }
 
-void engine_set_socket_options(engine *e, CURL *easy)
+void engine_set_options(engine *e, CURL *easy)
 {
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, e->hint);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, e);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, e);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);

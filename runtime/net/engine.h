@@ -11,11 +11,12 @@ typedef struct engine {
   network *network;
   CURLM *multi; /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer;
-  deferred action;         /* libcurl asked for a call at once: one after this batch */
-  size_t in_flight;        /* transfers added */
-  size_t sockets;          /* open connections */
-  size_t most_connections; /* kept open, idle or not */
-  uint64_t idle_since;     /* loop time of the last transfer's end */
+  deferred action;            /* libcurl asked for a call at once: one after this batch */
+  size_t in_flight;           /* transfers added */
+  size_t sockets;             /* open connections */
+  size_t most_connections;    /* kept open, idle or not */
+  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed last; fresh for each event of a connection */
+  uint64_t idle_since;        /* loop time of the last transfer's end */
 } engine;
 
 void engine_init(engine *e, network *n, size_t most_connections);
@@ -34,7 +35,7 @@ void engine_allow_idle_input(engine *e, int port);
 /* Closes every connection, unless a transfer runs. Not from within a libcurl callback. */
 void engine_close_idle(engine *e);
 
-/* Sets the callbacks for sockets on an easy handle that will run here. */
-void engine_set_socket_options(engine *e, CURL *easy);
+/* Sets the callbacks for sockets and the place for messages on an easy handle that will run here. */
+void engine_set_options(engine *e, CURL *easy);
 
 #endif

@@ -47,7 +47,7 @@ static const known_code *find_code(CURLcode code)
   return NULL;
 }
 
-static bool says(const transfer *t, const char *words) { return strstr(t->hint, words); }
+static bool says(const transfer *t, const char *words) { return strstr(t->engine->hint, words); }
 
 /* A closed or reset connection: what it means depends on how far the response had come. */
 static void cut(transfer *t, error *e)
@@ -88,7 +88,7 @@ static const char *tls_reason(const transfer *t, CURLcode code)
     return X509_verify_cert_error_string(result);
   }
   if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
-  return t->hint[0] ? t->hint : curl_easy_strerror(code);
+  return t->engine->hint[0] ? t->engine->hint : curl_easy_strerror(code);
 }
 
 static void tls(transfer *t, CURLcode code, error *e)
@@ -113,7 +113,8 @@ static void broken(transfer *t, CURLcode code, error *e)
     error_set(e, ERROR_too_large, "read", "the response's head from %s is too large", origin_name(t->origin));
   else if (says(t, "chunk") || says(t, "HTTP/2") || says(t, "nghttp2") || says(t, "frame") ||
            says(t, "stream"))
-    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin), t->hint);
+    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin),
+              t->engine->hint);
   else
     cut(t, e);
 }
@@ -124,11 +125,11 @@ static void http2(transfer *t, error *e)
 {
   if (t->head.complete) {
     error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s",
-              origin_name(t->origin), (unsigned long long)t->bytes_received, t->hint);
+              origin_name(t->origin), (unsigned long long)t->bytes_received, t->engine->hint);
     return;
   }
   error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: %s", origin_name(t->origin),
-            t->hint[0] ? t->hint : "the connection ended");
+            t->engine->hint[0] ? t->engine->hint : "the connection ended");
   e->retry_safe = says(t, "REFUSED_STREAM") || says(t, "GOAWAY");
 }
 
@@ -144,9 +145,9 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_COULDNT_CONNECT:
     error_set(e, ERROR_connect, "connect", "cannot connect to %s: %s", host,
-              os_error     ? strerror((int)os_error)
-              : t->hint[0] ? t->hint
-                           : "no route");
+              os_error             ? strerror((int)os_error)
+              : t->engine->hint[0] ? t->engine->hint
+                                   : "no route");
     break;
   case CURLE_OPERATION_TIMEDOUT: /* not ours, which transfer.c keeps: the kernel gave up */
     error_set(e, ERROR_timeout, phase, "the network timed out for %s", host);
@@ -182,7 +183,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
       tls(t, code, e);
     else
       error_set(e, known ? known->kind : ERROR_protocol, phase, "%s: %s", host,
-                t->hint[0] ? t->hint : curl_easy_strerror(code));
+                t->engine->hint[0] ? t->engine->hint : curl_easy_strerror(code));
   }
 }
 

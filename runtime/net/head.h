@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HEAD_INTERIM_LIMIT = 100, HEAD_REASON_SIZE = 64 };
+enum { HEAD_INTERIM_LIMIT = 100, HEAD_REASON_SIZE = 48 };
 
 typedef struct {
   /* Set by the user, kept by head_reset. */

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { RECEIVE_BUFFER = 16 * 1024 };
-
 static const long http_versions[] = {CURL_HTTP_VERSION_2TLS, CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2TLS,
                                      CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE};
 static const long tls_versions[] = {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2,
@@ -100,7 +98,7 @@ static void set_tls(const profile *p, CURL *easy)
 
 /* Everything that is the same for each request; an empty proxy keeps libcurl from searching the environment.
  */
-CURL *profile_new_easy(const profile *p)
+CURL *profile_new_easy(const profile *p, long receive_buffer)
 {
   CURL *easy = curl_easy_init();
   if (!easy) return NULL;
@@ -110,7 +108,7 @@ CURL *profile_new_easy(const profile *p)
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[p->version]);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_buffer);
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[p->ip]);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* ours are kept by transfer.c */
   if (p->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, p->resolve);

@@ -55,7 +55,8 @@ bool profile_seal(profile *p);
 void profile_ref(profile *p);
 void profile_unref(profile *p);
 
-/* An easy handle with all of the profile's options. NULL: out of memory. */
-CURL *profile_new_easy(const profile *p);
+/* An easy handle with all of the profile's options, which receives into a buffer of so many bytes. NULL: out
+ * of memory. */
+CURL *profile_new_easy(const profile *p, long receive_buffer);
 
 #endif

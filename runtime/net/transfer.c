@@ -7,9 +7,13 @@
 #include <strings.h>
 
 enum {
-  MOST_SPARES = 16384,
+  MOST_SPARES = 1024,
   KEPT_BODY = 16 * 1024, /* a larger buffer is not kept with a spare transfer */
+  /* What libcurl receives into, each transfer for itself. */
   STREAM_BUFFER = 128 * 1024,
+  BUFFER = 16 * 1024,
+  CROWD_BUFFER = 1024, /* thousands at once: memory counts more than system calls for long bodies */
+  CROWD = 2000,
 };
 
 static error out_of_memory = {.kind = ERROR_limit, .message = "out of memory"};
@@ -64,7 +68,8 @@ static void recycle(transfer *t, profile *p)
   buffer target = t->target.text, block = t->head.block, body = t->body.all;
   if (body.capacity > KEPT_BODY) buffer_free(&body);
   memset(t, 0, offsetof(transfer, remote_address));
-  t->remote_address[0] = t->hint[0] = 0;
+  t->remote_address[0] = 0;
+  t->easy_used = true;
   target.length = block.length = body.length = 0;
   t->target.text = target;
   t->head.block = block;
@@ -302,27 +307,31 @@ static bool set_request(transfer *t)
   if (t->easy_lines != lines) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
   t->easy_lines = lines;
   if (strcmp(t->method, "GET") || t->upload) set_method(t);
-  if (t->streaming) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)STREAM_BUFFER);
   if (t->profile->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   }
-  if (t->easy_engine != t->engine) engine_set_socket_options(t->engine, easy);
+  if (t->easy_engine != t->engine) engine_set_options(t->engine, easy);
   t->easy_engine = t->engine;
   return ok;
 }
 
 static bool prepare_easy(transfer *t)
 {
+  bool crowd = t->network->running >= CROWD;
+  long buffer_size = t->streaming ? STREAM_BUFFER : crowd ? CROWD_BUFFER : BUFFER;
+  if (t->easy && (t->streaming || (t->easy_buffer < BUFFER && !crowd))) {
+    curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+  }
   if (t->easy) return true;
-  t->easy = profile_new_easy(t->profile);
+  t->easy = profile_new_easy(t->profile, buffer_size);
+  t->easy_buffer = buffer_size;
   if (!t->easy) return false;
-  if (!t->address) t->address = curl_url();
-  if (!t->address) return false;
+  t->easy_used = t->easy_has_address = false;
   t->easy_engine = NULL;
   t->easy_lines = NULL;
-  curl_easy_setopt(t->easy, CURLOPT_CURLU, t->address);
   transfer_set_callbacks(t);
   return true;
 }

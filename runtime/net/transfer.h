@@ -17,7 +17,7 @@
 #include "net/header_list.h"
 #include "net/pool.h"
 
-enum { TRANSFER_METHOD_SIZE = 32, TRANSFER_ADDRESS_SIZE = 64 };
+enum { TRANSFER_METHOD_SIZE = 24, TRANSFER_ADDRESS_SIZE = 48 };
 
 typedef struct transfer transfer;
 
@@ -45,40 +45,40 @@ struct transfer {
   char *upload_copy; /* freed with the transfer */
   uint64_t deadline; /* loop time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
+  /* On the way, and of the outcome; together, because thousands of these live at once. */
+  bool easy_in_engine, connected, paused, has_body, reused;
+  bool close_notified; /* only known of TLS bodies without length */
+  int remote_port;
 
   /* On the way; for pool.c and transfer.c. */
   transfer_state state;
   origin *origin;
   engine *engine;
   size_t shard;
-  bool easy_in_engine;
   struct curl_slist *connect_to, host_line; /* for profile->server_name */
   size_t uploaded;
   uint64_t active_at; /* when a byte last moved */
   timer clock;
-  bool connected, paused;
 
   /* The outcome. */
   error *failure; /* NULL: none so far */
   head head;
-  bool has_body;
   decoder *decoder;
   byte_queue raw;  /* streaming: received, not yet decoded */
   byte_queue body; /* decoded; for a stream what was not taken yet */
   uint64_t bytes_received, bytes_sent;
   transfer_times times;
-  bool reused, close_notified; /* the latter only known of TLS bodies without length */
-  int remote_port;
 
   /* Below: not cleared when a transfer is used again. */
   char remote_address[TRANSFER_ADDRESS_SIZE];
-  char hint[CURL_ERROR_SIZE]; /* libcurl's words; may be another connection's */
-  CURL *easy;                 /* kept with a spare transfer: the profile's options are set on it */
-  CURLU *address;             /* what the handle takes for its URL */
-  buffer address_text;        /* the URL that was set on it … */
-  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
-  const engine *easy_engine;  /* what was set on it last; only compared */
+  CURL *easy;                /* kept with a spare transfer: the profile's options are set on it */
+  long easy_buffer;          /* the size of its receive buffer */
+  CURLU *address;            /* its URL, once it is used again */
+  buffer address_text;       /* the URL that was set on it … */
+  size_t address_path;       /* … and where its path begins; 0: set it as a whole next time */
+  const engine *easy_engine; /* what was set on it last; only compared */
   const struct curl_slist *easy_lines;
+  bool easy_used, easy_has_address;
   bool easy_ran_alone; /* without a share */
 };
 

@@ -1,8 +1,8 @@
 /* Where a request goes, as libcurl is told.
  *
- * A transfer keeps one parsed address (CURLU) for life. Given a URL as text, libcurl 7.88 parses it, prints
- * it and copies the parts again for each request, a seventh of its time for a small one; most requests differ
- * from the one before in path and query only. */
+ * Given a URL as text, libcurl 7.88 parses it, prints it and copies the parts again for each request, a
+ * seventh of its time for a small one. So a transfer that is used again keeps its address parsed (CURLU), and
+ * most requests differ from the one before in path and query only. */
 #include "net/transfer.h"
 
 #include <stdio.h>
@@ -23,6 +23,11 @@ static bool refused(transfer *t, CURLUcode code)
 static bool set_whole(transfer *t, const char *text, size_t path)
 {
   size_t length = strlen(text);
+  if (!t->easy_used) return !curl_easy_setopt(t->easy, CURLOPT_URL, text) || refused(t, CURLUE_OUT_OF_MEMORY);
+  if (!t->address) t->address = curl_url();
+  if (!t->address) return refused(t, CURLUE_OUT_OF_MEMORY);
+  if (!t->easy_has_address) curl_easy_setopt(t->easy, CURLOPT_CURLU, t->address);
+  t->easy_has_address = true;
   t->address_text.length = t->address_path = 0;
   CURLUcode code = curl_url_set(t->address, CURLUPART_URL, text, CURLU_PATH_AS_IS);
   if (code) return refused(t, code);
@@ -47,8 +52,8 @@ static bool set_path_and_query(transfer *t, const char *text, size_t length)
 static bool set_text(transfer *t, const char *text, size_t length, size_t path)
 {
   const buffer *kept = &t->address_text;
-  bool same_origin =
-      t->address_path && t->address_path == path && kept->length > path && !memcmp(kept->bytes, text, path);
+  bool same_origin = t->easy_has_address && t->address_path && t->address_path == path &&
+                     kept->length > path && !memcmp(kept->bytes, text, path);
   /* Set by parts, libcurl would write escapes in lower case. */
   if (!same_origin || memchr(text + path, '%', length - path)) return set_whole(t, text, path);
   if (kept->length == length + 1 && !memcmp(kept->bytes + path, text + path, length - path)) return true;

@@ -291,7 +291,6 @@ void transfer_set_callbacks(transfer *t)
 {
   CURL *easy = t->easy;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->hint);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
