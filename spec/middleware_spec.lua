@@ -1,6 +1,7 @@
 local http = require "lurcher.http"
 local errors = require "lurcher.errors"
 local origin = require "spec.support.origin"
+local task = require "lurcher.task"
 
 describe("middleware", function()
   local site
@@ -101,6 +102,25 @@ describe("middleware", function()
     end } }
     assert.are.equal(200, assert(client:get(site.url)).status)
     assert.are.equal(2, #site:requests())
+  end)
+
+  it("has no more than the total time for all it sends", function()
+    site.answer = function()
+      task.sleep(0.15)
+      return { status = 200 }
+    end
+    local count = 0
+    local client = http.client { timeout = 0.4, retry = false, middleware = { function(request, next)
+      local res, err
+      repeat
+        res, err = next(request)
+        count = count + 1
+      until not res or count == 50
+      return res, err
+    end } }
+    local _, err = client:get(site.url)
+    assert.are.equal("timeout", err.kind)
+    assert.are.equal("total", err.phase)
   end)
 
   it("sends a form once more with its content type", function()

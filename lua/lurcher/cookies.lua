@@ -5,6 +5,7 @@ local date = require "lurcher.date"
 local errors = require "lurcher.errors"
 local native = require "lurcher.native.http"
 local suffixes = require "lurcher.native.suffixes"
+local trim = require("lurcher.text").trim
 local url = require "lurcher.native.url"
 
 local head_get, head_list = native.head_get, native.head_list
@@ -13,6 +14,7 @@ local cookies = {}
 
 -- Caps of RFC 6265 section 6.1, or what browsers use.
 local LONGEST = 4096
+local LONGEST_LINE = 16384
 local MOST_PER_DOMAIN = 180
 local MOST = 3000
 
@@ -25,10 +27,6 @@ local MOST = 3000
 ---@field secure boolean
 ---@field http_only boolean
 ---@field host_only boolean the very host only, not those below it
-
-local function trim(text)
-  return text:match("^[ \t]*(.-)[ \t]*$")
-end
 
 local function is_address(host)
   return host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil or host:find(":", 1, true) ~= nil
@@ -77,7 +75,7 @@ local ATTRIBUTES = {
 ---@param now number
 ---@return lurcher.Cookie?
 local function parse(line, from, now)
-  if line:find("[%z\1-\8\10-\31\127]") then return nil end
+  if #line > LONGEST_LINE or line:find("[%z\1-\8\10-\31\127]") then return nil end
   local pair, rest = line:match("^([^;]*)(.*)$")
   local name, value = pair:match("^([^=]*)=(.*)$")
   if not name then return nil end

@@ -7,6 +7,8 @@ local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
 
 local raise = errors.raise
+local trim = require("lurcher.text").trim
+
 local reveal, is_secret, lower = secret.reveal, secret.is, string.lower
 
 local headers = {}
@@ -21,6 +23,8 @@ local REFUSED = {
 }
 
 local MOST_NAMES = 1000
+
+local is_blank = { [(" "):byte()] = true, [("\t"):byte()] = true }
 
 -- Checked names in lower case: a program uses few.
 local known_names, known_count = {}, 0
@@ -51,7 +55,8 @@ local function checked_line(name, value)
     raise(("the value of header '%s' holds a control character (CR, LF and NUL cannot be sent)"):format(name))
   end
   if is_secret(value) then return value end
-  return text:find("^[ \t]") and text:match("^[ \t]*(.-)[ \t]*$") or text:match("^(.-)[ \t]*$")
+  local first, last = text:byte(1), text:byte(-1)
+  return (is_blank[first] or is_blank[last]) and trim(text) or text
 end
 
 local function checked_value(name, value)

@@ -34,7 +34,7 @@ function links.parse(text, base)
     local reference, after = text:match("^[%s,]*<([^>]*)>()", at)
     if not reference then
       local next_open = text:find(",%s*<", at) -- skip what is no link
-      if not next_open then return by_relation end
+      if not next_open or not text:find(">", next_open, true) then return by_relation end
       at = next_open
     else
       local link = { url = url.join(base, reference) or reference }

@@ -36,11 +36,11 @@ end
 ---The layer below the last middleware: looks at what they made of the request. The clock of the whole call
 ---goes on when a middleware sends it again.
 function middleware.enter(its_request, next)
-  local checked, err = its_request:recheck()
-  if not checked then return nil, err end
-  local res
-  res, err = next(its_request)
-  its_request:start_clock(res or err)
+  local fit, reason = its_request:recheck()
+  if not fit then return nil, reason end
+  if its_request.earlier then its_request:start_clock(its_request.earlier) end
+  local res, err = next(its_request)
+  its_request.earlier = res or err
   return res, err
 end
 

@@ -35,7 +35,7 @@ local Request = { __name = "lurcher.Request" }
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
-  outcome = false,
+  outcome = false, earlier = false,
 }
 Request.__index = defaults
 

@@ -46,11 +46,19 @@ end }
 local made = {}
 
 function made.headers(self)
-  local all = {}
+  local all, repeated = {}, {}
   for _, name, value in head_next, self.head, 0 do
     local key = name:lower()
-    all[key] = all[key] and all[key] .. ", " .. value or value
+    local list = repeated[key]
+    if list then
+      list[#list + 1] = value
+    elseif all[key] then
+      repeated[key] = { all[key], value }
+    else
+      all[key] = value
+    end
   end
+  for key, list in pairs(repeated) do all[key] = table.concat(list, ", ") end
   return setmetatable(all, Headers)
 end
 
