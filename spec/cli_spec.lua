@@ -232,7 +232,8 @@ print "not reached"]]
     end)
 
     it("prints an error object as one line, then the traceback", function()
-      local ended = run { "-e", "assert(require('lurcher.http').get(..., { retry = false }))", "http://127.0.0.1:1/" }
+      local code = "assert(require('lurcher.http').get(..., { retry = false }))"
+      local ended = run { "-e", code, "http://127.0.0.1:1/" }
       assert.matches("^lurcher: GET http://127%.0%.0%.1:1/: connect: [^\n]*\nstack traceback:\n", ended.err)
       assert.equal(1, ended.status)
     end)
@@ -258,7 +259,8 @@ print "not reached"]]
       { "require('lurcher.task').sleep 'x'",
         "bad argument #1 to 'task.sleep' (a number of seconds expected, got string)" },
       { "require 'lurcher.htpp'", "module 'lurcher.htpp' not found; did you mean 'lurcher.http'?" },
-      { "table.sort({ 2, 1 }, function() require('lurcher.task').sleep(1) end)", "cannot wait for a sleep here" },
+      { "table.sort({ 2, 1 }, function() require('lurcher.task').sleep(1) end)",
+        "cannot wait for a sleep here" },
     } do
       it("tells the caller's line and: " .. case[2], function()
         local ended = run { "-e", "\n" .. case[1] }
@@ -343,6 +345,15 @@ print "not reached"]]
         assert.equal("lurcher: cannot write to standard output: ENOSPC: No space left on device\n", ended.err)
         assert.equal(1, ended.status)
       end
+    end)
+
+    it("that is closed is not mistaken for a connection", function()
+      local s = slow_server()
+      local code = "local get = require 'lurcher.http'.get print(get(...).status) print(get(...).status)"
+      local ended = run({ "-c", 'exec "$0" "$@" >&-', process.lurcher, "-e", code, s.url .. "/fast" },
+        { command = "sh" })
+      assert.equal("lurcher: cannot write to standard output: EBADF: Bad file descriptor\n", ended.err)
+      assert.equal(1, ended.status)
     end)
 
     it("that cannot be written ends the script", function()

@@ -4,7 +4,17 @@
 #include "signals.h"
 #include "source.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
+
+/* A standard stream that was closed by whoever started this must not become a socket's number, into which the
+ * script would then print. Its place is taken by something that fails as a closed one does. */
+static void reserve_standard_streams(void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
 
 static void report(const char *text)
 {
@@ -41,6 +51,7 @@ int main(int argc, char **argv)
   cli_options options;
   source script;
   int status;
+  reserve_standard_streams();
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
   if (!source_read(&script, &options)) return STATUS_USAGE;
 
