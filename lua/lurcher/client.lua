@@ -22,8 +22,18 @@ local transport = require "lurcher.transport"
 
 local request_address, direct = request.address, transport.direct
 
+---@alias lurcher.ClientVerb
+---| fun(self: lurcher.Client, url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
+
 ---@class lurcher.Client
 ---@field cookies lurcher.CookieJar|false
+---@field get lurcher.ClientVerb
+---@field head lurcher.ClientVerb
+---@field post lurcher.ClientVerb
+---@field put lurcher.ClientVerb
+---@field patch lurcher.ClientVerb
+---@field delete lurcher.ClientVerb
+---@field options lurcher.ClientVerb
 local Client = { __name = "lurcher.Client" }
 Client.__index = Client
 
@@ -65,7 +75,7 @@ local function assemble(merged, pool, jar)
 end
 
 ---Makes a client.
----@param opts table?
+---@param opts lurcher.ClientOptions?
 ---@return lurcher.Client
 function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
@@ -74,7 +84,7 @@ function client.new(opts)
 end
 
 ---A client with changed defaults that shares the pool, the limits and the cookies.
----@param opts table?
+---@param opts lurcher.ClientOptions?
 ---@return lurcher.Client
 function Client:extend(opts)
   opts = options.check_client(opts, "client:extend")
@@ -167,7 +177,7 @@ end
 
 ---@param method string
 ---@param url string
----@param opts? table
+---@param opts? lurcher.RequestOptions
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function Client:request(method, url, opts)
@@ -179,7 +189,7 @@ end
 ---returns what fn returned.
 ---@param method string
 ---@param url string
----@param opts? table
+---@param opts? lurcher.RequestOptions
 ---@param fn? fun(res: lurcher.Response): ...
 function Client:stream(method, url, opts, fn)
   check_self(self, "stream")

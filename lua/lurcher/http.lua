@@ -6,6 +6,16 @@ local check = require "lurcher.check"
 local client = require "lurcher.client"
 local secret = require "lurcher.secret"
 
+---@alias lurcher.Verb fun(url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
+
+---@class lurcher.http
+---@field get lurcher.Verb
+---@field head lurcher.Verb
+---@field post lurcher.Verb
+---@field put lurcher.Verb
+---@field patch lurcher.Verb
+---@field delete lurcher.Verb
+---@field options lurcher.Verb
 local http = {
   basic = auth.basic,
   bearer = auth.bearer,
@@ -29,7 +39,7 @@ end
 
 ---@param method string
 ---@param url string
----@param opts? table
+---@param opts? lurcher.RequestOptions
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function http.request(method, url, opts)

@@ -1,6 +1,89 @@
 --- The options of clients and requests: which there are, what they may be, and how a request's are laid over
 --- its client's.
 
+---@class lurcher.Timeout seconds
+---@field connect? number|false
+---@field read? number|false
+---@field write? number|false
+---@field total? number|false
+---@field queue? number|false
+
+---@class lurcher.RetryOptions
+---@field attempts? integer
+---@field base? number
+---@field factor? number
+---@field max_wait? number|false
+---@field statuses? integer[]
+---@field methods? string[]
+---@field retry_after? boolean
+---@field max_retry_after? number|false
+
+---@class lurcher.TlsOptions
+---@field verify? boolean
+---@field min? "1.0"|"1.1"|"1.2"|"1.3"
+---@field ca? string|false
+---@field cert? string|false
+---@field key? string|false
+---@field key_password? string|lurcher.Secret|false
+---@field server_name? string|false
+---@field pins? string|string[]|false
+
+---@class lurcher.Limits
+---@field inflight? integer|false
+---@field per_origin? integer|false
+---@field idle? integer|false
+---@field idle_timeout? number|false
+---@field rate? number|false
+---@field burst? integer
+
+---@class lurcher.Hooks
+---@field request? fun(request: lurcher.Request)[]
+---@field response? fun(res: lurcher.Response)[]
+---@field retry? fun(event: table)[]
+---@field redirect? fun(event: table)[]
+---@field error? fun(err: lurcher.Error)[]
+
+---@alias lurcher.Layer fun(request: lurcher.Request, next: function): lurcher.Response?, lurcher.Error?
+
+---@class lurcher.SharedOptions what clients and requests may be given; false switches an option off
+---@field headers? table<string, any> merged by name; false removes, a list means several lines
+---@field params? table|false merged by key; a list of pairs keeps its order
+---@field auth? table|lurcher.Layer|false {"user", "password"}, http.basic, http.bearer, or a function
+---@field timeout? lurcher.Timeout|number|false
+---@field redirects? integer|false how many to follow
+---@field retry? lurcher.RetryOptions|integer|boolean
+---@field http_version? "auto"|"1.1"|"2"|"2-prior-knowledge"
+---@field decompress? boolean
+---@field max_body? integer|false bytes after decompression
+---@field max_headers? integer|false bytes
+---@field tls? lurcher.TlsOptions
+---@field unix_socket? string|false
+---@field local_address? string|false
+---@field resolve? table<string, string|false> "host:port" to address
+---@field ip? "4"|"6"|false
+---@field user_agent? string|lurcher.Secret|false
+---@field secret_headers? string[]
+---@field allow_downgrade? boolean
+---@field name? string|false
+
+---@class lurcher.ClientOptions: lurcher.SharedOptions
+---@field base_url? string|false
+---@field limits? lurcher.Limits
+---@field cookies? boolean
+---@field middleware? lurcher.Layer[]
+---@field hooks? lurcher.Hooks
+
+---@class lurcher.RequestOptions: lurcher.SharedOptions
+---@field body? string|lurcher.Secret|false
+---@field json? any
+---@field form? table|false
+---@field stream? boolean
+---@field expect? integer|string|table|false
+---@field retryable? boolean
+---@field idempotency_key? boolean|string|lurcher.Secret
+---@field raw_target? string|false
+---@field expect_continue? boolean
+
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
