@@ -97,13 +97,19 @@ static void tls(transfer *t, CURLcode code, error *e)
             tls_reason(t, code));
 }
 
+static bool is_http2(const transfer *t) { return t->head.version == 20 || pool_origin_is_http2(t->origin); }
+
 /* Codes 55 and 56: the connection broke, or what came over it did. */
 static void broken(transfer *t, CURLcode code, error *e)
 {
   bool cut_off = says(t, "unexpected eof") || says(t, "SSL_ERROR_SYSCALL") || says(t, "errno 104") ||
                  says(t, "errno 32") || says(t, "onnection reset") || says(t, "onnection was reset") ||
                  says(t, "roken pipe") || says(t, "onnection died");
-  if (cut_off && !t->connected && t->target.scheme.length == 5)
+  if (is_http2(t) && !t->head.complete && says(t, "onnection died, tried")) {
+    error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: it refuses the stream (REFUSED_STREAM)",
+              origin_name(t->origin));
+    e->retry_safe = t->fresh;
+  } else if (cut_off && !t->connected && t->target.scheme.length == 5)
     tls(t, code, e);
   else if (cut_off)
     cut(t, e);
@@ -119,18 +125,22 @@ static void broken(transfer *t, CURLcode code, error *e)
     cut(t, e);
 }
 
-static bool is_http2(const transfer *t) { return t->head.version == 20 || pool_origin_is_http2(t->origin); }
-
-static void http2(transfer *t, error *e)
+static void http2(transfer *t, CURLcode code, error *e)
 {
-  if (t->head.complete) {
-    error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s",
-              origin_name(t->origin), (unsigned long long)t->bytes_received, t->engine->hint);
+  const char *host = origin_name(t->origin), *hint = t->engine->hint;
+  bool whole = t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
+  if (t->head.complete && !(whole && says(t, "PROTOCOL_ERROR"))) {
+    error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host,
+              (unsigned long long)t->bytes_received, hint);
     return;
   }
-  error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: %s", origin_name(t->origin),
-            t->engine->hint[0] ? t->engine->hint : "the connection ended");
-  e->retry_safe = says(t, "REFUSED_STREAM") || says(t, "GOAWAY");
+  /* Only what GOAWAY turns away has this code and no words: the server has not looked at it. */
+  bool turned_away = code == CURLE_HTTP2 && !hint[0];
+  error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: %s", host,
+            turned_away                 ? "it turns requests away (GOAWAY)"
+            : code == CURLE_GOT_NOTHING ? "it sent what HTTP/2 does not allow there"
+                                        : hint);
+  e->retry_safe = turned_away;
 }
 
 static void from_code(transfer *t, CURLcode code, const known_code *known, error *e)
@@ -162,7 +172,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_HTTP2:
   case CURLE_HTTP2_STREAM:
-    http2(t, e);
+    http2(t, code, e);
     break;
   case CURLE_PARTIAL_FILE:
   case CURLE_SEND_FAIL_REWIND:
@@ -170,7 +180,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_GOT_NOTHING:
     if (is_http2(t))
-      http2(t, e);
+      http2(t, code, e);
     else
       cut(t, e);
     break;

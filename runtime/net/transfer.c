@@ -238,11 +238,11 @@ void transfer_start(transfer *t)
   }
 }
 
-static bool is_idempotent(const char *method)
+bool transfer_is_idempotent(const transfer *t)
 {
   static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-    if (!strcmp(method, methods[i])) return true;
+    if (!strcmp(t->method, methods[i])) return true;
   return false;
 }
 
@@ -259,11 +259,12 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
 }
 
 /* libcurl rewinds to send a request again when a reused connection dies before any answer, whatever the
- * method. */
+ * method; and, on a new connection too, when HTTP/2 refused its stream: then nothing was processed. */
 static int rewind_upload(void *user, curl_off_t offset, int from)
 {
   transfer *t = user;
-  if (!is_idempotent(t->method) || from != SEEK_SET || offset < 0 || (size_t)offset > t->upload_length)
+  if (!(transfer_is_idempotent(t) || t->fresh) || from != SEEK_SET || offset < 0 ||
+      (size_t)offset > t->upload_length)
     return CURL_SEEKFUNC_FAIL;
   t->uploaded = (size_t)offset;
   return CURL_SEEKFUNC_OK;
@@ -292,7 +293,7 @@ static void set_method(transfer *t)
   if (is_head) curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
   if (!is_head || wants_body) curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method);
   /* Without bytes of a body to rewind, only a new connection keeps libcurl from sending it twice. */
-  if (!t->upload_length && !is_idempotent(t->method)) curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (!t->upload_length && !transfer_is_idempotent(t)) curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 static bool set_request(transfer *t)

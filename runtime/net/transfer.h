@@ -48,6 +48,7 @@ struct transfer {
   /* On the way, and of the outcome; together, because thousands of these live at once. */
   bool easy_in_engine, connected, paused, has_body, reused;
   bool close_notified; /* only known of TLS bodies without length */
+  bool fresh;          /* on a connection made for it; only known of methods that are not idempotent */
   int remote_port;
 
   /* On the way; for pool.c and transfer.c. */
@@ -111,6 +112,9 @@ void transfer_fail_like(transfer *t, const transfer *other);
 void transfer_free_spares(transfer *first);
 
 /* ---- between transfer.c, transfer_receive.c and failure.c ---- */
+
+/* Sending it twice does no harm. */
+bool transfer_is_idempotent(const transfer *t);
 
 /* The place to write the failure to; the first failure stays. Never NULL. */
 error *transfer_failure(transfer *t);

@@ -74,13 +74,23 @@ static bool agreed_on_http2(const transfer *t)
   return length == 2 && !memcmp(protocol, "h2", 2);
 }
 
+static bool is_on_new_connection(const transfer *t)
+{
+  long connects = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  return connects > 0;
+}
+
 /* Connected, or a connection is reused: the request goes out next. */
 static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
 {
   transfer *t = user;
   (void)local_address;
   touch(t);
-  if (!t->connected) t->times.connected = t->active_at;
+  if (!t->connected) {
+    t->times.connected = t->active_at;
+    if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
+  }
   t->connected = true;
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->remote_address - 1);
