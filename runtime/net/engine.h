@@ -28,10 +28,6 @@ bool engine_add(engine *e, CURL *easy);
 /* Takes a handle back, before it finished or after. Not from within a libcurl callback. */
 void engine_remove(engine *e, CURL *easy);
 
-/* The connection at this local port may bring something between transfers too, as HTTP/2 does. Others that do
- * are not used again: what they bring would pass for the next response. */
-void engine_allow_idle_input(engine *e, int port);
-
 /* Closes every connection, unless a transfer runs. Not from within a libcurl callback. */
 void engine_close_idle(engine *e);
 

@@ -66,6 +66,7 @@ struct transfer {
   head head;
   decoder *decoder;
   byte_queue raw;  /* streaming: received, not yet decoded */
+  size_t wanted;   /* bytes of the body that its reader needs at once */
   byte_queue body; /* decoded; for a stream what was not taken yet */
   uint64_t bytes_received, bytes_sent;
   transfer_times times;

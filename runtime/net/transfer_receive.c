@@ -210,7 +210,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   error e;
   touch(t);
   if (t->failure) return 0;
-  if (t->streaming && stored(t) >= STREAM_HIGH) {
+  if (t->streaming && stored(t) >= STREAM_HIGH && stored(t) >= t->wanted) {
     t->paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
@@ -261,9 +261,11 @@ static bool decode_some(transfer *t, size_t wanted, error *e)
   return true;
 }
 
+/* Once little is left; or when the reader cannot use what there is, as with a long line. */
 static void let_continue(transfer *t)
 {
-  if (!t->paused || t->state != TRANSFER_RUNNING || stored(t) > STREAM_LOW) return;
+  if (!t->paused || t->state != TRANSFER_RUNNING) return;
+  if (stored(t) > STREAM_LOW && byte_queue_length(&t->body) >= t->wanted) return;
   t->paused = false;
   touch(t);
   transfer_watch_clock(t);
@@ -283,6 +285,7 @@ static void finish_decoding(transfer *t)
 transfer_supply transfer_available(transfer *t, size_t wanted)
 {
   error e;
+  t->wanted = wanted;
   if (t->decoder && !decode_some(t, wanted, &e)) {
     fail(t, &e);
     transfer_stop(t);

@@ -10,7 +10,7 @@ enum { READ_SIZE = 64 * 1024, LINE_SIZE = 1024 * 1024 };
 
 typedef struct {
   http_box box; /* the transfer; NULL once closed */
-  bool reading;
+  bool closed; /* while a task waited for it, which frees it then */
 } stream;
 
 /* A reader that is cancelled leaves the stream as it is. */
@@ -48,10 +48,12 @@ static int close_stream(lua_State *L)
   stream *s = lua_touserdata(L, 1);
   luaL_argcheck(L, s && s->box.tag == HTTP_STREAM, 1, "not a stream");
   transfer *t = s->box.pointer;
-  if (t && t->op.state != OPERATION_IDLE)
+  if (t && t->op.state != OPERATION_IDLE) {
+    s->closed = true;
     transfer_cancel(t, "the response was closed while it was read");
-  else
+  } else {
     end_stream(L, s);
+  }
   return 0;
 }
 
@@ -68,6 +70,21 @@ static int wait_for_more(lua_State *L, transfer *t)
   if (t->op.state != OPERATION_IDLE) return luaL_error(L, "another task reads this response already");
   operation_begin(&t->op, &reading_class, t->network->loop, true);
   return task_wait(L, &t->op, try_again);
+}
+
+/* What the reader of a stream gets that was closed meanwhile. */
+static int push_closed(lua_State *L)
+{
+  stream *s = lua_touserdata(L, 1);
+  int count = errors_return(L, ((transfer *)s->box.pointer)->failure);
+  end_stream(L, s);
+  return count;
+}
+
+static bool is_closed(lua_State *L)
+{
+  const stream *s = lua_touserdata(L, 1);
+  return s->closed;
 }
 
 static int push_end(lua_State *L, transfer *t)
@@ -90,6 +107,7 @@ static int read_some(lua_State *L)
   transfer *t = http_handle(L, 1, HTTP_STREAM);
   double most = luaL_optnumber(L, 2, READ_SIZE);
   luaL_argcheck(L, most >= 1, 2, "must be at least 1");
+  if (is_closed(L)) return push_closed(L);
   transfer_supply supply = transfer_available(t, 1);
   if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
   size_t length = byte_queue_length(&t->body);
@@ -113,6 +131,7 @@ static int read_line(lua_State *L)
   transfer *t = http_handle(L, 1, HTTP_STREAM);
   double most = luaL_optnumber(L, 2, LINE_SIZE);
   size_t searched = 0;
+  if (is_closed(L)) return push_closed(L);
   for (;;) {
     transfer_supply supply = transfer_available(t, searched + 1);
     size_t length = byte_queue_length(&t->body);
