@@ -216,6 +216,22 @@ print "not reached"]]
       assert.falsy(ended.err:find("lurcher/", 1, true), ended.err)
     end)
 
+    it("shows the line in each function, whoever raised the error", function()
+      local ended = run { "-e", [[
+        local function inner(x)
+          return x.field.field
+        end
+        local function outer()
+          local result = inner {}
+          return result
+        end
+        outer()
+      ]] }
+      local lines = {}
+      for line in ended.err:gmatch("\n\t%(command line%):(%d+): in ") do lines[#lines + 1] = line end
+      assert.same({ "2", "5", "8" }, lines)
+    end)
+
     it("cancels the other tasks, which clean up", function()
       local ended = run { "-e", [[
         local task = require "lurcher.task"
@@ -574,6 +590,12 @@ print "not reached"]]
       local ended = run { "test", script "it('passes', function() assert.equal(1, 1) end)" }
       assert.matches("1 success / 0 failures", ended.out)
       assert.equal(0, ended.status)
+    end)
+
+    it("says what it needs when busted is not there", function()
+      local ended = run({ "LUA_PATH=/nowhere/?.lua", process.lurcher, "test" }, { command = "env" })
+      assert.matches("^lurcher: lurcher test needs busted, which is not installed", ended.err)
+      assert.equal(1, ended.status)
     end)
 
     it("ends with 1 when one fails", function()

@@ -84,6 +84,9 @@ end
 ---@param ... string busted's options and paths
 function test.run(...)
   arg = { [0] = "lurcher test", ... } -- luacheck: globals arg
+  if not package.searchpath("busted.runner", package.path) then
+    error("lurcher test needs busted, which is not installed: Debian's package is lua-busted", 0)
+  end
   package.preload["busted.core"] = function()
     local path = assert(package.searchpath("busted.core", package.path))
     local chunk = assert(loadfile(path))

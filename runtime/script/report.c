@@ -142,6 +142,24 @@ static void push_trace(lua_State *L, lur_task *t, int depth)
   lua_settop(L, locals);
 }
 
+/* LuaJIT no longer knows the line in the function where the machine itself raised the error ("attempt to
+ * index …"), but the message does: puts it into the traceback's first line. Message and traceback are on top
+ * of the stack. */
+static void add_missing_line(lua_State *L)
+{
+  const char *message = lua_tostring(L, -2), *trace = lua_tostring(L, -1), *in = strstr(trace, ": in ");
+  if (*trace != '\t' || !in || in > strchr(trace, '\n')) return;
+  size_t source = (size_t)(in - trace) - 1;
+  if (strncmp(message, trace + 1, source) != 0 || message[source] != ':') return;
+  size_t digits = strspn(message + source + 1, "0123456789");
+  if (digits == 0 || message[source + 1 + digits] != ':') return;
+  lua_pushlstring(L, trace, 1 + source);
+  lua_pushlstring(L, message + source, 1 + digits);
+  lua_pushstring(L, in);
+  lua_concat(L, 3);
+  lua_replace(L, -2);
+}
+
 void report_push(lua_State *L, int index)
 {
   lur_task *t = lua_touserdata(L, index);
@@ -155,6 +173,7 @@ void report_push(lua_State *L, int index)
     lua_pop(L, 1);
     return;
   }
+  add_missing_line(L);
   lua_pushliteral(L, "\nstack traceback:\n");
   lua_insert(L, -2);
   size_t length;

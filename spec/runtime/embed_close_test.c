@@ -8,7 +8,7 @@
 static const char server_source[] =
     "local server, task = require 'lurcher.server', require 'lurcher.task'\n"
     "local never = task.event()\n"
-    "local s = server.start(function(req)\n"
+    "local s = server.start({ tls = ... == 'tls', handler = function(req)\n"
     "  local n = tonumber(req.path:match('%d+')) % 5\n"
     "  if n == 1 then task.sleep(0.002) end\n"
     "  if n == 2 then return { status = 302, headers = { Location = '/0' } } end\n"
@@ -22,13 +22,13 @@ static const char server_source[] =
     "  end\n"
     "  if n == 4 then task.sleep(0.004) end\n"
     "  return { body = ('y'):rep(100) }\n"
-    "end)\n"
+    "end })\n"
     "print(s.url)\n"
     "never:wait()\n";
 
 static const char client_source[] =
     "local http, task = require 'lurcher.http', require 'lurcher.task'\n"
-    "local api = http.client { base_url = ..., limits = { per_origin = 8 } }\n"
+    "local api = http.client { base_url = ..., limits = { per_origin = 8 }, tls = { verify = false } }\n"
     "task.defer(function() task.sleep(0.0005) end)\n"
     "local numbers = {}\n"
     "for i = 1, 20 do numbers[i] = i end\n"
@@ -43,10 +43,10 @@ static const char client_source[] =
 static uv_loop_t loop;
 static char url[64];
 
-static void open_server(host *server)
+static void open_server(host *server, const char *scheme)
 {
   host_open(server, &loop);
-  host_start(server, server_source, NULL);
+  host_start(server, server_source, scheme);
   while (server->output_length == 0) uv_run(&loop, UV_RUN_ONCE);
   snprintf(url, sizeof url, "%.*s", (int)server->output_length - 1, server->output);
 }
@@ -83,11 +83,11 @@ static bool act_after(int events, act what)
   return in_time;
 }
 
-static void test_at_every_event(act what)
+static void test_at_every_event(act what, const char *scheme)
 {
   static host server;
   uv_loop_init(&loop);
-  open_server(&server);
+  open_server(&server, scheme);
   act_after(1000000, what); /* once to its end: what is opened only once is open now */
   int events = 0;
   while (events < 3000 && act_after(events, what)) events++;
@@ -101,7 +101,7 @@ static void test_descriptors_are_closed(void)
   static host server;
   uv_loop_init(&loop);
   int before = open_descriptors();
-  open_server(&server);
+  open_server(&server, "tls");
   for (int events = 3; events < 60; events += 7) act_after(events, CLOSE);
   close_server(&server);
   check(open_descriptors() == before);
@@ -209,9 +209,12 @@ int main(void)
   test_runtimes_in_threads();
   test_interrupt_from_another_thread();
   test_interrupt_from_a_signal_handler();
-  test_at_every_event(CLOSE);
-  test_at_every_event(CANCEL);
-  test_at_every_event(INTERRUPT);
+  test_at_every_event(CLOSE, "plain");
+  test_at_every_event(CLOSE, "tls");
+  test_at_every_event(CANCEL, "plain");
+  test_at_every_event(CANCEL, "tls");
+  test_at_every_event(INTERRUPT, "plain");
+  test_at_every_event(INTERRUPT, "tls");
   test_descriptors_are_closed();
   return unit_end();
 }
