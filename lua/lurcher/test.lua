@@ -103,7 +103,9 @@ function test.run(...)
   require "busted.compatibility".exit = function(code)
     os.exit(code == 0 and 0 or 1)
   end
-  require "busted.runner"({ standalone = false })
+  -- It takes its name from that of the chunk that calls it.
+  local run = load('require "busted.runner" { standalone = false } os.exit(0)', "@lurcher test")
+  run()
 end
 
 return test
