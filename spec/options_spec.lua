@@ -16,6 +16,12 @@ describe("options", function()
     assert.matches("did you mean 'base_url'", message_of(http.client, { baseurl = "x" }))
   end)
 
+  it("of other libraries raise with the way to write it", function()
+    assert.matches("unknown option 'verify'; it is written tls = { verify = … }",
+      message_of(http.client, { verify = false }), 1, true)
+    assert.matches("it is written params", message_of(http.get, "http://127.0.0.1/", { query = {} }), 1, true)
+  end)
+
   it("inside a table option are checked as well", function()
     assert.matches("timeout: unknown option 'conect'; did you mean 'connect'%?",
       message_of(http.get, "http://127.0.0.1/", { timeout = { conect = 1 } }))

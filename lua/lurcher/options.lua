@@ -240,6 +240,23 @@ function options.expect_mismatch(value)
   return 'a status, "2xx", or a list of these'
 end
 
+-- What other libraries call it, or where it is not an option of its own: how it is written here.
+local ELSEWHERE = {
+  data = "body = … or form = { … }", query = "params = { … }", qs = "params = { … }",
+  follow_redirects = "redirects = 10 or false", allow_redirects = "redirects = 10 or false",
+  max_redirects = "redirects = 10", connect_timeout = "timeout = { connect = … }",
+  read_timeout = "timeout = { read = … }", verify = "tls = { verify = … }", ca = "tls = { ca = … }",
+  cert = "tls = { cert = … }", insecure = "tls = { verify = false }", method = "http.request(method, url)",
+  username = 'auth = { "user", "password" }', password = 'auth = { "user", "password" }',
+}
+
+local function check_option(name, value, known, what)
+  if known[name] == nil and ELSEWHERE[name] then
+    raise(("%s: unknown option '%s'; it is written %s"):format(what, name, ELSEWHERE[name]))
+  end
+  check.option(name, value, known, what)
+end
+
 -- Checks the entries of an option that is a table with fixed keys.
 local function check_entries(name, entries, what)
   local known = TABLES[name]
@@ -257,7 +274,7 @@ function options.check_client(opts, what)
     if REQUEST_ONLY[name] ~= nil then
       raise(("%s: option '%s' belongs to a request, not to a client"):format(what, name))
     end
-    check.option(name, value, CLIENT, what)
+    check_option(name, value, CLIENT, what)
     check_entries(name, value, what)
   end
   return opts
@@ -276,7 +293,7 @@ function options.check_request(opts, what)
       raise(("%s: option '%s' belongs to the client: give it to http.client or client:extend")
         :format(what, name))
     end
-    check.option(name, value, REQUEST, what)
+    check_option(name, value, REQUEST, what)
     check_entries(name, value, what)
     if IS_BODY[name] and value ~= false then
       if body then raise(("%s: '%s' and '%s' exclude each other: give one body"):format(what, body, name)) end
