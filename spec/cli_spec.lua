@@ -2,70 +2,13 @@ local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
-local run, start, eventually = process.run, process.start, serving.eventually
-local files = {}
+local run, start, script = process.run, process.start, process.script
 
--- The path of a new script with this text.
-local function script(text)
-  local name = os.tmpname()
-  files[#files + 1] = name
-  local path = name .. "_spec.lua"
-  files[#files + 1] = path
-  local file = assert(io.open(path, "w"))
-  assert(file:write(text))
-  assert(file:close())
-  return path
-end
-
--- A server that answers when it is asked for /fast, and otherwise never; `count` gives how many it has got.
-local function slow_server()
-  local count, never = 0, task.event()
-  local s = serving.start(function(req)
-    count = count + 1
-    if req.path ~= "/fast" then never:wait() end
-    return { body = "answer" }
-  end)
-  return s, function() return count end
-end
-
--- 1,000 requests at once, each with clean-up code of its own that waits.
-local FAN_OUT = [[
-  local http, task = require "lurcher.http", require "lurcher.task"
-  local url = ...
-  local api = http.client { base_url = url, limits = { inflight = 1000, per_origin = 1000 } }
-  local cleaned = 0
-  task.defer(function()
-    task.sleep(0.01)
-    print("main cleaned up, other tasks: " .. cleaned)
-  end)
-  local numbers = {}
-  for i = 1, 1000 do numbers[i] = i end
-  task.map(numbers, function(i)
-    task.defer(function()
-      task.sleep(0.01)
-      cleaned = cleaned + 1
-    end)
-    pcall(api.get, api, "items/" .. i, { retry = false })
-    print "a cancellation was swallowed"
-  end, { concurrency = 1000 })
-]]
-
--- Starts the fan-out and waits until all of it is at the server.
-local function start_fan_out(...)
-  local s, count = slow_server()
-  local arguments = { ... }
-  arguments[#arguments + 1] = script(FAN_OUT)
-  arguments[#arguments + 1] = s.url
-  local child = start(arguments)
-  eventually(function() return count() == 1000 end)
-  return child, task.now()
+local function echo_server()
+  return serving.start(function() return { body = "answer" } end)
 end
 
 describe("lurcher", function()
-  after_each(function()
-    for i = #files, 1, -1 do os.remove(table.remove(files, i)) end
-  end)
-
   describe("with a script", function()
     it("runs a file with its arguments in ... and arg", function()
       local path = script "print(arg[0], #arg, arg[1], arg[2], select('#', ...), ...)"
@@ -174,11 +117,11 @@ describe("lurcher", function()
   end)
 
   it("shows an example in its help that runs", function()
-    local s = slow_server()
+    local s = echo_server()
     local example = run({ "--help" }).out:match("\n(  #!/usr/bin/env lurcher\n.-)\nexit status")
     example = example:gsub("\n  ", "\n")
-    local ended = run { script(example:sub(3)), s.url .. "/fast" }
-    assert.equal(s.url .. "/fast\t200\n", ended.out)
+    local ended = run { script(example:sub(3)), s.url }
+    assert.equal(s.url .. "\t200\n", ended.out)
   end)
 
   describe("when the script fails", function()
@@ -364,9 +307,9 @@ print "not reached"]]
     end)
 
     it("that is closed is not mistaken for a connection", function()
-      local s = slow_server()
+      local s = echo_server()
       local code = "local get = require 'lurcher.http'.get print(get(...).status) print(get(...).status)"
-      local ended = run({ "-c", 'exec "$0" "$@" >&-', process.lurcher, "-e", code, s.url .. "/fast" },
+      local ended = run({ "-c", 'exec "$0" "$@" >&-', process.lurcher, "-e", code, s.url },
         { command = "sh" })
       assert.equal("lurcher: cannot write to standard output: EBADF: Bad file descriptor\n", ended.err)
       assert.equal(1, ended.status)
@@ -377,159 +320,6 @@ print "not reached"]]
         { stdout = "/dev/full" })
       assert.equal("lurcher: cannot write to standard output: ENOSPC: No space left on device\n", ended.err)
       assert.equal(1, ended.status)
-    end)
-  end)
-
-  describe("at a signal", function()
-    for _, case in ipairs { { "INT", 130 }, { "TERM", 143 } } do
-      it(("SIG%s cancels 1,000 requests, cleans up and ends with %d"):format(unpack(case)), function()
-        local child, at = start_fan_out()
-        child:kill(case[1])
-        local ended = child:wait()
-        assert.is_true(task.now() - at < 5)
-        assert.equal("main cleaned up, other tasks: 1000\n", ended.out)
-        assert.equal("", ended.err)
-        assert.equal(case[2], ended.status)
-        end)
-    end
-
-    it("ends within 5 seconds although clean-up wants longer, and says so", function()
-      local child = start { "-e", [[
-        local task = require "lurcher.task"
-        task.defer(function() print "outer" task.sleep(100) print "too late" end)
-        task.spawn(function()
-          task.defer(function() print "inner" task.sleep(100) print "too late" end)
-          task.sleep(100)
-        end)
-        task.yield()
-        io.stderr:write "ready"
-        task.sleep(100)
-      ]] }
-      child:wait_for("ready", "err")
-      local at = task.now()
-      child:kill("TERM")
-      local ended = child:wait()
-      assert.is_true(task.now() - at < 8) -- 5, and what a slow machine adds
-      assert.matches("outer\n", ended.out)
-      assert.matches("inner\n", ended.out)
-      assert.falsy(ended.out:find("too late", 1, true))
-      assert.matches("clean%-up took longer than", ended.err)
-      assert.equal(143, ended.status)
-    end)
-
-    it("ends a script that never waits after 5 seconds", function()
-      local child = start { "-e", "io.stderr:write 'ready\\n' while true do end" }
-      child:wait_for("ready\n", "err")
-      child:kill("INT")
-      local ended = child:wait()
-      assert.equal("ready\nlurcher: the script did not end within 5 seconds of being cancelled\n", ended.err)
-      assert.equal(130, ended.status)
-    end)
-
-    for _, case in ipairs { { "INT", "INT", 130 }, { "TERM", "INT", 130 }, { "INT", "TERM", 143 } } do
-      it(("ends at once at SIG%s after SIG%s, with %d"):format(case[2], case[1], case[3]), function()
-        local child = start { "-e", [[
-          local task = require "lurcher.task"
-          task.defer(function()
-            io.stderr:write "cleaning up"
-            task.sleep(100)
-          end)
-          io.stderr:write "ready"
-          task.sleep(100)
-        ]] }
-        child:wait_for("ready", "err")
-        child:kill(case[1])
-        child:wait_for("cleaning up", "err")
-        local at = task.now()
-        child:kill(case[2])
-        local ended = child:wait()
-        assert.is_true(task.now() - at < 4)
-        assert.equal(case[3], ended.status)
-      end)
-    end
-
-    it("cancels specs as well", function()
-      local path = script [[
-        it("waits", function()
-          io.stderr:write "ready"
-          require("lurcher.task").sleep(100)
-        end)
-      ]]
-      local child = start { "test", path }
-      child:wait_for("ready", "err")
-      child:kill("TERM")
-      assert.equal(143, child:wait().status)
-    end)
-  end)
-
-  describe("--grace", function()
-    it("lets running requests end, and starts no more", function()
-      local go = task.event()
-      local asked = {}
-      local s = serving.start(function(req)
-        asked[#asked + 1] = req.path
-        go:wait()
-        return { body = "answer" }
-      end)
-      local child = start { "--grace=60", "-e", [[
-        local http = require "lurcher.http"
-        local url = ...
-        local res = assert(http.get(url .. "/first"))
-        print(res.body)
-        local none, err = http.get(url .. "/second")
-        print(none, err.kind, err)
-        print(select(2, pcall(require("lurcher.task").sleep, 0.001)))
-      ]], s.url }
-      eventually(function() return #asked == 1 end)
-      child:kill("TERM")
-      -- It must have got the signal before the answer. The kernel shows when none is pending any more.
-      eventually(function()
-        local status = io.open("/proc/" .. child.pid .. "/status"):read("*a")
-        return status:match("SigPnd:%s*0+\n") and status:match("ShdPnd:%s*0+\n")
-      end)
-      go:set()
-      local ended = child:wait()
-      assert.matches("^answer\nnil\tcanceled\t", ended.out)
-      assert.matches("no more requests are started", ended.out)
-      assert.same({ "/first" }, asked)
-      assert.equal("", ended.err)
-      assert.equal(143, ended.status)
-    end)
-
-    it("ends requests that wait for a slot", function()
-      local s, count = slow_server()
-      local child = start { "--grace=60", "-e", [[
-        local http, task = require "lurcher.http", require "lurcher.task"
-        local url = ...
-        local api = http.client { base_url = url, limits = { per_origin = 1 } }
-        local first = task.spawn(function() return api:get "1" end)
-        task.spawn(function()
-          local _, err = api:get "2"
-          print(err.kind)
-          first:cancel()
-        end)
-      ]], s.url }
-      eventually(function() return count() == 1 end)
-      child:kill("TERM")
-      local ended = child:wait()
-      assert.equal("canceled\n", ended.out)
-      assert.equal(143, ended.status)
-    end)
-
-    it("cancels what still runs when it is over", function()
-      local child = start_fan_out "--grace=0.2"
-      child:kill("TERM")
-      local ended = child:wait()
-      assert.equal("main cleaned up, other tasks: 1000\n", ended.out)
-      assert.equal(143, ended.status)
-    end)
-
-    it("does not concern SIGINT", function()
-      local child, at = start_fan_out "--grace=60"
-      child:kill("INT")
-      local ended = child:wait()
-      assert.is_true(task.now() - at < 5)
-      assert.equal(130, ended.status)
     end)
   end)
 

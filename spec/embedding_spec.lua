@@ -5,20 +5,11 @@ local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
+local script = process.script
 local directory = process.lurcher:match("^(.*)/") .. "/examples/embed/"
 
 local function run(program, ...)
   return process.run({ ... }, { command = directory .. program })
-end
-
--- The path of a new script with this text, gone at the spec's end.
-local function script(text)
-  local path = os.tmpname()
-  task.defer(function() os.remove(path) end)
-  local file = assert(io.open(path, "w"))
-  assert(file:write(text))
-  assert(file:close())
-  return path
 end
 
 local function count(text, wanted)

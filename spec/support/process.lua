@@ -158,6 +158,22 @@ function Child:wait()
   }
 end
 
+---The path of a new script with this text, which is removed when the spec ends.
+---@param text string
+---@return string
+function process.script(text)
+  local name = os.tmpname()
+  local path = name .. "_spec.lua"
+  task.defer(function()
+    os.remove(name)
+    os.remove(path)
+  end)
+  local file = assert(io.open(path, "w"))
+  assert(file:write(text))
+  assert(file:close())
+  return path
+end
+
 ---Starts the command and waits for its end.
 ---@param arguments string[]
 ---@param options? table see process.start
