@@ -10,7 +10,7 @@ enum { READ_SIZE = 64 * 1024, LINE_SIZE = 1024 * 1024 };
 
 typedef struct {
   http_box box; /* the transfer; NULL once closed */
-  bool closed; /* while a task waited for it, which frees it then */
+  bool closed;  /* while a task waited for it, which frees it then */
 } stream;
 
 /* A reader that is cancelled leaves the stream as it is. */

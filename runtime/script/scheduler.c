@@ -390,8 +390,8 @@ static void unanchor(lur_task *t)
   give_slot(t->runtime, t->anchor);
 }
 
-/* A task that has ended leaves 2 KB of garbage. Lua sees the heap double before it looks for it; after a wave of
- * thousands of tasks that would be as much again for the next wave. */
+/* A task that has ended leaves 2 KB of garbage. Lua sees the heap double before it looks for it; after a wave
+ * of thousands of tasks that would be as much again for the next wave. */
 enum { COLLECT_AFTER = 2048 };
 
 static int collect(lua_State *L)
