@@ -21,16 +21,21 @@ uint64_t loop_update_now(loop *l) { return l->now = uv_hrtime(); }
 
 /* ---- timers ---- */
 
-static void on_alarm(uv_timer_t *alarm)
+static void fire_due(loop *l)
 {
-  loop *l = alarm->data;
   uint64_t now = loop_update_now(l); /* callbacks may move l->now; what they start is due after this */
   timer *t;
-  l->alarm_due = 0;
   while ((t = timer_heap_first(&l->timers)) && t->due <= now) {
     timer_heap_stop(&l->timers, t);
     t->on_due(t);
   }
+}
+
+static void on_alarm(uv_timer_t *alarm)
+{
+  loop *l = alarm->data;
+  l->alarm_due = 0;
+  fire_due(l);
 }
 
 /* Called before the loop waits, so that many starts and stops in one batch cost one uv_timer_start. */
@@ -203,7 +208,9 @@ static void drain(loop *l)
 
 void loop_checkpoint(loop *l)
 {
-  if (l->completed >= PORTION) drain(l);
+  if (l->completed < PORTION) return;
+  if (!l->draining) fire_due(l);
+  drain(l);
 }
 
 static void before_poll(uv_prepare_t *handle)

@@ -88,8 +88,8 @@ void loop_defer(loop *l, deferred *d);
 /* Takes `d` off the queue again. */
 void loop_undefer(loop *l, deferred *d);
 
-/* Between two events of a large batch, from a libuv callback: drains if much is ready, while it is still in
- * the cache. */
+/* Between two events of a large batch, from a libuv callback: if much is ready, fires the timers that
+ * are due and drains, while it is still in the cache. */
 void loop_checkpoint(loop *l);
 
 /* Any thread, any signal handler: `on_wake` is called on the loop's thread soon. */
