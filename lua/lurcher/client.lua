@@ -20,7 +20,7 @@ local task = require "lurcher.task"
 local trace = require "lurcher.trace"
 local transport = require "lurcher.transport"
 
-local request_address, direct = request.address, transport.direct
+local request_address, direct, first = request.address, transport.direct, transport.first
 
 ---@alias lurcher.ClientVerb
 ---| fun(self: lurcher.Client, url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
@@ -116,17 +116,26 @@ local function finish(self, its_request, res, err)
   return res, err
 end
 
+-- True when no layer would do anything before a first attempt, but for auth, which is a request's affair.
+local function idle_layers(self)
+  return self.direct and not trace.enabled and not (self.cookies and self.cookies.count > 0)
+end
+
 -- A call with options. Apart from the plain one, which must be short.
 local function call(self, method, url, opts, what)
   local its_request, err = request.new(self, method, url, opts, what)
   if not its_request then return finish(self, nil, nil, err) end
+  if idle_layers(self) and not its_request.auth and not its_request.stream then
+    local res = first(its_request)
+    if res then return finish(self, its_request, res) end
+  end
   return finish(self, its_request, self.run(its_request))
 end
 
 -- A call without options.
 local function plain(self, method, url)
   local outcome
-  if self.direct and not trace.enabled and not (self.cookies and self.cookies.count > 0) then
+  if idle_layers(self) then
     local address = request_address(self, method, url)
     if address then
       local res, unfinished = direct(self, method, address)

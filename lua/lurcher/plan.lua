@@ -122,21 +122,22 @@ local function set_profile(self, merged, raw_target)
   end
 end
 
-local function set_policies(self, merged)
-  self.auth = auth.compile(merged.auth)
-  self.redirects = value_or(merged.redirects, 10)
-  if self.redirects == 0 then self.redirects = false end
-  self.retry = retry.compile(merged.retry)
-  self.allow_downgrade = merged.allow_downgrade or false
-  self.name = merged.name or false
-  self.dropped = options.overlay(CREDENTIALS, lower_set(merged.secret_headers))
-end
-
 -- Statuses that no layer does anything about.
 local function quiet_statuses(policy)
   local quiet = {}
   for status = 200, 299 do quiet[status] = not (policy and policy.statuses[status]) end
   return quiet
+end
+
+local function set_policies(self, merged)
+  self.auth = auth.compile(merged.auth)
+  self.redirects = value_or(merged.redirects, 10)
+  if self.redirects == 0 then self.redirects = false end
+  self.retry = retry.compile(merged.retry)
+  self.quiet = quiet_statuses(self.retry)
+  self.allow_downgrade = merged.allow_downgrade or false
+  self.name = merged.name or false
+  self.dropped = options.overlay(CREDENTIALS, lower_set(merged.secret_headers))
 end
 
 ---The plan of a client.
@@ -148,7 +149,6 @@ function plan.new(merged)
   set_headers(self, merged)
   set_profile(self, merged)
   set_policies(self, merged)
-  self.quiet = quiet_statuses(self.retry)
   self.derived = memo.new(MEMO_SIZE)
   self.after_redirect = false -- the plan of the next hop, if it is another one
   self.query = query.encode(merged.params or {}, "%20", "parameter")

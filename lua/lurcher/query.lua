@@ -124,6 +124,7 @@ end
 ---@return string
 function query.add(url, encoded)
   if encoded == "" then return url end
+  if not url:find("[?#]") then return url .. "?" .. encoded end
   local before, fragment = url:match("^([^#]*)(.*)$")
   local last = before:sub(-1)
   local joint = not before:find("?", 1, true) and "?" or (last == "?" or last == "&") and "" or "&"

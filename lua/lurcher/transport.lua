@@ -65,8 +65,9 @@ function transport.send(request)
   }, Response)
 end
 
----The usual case at little cost: a request without options, and a response that no layer would do anything
----about. Else nil and what came instead, for the layers to go on from there.
+---The usual case at little cost: a first attempt past the layers, because none has anything to do before it,
+---and a response that none would do anything about. Else nil and what came instead, for them to go on from
+---there. This one is for a request without options, which is not even made then.
 ---@param client lurcher.Client
 ---@param method string
 ---@param address string canonical
@@ -82,6 +83,24 @@ function transport.direct(client, method, address)
     }, Response)
   end
   return nil, { status, body, head, info }
+end
+
+---A first attempt of a request past the layers. Nil: they are to go on from its outcome, which is in the
+---request.
+---@param request lurcher.Request
+---@return lurcher.Response? res
+function transport.first(request)
+  local plan, client = request.plan, request.client
+  local status, body, head, info = perform(client.pool, plan.profile, request.method, request.url,
+    request:wire(), request.body or nil, nil, request.expect_continue)
+  if plan.quiet[status] and not (client.cookies and head_get(head, "set-cookie")) then
+    return setmetatable({
+      status = status, ok = true, body = body, head = head, info = info, method = request.method,
+      url = with_fragment(request.url, request.fragment), attempts = 1,
+    }, Response)
+  end
+  request.outcome = { status, body, head, info }
+  return nil
 end
 
 ---Sends the request once; the response's body is still to come.
