@@ -61,7 +61,8 @@ describe("a body that is cut is of kind 'truncated':", function()
   rows {
     { "short of its Content-Length", "truncated", "read", HEAD .. "Content-Length: 10\r\n\r\n12345" },
     { "none of it", "truncated", "read", HEAD .. "Content-Length: 10\r\n\r\n" },
-    { "without the last chunk", "truncated", "read", HEAD .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" },
+    { "without the last chunk", "truncated", "read",
+      HEAD .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" },
     { "in a chunk", "truncated", "read", HEAD .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhel" },
     { "in a chunk's size", "truncated", "read", HEAD .. "Transfer-Encoding: chunked\r\n\r\n5" },
     { "behind the last chunk's size", "truncated", "read",
@@ -130,7 +131,8 @@ describe("a peer that breaks HTTP is of kind 'protocol':", function()
     { "a chunk size that is no number", "protocol", "read",
       HEAD .. "Transfer-Encoding: chunked\r\n\r\nxyz\r\nhello\r\n0\r\n\r\n", finish = keep_open },
     { "a chunk size of 17 digits", "protocol", "read",
-      HEAD .. "Transfer-Encoding: chunked\r\n\r\n12345678901234567\r\nhello\r\n0\r\n\r\n", finish = keep_open },
+      HEAD .. "Transfer-Encoding: chunked\r\n\r\n12345678901234567\r\nhello\r\n0\r\n\r\n",
+      finish = keep_open },
     { "a chunk that is longer than its size", "protocol", "read",
       HEAD .. "Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n", finish = keep_open },
     { "a negative Content-Length", "protocol", "read", HEAD .. "Content-Length: -5\r\n\r\nhello" },
@@ -155,7 +157,8 @@ describe("a peer that breaks HTTP is of kind 'protocol':", function()
     { "a space before the colon", "protocol", "read", HEAD .. "Content-Length : 5\r\n\r\nhello" },
     { "a first header line that continues nothing", "protocol", "read", HEAD .. " folded\r\n\r\n" },
     { "101 that was not asked for", "protocol", "read",
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello", finish = keep_open },
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
+      finish = keep_open },
     { "a flood of 100 Continue", "protocol", "read", ("HTTP/1.1 100 Continue\r\n\r\n"):rep(1000),
       finish = keep_open },
     { "a flood of 103 Early Hints", "protocol", "read",
@@ -208,7 +211,8 @@ describe("what is strange but clear is accepted:", function()
   end)
 
   it("a few interim responses", function()
-    assert.equal("ok", succeeds("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" .. OK).body)
+    local interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n"
+    assert.equal("ok", succeeds(interim .. OK).body)
   end)
 
   it("bytes that are no UTF-8 in a header", function()
@@ -298,7 +302,8 @@ describe("what is too large is of kind 'too_large':", function()
     { "trailers that pass max_headers", "too_large", "read",
       HEAD .. "Transfer-Encoding: chunked\r\n\r\n0\r\n" .. ("X: aaaaaaaaaa\r\n"):rep(100) .. "\r\n",
       opts = { max_headers = 1024 } },
-    { "a body of known length", "too_large", "read", with_length(("x"):rep(2000)), opts = { max_body = 1000 } },
+    { "a body of known length", "too_large", "read", with_length(("x"):rep(2000)),
+      opts = { max_body = 1000 } },
     { "a body of unknown length", "too_large", "read", HEAD .. "\r\n" .. ("x"):rep(2000),
       opts = { max_body = 1000 } },
   }
@@ -317,8 +322,8 @@ describe("what is too large is of kind 'too_large':", function()
   it("a gzip bomb, without much memory", function()
     local bytes = gzip(("\0"):rep(32 * 1024 * 1024))
     local before = faults.resident()
-    local err = fails({ kind = "too_large", phase = "read" }, with_length(bytes, "Content-Encoding: gzip\r\n"),
-      nil, { max_body = 1024 * 1024 })
+    local err = fails({ kind = "too_large", phase = "read" },
+      with_length(bytes, "Content-Encoding: gzip\r\n"), nil, { max_body = 1024 * 1024 })
     assert.equal(1024 * 1024, err.limit)
     assert.is_true(err.observed > err.limit)
     assert.is_true(faults.resident() - before < 16 * 1024)

@@ -139,7 +139,9 @@ describe("a peer that breaks HTTP/2 is of kind 'protocol':", function()
     { "a reset instead of a head", "protocol", function(connection, stream)
       connection:reset(stream, "INTERNAL_ERROR")
     end },
-    { "DATA before the head", "protocol", function(connection, stream) connection:data(stream, "x", true) end },
+    { "DATA before the head", "protocol", function(connection, stream)
+      connection:data(stream, "x", true)
+    end },
     { "bad HPACK", "protocol", function(connection, stream)
       connection:send("HEADERS", END_HEADERS + END_STREAM, stream, "\255\255\255\255\255\255")
     end },

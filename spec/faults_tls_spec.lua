@@ -64,7 +64,8 @@ describe("a certificate is refused with kind 'tls' and the reason when", functio
     local directory = pipe:read "*l"
     pipe:close()
     task.defer(function() os.execute("rm -rf " .. directory) end)
-    shell(("cd %s && openssl req -x509 %s -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem && " ..
+    shell(("cd %s && " ..
+      "openssl req -x509 %s -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem && " ..
       "openssl req %s -nodes -subj /CN=localhost -keyout key.pem -out request.pem && " ..
       "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > names && " ..
       "openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -sha1 " ..

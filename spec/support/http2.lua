@@ -50,7 +50,8 @@ end
 
 ---A frame. `kind` is a name or a number.
 function http2.frame(kind, flags, stream, payload)
-  return big_endian(#payload, 3) .. string.char(types[kind] or kind, flags) .. big_endian(stream, 4) .. payload
+  local head = big_endian(#payload, 3) .. string.char(types[kind] or kind, flags) .. big_endian(stream, 4)
+  return head .. payload
 end
 
 local Connection = {}
