@@ -62,32 +62,3 @@ describe("lurcher.errors", function()
     assert.matches("^.*errors_spec%.lua:" .. line .. ": wrong$", message)
   end)
 end)
-
-describe("lurcher.secret", function()
-  it("shows three stars", function()
-    assert.are.equal("***", tostring(secret.new("abc")))
-    assert.are.equal("***", ("%s"):format(secret.new("abc")))
-  end)
-
-  it("stays a secret when a string is put before or behind it", function()
-    local whole = "Bearer " .. secret.new("abcdef") .. ";"
-    assert.are.equal("***", tostring(whole))
-    assert.are.equal("Bearer abcdef;", secret.reveal(whole))
-  end)
-
-  it("shows nothing to pairs", function()
-    assert.is_nil(next(secret.new("abc")))
-  end)
-
-  it("scrubs every occurrence", function()
-    local held = secret.new("pass%word")
-    assert.are.equal("a ***, b ***", secret.scrub("a pass%word, b pass%word"))
-    assert.is_true(secret.is(held))
-  end)
-
-  it("scrubs noted spellings too", function()
-    local held = secret.new("a b/c")
-    secret.also(held, "a%20b%2Fc")
-    assert.are.equal("?token=***", secret.scrub("?token=a%20b%2Fc"))
-  end)
-end)
