@@ -203,10 +203,13 @@ describe("hooks", function()
       if name == "redirect" then site.answer = { status = 302, headers = { Location = "/x" } } end
       local client = http.client { retry = { base = 0 },
         hooks = { [name] = { function() error("broken", 0) end } } }
-      local ok, raised = pcall(client.get, client, name == "error" and "nonsense" or site.url)
-      assert.is_false(ok)
-      assert.are.equal("broken", raised)
-      assert.are.equal(0, client:stats().in_flight)
+      for _, stream in ipairs { false, true } do
+        local url = name == "error" and "nonsense" or site.url
+        local ok, raised = pcall(client.get, client, url, { stream = stream })
+        assert.is_false(ok)
+        assert.are.equal("broken", raised)
+        assert.are.equal(0, client:stats().in_flight)
+      end
     end)
   end
 end)

@@ -56,7 +56,15 @@ function middleware.watch(its_request, next)
   local hooks = its_request.client.hooks
   middleware.fire(hooks.request, its_request:expose())
   local res, err = next(its_request)
-  if res then middleware.fire(hooks.response, res) end
+  if res and its_request.stream then
+    local ok, raised = pcall(middleware.fire, hooks.response, res)
+    if not ok then
+      res:close()
+      error(raised, 0)
+    end
+  elseif res then
+    middleware.fire(hooks.response, res)
+  end
   return res, err
 end
 

@@ -94,9 +94,9 @@ function retry.layer(request, next)
     request:start_clock(res or err)
     local wait = wait_before_next(policy, request, res)
     if not wait then return res, err end
+    if res then res:discard() end
     request:announce("retry", { attempt = request.attempts, wait = wait, method = request.method,
       url = request.url, status = res and res.status, response = res, err = err })
-    if res then res:discard() end
     task.sleep(wait)
     request.attempts = request.attempts + 1
   end
