@@ -1,11 +1,14 @@
 #include "net/profile.h"
 
 #include "core/buffer.h"
+#include "net/authorities.h"
 #include "net/transfer.h"
 
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const long http_versions[] = {CURL_HTTP_VERSION_2TLS, CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2TLS,
                                      CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE};
@@ -66,12 +69,28 @@ void profile_unref(profile *p)
   free(p);
 }
 
-static CURLcode on_ssl_context(CURL *easy, void *context, void *unused)
+static CURLcode on_ssl_context(CURL *easy, void *context, void *default_file)
 {
   (void)easy;
-  (void)unused;
+  if (default_file) {
+    X509_STORE *authorities = authorities_default(default_file);
+    if (!authorities) return CURLE_SSL_CACERT_BADFILE;
+    SSL_CTX_set1_cert_store(context, authorities);
+  }
   transfer_watch_tls(context);
   return CURLE_OK;
+}
+
+/* libcurl would read its default file anew for each multi handle, and each connection if it has a directory
+ * too. */
+static bool use_default_authorities(CURL *easy)
+{
+  char *file = NULL; /* a constant of libcurl's */
+  curl_easy_getinfo(easy, CURLINFO_CAINFO, &file);
+  if (!file || access(file, R_OK)) return false;
+  curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, file);
+  return true;
 }
 
 static void set_tls(const profile *p, CURL *easy)
@@ -82,11 +101,7 @@ static void set_tls(const profile *p, CURL *easy)
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
   const char *ca = p->texts[PROFILE_CA];
   struct stat status;
-  /* libcurl keeps authorities that it has read, but only those of a file; its default is the file and a
-   * directory of the same ones. Reading them again takes 30 ms for each connection. */
-  char *file = NULL;
-  curl_easy_getinfo(easy, CURLINFO_CAINFO, &file);
-  if (ca || (file && stat(file, &status) == 0)) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+  if (ca || (p->verify && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
   if (ca && stat(ca, &status) == 0 && S_ISDIR(status.st_mode)) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     curl_easy_setopt(easy, CURLOPT_CAPATH, ca);
