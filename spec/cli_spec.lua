@@ -31,6 +31,36 @@ describe("lurcher", function()
       assert.equal(1, ended.status)
     end)
 
+    it("lets the script have as many open files as the system allows", function()
+      local shell = 'ulimit -Sn 256; exec "$0" -e "os.execute [[ulimit -Sn; ulimit -Hn]]"'
+      local ended = run({ "-c", shell, process.lurcher }, { command = "sh" })
+      local soft, hard = ended.out:match("^(%w+)\n(%w+)\n$")
+      assert.equal(math.min(tonumber(hard) or math.huge, 65536), tonumber(soft))
+    end)
+
+    it("makes requests wait that find no file descriptor", function()
+      local count, many = 0, task.event()
+      local s = serving.start(function()
+        count = count + 1
+        if count == 450 then many:set() end -- about as many as 500 descriptors allow
+        many:wait()
+        return { body = "answer" }
+      end)
+      local ended = run({ "-c", 'ulimit -n 500; exec "$0" -e "$@"', process.lurcher, [[
+        local http, task = require "lurcher.http", require "lurcher.task"
+        local url = ...
+        local api = http.client { limits = { inflight = 700, per_origin = 700 }, retry = false }
+        local last = 0
+        task.map(function() last = last + 1 return last <= 700 and last or nil end, function()
+          return assert(api:get(url)).body
+        end, { concurrency = 700 })
+        print "all answered"
+      ]], s.url }, { command = "sh" })
+      assert.equal("", ended.err)
+      assert.equal("all answered\n", ended.out)
+      assert.equal(700, count)
+    end)
+
     it("leaves standard input to a script from a file", function()
       local ended = run({ "-e", "print(io.read('*l'))" }, { stdin = "a line\n" })
       assert.equal("a line\n", ended.out)

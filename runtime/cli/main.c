@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A standard stream that was closed by whoever started this must not become a socket's number, into which the
@@ -14,6 +15,17 @@ static void reserve_standard_streams(void)
 {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* The usual limit of 1,024 open files is for programs that use select(). A script may want more connections.
+ */
+static void raise_descriptor_limit(void)
+{
+  static const rlim_t enough = 65536;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= enough) return;
+  limit.rlim_cur = limit.rlim_max < enough ? limit.rlim_max : enough;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void report(const char *text)
@@ -52,6 +64,7 @@ int main(int argc, char **argv)
   source script;
   int status;
   reserve_standard_streams();
+  raise_descriptor_limit();
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
   if (!source_read(&script, &options)) return STATUS_USAGE;
 

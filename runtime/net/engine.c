@@ -28,6 +28,7 @@ static void act(engine *e, curl_socket_t fd, int flags)
   e->hint[0] = 0;
   curl_multi_socket_action(e->multi, fd, flags, &running);
   report_finished(e);
+  e->refused = false;
 }
 
 /* ---- timer ---- */
@@ -163,7 +164,10 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   (void)purpose;
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) {
-    if (errno == EMFILE || errno == ENFILE) network_out_of_descriptors(e->network);
+    if (errno == EMFILE || errno == ENFILE) {
+      e->refused = true;
+      network_out_of_descriptors(e->network);
+    }
     return CURL_SOCKET_BAD;
   }
   watcher *w = watcher_find(&e->network->watchers, fd);

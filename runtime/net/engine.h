@@ -14,6 +14,7 @@ typedef struct engine {
   deferred action;            /* libcurl asked for a call at once: one after this batch */
   size_t in_flight;           /* transfers added */
   size_t sockets;             /* open connections */
+  bool refused;               /* libcurl's call just made wanted a socket, and no file descriptor was left */
   size_t most_connections;    /* kept open, idle or not */
   char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed last; fresh for each event of a connection */
   uint64_t idle_since;        /* loop time of the last transfer's end */

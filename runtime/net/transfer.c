@@ -416,7 +416,9 @@ static void detach_easy(transfer *t, bool clean)
 /* No descriptor was left for its socket: it was never sent, and waits for another turn. */
 static bool wait_for_descriptor(transfer *t, CURLcode result)
 {
-  if (t->connected || !t->network->starved || result != CURLE_COULDNT_CONNECT) return false;
+  long os_error = 0; /* none: it did not come to a connection */
+  if (t->connected || !t->engine->refused || result != CURLE_COULDNT_CONNECT) return false;
+  if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   detach_easy(t, false);
   t->state = TRANSFER_WAITING;
   pool_requeue(t->pool, t);
