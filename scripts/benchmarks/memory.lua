@@ -17,6 +17,5 @@ return function(bench)
   bench.report("memory", "Memory", {
     { "", "name", "%s" }, { "peak MB", "rss_mb", "%.1f" }, { "wall s", "wall_s", "%.2f" },
     { "CPU s", "cpu_s", "%.2f" }, { "failed", "failed", "%d" }, { "connections", "connections", "%d" },
-    { "new in wave 2", "new_connections", "%d" },
   }, { waves, sleepers })
 end
