@@ -305,4 +305,14 @@ describe("over TLS", function()
     local wrong = faults.client { tls = { ca = s.ca, server_name = "wrong.test" } }
     faults.check({ kind = "tls", message = "wrong host" }, wrong:get(s.url))
   end)
+
+  it("server_name must be a name", function()
+    for _, name in ipairs { "", "a b", "a:443", "a\0b", "a/b" } do
+      local ok, err = pcall(function()
+        return faults.client { tls = { server_name = name } }:get "https://127.0.0.1:9/"
+      end)
+      assert.is_false(ok, name)
+      assert.truthy(tostring(err):find "server_name")
+    end
+  end)
 end)

@@ -83,6 +83,7 @@ static bool set_server_name(transfer *t, const char *name)
   size_t length = strlen(real) + sizeof "Host: ";
   t->host_line.data = malloc(length);
   if (t->host_line.data) snprintf(t->host_line.data, length, "Host: %s", real);
+  if (t->host_line.data && u->port == 443) *strrchr(t->host_line.data, ':') = 0;
   return t->connect_to && t->host_line.data;
 }
 

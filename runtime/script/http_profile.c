@@ -94,17 +94,31 @@ static void read_numbers(lua_State *L, profile *p)
   }
 }
 
+static bool has_control_or_space(const char *text)
+{
+  for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+    if (*at <= 0x20 || *at == 0x7f) return true;
+  return false;
+}
+
 static bool read_texts(lua_State *L, profile *p)
 {
   bool ok = true;
   for (size_t i = 0; i < COUNT(texts); i++) {
     lua_getfield(L, 1, texts[i].name);
-    if (lua_isstring(L, -1)) ok = profile_set_text(p, texts[i].which, lua_tostring(L, -1)) && ok;
+    if (lua_isstring(L, -1)) {
+      size_t length;
+      const char *text = lua_tolstring(L, -1, &length);
+      if (strlen(text) < length) luaL_error(L, "%s must not hold NUL bytes", texts[i].name);
+      ok = profile_set_text(p, texts[i].which, text) && ok;
+    }
     lua_pop(L, 1);
   }
-  const char *target = p->texts[PROFILE_RAW_TARGET];
-  if (target && (!*target || strpbrk(target, " \t\r\n")))
-    luaL_error(L, "raw_target must not be empty nor hold spaces or line ends");
+  const char *target = p->texts[PROFILE_RAW_TARGET], *name = p->texts[PROFILE_SERVER_NAME];
+  if (target && (!*target || has_control_or_space(target)))
+    luaL_error(L, "raw_target must not be empty nor hold spaces or control characters");
+  if (name && (!*name || has_control_or_space(name) || strpbrk(name, ":/?#@[]")))
+    luaL_error(L, "tls.server_name must be a host name");
   return ok;
 }
 
