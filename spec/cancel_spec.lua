@@ -137,6 +137,9 @@ local function ready_when(client, point)
   end
 end
 
+-- The first TLS connection of a process reads the system's authorities, which takes its time.
+setup(function() faults.client { timeout = { connect = 0.5 } }:get(hanging_handshake()) end)
+
 for what, make in pairs(points) do
   describe("a request that " .. what, function()
     for how, cancel in pairs(ways) do
@@ -195,7 +198,7 @@ describe("a thousand cancelled requests", function()
       rounds(client, point.url, 1000)
       faults.settled(client)
       local grown = faults.resident() - before
-      assert.is_true(grown < 8 * 1024, "grew by " .. grown .. " KiB")
+      assert.is_true(grown < 8 * 1024 * faults.memory_slack(), "grew by " .. grown .. " KiB")
     end)
   end
 end)
