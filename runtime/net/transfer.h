@@ -49,6 +49,7 @@ struct transfer {
   bool easy_in_engine, connected, paused, has_body, reused;
   bool close_notified; /* only known of TLS bodies without length */
   bool fresh;          /* on a connection made for it; only known of methods that are not idempotent */
+  uint16_t connects;   /* made for it so far, as libcurl counted them when `fresh` was set */
   int remote_port;
 
   /* On the way; for pool.c and transfer.c. */

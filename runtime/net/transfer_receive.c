@@ -74,11 +74,14 @@ static bool agreed_on_http2(const transfer *t)
   return length == 2 && !memcmp(protocol, "h2", 2);
 }
 
-static bool is_on_new_connection(const transfer *t)
+/* Whether the connection was made for this transfer; if libcurl tries again, the one it uses then. */
+static bool is_on_new_connection(transfer *t)
 {
   long connects = 0;
   curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-  return connects > 0;
+  bool more = connects > t->connects;
+  t->connects = (uint16_t)connects;
+  return more;
 }
 
 /* Connected, or a connection is reused: the request goes out next. */
@@ -87,10 +90,8 @@ static int on_connected(void *user, char *address, char *local_address, int port
   transfer *t = user;
   (void)local_address;
   touch(t);
-  if (!t->connected) {
-    t->times.connected = t->active_at;
-    if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
-  }
+  if (!t->connected) t->times.connected = t->active_at;
+  if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
   t->connected = true;
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->remote_address - 1);
