@@ -404,3 +404,20 @@ describe("json.lines", function()
     assert.equal(200000, count)
   end)
 end)
+
+describe("lua-cjson", function()
+  local cjson = require "cjson"
+
+  it("agrees with lurcher.json where it loses nothing", function()
+    local text = '{"a":[1,2.5,-3e2,null,true],"b":{"c":"\\u00fc\\n","d":{}},"e":"x"}'
+    assert.same(cjson.decode(text), decoded(text))
+    assert.same(decoded(text), cjson.decode(json.encode(decoded(text))))
+    assert.equal(cjson.null, json.null)
+  end)
+
+  it("comes with its safe variant", function()
+    local value, message = require("cjson.safe").decode("{")
+    assert.is_nil(value)
+    assert.is_string(message)
+  end)
+end)

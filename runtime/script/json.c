@@ -6,13 +6,6 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* lua-cjson's header declares no more than this, in a directory that may hold another Lua's headers. */
-int luaopen_cjson(lua_State *L);
-
-/* Upvalue of decode: lua-cjson's own, which does the work once a text is known to be strict JSON that it
- * keeps whole. */
-#define CJSON_DECODE lua_upvalueindex(3)
-
 static int explain(lua_State *L, const char *text, size_t length, const char *problem, size_t position)
 {
   error e;
@@ -37,16 +30,9 @@ static int decode(lua_State *L)
   const char *text = luaL_checklstring(L, 1, &length);
   bool big_as_numbers = lua_toboolean(L, 2);
   size_t mark = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* byte order mark */
-  bool plain;
-  const char *problem = json_check(text + mark, length - mark, big_as_numbers, &plain, &position);
+  const char *problem = json_check(text + mark, length - mark, big_as_numbers, &position);
   if (problem) return explain(L, text, length, problem, position + mark);
-  if (plain && !mark) {
-    lua_pushvalue(L, CJSON_DECODE);
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-  } else {
-    json_build(L, text + mark, length - mark, big_as_numbers);
-  }
+  json_build(L, text + mark, length - mark, big_as_numbers);
   return 1;
 }
 
@@ -70,8 +56,7 @@ static void set_function(lua_State *L, const char *name, lua_CFunction f)
 {
   lua_getfield(L, -1, "array_mark");
   lua_getfield(L, -2, "object_mark");
-  lua_getfield(L, -3, "cjson_decode");
-  lua_pushcclosure(L, f, 3);
+  lua_pushcclosure(L, f, 2);
   lua_setfield(L, -2, name);
 }
 
@@ -84,10 +69,6 @@ int luaopen_lurcher_native_json(lua_State *L)
   lua_setfield(L, -2, "object_mark");
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
-  luaopen_cjson(L);
-  lua_getfield(L, -1, "decode");
-  lua_remove(L, -2);
-  lua_setfield(L, -2, "cjson_decode");
   set_function(L, "decode", decode);
   set_function(L, "encode", encode);
   return 1;

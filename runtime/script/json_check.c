@@ -91,7 +91,6 @@ const uint8_t json_in_string[256] = {
 typedef struct {
   const char *end; /* of the text */
   bool big_as_numbers;
-  bool special; /* something lua-cjson would lose */
   const char *problem;
   const char *position;
 } checker;
@@ -218,7 +217,6 @@ static const char *check_number(checker *c, const char *p)
   size_t whole = (size_t)(p - digits);
   bool suspicious = whole > 200; /* of being too large */
   if (*p != '.' && *p != 'e' && *p != 'E') {
-    if (!c->big_as_numbers && json_is_big(digits, whole)) c->special = true;
     if (!suspicious || !c->big_as_numbers) return p;
   } else {
     if (*p == '.' && !(p = skip_digits(c, p + 1))) return NULL;
@@ -289,7 +287,6 @@ static const char *check_text(checker *c, const char *p)
         if (object && !(p = check_key(c, p))) return NULL;
         continue;
       }
-      c->special |= !object;
     } else {
       if (!(p = check_scalar(c, p))) return NULL;
       p = json_skip_space(p);
@@ -307,13 +304,10 @@ static const char *check_text(checker *c, const char *p)
   }
 }
 
-const char *json_check(const char *text, size_t length, bool big_as_numbers, bool *plain, size_t *position)
+const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position)
 {
   checker c = {.end = text + length, .big_as_numbers = big_as_numbers};
-  if (check_text(&c, text)) {
-    *plain = !c.special;
-    return NULL;
-  }
+  if (check_text(&c, text)) return NULL;
   *position = (size_t)(c.position - text);
   return c.problem;
 }

@@ -11,9 +11,8 @@ enum { JSON_MAX_DEPTH = 1000 };
 /* Checks `text`, which must be followed by a NUL byte at text[length]. NULL when it is JSON: UTF-8 without a
  * byte order mark, nested at most JSON_MAX_DEPTH deep, escaped surrogates in pairs, all numbers within a
  * double's range (whole numbers beyond 2^53 only if `big_as_numbers`; they can also be taken as strings).
- * Else what is wrong, a static string, at offset *position (at most `length`). *plain tells whether lua-cjson
- * would lose nothing of it: no whole number beyond 2^53 that is to be a string, no empty array. */
-const char *json_check(const char *text, size_t length, bool big_as_numbers, bool *plain, size_t *position);
+ * Else what is wrong, a static string, at offset *position (at most `length`). */
+const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position);
 
 /* Writes one line about what json_check found (cut to `size`): where it is, what is wrong, what stands there,
  * and a guess when the text looks like something else. Sets *line and *column, in characters, both from 1.

@@ -9,10 +9,16 @@
 #include "script/natives.def"
 #undef NATIVE
 
+/* lua-cjson's header declares no more than this, in a directory that may hold another Lua's headers. */
+int luaopen_cjson(lua_State *L);
+int luaopen_cjson_safe(lua_State *L);
+
 static const luaL_Reg natives[] = {
 #define NATIVE(name) {"lurcher.native." #name, luaopen_lurcher_native_##name},
 #include "script/natives.def"
 #undef NATIVE
+    {"cjson", luaopen_cjson},
+    {"cjson.safe", luaopen_cjson_safe},
     {NULL, NULL}};
 
 int preload_push(lua_State *L, const char *name)
@@ -39,12 +45,13 @@ void preload_push_names(lua_State *L)
 static int find_module(lua_State *L)
 {
   const char *name = lua_tostring(L, 2);
-  if (!name || strncmp(name, "lurcher", 7) != 0) return 0;
+  if (!name) return 0;
   for (const luaL_Reg *native = natives; native->name; native++) {
     if (strcmp(native->name, name) != 0) continue;
     lua_pushcfunction(L, native->func);
     return 1;
   }
+  if (strncmp(name, "lurcher", 7) != 0) return 0;
   if (strcmp(name, "lurcher") == 0) name = "lurcher.init";
   return preload_push(L, name);
 }

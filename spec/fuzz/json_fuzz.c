@@ -20,8 +20,8 @@ static int again(lua_State *state)
 {
   size_t length, position;
   const char *text = lua_tolstring(state, 1, &length);
-  bool big_as_numbers = lua_toboolean(state, 2), plain;
-  require(!json_check(text, length, big_as_numbers, &plain, &position));
+  bool big_as_numbers = lua_toboolean(state, 2);
+  require(!json_check(text, length, big_as_numbers, &position));
   json_build(state, text, length, big_as_numbers);
   require(lua_gettop(state) == 4);
   json_style style = {.pretty = lua_toboolean(state, 3)};
@@ -64,12 +64,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (size == 0) return 0;
   bool big_as_numbers = data[0] & 1, pretty = data[0] & 2;
   size_t length = size - 1, position = 0, once_length, twice_length;
-  bool plain;
   char *text = malloc(length + 1); /* exactly, so that reading beyond is seen */
   require(text != NULL);
   memcpy(text, data + 1, length);
   text[length] = 0;
-  const char *problem = json_check(text, length, big_as_numbers, &plain, &position);
+  const char *problem = json_check(text, length, big_as_numbers, &position);
   if (problem) {
     explain(text, length, problem, position);
   } else {

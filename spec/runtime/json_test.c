@@ -13,10 +13,9 @@
 static const char *problem_of(const char *text, size_t length, size_t *position)
 {
   char *copy = malloc(length + 1);
-  bool plain;
   memcpy(copy, text, length);
   copy[length] = 0;
-  const char *problem = json_check(copy, length, false, &plain, position);
+  const char *problem = json_check(copy, length, false, position);
   free(copy);
   return problem;
 }
