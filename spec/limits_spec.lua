@@ -291,6 +291,16 @@ describe("connections", function()
     assert(client:get(s.url))
   end)
 
+  for what, limits in pairs { idle = { idle = 0 }, idle_timeout = { idle_timeout = 0 } } do
+    it(("are not kept with %s=0"):format(what), function()
+      local client = faults.client { limits = limits }
+      local s = server()
+      for _ = 1, 3 do assert.is_false(assert(client:get(s.url)).reused) end
+      assert.equal(3, s:connections())
+      assert.equal(0, client:stats().connections)
+    end)
+  end
+
   it("that are idle are closed when they are more than `idle`", function()
     local client = faults.client { limits = { idle = 4 } }
     local s, state = server()

@@ -53,8 +53,9 @@ describe("options", function()
     timeout = { "5", -1, 0, true },
     limits = { 5 }, redirects = { -1, 1.5, "x" }, retry = { 0, 1.5, "x" }, cookies = { "jar.txt", {} },
     http_version = { "3", 2 }, decompress = { 1 }, max_body = { "1M", -1 }, max_headers = { "x" },
-    tls = { true },
-    unix_socket = { 1 }, local_address = { {} }, resolve = { "x", { 1 } }, ip = { "5", 4 },
+    tls = { true, { min = "1.4" }, { pins = "x" }, { pins = {} }, { key = "key.pem" } },
+    unix_socket = { 1 }, local_address = { {} }, resolve = { "x", { 1 }, { ["h:80"] = "name" },
+    { h = "127.0.0.1" }, { ["h:99999"] = "127.0.0.1" }, { ["h:80"] = "" } }, ip = { "5", 4 },
     middleware = { print, { 1 } },
     hooks = { print }, user_agent = { 1 }, secret_headers = { "X-A", { 1 } }, allow_downgrade = { 1 },
     name = { 1 },
@@ -83,6 +84,26 @@ describe("options", function()
     assert.matches("options must be a table", message_of(http.get, "http://127.0.0.1/", "x"))
     assert.matches("options must be a table", message_of(http.client, 5))
     assert.matches("options are given by name", message_of(http.get, "http://127.0.0.1/", { "x" }))
+  end)
+
+  it("that are false are switched off", function()
+    local site = origin.start()
+    local api = http.client { headers = { ["X-A"] = "1" }, secret_headers = { "X-A" },
+      resolve = { ["h:80"] = "127.0.0.1" }, retry = { base = 0 } }
+    for _, name in ipairs { "headers", "params", "auth", "timeout", "redirects", "retry", "max_body",
+      "max_headers", "unix_socket", "local_address", "resolve", "ip", "user_agent", "secret_headers", "name" } do
+      assert(api:get(site.url, { [name] = false }))
+      assert.are.equal(name ~= "headers" and "1" or nil, site:last().headers["x-a"])
+    end
+    assert(api:get(site.url, { tls = { min = false }, resolve = { ["h:80"] = false } }))
+    site.answer = { status = 503 }
+    assert.are.equal(1, assert(api:get(site.url, { retry = { statuses = false } })).attempts)
+    assert.are.equal(1, assert(api:get(site.url, { retry = { methods = false } })).attempts)
+    assert.are.equal(3, assert(api:get(site.url)).attempts)
+    for _, name in ipairs { "base_url", "cookies", "middleware", "hooks" } do
+      assert(http.client({ [name] = false }):get(site.url))
+    end
+    site:stop()
   end)
 
   it("merge tables by key over the client's", function()

@@ -43,6 +43,25 @@ describe("a response", function()
     assert.is_true(assert(client:get(site.url)).reused)
   end)
 
+  it("has timings whose steps fit into each other", function()
+    local tls = origin.start { tls = true }
+    local times = assert(http.client({ tls = { ca = tls.ca } }):get(tls.url)).timings
+    assert.is_true(times.connect > 0 and times.tls > 0)
+    assert.is_true(times.dns + times.connect + times.tls <= times.first_byte)
+    assert.is_true(times.first_byte <= times.total)
+    tls:stop()
+  end)
+
+  it("is quoted in UTF-8 where its status is not the expected one", function()
+    local function quoted(content_type, body)
+      local res = get { status = 404, headers = { ["Content-Type"] = content_type }, body = body }
+      return select(2, res:expect(200)).message:match(": (.*)$")
+    end
+    assert.are.equal("zu groß", quoted("text/plain; charset=iso-8859-1", "zu gro\223"))
+    assert.are.equal("gro?", quoted("text/plain; charset=utf-8", "gro\223"))
+    assert.are.equal(("x"):rep(199) .. "…", quoted("text/plain", ("x"):rep(199) .. "ßß"))
+  end)
+
   it("answers for fields that do not exist with nil", function()
     assert.is_nil(get({ status = 200 }).nonsense)
   end)

@@ -80,6 +80,7 @@ end
 function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
   local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
+  if limits.idle_timeout == 0 then limits.idle = 0 end
   return assemble(merged, native.pool(limits), merged.cookies ~= false and cookies.jar())
 end
 

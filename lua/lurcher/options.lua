@@ -13,14 +13,14 @@
 ---@field base? number
 ---@field factor? number
 ---@field max_wait? number|false
----@field statuses? integer[]
----@field methods? string[]
+---@field statuses? integer[]|false
+---@field methods? string[]|false
 ---@field retry_after? boolean
 ---@field max_retry_after? number|false
 
 ---@class lurcher.TlsOptions
 ---@field verify? boolean
----@field min? "1.0"|"1.1"|"1.2"|"1.3"
+---@field min? "1.0"|"1.1"|"1.2"|"1.3"|false
 ---@field ca? string|false
 ---@field cert? string|false
 ---@field key? string|false
@@ -46,7 +46,7 @@
 ---@alias lurcher.Layer fun(request: lurcher.Request, next: function): lurcher.Response?, lurcher.Error?
 
 ---@class lurcher.SharedOptions what clients and requests may be given; false switches an option off
----@field headers? table<string, any> merged by name; false removes, a list means several lines
+---@field headers? table<string, any>|false merged by name; false removes, a list means several lines
 ---@field params? table|false merged by key; a list of pairs keeps its order
 ---@field auth? table|lurcher.Layer|false {"user", "password"}, http.basic, http.bearer, or a function
 ---@field timeout? lurcher.Timeout|number|false
@@ -59,10 +59,10 @@
 ---@field tls? lurcher.TlsOptions
 ---@field unix_socket? string|false
 ---@field local_address? string|false
----@field resolve? table<string, string|false> "host:port" to address
+---@field resolve? table<string, string|false>|false "host:port" to address
 ---@field ip? "4"|"6"|false
 ---@field user_agent? string|lurcher.Secret|false
----@field secret_headers? string[]
+---@field secret_headers? string[]|false
 ---@field allow_downgrade? boolean
 ---@field name? string|false
 
@@ -70,8 +70,8 @@
 ---@field base_url? string|false
 ---@field limits? lurcher.Limits
 ---@field cookies? boolean
----@field middleware? lurcher.Layer[]
----@field hooks? lurcher.Hooks
+---@field middleware? lurcher.Layer[]|false
+---@field hooks? lurcher.Hooks|false
 
 ---@class lurcher.RequestOptions: lurcher.SharedOptions
 ---@field body? string|lurcher.Secret|false
@@ -111,12 +111,18 @@ local function text_list(value)
   return nil
 end
 
+local function text_list_or_false(value)
+  if value == false then return nil end
+  return text_list(value)
+end
+
 local function whole_or_false(value)
   if value == false or type(value) == "number" and value >= 0 and value % 1 == 0 then return nil end
   return "a whole number or false"
 end
 
 local function function_list(value)
+  if value == false then return nil end
   if type(value) ~= "table" then return "a list of functions" end
   for i = 1, #value do
     if check.mismatch(value[i], "callable") then return "a list of functions" end
@@ -134,10 +140,11 @@ local function auth(value)
 end
 
 local function method_list(value)
-  return text_list(value) and "a list of methods" or nil
+  return text_list_or_false(value) and "a list of methods" or nil
 end
 
 local function status_list(value)
+  if value == false then return nil end
   if type(value) ~= "table" then return "a list of statuses" end
   for i = 1, #value do
     if check.mismatch(value[i], "integer") then return "a list of statuses" end
@@ -145,10 +152,32 @@ local function status_list(value)
   return nil
 end
 
-local function string_map(value)
-  if type(value) ~= "table" then return "a map of strings" end
-  for key, entry in pairs(value) do
-    if type(key) ~= "string" or entry ~= false and type(entry) ~= "string" then return "a map of strings" end
+local function is_address(word)
+  return word:find("^%d+%.%d+%.%d+%.%d+$") ~= nil or word:find("^%[?%x*:[%x:.]+%%?%w*%]?$") ~= nil
+end
+
+-- { ["host:port"] = "address" }, or several addresses with commas between them.
+local function resolve_map(value)
+  if value == false then return nil end
+  local wanted = 'a map of "host:port" to an IP address'
+  if type(value) ~= "table" then return wanted end
+  for key, addresses in pairs(value) do
+    local port = type(key) == "string" and tonumber(key:match("^[^%s,]+:(%d+)$"))
+    if not port or port > 65535 or addresses ~= false and type(addresses) ~= "string" then return wanted end
+    for address in (addresses and addresses .. "," or ""):gmatch("([^,]*),") do
+      if not is_address(address) then return wanted end
+    end
+  end
+  return nil
+end
+
+local function pin_list(value)
+  if value == false then return nil end
+  local list = type(value) == "table" and value or { value }
+  for i = 1, math.max(1, #list) do
+    if type(list[i]) ~= "string" or not list[i]:find("^sha256//[%w+/=;]+$") then
+      return '"sha256//…", or a list of these'
+    end
   end
   return nil
 end
@@ -162,24 +191,22 @@ local TABLES = {
   retry = { attempts = "count", base = "seconds", factor = "positive", max_wait = "seconds|false",
     statuses = status_list, methods = method_list, retry_after = "boolean",
     max_retry_after = "seconds|false" },
-  tls = { verify = "boolean", min = "'1.0'|'1.1'|'1.2'|'1.3'", ca = "string|false", cert = "string|false",
-    key = "string|false", key_password = text_or_false, server_name = "string|false",
-    pins = function(value)
-      if value == false or type(value) == "string" then return nil end
-      return text_list(value)
-    end },
+  tls = { verify = "boolean", min = "'1.0'|'1.1'|'1.2'|'1.3'|false", ca = "string|false",
+    cert = "string|false", key = "string|false", key_password = text_or_false, server_name = "string|false",
+    pins = pin_list },
   hooks = { request = function_list, response = function_list, retry = function_list,
     redirect = function_list, error = function_list },
 }
 
 -- Options that a client has, and a request may have too.
 local SHARED = {
-  headers = "table", params = "table|false", auth = auth,
+  headers = "table|false", params = "table|false", auth = auth,
   timeout = "positive|table|false", redirects = whole_or_false, retry = "count|table|boolean",
   http_version = "'auto'|'1.1'|'2'|'2-prior-knowledge'", decompress = "boolean",
   max_body = "size|false", max_headers = "size|false", tls = "table",
-  unix_socket = "string|false", local_address = "string|false", resolve = string_map, ip = "'4'|'6'|false",
-  user_agent = text_or_false, secret_headers = text_list, allow_downgrade = "boolean", name = "string|false",
+  unix_socket = "string|false", local_address = "string|false", resolve = resolve_map, ip = "'4'|'6'|false",
+  user_agent = text_or_false, secret_headers = text_list_or_false, allow_downgrade = "boolean",
+  name = "string|false",
 }
 
 local CLIENT_ONLY = {
@@ -189,7 +216,7 @@ local CLIENT_ONLY = {
     return "an absolute http or https URL"
   end,
   limits = "table", cookies = "boolean", middleware = function_list,
-  hooks = "table",
+  hooks = "table|false",
 }
 
 local REQUEST_ONLY = {
@@ -350,7 +377,9 @@ function options.merge(below, above)
     merged.retry = policy and options.overlay(below.retry or nil, policy)
   end
   merged.headers, merged.params = below.headers or {}, below.params or {}
-  if above.headers then
+  if above.headers == false then
+    merged.headers = {}
+  elseif above.headers then
     merged.headers = options.overlay(merged.headers)
     table.insert(merged.headers, options.overlay(above.headers))
   end

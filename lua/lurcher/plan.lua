@@ -38,6 +38,9 @@ end
 local function new_profile(merged, raw_target)
   local timeout = options.overlay(options.DEFAULT_TIMEOUT, merged.timeout)
   local tls = options.overlay(options.DEFAULT_TLS, merged.tls)
+  if tls.key and tls.cert == nil then
+    errors.raise("tls.key belongs to a certificate: give tls.cert too")
+  end
   local resolve
   for key, address in pairs(merged.resolve or {}) do
     if address then
@@ -50,7 +53,7 @@ local function new_profile(merged, raw_target)
     queue = timeout.queue,
     http_version = merged.http_version or "auto", decompress = merged.decompress ~= false,
     max_body = value_or(merged.max_body, 64 * MIB), max_headers = value_or(merged.max_headers, MIB / 4),
-    verify = tls.verify, min_tls = tls.min, ca = tls.ca or nil, cert = tls.cert or nil, key = tls.key or nil,
+    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil, cert = tls.cert or nil, key = tls.key or nil,
     key_password = secret.reveal(tls.key_password) or nil, server_name = tls.server_name or nil,
     pins = pins_text(tls.pins) or nil,
     unix_socket = merged.unix_socket or nil, local_address = merged.local_address or nil, resolve = resolve,
@@ -160,12 +163,17 @@ local IN_HEADERS = { user_agent = true, decompress = true }
 local IN_POLICIES = { redirects = true, retry = true, allow_downgrade = true, name = true,
   secret_headers = true }
 
+-- Headers are a request's own affair, unless it does without the client's.
+local function is_in_headers(name, given)
+  return IN_HEADERS[name] or name == "headers" and given == false
+end
+
 -- The one option of a request that changes the plan: its name and value, or true when there are several; nil:
 -- none.
 local function changed_by(opts)
   local found, value
   for name, given in pairs(opts) do
-    if IN_PROFILE[name] or IN_HEADERS[name] or IN_POLICIES[name] then
+    if IN_PROFILE[name] or is_in_headers(name, given) or IN_POLICIES[name] then
       if found then return true end
       found, value = name, given
     end
@@ -177,8 +185,8 @@ local function derive(base, opts)
   local merged = options.merge(base.options, opts)
   local self = setmetatable({ options = merged }, base)
   local touched = { headers = false, profile = false, policies = false }
-  for name in pairs(opts) do
-    touched.headers = touched.headers or IN_HEADERS[name]
+  for name, given in pairs(opts) do
+    touched.headers = touched.headers or is_in_headers(name, given)
     touched.profile = touched.profile or IN_PROFILE[name]
     touched.policies = touched.policies or IN_POLICIES[name]
   end

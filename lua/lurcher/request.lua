@@ -57,7 +57,7 @@ local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true
 ---@return string
 function request.method(method)
   if METHODS[method] then return method end
-  if type(method) ~= "string" then raise("the method must be a string, got a " .. type(method)) end
+  if type(method) ~= "string" then raise("the method must be a string, got " .. check.shown(method)) end
   if METHODS[method:upper()] then return method:upper() end
   if method == "" or find(method, "[^%w!#$%%&'*+%-.^_`|~]") then
     raise(("method %s holds characters that may not stand in one"):format(check.shown(method)))

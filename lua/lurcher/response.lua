@@ -185,10 +185,13 @@ local function list_words(wanted)
 end
 
 -- The start of a body, when it is something to read.
-local function excerpt(body)
+local function excerpt(self)
+  local body = self.body
   if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
-  local text = body:sub(1, 200):gsub("%s+", " ")
-  return ": " .. text .. (#body > 200 and "…" or "")
+  local start = body:sub(1, 200)
+  if #body > 200 then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
+  local text = charset.decode(start, self:header("Content-Type")) or start:gsub("[\128-\255]", "?")
+  return ": " .. text:gsub("%s+", " ") .. (#body > 200 and "…" or "")
 end
 
 ---The error for a response whose status is not the wanted one.
@@ -198,7 +201,7 @@ end
 function response.status_error(self, wanted)
   local reason = self.reason and self.reason ~= "" and " " .. self.reason or ""
   return dressed(self, errors.new { kind = "status", response = self,
-    message = ("status %d%s, expected %s%s"):format(self.status, reason, wanted, excerpt(self.body)) })
+    message = ("status %d%s, expected %s%s"):format(self.status, reason, wanted, excerpt(self)) })
 end
 
 ---The response itself when its status is among those given (numbers, "2xx", lists of these), else nil and an
@@ -246,7 +249,8 @@ function response.made(fields, request)
     status = status, ok = status >= 200 and status < 300,
     body = fields.body or "", head = table.concat(block),
     method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
-    reason = fields.reason or "", http_version = "1.1", timings = {}, reused = false, remote_address = "",
+    reason = fields.reason or "", http_version = "1.1", reused = false, remote_address = "",
+    timings = { queue = 0, dns = 0, connect = 0, tls = 0, first_byte = 0, total = 0 },
     bytes_received = 0, bytes_sent = 0, elapsed = 0,
   }, Response)
 end

@@ -31,9 +31,9 @@ end
 function retry.compile(value)
   if value == false then return false end
   local policy = options.overlay(DEFAULT, value)
-  policy.statuses = set(policy.statuses)
+  policy.statuses = set(policy.statuses or {})
   local methods = {}
-  for i, method in ipairs(policy.methods) do methods[i] = method:upper() end
+  for i, method in ipairs(policy.methods or {}) do methods[i] = method:upper() end
   policy.methods = set(methods)
   return policy.attempts > 1 and policy
 end

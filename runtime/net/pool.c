@@ -10,6 +10,7 @@
 /* How long the first request to an unknown origin may keep the others waiting. */
 static const uint64_t PROBE_GRACE = 250 * MILLISECOND;
 static const uint64_t TRIM_INTERVAL = 1000 * MILLISECOND;
+static const uint64_t QUIET_TRIM_INTERVAL = 50 * MILLISECOND;
 
 const char *origin_name(const origin *o) { return o->name; }
 bool pool_origin_is_known(const origin *o) { return o->known; }
@@ -357,10 +358,21 @@ static void on_trim(timer *t)
   if (pool_connections(p)) trim_later(p);
 }
 
+/* Soon when nothing runs and more connections are left than may idle: a pause between two requests of a busy
+ * script should not cost connections that the next ones would use. */
+static uint64_t trim_interval(const pool *p)
+{
+  uint64_t timeout = p->limits.idle_timeout;
+  if (!p->in_flight && pool_connections(p) > p->limits.idle) return QUIET_TRIM_INTERVAL;
+  return timeout && timeout < TRIM_INTERVAL ? timeout : TRIM_INTERVAL;
+}
+
 static void trim_later(pool *p)
 {
   loop *l = p->network->loop;
-  if (!timer_active(&p->trim)) loop_timer_start(l, &p->trim, loop_now(l) + TRIM_INTERVAL, on_trim);
+  if (timer_active(&p->trim) && p->in_flight) return;
+  uint64_t due = loop_now(l) + trim_interval(p);
+  if (!timer_active(&p->trim) || due < p->trim.due) loop_timer_start(l, &p->trim, due, on_trim);
 }
 
 void pool_close_idle(pool *p) { trim(p, true); }

@@ -313,6 +313,7 @@ static bool set_request(transfer *t)
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   }
+  if (!t->pool->limits.idle) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   if (t->easy_engine != t->engine) engine_set_options(t->engine, easy);
   t->easy_engine = t->engine;
   return ok;
@@ -387,6 +388,10 @@ static void collect_info(transfer *t)
   t->times.dns = dns;
   t->times.connect = connect > dns ? connect - dns : 0;
   t->times.tls = tls > connect ? tls - connect : 0;
+  /* Ours are read from the clock once per batch of events, and a handshake takes long. */
+  loop_update_now(t->network->loop);
+  uint64_t first_byte = t->times.dispatched + info_time(t->easy, CURLINFO_STARTTRANSFER_TIME_T);
+  if (t->times.first_byte && t->times.first_byte < first_byte) t->times.first_byte = first_byte;
 }
 
 /* Only the handle of an exchange that went well, and that needed no options of its own, is used again. */

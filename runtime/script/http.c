@@ -339,7 +339,12 @@ void http_push_info(lua_State *L, const outcome *o)
   lua_pushboolean(L, o->reused);
   lua_setfield(L, -2, "reused");
   if (!o->remote_address[0]) return;
-  lua_pushfstring(L, strchr(o->remote_address, ':') ? "[%s]:%d" : "%s:%d", o->remote_address, o->remote_port);
+  bool is_path = strchr(o->remote_address, '/'); /* of a Unix socket */
+  lua_pushfstring(L,
+                  is_path                          ? "%s"
+                  : strchr(o->remote_address, ':') ? "[%s]:%d"
+                                                   : "%s:%d",
+                  o->remote_address, o->remote_port);
   lua_setfield(L, -2, "remote_address");
 }
 
