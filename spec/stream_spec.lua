@@ -113,6 +113,20 @@ describe("a streamed response", function()
     bad:stop()
   end)
 
+  it("is gathered up to max_body only", function()
+    local big = server.start(function() return ("x"):rep(300000) end)
+    local client = http.client { base_url = big.url, max_body = 100000 }
+    local res = assert(client:get("/", { stream = true }))
+    local body, err = res:read_all()
+    assert.is_nil(body)
+    assert.are.equal("too_large", err.kind)
+    assert.are.equal(100000, err.limit)
+    assert.are.equal(0, client:stats().in_flight)
+    assert.are.equal(300000, #assert(client:get("/", { stream = true, max_body = false })):read_all())
+    client:close()
+    big:stop()
+  end)
+
   it("is an error of kind status when the status is one", function()
     site.answer = { status = 404, body = '{"error":"gone"}' }
     local res, err = http.get(site.url, { stream = true })

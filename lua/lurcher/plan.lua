@@ -18,6 +18,7 @@ local reveal = secret.reveal
 
 local IN_PROFILE = options.IN_PROFILE
 local MIB = 1024 * 1024
+local MAX_BODY = 64 * MIB
 local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 local MEMO_SIZE = 64
 
@@ -52,8 +53,9 @@ local function new_profile(merged, raw_target)
     connect = timeout.connect, read = timeout.read, write = timeout.write, total = timeout.total,
     queue = timeout.queue,
     http_version = merged.http_version or "auto", decompress = merged.decompress ~= false,
-    max_body = value_or(merged.max_body, 64 * MIB), max_headers = value_or(merged.max_headers, MIB / 4),
-    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil, cert = tls.cert or nil, key = tls.key or nil,
+    max_body = value_or(merged.max_body, MAX_BODY), max_headers = value_or(merged.max_headers, MIB / 4),
+    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil, cert = tls.cert or nil,
+    key = tls.key or nil,
     key_password = secret.reveal(tls.key_password) or nil, server_name = tls.server_name or nil,
     pins = pins_text(tls.pins) or nil,
     unix_socket = merged.unix_socket or nil, local_address = merged.local_address or nil, resolve = resolve,
@@ -119,6 +121,7 @@ end
 local function set_profile(self, merged, raw_target)
   local verify
   self.profile, self.total, verify = new_profile(merged, raw_target)
+  self.max_body = value_or(merged.max_body, MAX_BODY)
   if not verify and not self.said.unverified then
     self.said.unverified = true
     require("lurcher.log").warn("TLS certificates are not verified (tls.verify=false)")

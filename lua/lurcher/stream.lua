@@ -86,16 +86,30 @@ function methods:read(size)
   return piece(self, "read", size)
 end
 
----All that is left of the body; nil and an error when it was cut.
+-- What is left is more than may be gathered in memory.
+local function too_large(self, observed)
+  local err = errors.new {
+    kind = "too_large", phase = "read", limit = self.max_body, observed = observed, method = self.method,
+    url = redact.url(self.url), attempts = self.attempts, elapsed = self.elapsed, retryable = false,
+    message = ("the response body passed the limit of %d bytes (max_body)"):format(self.max_body),
+  }
+  self.failure = err
+  release(self)
+  return nil, err
+end
+
+---All that is left of the body; nil and an error when it was cut, or is more than `max_body`.
 ---@return string? body
 ---@return lurcher.Error? err
 function methods:read_all()
-  local parts = {}
+  local parts, size = {}, 0
   while true do
     local bytes, err = piece(self, "read")
     if err then return nil, err end
     if not bytes then return table.concat(parts) end
     parts[#parts + 1] = bytes
+    size = size + #bytes
+    if self.max_body and size > self.max_body then return too_large(self, size) end
   end
 end
 

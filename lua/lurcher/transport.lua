@@ -116,6 +116,7 @@ function transport.open(request)
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
+    max_body = request.plan.max_body,
   }
 end
 

@@ -151,7 +151,8 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
   if (t->easy_in_engine) curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error);
   switch (code) {
   case CURLE_COULDNT_RESOLVE_HOST:
-    error_set(e, ERROR_dns, "connect", "the name of %s does not resolve", host);
+    error_set(e, ERROR_dns, "connect", "the name %.*s does not resolve", (int)t->target.host.length,
+              url_bytes(&t->target, t->target.host));
     break;
   case CURLE_COULDNT_CONNECT:
     error_set(e, ERROR_connect, "connect", "cannot connect to %s: %s", host,

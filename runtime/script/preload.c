@@ -17,9 +17,7 @@ static const luaL_Reg natives[] = {
 #define NATIVE(name) {"lurcher.native." #name, luaopen_lurcher_native_##name},
 #include "script/natives.def"
 #undef NATIVE
-    {"cjson", luaopen_cjson},
-    {"cjson.safe", luaopen_cjson_safe},
-    {NULL, NULL}};
+    {"cjson", luaopen_cjson}, {"cjson.safe", luaopen_cjson_safe}, {NULL, NULL}};
 
 int preload_push(lua_State *L, const char *name)
 {
