@@ -177,6 +177,25 @@ describe("task.map", function()
   end)
 end)
 
+describe("what is no list", function()
+  it("raises for a map, which would be an empty list", function()
+    for name, call in pairs { map = task.map, stream = task.stream, all = task.all, race = task.race } do
+      local ok, message = pcall(call, { first = print }, print)
+      assert.is_false(ok)
+      assert.matches("task." .. name .. ": the table has the key 'first', but no item 1", message, 1, true)
+    end
+    assert.same({}, task.map({ n = 0 }, print))
+  end)
+
+  it("raises for pairs and ipairs, telling what to give", function()
+    for _, step in ipairs { (pairs {}), (ipairs {}) } do
+      local ok, message = pcall(task.map, step, print)
+      assert.is_false(ok)
+      assert.matches("give the list itself", message, 1, true)
+    end
+  end)
+end)
+
 describe("task.stream", function()
   local function slow(item)
     task.sleep(item / 200)

@@ -184,8 +184,20 @@ end
 
 -- ---- several functions at once ----
 
+-- A map given for a list would silently be empty.
+local function check_list(list, name)
+  if list[1] ~= nil or getmetatable(list) ~= nil then return end
+  for key in pairs(list) do
+    if key ~= "n" then
+      errors.raise(("%s: the table has the key '%s', but no item 1; it takes a list, or an iterator such as "
+        .. "coroutine.wrap makes"):format(name, tostring(key)))
+    end
+  end
+end
+
 local function check_functions(list, name, least)
   argument(list, "table", 1, name)
+  check_list(list, name)
   for i = 1, #list do
     local wanted = check.mismatch(list[i], "callable")
     if wanted then
@@ -249,10 +261,17 @@ end
 
 -- ---- one function over many items ----
 
+local ipairs_step = ipairs({})
+
 -- A function that returns the next item, or nil at the end.
 local function items(source, name)
+  if source == next or source == ipairs_step then
+    errors.raise(name .. ": pairs and ipairs need a state that an iterator here does not get; give the list "
+      .. "itself, or a function that returns the next item at each call")
+  end
   if check.mismatch(source, "callable") == nil then return source end
   argument(source, "table|callable", 1, name)
+  check_list(source, name)
   local index = 0
   return function()
     index = index + 1
