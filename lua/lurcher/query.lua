@@ -55,6 +55,10 @@ local function append(out, key, value, space, what)
   end
   local name = encode_value(key, key, space, what)
   if type(value) == "table" and not secret.is(value) then
+    if value[1] == nil and next(value) ~= nil then
+      raise(("%s '%s' must be a string, a number, a boolean, or a list of these, got a map")
+        :format(what, key))
+    end
     for i = 1, #value do out[#out + 1] = name .. "=" .. encode_value(key, value[i], space, what) end
   elseif value ~= nil then
     out[#out + 1] = name .. "=" .. encode_value(key, value, space, what)
