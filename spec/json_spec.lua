@@ -387,7 +387,7 @@ describe("json.lines", function()
     assert.equal(4, err.line)
     assert.equal(6, err.column)
     assert.equal(11, err.position)
-    assert.matches("^line 4: .*expected a value", err.message)
+    assert.matches("^line 4: JSON does not parse at column 6 .*expected a value", err.message)
   end)
 
   it("takes the options of decode", function()

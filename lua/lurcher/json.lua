@@ -118,7 +118,7 @@ function json.lines(text, opts)
       if blank < to - 1 then
         local value, err = native_decode(text:sub(first, to - 1), big_as_numbers)
         if err then
-          err.message = ("line %d: %s"):format(line, err.message)
+          err.message = ("line %d: %s"):format(line, (err.message:gsub("at line 1 column", "at column")))
           err.line, err.position = line, first - 1 + err.position
           error(err, 0)
         end

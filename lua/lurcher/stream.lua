@@ -142,7 +142,7 @@ function methods:ndjson()
     if not line then return nil end
     local value, err = json.decode(line)
     if not err then return value end
-    err.message = ("line %d: %s"):format(number, err.message)
+    err.message = ("line %d: %s"):format(number, (err.message:gsub("at line 1 column", "at column")))
     err.method, err.url = self.method, redact.url(self.url)
     error(err, 0)
   end
