@@ -300,4 +300,12 @@ describe("lurcher.http", function()
       assert.matches("x=1", err.url)
     end)
   end)
+
+  it("says that functions of the module are called with a dot", function()
+    for _, name in ipairs { "get", "request" } do
+      local ok, message = pcall(function() http[name](http, "http://127.0.0.1/") end)
+      assert.is_false(ok)
+      assert.matches("http_spec%.lua:%d+: call it with a dot: http%." .. name, message)
+    end
+  end)
 end)

@@ -4,6 +4,7 @@
 local auth = require "lurcher.auth"
 local check = require "lurcher.check"
 local client = require "lurcher.client"
+local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
 
 ---@alias lurcher.Verb fun(url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
@@ -30,9 +31,14 @@ local function default_client()
   return default
 end
 
+local function called_with_colon(name)
+  errors.raise(("call it with a dot: http.%s(…)"):format(name))
+end
+
 for _, name in ipairs(client.verbs) do
   local verb = client.verb(name, "http." .. name)
   http[name] = function(url, opts)
+    if url == http then called_with_colon(name) end
     return verb(default or default_client(), url, opts)
   end
 end
@@ -43,6 +49,7 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function http.request(method, url, opts)
+  if method == http then called_with_colon("request") end
   return client.request(default or default_client(), method, url, opts, "http.request")
 end
 
