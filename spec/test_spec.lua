@@ -105,6 +105,19 @@ describe("lurcher test", function()
     assert.matches("left open: 2 things", output, 1, true)
   end)
 
+  it("fails a spec whose tasks go on after it, and says what they wait for", function()
+    local status, output = run_spec [[
+      it("leaves a task", function()
+        task.spawn(function() task.sleep(60) end)
+      end)
+      it("is fine", function() end)
+    ]]
+    assert.equal(1, status)
+    assert.matches("1 success / 0 failures / 1 error / 0 pending", output, 1, true)
+    assert.matches("left open: tasks that had not ended 1 s later", output, 1, true)
+    assert.matches("waits for a sleep at [^\n]*_spec.lua:3", output)
+  end)
+
   it("ends a spec that hangs, and says what it waits for", function()
     local status, output = run_spec([[
       it("hangs", function()
@@ -119,6 +132,13 @@ describe("lurcher test", function()
     assert.matches("waits for an event at [^\n]*_spec.lua:4", output)
     assert.matches("waits for a value in a queue at [^\n]*_spec.lua:6", output)
     assert.matches("finally runs", output, 1, true)
+  end)
+
+  it("shows its options when asked", function()
+    local ended = process.run { "test", "--help" }
+    assert.equal(0, ended.status)
+    assert.equal("", ended.err)
+    assert.matches("^Usage: lurcher test", ended.out)
   end)
 
   it("calls itself by its name in messages", function()

@@ -1,6 +1,7 @@
 --- `lurcher test`: runs busted inside the runtime. Every block (it, before_each, setup, …) runs in a task
---- of its own, so it may wait; an `it` that leaves tasks, connections or handles behind fails, and so does
---- a block that takes longer than 120 seconds (the environment variable LURCHER_TEST_LIMIT says how long).
+--- of its own, so it may wait; an `it` that leaves connections or handles behind fails, and so does a block
+--- whose tasks have not ended one second after it, or that takes longer than 120 seconds (the environment
+--- variable LURCHER_TEST_LIMIT says how long).
 
 local native = require "lurcher.native.task"
 local task = require "lurcher.task"
@@ -50,6 +51,12 @@ local function watch(last_task)
   error(("took longer than %g s%s"):format(limit, native.waiting(last_task)), 0)
 end
 
+-- Tasks that were told to end may need a moment; the others were left behind.
+local function await_tasks(last_task)
+  task.sleep(1)
+  error("the spec ended, but left open: tasks that had not ended 1 s later" .. native.waiting(last_task), 0)
+end
+
 -- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
 local function run_in_tasks(busted)
   local safe = busted.safe
@@ -57,7 +64,12 @@ local function run_in_tasks(busted)
     local results
     local ok, err = pcall(task.scope, function(scope)
       local watchdog = scope:spawn(watch, native.last_id() + 1)
-      task.scope(function() results = { safe(descriptor, run, element) } end)
+      local leaving
+      task.scope(function()
+        results = { safe(descriptor, run, element) }
+        leaving = scope:spawn(await_tasks, watchdog.id)
+      end)
+      leaving:cancel()
       watchdog:cancel()
     end)
     if not results then busted.context.pop() end -- cancelled in mid-run: a task that it started failed
@@ -98,6 +110,21 @@ function test.run(...)
       run_in_tasks(busted)
       return busted
     end
+  end
+  -- The answer to --help is no error.
+  local make_arguments = require "cliargs.core"
+  package.loaded["cliargs.core"] = function(...)
+    local arguments = make_arguments(...)
+    local parse = arguments.parse
+    function arguments:parse(...)
+      local parsed, problem = parse(self, ...)
+      if not parsed and problem:find("^Usage:") then
+        print(problem)
+        os.exit(0)
+      end
+      return parsed, problem
+    end
+    return arguments
   end
   -- busted ends a failed run with error() to spare finalizers; here the exit code is enough.
   require "busted.compatibility".exit = function(code)
