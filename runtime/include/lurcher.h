@@ -8,7 +8,8 @@
  *
  * Threads: every function must be called on the runtime's thread (that of its loop), unless it says
  * otherwise. Callbacks are called on that thread, from within the loop. None of these functions raises a Lua
- * error.
+ * error. Where the runtime or task is NULL they do nothing, as free() does; those with a status return
+ * LUR_INVALID.
  *
  *   lur_options options;
  *   lur_runtime *runtime;

@@ -19,7 +19,7 @@ const char *lur_status_name(lur_status status)
   return (size_t)status < sizeof status_names / sizeof *status_names ? status_names[status] : "unknown";
 }
 
-const char *lur_error(const lur_runtime *runtime) { return runtime->message; }
+const char *lur_error(const lur_runtime *runtime) { return runtime ? runtime->message : ""; }
 
 lua_State *lur_lua(lur_runtime *runtime) { return runtime->L; }
 
@@ -83,6 +83,7 @@ static void on_wake(void *user)
 
 lur_status lur_open(lur_runtime **runtime, const lur_options *options)
 {
+  if (!runtime) return LUR_INVALID;
   *runtime = NULL;
   if (options && options->size < offsetof(lur_options, log_level)) return LUR_INVALID;
   lur_runtime *rt = calloc(1, sizeof *rt);
@@ -147,6 +148,7 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
                      const char *const *argv, lur_done_fn done, void *ud, lur_task **task)
 {
   if (task) *task = NULL;
+  if (!rt) return LUR_INVALID;
   if (rt->closing) return fail(rt, LUR_INVALID, "the runtime is being closed");
   starting_script start = {
       .runtime = rt, .chunkname = chunkname, .source = source, .length = length, .argc = argc, .argv = argv};
@@ -188,6 +190,7 @@ static int set_arg(lua_State *L)
 
 lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *const *argv)
 {
+  if (!rt) return LUR_INVALID;
   starting_script start = {.chunkname = name, .argc = argc, .argv = argv};
   if (lua_cpcall(rt->L, set_arg, &start) == 0) return LUR_OK;
   lua_pop(rt->L, 1);
@@ -229,6 +232,7 @@ void runtime_script_ended(scope *s)
 
 void lur_task_cancel(lur_task *task, const char *why)
 {
+  if (!task) return;
   lur_runtime *rt = task->runtime;
   for (scope *s = rt->scripts; s; s = s->next_script) {
     if (s->main != task || s->cancelled) continue;
@@ -248,12 +252,14 @@ void runtime_cancel_all(lur_runtime *rt, const char *why)
 
 void lur_interrupt(lur_runtime *rt)
 {
+  if (!rt) return;
   atomic_store(&rt->interrupted, true);
   loop_wake(&rt->loop);
 }
 
 void lur_drain(lur_runtime *rt)
 {
+  if (!rt) return;
   atomic_store(&rt->draining, true);
   loop_wake(&rt->loop);
 }
@@ -287,6 +293,7 @@ static void release(lur_runtime *rt);
 
 lur_status lur_run(lur_runtime *rt)
 {
+  if (!rt) return LUR_INVALID;
   if (!rt->loop.owned) return fail(rt, LUR_INVALID, "the loop is the host's: the host runs it");
   if (rt->running) return fail(rt, LUR_INVALID, "the loop runs already");
   rt->running = true;
@@ -354,6 +361,7 @@ static void on_close_due(timer *t)
 
 void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
 {
+  if (!rt) return;
   if (rt->closing) return;
   rt->closing = true;
   rt->closed = closed;

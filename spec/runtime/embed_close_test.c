@@ -203,9 +203,23 @@ static void test_runtimes_in_threads(void)
   }
 }
 
+static void test_null(void)
+{
+  check(lur_open(NULL, NULL) == LUR_INVALID);
+  check(lur_start(NULL, "@x", "", 0, 0, NULL, NULL, NULL, NULL) == LUR_INVALID);
+  check(lur_set_arg(NULL, "x", 0, NULL) == LUR_INVALID);
+  check(lur_run(NULL) == LUR_INVALID);
+  check_string(lur_error(NULL), "");
+  lur_task_cancel(NULL, "none");
+  lur_interrupt(NULL);
+  lur_drain(NULL);
+  lur_close(NULL, NULL, NULL);
+}
+
 int main(void)
 {
   signal(SIGPIPE, SIG_IGN);
+  test_null();
   test_runtimes_in_threads();
   test_interrupt_from_another_thread();
   test_interrupt_from_a_signal_handler();
