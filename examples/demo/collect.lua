@@ -73,8 +73,12 @@ end
 
 -- A line that is written over and over, only where somebody looks at it.
 local is_terminal = os.execute("test -t 2") == 0
+local line_open = false
+task.defer(function() if line_open then io.stderr:write("\n") end end) -- left by an error or Ctrl-C
+
 local function show_progress(done, total, seconds)
   if not is_terminal then return end
+  line_open = true
   local filled = math.floor(done / total * 30)
   io.stderr:write(("\r[%s%s] %d of %d details, %.1f s, %d retries "):format(
     ("#"):rep(filled), ("."):rep(30 - filled), done, total, seconds, counts.retries))
@@ -95,7 +99,8 @@ for _, subdivision in task.stream(codes, get_details, { concurrency = 64 }) do
   end
 end
 assert(out:close())
-if is_terminal then io.stderr:write("\n") end
+if line_open then io.stderr:write("\n") end
+line_open = false
 local seconds = task.now() - started
 
 -- What is in the file now: each code that was listed, once, in a country that was listed.
