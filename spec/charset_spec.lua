@@ -52,9 +52,29 @@ describe("character sets", function()
     assert.is_nil((decode("\52\216a\0", "utf-16le")))
   end)
 
-  it("name what they do not know", function()
-    local text, message = decode("x", "koi8-r")
+  for name, case in pairs {
+    ["iso-8859-2"] = { "\177", "ą" }, ["ISO-8859-15"] = { "\164", "€" }, ["windows-1251"] = { "\224", "а" },
+    ["koi8-r"] = { "\193", "а" }, Shift_JIS = { "\130\160", "あ" }, ["euc-jp"] = { "\164\162", "あ" },
+    ["iso-2022-jp"] = { "\27$B$\"\27(B", "あ" }, gb2312 = { "\196\227", "你" }, gbk = { "\196\227", "你" },
+    gb18030 = { "\196\227", "你" }, big5 = { "\167A", "你" }, ["euc-kr"] = { "\176\161", "가" },
+    ["windows-874"] = { "\161", "ก" },
+  } do
+    it("convert " .. name, function()
+      assert.are.equal(case[2], decode(case[1], name))
+      assert.are.equal(case[2]:rep(3000), decode(case[1]:rep(3000), name))
+      assert.are.equal("", decode("", name))
+    end)
+  end
+
+  it("say where text of an older one is broken", function()
+    local text, message = decode("ab\130", "shift_jis")
     assert.is_nil(text)
-    assert.matches("'koi8%-r'", message)
+    assert.are.equal("not valid shift_jis at byte 3", message)
+  end)
+
+  it("name what they do not know", function()
+    local text, message = decode("x", "klingon")
+    assert.is_nil(text)
+    assert.matches("'klingon'", message)
   end)
 end)

@@ -91,7 +91,8 @@ describe("options", function()
     local api = http.client { headers = { ["X-A"] = "1" }, secret_headers = { "X-A" },
       resolve = { ["h:80"] = "127.0.0.1" }, retry = { base = 0 } }
     for _, name in ipairs { "headers", "params", "auth", "timeout", "redirects", "retry", "max_body",
-      "max_headers", "unix_socket", "local_address", "resolve", "ip", "user_agent", "secret_headers", "name" } do
+      "max_headers", "unix_socket", "local_address", "resolve", "ip", "user_agent", "secret_headers",
+      "name" } do
       assert(api:get(site.url, { [name] = false }))
       assert.are.equal(name ~= "headers" and "1" or nil, site:last().headers["x-a"])
     end

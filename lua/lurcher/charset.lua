@@ -1,6 +1,7 @@
 --- Character sets: a body to UTF-8, by what its Content-Type and byte order mark say.
 
 local bit = require "bit"
+local native = require "lurcher.native.charset"
 
 local band, bor, rshift, char = bit.band, bit.bor, bit.rshift, string.char
 
@@ -114,6 +115,27 @@ local DECODERS = {
   ["utf-16le"] = without_mark(false, "\255\254"), ["utf-16be"] = without_mark(true, "\254\255"),
 }
 
+-- Others that the web knows, in the C library's spelling where that differs. As in browsers, the older
+-- East Asian names stand for what grew out of them.
+local OTHERS = {
+  ["koi8-r"] = true, ["koi8-u"] = true, macintosh = true, ["windows-874"] = "CP874", ["tis-620"] = "CP874",
+  shift_jis = "CP932", ["shift-jis"] = "CP932", sjis = "CP932", ["x-sjis"] = "CP932",
+  ["windows-31j"] = "CP932",
+  ["euc-jp"] = true, ["iso-2022-jp"] = true, ["euc-kr"] = "CP949", ["ks_c_5601-1987"] = "CP949",
+  gb2312 = "GB18030", gbk = "GB18030", gb18030 = true, big5 = "BIG5-HKSCS", ["big5-hkscs"] = true,
+}
+for i = 2, 16 do
+  if i ~= 12 then OTHERS["iso-8859-" .. i] = i == 9 and "CP1254" or true end
+end
+for i = 1250, 1258 do OTHERS["windows-" .. i], OTHERS["cp" .. i] = "CP" .. i, "CP" .. i end
+
+-- The text, or nil and the place of a bad byte, or nothing when the character set is not known.
+local function from_table(body, name)
+  local known = OTHERS[name]
+  if not known then return nil end
+  return native.to_utf8(body, known == true and name or known)
+end
+
 ---The text in UTF-8, or nil and what is wrong. Without a declared character set the byte order mark counts,
 ---else UTF-8.
 ---@param body string
@@ -129,8 +151,11 @@ function charset.decode(body, content_type)
     return text, message and message .. ", and no character set is declared"
   end
   local decode = DECODERS[name]
-  if not decode then return nil, ("character set '%s' is not supported"):format(name) end
-  return decode(body)
+  if decode then return decode(body) end
+  local text, fault = from_table(body, name)
+  if text then return text end
+  if fault then return nil, ("not valid %s at byte %d"):format(name, fault) end
+  return nil, ("character set '%s' is not supported"):format(name)
 end
 
 return charset

@@ -14,6 +14,7 @@ local version = require "lurcher.native.version"
 
 local plan = {}
 
+local normalize = require("lurcher.native.url").normalize
 local reveal = secret.reveal
 
 local IN_PROFILE = options.IN_PROFILE
@@ -34,6 +35,14 @@ local function pins_text(pins)
   return type(pins) == "table" and table.concat(pins, ";") or pins
 end
 
+-- "host:port" as DNS knows it.
+local function in_ascii(key)
+  if not key:find("[\128-\255]") then return key end
+  local host, port = key:match("^(.*)(:%d+)$")
+  local address = normalize("http://" .. host .. "/")
+  return address and address:match("^http://(.*)/$") .. port or key
+end
+
 -- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
 -- mistake.
 local function new_profile(merged, raw_target)
@@ -46,7 +55,7 @@ local function new_profile(merged, raw_target)
   for key, address in pairs(merged.resolve or {}) do
     if address then
       resolve = resolve or {}
-      resolve[key] = address
+      resolve[in_ascii(key)] = address
     end
   end
   local ok, profile = pcall(native.profile, {
@@ -54,9 +63,9 @@ local function new_profile(merged, raw_target)
     queue = timeout.queue,
     http_version = merged.http_version or "auto", decompress = merged.decompress ~= false,
     max_body = value_or(merged.max_body, MAX_BODY), max_headers = value_or(merged.max_headers, MIB / 4),
-    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil, cert = tls.cert or nil,
-    key = tls.key or nil,
-    key_password = secret.reveal(tls.key_password) or nil, server_name = tls.server_name or nil,
+    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil,
+    cert = tls.cert or nil, key = tls.key or nil, key_password = secret.reveal(tls.key_password) or nil,
+    server_name = tls.server_name or nil,
     pins = pins_text(tls.pins) or nil,
     unix_socket = merged.unix_socket or nil, local_address = merged.local_address or nil, resolve = resolve,
     ip = merged.ip or nil, raw_target = raw_target or nil,

@@ -1,6 +1,7 @@
 #include "net/url.h"
 
 #include "net/url_characters.h"
+#include "net/url_idn.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -202,6 +203,20 @@ static bool check_host(parser *p, const char *given)
   return true;
 }
 
+/* Puts what DNS knows in the place of the UTF-8 name that was put last. */
+static bool put_international_name(parser *p)
+{
+  char name[HOST_LIMIT];
+  buffer *text = &p->u->text;
+  size_t start = p->u->host.offset;
+  size_t length = url_idn_to_ascii(text->bytes + start, text->length - start, name, sizeof name);
+  if (length == 0) return refuse(p, "the URL's host is longer than 255 bytes");
+  text->length = start;
+  if (!reserve(p, length + 3 * (size_t)(p->end - p->at) + 16)) return false;
+  put(p, name, length);
+  return true;
+}
+
 /* A name or IPv4 address with capitals, UTF-8 or percent-encoding. */
 static bool put_name(parser *p, const char *at, const char *end)
 {
@@ -223,12 +238,14 @@ static bool put_name(parser *p, const char *at, const char *end)
   }
   const unsigned char *host = (const unsigned char *)p->u->text.bytes + p->u->host.offset;
   const unsigned char *host_end = (const unsigned char *)p->u->text.bytes + p->u->text.length;
+  bool ascii = true;
   while (host < host_end) {
     size_t length = *host < 0x80 ? 1 : url_utf8_length(host, host_end);
     if (length == 0) return refuse(p, "the URL's host is not valid UTF-8");
+    ascii = ascii && *host < 0x80;
     host += length;
   }
-  return true;
+  return ascii || put_international_name(p);
 }
 
 /* "[::1]", "[fe80::1%25eth0]": `at` is behind the bracket, `end` at the closing one. */

@@ -99,8 +99,15 @@ static void writes_the_canonical_form(void)
   check_canonical("http://j\xc3\xa9:a:b c@h/", "http://j%C3%A9:a%3Ab%20c@h/");
   check_canonical("http://B\xc3\xbc"
                   "cher.example/",
-                  "http://b\xc3\xbc"
-                  "cher.example/");
+                  "http://xn--bcher-kva.example/");
+  check_canonical("http://b%C3%BCcher.example:8080/", "http://xn--bcher-kva.example:8080/");
+  check_canonical("http://www.\xce\xa9.gr/", "http://www.xn--bya.gr/");
+  check_canonical("http://\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe3\x80\x82jp", "http://xn--wgv71a119e.jp/");
+  check_canonical("http://\xe2\x98\x83.net/", "http://xn--n3h.net/");
+  /* A sample of RFC 3492, section 7.1 */
+  check_canonical("http://\xe4\xbb\x96\xe4\xbb\xac\xe4\xb8\xba\xe4\xbb\x80\xe4\xb9\x88\xe4\xb8\x8d"
+                  "\xe8\xaf\xb4\xe4\xb8\xad\xe6\x96\x87/",
+                  "http://xn--ihqwcrb4cv8a8dqg056pqjye/");
   check_canonical("http://h//a//b", "http://h//a//b");
   check_canonical("mailto:Joe@Example.com", "mailto:Joe@Example.com");
   check_canonical("urn:a:b/../c", "urn:a:b/../c");
