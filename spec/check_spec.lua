@@ -88,4 +88,11 @@ describe("lurcher.check", function()
     assert.are.equal('"a\\x0d\\x0ab"', check.shown("a\r\nb"))
     assert.are.equal("a string of 50 bytes", check.shown(("x"):rep(50)))
   end)
+
+  it("says that functions of a module are called with a dot", function()
+    local json = require "lurcher.json"
+    local ok, message = pcall(function() json:decode("{}") end)
+    assert.is_false(ok)
+    assert.matches("check_spec.lua:%d+: call it with a dot: json.decode", message)
+  end)
 end)

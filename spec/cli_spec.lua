@@ -247,6 +247,7 @@ print "not reached"]]
         "unknown option 'timout'; did you mean 'timeout'?" },
       { "require('lurcher.task').sleep 'x'",
         "bad argument #1 to 'task.sleep' (a number of seconds expected, got string)" },
+      { "require 'lurcher.websocket'", "module 'lurcher.websocket' not found:" },
       { "require 'lurcher.htpp'", "module 'lurcher.htpp' not found; did you mean 'lurcher.http'?" },
       { "table.sort({ 2, 1 }, function() require('lurcher.task').sleep(1) end)",
         "cannot wait for a sleep here" },

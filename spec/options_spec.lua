@@ -19,6 +19,8 @@ describe("options", function()
   it("of other libraries raise with the way to write it", function()
     assert.matches("unknown option 'verify'; it is written tls = { verify = … }",
       message_of(http.client, { verify = false }), 1, true)
+    assert.matches("it is written limits = { per_origin",
+      message_of(http.client, { per_origin = 5 }), 1, true)
     assert.matches("it is written params", message_of(http.get, "http://127.0.0.1/", { query = {} }), 1, true)
   end)
 

@@ -226,3 +226,21 @@ describe("task.limiter", function()
     assert.matches("did you mean 'rate'", message)
   end)
 end)
+
+describe("methods called with a dot", function()
+  it("raise at the caller's line, saying how to call them", function()
+    local handle = task.spawn(function() end)
+    for name, call in pairs {
+      ["semaphore:acquire"] = function() task.semaphore(1).acquire() end,
+      ["queue:put"] = function() task.queue().put(1) end,
+      ["queue:get"] = function() task.queue().get() end,
+      ["event:wait"] = function() task.event().wait() end,
+      ["limiter:wait"] = function() task.limiter({ rate = 1 }).wait(1) end,
+      ["handle:join"] = function() handle.join() end,
+    } do
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      assert.matches("sync_spec.lua:%d+: .*with a colon: " .. name, message)
+    end
+  end)
+end)

@@ -174,6 +174,13 @@ function check.options(opts, known, what)
   return opts
 end
 
+-- The name of the module that `value` is, as in "http"; nil when it is none.
+local function module_name(value)
+  for name, loaded in pairs(package.loaded) do
+    if loaded == value and name:find("^lurcher%.") then return name:sub(9) end
+  end
+end
+
 ---Checks one argument.
 ---@param value any
 ---@param spec string|true|function
@@ -182,9 +189,20 @@ end
 function check.argument(value, spec, position, what)
   local wanted = check.mismatch(value, spec)
   if wanted then
+    if position == 1 and type(value) == "table" and module_name(value) then
+      raise(("call it with a dot: %s(…)"):format(what))
+    end
     raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(position, what, wanted, shown(value)))
   end
   return value
+end
+
+---Checks the object a method is called on.
+---@param self any
+---@param class table its metatable
+---@param what string "queue:get"
+function check.method(self, class, what)
+  if getmetatable(self) ~= class then raise(("call it with a colon: %s(…)"):format(what)) end
 end
 
 check.shown = shown

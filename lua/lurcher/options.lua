@@ -274,6 +274,11 @@ local ELSEWHERE = {
   max_redirects = "redirects = 10", connect_timeout = "timeout = { connect = … }",
   read_timeout = "timeout = { read = … }", verify = "tls = { verify = … }", ca = "tls = { ca = … }",
   cert = "tls = { cert = … }", insecure = "tls = { verify = false }", method = "http.request(method, url)",
+  inflight = "limits = { inflight = … }", concurrency = "limits = { inflight = … }",
+  per_origin = "limits = { per_origin = … }", rate = "limits = { rate = … }",
+  burst = "limits = { burst = … }", connect = "timeout = { connect = … }", read = "timeout = { read = … }",
+  total = "timeout = { total = … }", attempts = "retry = { attempts = … }",
+  token = "auth = http.bearer(…)", bearer = "auth = http.bearer(…)",
   username = 'auth = { "user", "password" }', password = 'auth = { "user", "password" }',
 }
 

@@ -173,8 +173,13 @@ local function find_loader(name)
     if type(loader) == "function" then return loader end
     if type(loader) == "string" then messages[#messages + 1] = loader end
   end
-  local near = name:find("^lurcher%.") and require("lurcher.check").suggest(name, native.modules())
-  local hint = near and ("; did you mean '%s'?"):format(near) or ""
+  local own, near = name:match("^lurcher%.(.+)$"), nil
+  if own then
+    local names = {}
+    for module in pairs(native.modules()) do names[#names + 1] = module:match("^lurcher%.(.+)$") end
+    near = require("lurcher.check").suggest(own, names)
+  end
+  local hint = near and ("; did you mean 'lurcher.%s'?"):format(near) or ""
   require("lurcher.errors").raise(("module '%s' not found%s:%s"):format(name, hint, concat(messages)))
 end
 

@@ -60,7 +60,8 @@ function request.method(method)
   if type(method) ~= "string" then raise("the method must be a string, got " .. check.shown(method)) end
   if METHODS[method:upper()] then return method:upper() end
   if method == "" or find(method, "[^%w!#$%%&'*+%-.^_`|~]") then
-    raise(("method %s holds characters that may not stand in one"):format(check.shown(method)))
+    local hint = find(method, "://", 1, true) and ": the method comes before the URL" or ""
+    raise(("method %s holds characters that may not stand in one%s"):format(check.shown(method), hint))
   end
   if method:upper() == "CONNECT" then raise("method CONNECT opens tunnels: it is no request of its own") end
   return method

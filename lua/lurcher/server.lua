@@ -232,6 +232,7 @@ end
 ---refused because of a malformed head or body.
 ---@return lurcher.server.Request[]
 function Server:requests()
+  check.method(self, Server, "server:requests")
   local list = {}
   for i = self.first_kept, self.last_kept do list[#list + 1] = self.kept[i] end
   return list
@@ -241,6 +242,7 @@ end
 ---text.
 ---@return table[]
 function Server:errors()
+  check.method(self, Server, "server:errors")
   local list = {}
   for i, failure in ipairs(self.failures) do list[i] = failure end
   return list
@@ -249,6 +251,7 @@ end
 ---How many connections were accepted so far.
 ---@return integer
 function Server:connections()
+  check.method(self, Server, "server:connections")
   return self.accepted
 end
 
@@ -264,6 +267,7 @@ end
 ---them. Waits until all connections are closed, unless it is called by one of the server's own handlers.
 ---@param grace? number seconds
 function Server:stop(grace)
+  check.method(self, Server, "server:stop")
   if grace ~= nil then check.argument(grace, "seconds", 1, "stop") end
   self.grace = grace or self.grace
   self.stopping = true

@@ -4,7 +4,7 @@ local native = require "lurcher.native.task"
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 
-local argument = check.argument
+local argument, method = check.argument, check.method
 local current, suspend, wake, raise_if_stopping = native.current, native.suspend, native.wake,
   native.raise_if_stopping
 local xpcall, trace = native.raw_xpcall, native.trace
@@ -63,6 +63,7 @@ Semaphore.__index = Semaphore
 
 ---Takes a place; waits until one is free.
 function Semaphore:acquire()
+  method(self, Semaphore, "semaphore:acquire")
   raise_if_stopping()
   if self.free > 0 then
     self.free = self.free - 1
@@ -73,6 +74,7 @@ end
 
 ---Gives a place back.
 function Semaphore:release()
+  method(self, Semaphore, "semaphore:release")
   if self.free >= self.size then
     errors.raise("semaphore:release was called more often than semaphore:acquire")
   end
@@ -89,6 +91,7 @@ end
 ---@param fn function
 ---@param ... any its arguments
 function Semaphore:with(fn, ...)
+  method(self, Semaphore, "semaphore:with")
   argument(fn, "callable", 1, "semaphore:with")
   self:acquire()
   return released(self, xpcall(fn, trace, ...))
@@ -110,6 +113,7 @@ Queue.__index = Queue
 ---Appends a value; waits while the queue is full.
 ---@param value any not nil
 function Queue:put(value)
+  method(self, Queue, "queue:put")
   if value == nil then errors.raise("queue:put: nil cannot be put into a queue") end
   if self.closed then errors.raise("queue:put: the queue is closed") end
   raise_if_stopping()
@@ -141,6 +145,7 @@ end
 ---Takes the first value; waits while there is none. Nil once the queue is closed and empty.
 ---@return any
 function Queue:get()
+  method(self, Queue, "queue:get")
   raise_if_stopping()
   local entry = take(self.values)
   if entry then
@@ -154,6 +159,7 @@ end
 
 ---No more values: tasks that wait in `get` get nil, tasks that wait in `put` raise.
 function Queue:close()
+  method(self, Queue, "queue:close")
   if self.closed then return end
   self.closed = true
   while wake_first(self.getters) do end
@@ -189,12 +195,14 @@ Event.__index = Event
 
 ---Lets every task that waits go on, and those that come later pass.
 function Event:set()
+  method(self, Event, "event:set")
   self.happened = true
   while wake_first(self.waiters) do end
 end
 
 ---Waits until it is set.
 function Event:wait()
+  method(self, Event, "event:wait")
   raise_if_stopping()
   if not self.happened then wait_in(self.waiters, "an event") end
 end
@@ -219,6 +227,7 @@ end
 ---Waits until it is this task's turn. `count` turns are taken at once.
 ---@param count? number default 1
 function Limiter:wait(count)
+  method(self, Limiter, "limiter:wait")
   argument(count, "nil|positive", 1, "limiter:wait")
   count = count or 1
   raise_if_stopping()

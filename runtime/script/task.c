@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,26 @@ static const operation_class parking = {"another task", NULL};
 static void leave_joiners(operation *op);
 static const operation_class joining = {"a task's end", leave_joiners};
 
-lur_task *task_check(lua_State *L, int index) { return luaL_checkudata(L, index, "lurcher.task"); }
+/* Raises with the position of the script's line: the caller may be a function of the runtime. */
+static int raise_at_caller(lua_State *L, const char *message)
+{
+  char at[128];
+  report_position(L, at, sizeof at);
+  lua_pushfstring(L, "%s%s%s", at, *at ? ": " : "", message);
+  return lua_error(L);
+}
+
+lur_task *task_check(lua_State *L, int index)
+{
+  bool is_task = false;
+  if (lua_getmetatable(L, index)) {
+    luaL_getmetatable(L, "lurcher.task");
+    is_task = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+  }
+  if (!is_task) raise_at_caller(L, "this is no task; its methods are called with a colon: handle:join()");
+  return lua_touserdata(L, index);
+}
 
 /* ---- waiting ---- */
 
@@ -46,12 +66,11 @@ static int yield_start(lua_State *L)
 
 static int wrong_seconds(lua_State *L)
 {
-  char at[128];
-  report_position(L, at, sizeof at);
   const char *got = lua_type(L, 1) == LUA_TNUMBER ? "nan" : luaL_typename(L, 1);
-  lua_pushfstring(L, "%s%sbad argument #1 to 'task.sleep' (a number of seconds expected, got %s)", at,
-                  *at ? ": " : "", got);
-  return lua_error(L);
+  char message[128];
+  snprintf(message, sizeof message, "bad argument #1 to 'task.sleep' (a number of seconds expected, got %s)",
+           got);
+  return raise_at_caller(L, message);
 }
 
 /* sleep(seconds) */
@@ -134,7 +153,7 @@ static int join_start(lua_State *L)
   lur_task *joined = task_check(L, 1);
   lur_task *t = task_about_to_wait(L, joining.name);
   if (task_ended(joined)) return 0;
-  if (joined == t) return luaL_error(L, "a task cannot wait for its own end");
+  if (joined == t) return raise_at_caller(L, "a task cannot wait for its own end");
   t->target = joined;
   t->next_joiner = joined->joiners;
   joined->joiners = t;
