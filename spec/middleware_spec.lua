@@ -92,6 +92,30 @@ describe("middleware", function()
     assert.are.equal(0, #site:requests())
   end)
 
+  it("may answer a stream by itself", function()
+    local client = http.client { middleware = { function()
+      return { status = 200, body = "one\r\ntwo\nthree" }
+    end } }
+    local function pieces(iterate, ...)
+      local list = {}
+      for piece in iterate(assert(client:stream("GET", site.url)), ...) do list[#list + 1] = piece end
+      return list
+    end
+    local res = assert(client:stream("GET", site.url))
+    assert.is_nil(res.body)
+    assert.are.equal("one", res:read(3))
+    assert.are.equal("\r\ntwo\nthree", res:read_all())
+    assert.are.same({ "one", "two", "three" }, pieces(res.lines))
+    assert.are.same({ "one\r\ntw", "o\nthree" }, pieces(res.chunks, 7))
+    local _, err = pcall(pieces, res.lines, { max = 4 })
+    assert.are.equal("too_large", err.kind)
+    assert.are.equal(5, err.observed)
+    assert.are.equal("one", client:stream("GET", site.url, nil, function(its) return its:read(3) end))
+    local _, refused = client:stream("GET", site.url, { expect = 404 })
+    assert.are.equal("status", refused.kind)
+    res:close()
+  end)
+
   it("may send the request again", function()
     site.answer = function(req) return { status = req.headers["x-try"] == "2" and 200 or 401 } end
     local client = http.client { middleware = { function(request, next)

@@ -4,13 +4,17 @@
 local errors = require "lurcher.errors"
 local request = require "lurcher.request"
 local response = require "lurcher.response"
+local stream = require "lurcher.stream"
 
 local middleware = {}
 
 -- What a middleware returned, as a call returns it.
 local function answer(its_request, res, err)
   if response.is(res) then return res, err end
-  if type(res) == "table" then return response.made(res, its_request) end
+  if type(res) == "table" then
+    local made = response.made(res, its_request)
+    return its_request.stream and stream.of_text(made) or made
+  end
   if res == nil and err ~= nil then return nil, err end
   errors.raise("a middleware returned " .. (res == nil and "nothing" or "a " .. type(res))
     .. "; wanted is next(request), a response, a table with status, headers and body, or nil and an error")

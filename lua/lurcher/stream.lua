@@ -39,6 +39,44 @@ function stream.response(fields)
   return res
 end
 
+-- What the native stream is to a transfer, for a text that is there already.
+local Text = {}
+Text.__index = Text
+
+function Text:read(size)
+  local from = self.at
+  if from > #self.text then return nil end
+  self.at = size and from + size or #self.text + 1
+  return self.text:sub(from, self.at - 1)
+end
+
+function Text:line(longest)
+  local from = self.at
+  if from > #self.text then return nil end
+  local stop = self.text:find("\n", from, true)
+  local line = self.text:sub(from, (stop or #self.text + 1) - 1)
+  if #line > longest then
+    return nil, errors.new { kind = "too_large", message = ("a line is longer than %d bytes"):format(longest),
+      limit = longest, observed = #line }
+  end
+  self.at = (stop or #self.text) + 1
+  if stop then line = line:gsub("\r$", "") end
+  return line
+end
+
+function Text:info() return {} end
+
+function Text:close() self.at = #self.text + 1 end
+
+---Makes a streamed response of one that is there as a whole.
+---@param res lurcher.Response
+---@return lurcher.Response res
+function stream.of_text(res)
+  res.stream, res.body = setmetatable({ text = res.body, at = 1 }, Text), nil
+  adopt(res)
+  return res
+end
+
 -- Lets go of the transfer; what is known about it stays with the response.
 local function release(self)
   local body = rawget(self, "stream")
