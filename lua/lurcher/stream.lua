@@ -64,7 +64,7 @@ function Text:line(longest)
   return line
 end
 
-function Text:info() return {} end
+function Text.info() return {} end
 
 function Text:close() self.at = #self.text + 1 end
 
