@@ -177,6 +177,17 @@ describe("task.map", function()
   end)
 end)
 
+describe("a result that is passed on", function()
+  it("is as many values as there are", function()
+    local function one() return 1 end
+    assert.equal(1, select("#", task.race { one }))
+    assert.equal(1, select("#", task.any { one }))
+    assert.equal(0, select("#", task.race { function() end }))
+    assert.equal(1, select("#", task.map({}, one)))
+    assert.equal(2, select("#", task.map({}, one, { errors = "collect" })))
+  end)
+end)
+
 describe("what is no list", function()
   it("raises for a map, which would be an empty list", function()
     for name, call in pairs { map = task.map, stream = task.stream, all = task.all, race = task.race } do

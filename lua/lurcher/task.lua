@@ -222,10 +222,11 @@ function task.all(list)
 end
 
 -- The first to call this settles the scope: the others are cancelled, and no longer matter.
-local function settle(self, value, err, ...)
+local function settle(self, ...)
+  local value, err = ...
   if value == nil and is_error(err) then return value, err end
   if not self.winner then
-    self.winner = { n = select("#", value, err, ...), value, err, ... }
+    self.winner = { n = select("#", ...), ... }
     scope_cancel(self.native, true)
   end
 end
@@ -321,7 +322,8 @@ function task.map(source, fn, opts)
   end
   local self, one = open_scope(), failures and run_and_collect or run
   run_in_scope(self, nil, start_each, self, opts.concurrency or 16, next_item, one)
-  return values, failures or nil
+  if failures then return values, failures end
+  return values
 end
 
 -- ---- streams ----
