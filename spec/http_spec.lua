@@ -291,6 +291,8 @@ describe("lurcher.http", function()
       assert.are.equal("s3cret-v4lue", site:last().body)
       assert(http.post(site.url, { form = { p = value }, auth = { "u", value } }))
       assert.are.equal("p=s3cret-v4lue", site:last().body)
+      assert(http.post(site.url, { json = { p = { value } } }))
+      assert.are.equal('{"p":["s3cret-v4lue"]}', site:last().body)
     end)
 
     it("keep userinfo and secret query values out of errors", function()

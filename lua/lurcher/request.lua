@@ -190,7 +190,7 @@ end
 local function set_body(self, opts)
   local content_type
   if opts.json ~= nil and opts.json ~= false then
-    self.body = json.encode(opts.json)
+    self.body = json.body(opts.json)
     content_type = "application/json"
   elseif opts.form then
     self.body = query.encode({ opts.form }, "+", "form field")
