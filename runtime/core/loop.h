@@ -39,7 +39,8 @@ struct loop {
   operation ready;    /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
   size_t deferred_count;
-  unsigned holds;     /* reasons to keep running */
+  unsigned holds; /* reasons to keep running */
+  unsigned checkpoints;
   unsigned completed; /* since the last drain */
   bool draining, owned, closing;
   int open_handles; /* those above and those of loop_handle_opened, until all close callbacks ran */
