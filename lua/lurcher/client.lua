@@ -113,8 +113,9 @@ end
 -- The end of each call that is not plain: expectations and the hooks for errors.
 local function finish(self, its_request, res, err)
   if res then res, err = expected(its_request, res) end
-  if not res then middleware.fire(self.hooks.error, err) end
-  return res, err
+  if res then return res end
+  middleware.fire(self.hooks.error, err)
+  return nil, err
 end
 
 -- True when no layer would do anything before a first attempt, but for auth, which is a request's affair.
@@ -208,7 +209,8 @@ function Client:stream(method, url, opts, fn)
   method = request.method(method)
   if opts ~= nil then check.argument(opts, "table", 3, "client:stream") end
   local res, err = call(self, method, url, options.overlay(opts, { stream = true }), "client:stream")
-  if not res or not fn then return res, err end
+  if not res then return nil, err end
+  if not fn then return res end
   return task.scope(function(scope)
     scope:defer(function() res:close() end)
     return fn(res)

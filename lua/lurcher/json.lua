@@ -125,6 +125,7 @@ function json.lines(text, opts)
         return value, line
       end
     end
+    return nil
   end
 end
 

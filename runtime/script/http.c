@@ -363,7 +363,10 @@ static int head_get(lua_State *L)
   size_t length, name_length, value_length;
   const char *block = luaL_checklstring(L, 1, &length), *value;
   const char *name = luaL_checklstring(L, 2, &name_length);
-  if (!head_find(block, length, name, name_length, &value, &value_length)) return 0;
+  if (!head_find(block, length, name, name_length, &value, &value_length)) {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_pushlstring(L, value, value_length);
   return 1;
 }
