@@ -1,3 +1,4 @@
+local http = require "lurcher.http"
 local server = require "lurcher.server"
 local serving = require "spec.support.serving"
 local socket = require "spec.support.socket"
@@ -454,5 +455,23 @@ describe("an error in the handler", function()
     client:receive_until("\r\n\r\n")
     assert.equal("5\r\nbegun\r\n", client:receive_all())
     assert.truthy(tostring(s:errors()[1]):find("in the middle", 1, true))
+  end)
+end)
+
+describe("a server asked for what does not fit", function()
+  it("ends the connection when a handler announces a length and gives no body", function()
+    local short = assert(server.start(function() return { headers = { ["Content-Length"] = "5" } } end))
+    local _, err = http.get(short.url, { retry = false })
+    assert.equal("truncated", err.kind)
+    assert.equal("5", assert(http.head(short.url)).headers["Content-Length"])
+    short:stop()
+  end)
+
+  it("raises for a port that is none", function()
+    for _, port in ipairs { 70000, -1, 80.5, "80" } do
+      local ok, message = pcall(server.start, function() end, { port = port })
+      assert.is_false(ok)
+      assert.matches("option 'port' must be a whole number up to 65535", message, 1, true)
+    end
   end)
 end)

@@ -34,14 +34,20 @@ local tls_options = {
   min = "'1.0'|'1.1'|'1.2'|'1.3'", max = "'1.0'|'1.1'|'1.2'|'1.3'",
 }
 
+local function port(value)
+  if type(value) ~= "number" or value % 1 ~= 0 or value < 0 or value > 65535 then
+    return "a whole number up to 65535"
+  end
+end
+
 local options = {
-  handler = "callable", host = "string", port = "integer", unix_socket = "string", tls = "boolean|table",
+  handler = "callable", host = "string", port = port, unix_socket = "string", tls = "boolean|table",
   record = "integer", max_head = "count", max_body = "size", head_timeout = "positive|false",
   body_timeout = "positive|false", grace = "seconds",
 }
 
 local raw_options = {
-  host = "string", port = "integer", unix_socket = "string", tls = "boolean|table", record = "integer",
+  host = "string", port = port, unix_socket = "string", tls = "boolean|table", record = "integer",
   grace = "seconds",
 }
 

@@ -325,6 +325,7 @@ local function build(response, req, keep_alive)
   local chunked, announced = false, nil
   if given["content-length"] then
     announced = tonumber(given["content-length"])
+    if body == nil and not bodiless then body = "" end -- too short: the connection ends after it
   elseif given["transfer-encoding"] then
     chunked = given["transfer-encoding"]:lower() == "chunked"
   elseif bodiless then
