@@ -104,6 +104,8 @@ struct lur_runtime {
   uint32_t slot_count, slot_capacity, free_count;
   uint32_t tasks, last_id;
   uint32_t ended;     /* tasks since the last full collection */
+  uint32_t resumed;   /* tasks, to look at the heap now and then */
+  int pause;          /* the collector's, as it was set last */
   uint32_t immediate; /* waits in a row that ended at once, without giving way to others */
   int anchors_ref, make_blocking_ref, cleanup_ref;
   counter counters[COUNTERS_MAX];
