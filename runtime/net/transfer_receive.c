@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-  STREAM_HIGH = 256 * 1024, /* received and not yet taken: above, the peer is held back … */
-  STREAM_LOW = 64 * 1024,   /* … until no more than this is left */
+  STREAM_HIGH = 128 * 1024, /* received and not yet taken: above, the peer is held back … */
+  STREAM_LOW = 32 * 1024,   /* … until no more than this is left */
   DECODE_STEP = 1024,       /* encoded bytes decoded at a time, so that little can become much only slowly */
   MOST_PER_STEP = 16 * 1024 * 1024,
   BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */

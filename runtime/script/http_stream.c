@@ -6,7 +6,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { READ_SIZE = 64 * 1024, LINE_SIZE = 1024 * 1024 };
+enum { READ_SIZE = 32 * 1024, LINE_SIZE = 1024 * 1024 };
 
 typedef struct {
   http_box box; /* the transfer; NULL once closed */
@@ -101,7 +101,7 @@ static int push_taken(lua_State *L, transfer *t, size_t length, size_t skip)
   return 1;
 }
 
-/* stream:read([max]) → up to max bytes (default 64 KiB) as they come | nil at the clean end | nil, err */
+/* stream:read([max]) → up to max bytes (default 32 KiB) as they come | nil at the clean end | nil, err */
 static int read_some(lua_State *L)
 {
   transfer *t = http_handle(L, 1, HTTP_STREAM);
