@@ -10,6 +10,7 @@ local cookies = require "lurcher.cookies"
 local errors = require "lurcher.errors"
 local middleware = require "lurcher.middleware"
 local native = require "lurcher.native.http"
+local observe = require "lurcher.observe"
 local options = require "lurcher.options"
 local plan = require "lurcher.plan"
 local redirect = require "lurcher.redirect"
@@ -17,8 +18,9 @@ local request = require "lurcher.request"
 local retry = require "lurcher.retry"
 local stream = require "lurcher.stream"
 local task = require "lurcher.task"
-local trace = require "lurcher.trace"
 local transport = require "lurcher.transport"
+
+require "lurcher.trace"
 
 local request_address, direct, first = request.address, transport.direct, transport.first
 
@@ -120,7 +122,7 @@ end
 
 -- True when no layer would do anything before a first attempt, but for auth, which is a request's affair.
 local function idle_layers(self)
-  return self.direct and not trace.enabled and not (self.cookies and self.cookies.count > 0)
+  return self.direct and not observe.enabled and not (self.cookies and self.cookies.count > 0)
 end
 
 -- A call with options. Apart from the plain one, which must be short.

@@ -7,6 +7,7 @@ local errors = require "lurcher.errors"
 local headers = require "lurcher.headers"
 local json = require "lurcher.json"
 local native = require "lurcher.native.http"
+local observe = require "lurcher.observe"
 local options = require "lurcher.options"
 local plan = require "lurcher.plan"
 local query = require "lurcher.query"
@@ -326,11 +327,12 @@ function defaults:start_clock(outcome)
   end
 end
 
----Tells the client's hooks of that name.
----@param hook string
+---Tells what a layer decided: the client's hooks of that name, and the observers.
+---@param what string
 ---@param event table
-function defaults:announce(hook, event)
-  local list = self.client.hooks[hook]
+function defaults:announce(what, event)
+  if observe.enabled then observe.event(self, what, event) end
+  local list = self.client.hooks[what]
   for i = 1, list and #list or 0 do list[i](event) end
 end
 

@@ -2,9 +2,10 @@
 
 local log = require "lurcher.native.log"
 local native = require "lurcher.native.http"
+local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
 
-local trace = { enabled = log.tracing() }
+local trace = {}
 
 -- The steps of an attempt until its first byte, by their names in timings.
 local STEPS = { "queue", "dns", "connect", "tls", "first_byte" }
@@ -41,5 +42,7 @@ end
 function trace.attempt(request, outcome, info)
   log.trace(trace.line(request, outcome, info and native.info(info)))
 end
+
+if log.tracing() then observe.add(trace) end
 
 return trace

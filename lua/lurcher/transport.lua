@@ -1,13 +1,13 @@
 --- The last layer: one attempt at one hop, over the network.
 
 local native = require "lurcher.native.http"
+local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
 local response = require "lurcher.response"
 local retry = require "lurcher.retry"
 local stream = require "lurcher.stream"
-local trace = require "lurcher.trace"
 
-local perform, open, head_get, setmetatable = native.perform, native.open, native.head_get, setmetatable
+local perform, open, setmetatable = native.perform, native.open, setmetatable
 local Response = response.metatable
 
 local transport = {}
@@ -38,7 +38,7 @@ local function failed(request, err, info)
   err.dispatched = dispatched(info)
   local advice = err.kind == "timeout" and ADVICE[err.phase]
   if advice then err.message = err.message .. "; " .. advice end
-  if trace.enabled then trace.attempt(request, advice and "timeout/" .. err.phase or err.kind, info) end
+  if observe.enabled then observe.attempt(request, advice and "timeout/" .. err.phase or err.kind, info) end
   return nil, err
 end
 
@@ -58,7 +58,7 @@ function transport.send(request)
       request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
   end
   if not status then return failed(request, body, head) end
-  if trace.enabled then trace.attempt(request, tostring(status), info) end
+  if observe.enabled then observe.attempt(request, tostring(status), info) end
   return setmetatable({
     status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
@@ -75,8 +75,8 @@ end
 ---@return table? outcome
 function transport.direct(client, method, address)
   local plan = client.plan
-  local status, body, head, info = perform(client.pool, plan.profile, method, address, plan.wire)
-  if plan.quiet[status] and not (client.cookies and head_get(head, "set-cookie")) then
+  local status, body, head, info, notes = perform(client.pool, plan.profile, method, address, plan.wire)
+  if notes == 0 and plan.quiet[status] then
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = method, url = address,
       attempts = 1,
@@ -91,9 +91,9 @@ end
 ---@return lurcher.Response? res
 function transport.first(request)
   local plan, client = request.plan, request.client
-  local status, body, head, info = perform(client.pool, plan.profile, request.method, request.url,
+  local status, body, head, info, notes = perform(client.pool, plan.profile, request.method, request.url,
     request:wire(), request.body or nil, nil, request.expect_continue)
-  if plan.quiet[status] and not (client.cookies and head_get(head, "set-cookie")) then
+  if notes == 0 and plan.quiet[status] then
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = request.method,
       url = with_fragment(request.url, request.fragment), attempts = 1,
@@ -112,7 +112,7 @@ function transport.open(request)
   local status, body, head, info = open(request.client.pool, request.plan.profile, method, url,
     request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
   if not status then return failed(request, body, head) end
-  if trace.enabled then trace.attempt(request, tostring(status), info) end
+  if observe.enabled then observe.attempt(request, tostring(status), info) end
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,

@@ -133,6 +133,7 @@ static void forget_response(head *h)
   h->chunked = h->close = h->must_close = h->complete = false;
   h->in_head = h->may_fold = h->has_length = h->has_transfer_encoding = false;
   h->reason[0] = 0;
+  h->notes = 0;
 }
 
 static bool status_line(head *h, const char *line, const char *end, error *e)
@@ -241,6 +242,26 @@ static bool continuation_line(head *h, const char *line, const char *end, error 
   return append_line(h, line, end, e);
 }
 
+static bool starts_with(const char *text, size_t length, const char *prefix)
+{
+  return length >= strlen(prefix) && same_letters(text, prefix, strlen(prefix));
+}
+
+/* Which note the header of this name is worth. */
+static unsigned note_of(const char *name, size_t length)
+{
+  switch (*name | 0x20) {
+  case 's':
+    return same(name, length, "set-cookie") ? HEAD_SETS_COOKIES : 0;
+  case 'r':
+    return starts_with(name, length, "ratelimit") || same(name, length, "retry-after") ? HEAD_LIMITS_RATE : 0;
+  case 'x':
+    return starts_with(name, length, "x-rate") ? HEAD_LIMITS_RATE : 0;
+  default:
+    return 0;
+  }
+}
+
 static bool header_line(head *h, const char *line, const char *end, error *e)
 {
   const char *colon = line;
@@ -253,6 +274,7 @@ static bool header_line(head *h, const char *line, const char *end, error *e)
     return broken_at(e, "a header value with a control character", line, colon);
   if (!append_line(h, line, value_end > value ? value_end : colon + 1, e)) return false;
   h->may_fold = true;
+  h->notes |= note_of(line, (size_t)(colon - line));
   switch (colon - line) {
   case 10:
     if (same(line, 10, "connection")) connection(h, value, value_end);

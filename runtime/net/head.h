@@ -13,6 +13,12 @@
 
 enum { HEAD_INTERIM_LIMIT = 100, HEAD_REASON_SIZE = 48 };
 
+/* What a head holds that somebody must act on; most hold none of it. */
+typedef enum {
+  HEAD_SETS_COOKIES = 1, /* Set-Cookie */
+  HEAD_LIMITS_RATE = 2,  /* Retry-After, RateLimit-…, X-RateLimit-…, X-Rate-Limit-… */
+} head_note;
+
 typedef struct {
   /* Set by the user, kept by head_reset. */
   size_t limit;         /* bytes of all lines together; SIZE_MAX: none */
@@ -28,6 +34,7 @@ typedef struct {
   bool close;                    /* the peer will close the connection, by what it says */
   bool must_close;               /* the framing is dubious: do not use the connection again */
   bool complete;                 /* the blank line of a final response came */
+  unsigned notes;                /* head_note bits */
   char reason[HEAD_REASON_SIZE]; /* cut when longer; ends with a NUL */
 
   unsigned interim; /* 1xx responses before it */

@@ -250,7 +250,7 @@ static int push_failure(lua_State *L, const transfer *t)
 static int perform_results(lua_State *L, operation *op)
 {
   transfer *t = (transfer *)op;
-  int count = 4;
+  int count = 5;
   if (t->failure) {
     count = push_failure(L, t);
   } else {
@@ -258,13 +258,14 @@ static int perform_results(lua_State *L, operation *op)
     lua_pushlstring(L, t->body.all.length ? t->body.all.bytes : "", t->body.all.length);
     push_head(L, t);
     push_outcome(L, t);
+    lua_pushinteger(L, (lua_Integer)t->head.notes);
   }
   transfer_free(t);
   return count;
 }
 
 /* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue)
- * → status, body, head, info | nil, err, info */
+ * → status, body, head, info, notes (head_note bits) | nil, err, info */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
 static int open_results(lua_State *L, operation *op)
@@ -279,10 +280,11 @@ static int open_results(lua_State *L, operation *op)
   http_push_stream(L, t);
   push_head(L, t);
   push_outcome(L, t);
-  return 4;
+  lua_pushinteger(L, (lua_Integer)t->head.notes);
+  return 5;
 }
 
-/* native.open(the same) → status, stream, head, info | nil, err, info: when the head is there */
+/* native.open(the same) → status, stream, head, info, notes | nil, err, info: when the head is there */
 static int open_stream(lua_State *L) { return start(L, true, open_results); }
 
 /* ---- opaque results ---- */
