@@ -1,6 +1,7 @@
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local origin = require "spec.support.origin"
+local serving = require "spec.support.serving"
 
 local function message_of(...)
   local ok, message = pcall(...)
@@ -270,6 +271,23 @@ describe("lurcher.http", function()
       assert(http.post(site.url, { body = "x", expect_continue = true }))
       assert.are.equal("100-continue", site:last().headers.expect:lower())
     end)
+  end)
+
+  it("sends each header as a line of its own, in whatever mixture", function()
+    local head
+    local raw = serving.raw(function(conn)
+      head = conn:read_request().head
+      conn:write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    end)
+    assert(http.post(raw.url .. "/x", { body = "b", headers = { ["X-One"] = { "1", "2" }, ["X-Empty"] = "",
+      Cookie = "a=b", Authorization = "Basic eA==", TE = "trailers", ["Content-Type"] = "text/x",
+      ["User-Agent"] = "me" } }))
+    local lines = {}
+    for line in head:gmatch("([^\r\n]+)\r\n") do lines[#lines + 1] = line end
+    table.sort(lines)
+    assert.are.same({ "Accept-Encoding: gzip, deflate, br, zstd", "Accept: */*", "Authorization: Basic eA==",
+      "Content-Length: 1", "Content-Type: text/x", "Cookie: a=b", "Host: " .. raw.url:match("//(.*)$"),
+      "POST /x HTTP/1.1", "TE: trailers", "User-Agent: me", "X-Empty:", "X-One: 1", "X-One: 2" }, lines)
   end)
 
   describe("secrets", function()

@@ -12,7 +12,8 @@ typedef struct header_list header_list;
 /* An empty list with one reference. NULL: out of memory. */
 header_list *header_list_new(void);
 
-/* Adds one line; name and value must have been checked (head.h). False: out of memory. */
+/* Adds one line; name and value must have been checked (head.h). Not after header_list_lines. False: out of
+ * memory. */
 bool header_list_add(header_list *h, const char *name, size_t name_length, const char *value,
                      size_t value_length);
 
@@ -21,7 +22,7 @@ bool header_list_add(header_list *h, const char *name, size_t name_length, const
  * `expect_continue`. */
 struct curl_slist *header_list_lines(header_list *h, bool with_body, bool expect_continue);
 
-/* True when the list has a line of that name. */
+/* True when the list has a line of that name, which must be one that libcurl knows ("Host"). */
 bool header_list_has(const header_list *h, const char *name);
 
 void header_list_ref(header_list *h);

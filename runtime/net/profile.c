@@ -115,7 +115,8 @@ static void set_tls(const profile *p, CURL *easy)
   if (p->texts[PROFILE_PINS]) curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, p->texts[PROFILE_PINS]);
 }
 
-/* Everything that is the same for each request; an empty proxy keeps libcurl from searching the environment.
+/* Everything that is the same for each request; empty proxy settings keep libcurl from searching the
+ * environment.
  */
 CURL *profile_new_easy(const profile *p, long receive_buffer)
 {
@@ -124,6 +125,7 @@ CURL *profile_new_easy(const profile *p, long receive_buffer)
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled name lookup must not block the loop */
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[p->version]);

@@ -65,13 +65,14 @@ void transfer_free_spares(transfer *first)
  * redirects are never its own. */
 static void recycle(transfer *t, profile *p)
 {
-  buffer target = t->target.text, block = t->head.block, body = t->body.all;
+  url target = t->target;
+  buffer block = t->head.block, body = t->body.all;
   if (body.capacity > KEPT_BODY) buffer_free(&body);
   memset(t, 0, offsetof(transfer, remote_address));
   t->remote_address[0] = 0;
   t->easy_used = true;
-  target.length = block.length = body.length = 0;
-  t->target.text = target;
+  block.length = body.length = 0;
+  t->target = target;
   t->head.block = block;
   t->body.all = body;
   t->next = p->spares;

@@ -434,22 +434,51 @@ static bool parse_path(parser *p)
 
 /* ---- the whole ---- */
 
+static void clear(url *u)
+{
+  buffer text = u->text;
+  text.length = 0;
+  *u = (url){.text = text};
+}
+
+/* Most URLs of a client differ from the one before in path and query only: keeps all before the path of the
+ * one that is in `u`, if it stands in the new text, letter by letter, too. */
+static bool keep_authority(parser *p)
+{
+  url *u = p->u;
+  size_t length = u->path.offset;
+  if (!u->text.length || !u->host.length || (size_t)(p->end - p->text) <= length || p->text[length] != '/' ||
+      memcmp(u->text.bytes, p->text, length) != 0)
+    return false;
+  u->text.length = length;
+  u->path = u->query = u->fragment = (url_part){0};
+  p->at += length;
+  return true;
+}
+
+static bool parse_to_path(parser *p)
+{
+  url *u = p->u;
+  if (keep_authority(p)) return true;
+  clear(u);
+  if (!parse_scheme(p)) return false;
+  if (p->end - p->at >= 2 && p->at[0] == '/' && p->at[1] == '/') {
+    p->at += 2;
+    return parse_authority(p);
+  }
+  if (!p->usual_port) return true;
+  error_set(p->e, ERROR_url, NULL, "the URL has no host: write %.*s://…", (int)u->scheme.length,
+            u->text.bytes);
+  return false;
+}
+
 static bool parse(parser *p)
 {
   url *u = p->u;
   if ((size_t)(p->end - p->text) > URL_LENGTH_LIMIT) return refuse(p, "the URL is longer than 1 MiB");
   /* "/" for an empty path, the wider form of an address */
   if (!reserve(p, (size_t)(p->end - p->text) + 24)) return false;
-  if (!parse_scheme(p)) return false;
-  if (p->end - p->at >= 2 && p->at[0] == '/' && p->at[1] == '/') {
-    p->at += 2;
-    if (!parse_authority(p)) return false;
-  } else if (p->usual_port) {
-    error_set(p->e, ERROR_url, NULL, "the URL has no host: write %.*s://…", (int)u->scheme.length,
-              u->text.bytes);
-    return false;
-  }
-  if (!parse_path(p)) return false;
+  if (!parse_to_path(p) || !parse_path(p)) return false;
   if (p->at < p->end && *p->at == '?') {
     p->at++;
     put_character(p, '?');
@@ -466,17 +495,9 @@ static bool parse(parser *p)
   return true;
 }
 
-static void clear(url *u)
-{
-  buffer text = u->text;
-  text.length = 0;
-  *u = (url){.text = text};
-}
-
 bool url_parse(url *u, const char *text, size_t length, error *e)
 {
   parser p = {.u = u, .text = text, .at = text, .end = text + length, .e = e};
-  clear(u);
   if (parse(&p)) return true;
   clear(u);
   return false;

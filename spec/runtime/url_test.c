@@ -39,6 +39,28 @@ static bool parses(const char *text)
     check(shared.text.length == 0);                                                                          \
   } while (0)
 
+static void parses_after_another_of_the_same_origin(void)
+{
+  check(parses("http://joe@h:81/a?q#f"));
+  check(parses("http://joe@h:81/b/../c"));
+  check_part(user, "joe");
+  check_part(path, "/c");
+  check(!url_has(shared.query) && !url_has(shared.fragment) && shared.port == 81);
+  check(parses("http://h/a"));
+  check(parses("http://h:82/a"));
+  check(shared.port == 82);
+  check(parses("http://h"));
+  check_part(path, "/");
+  check(parses("http://ha/a"));
+  check_part(host, "ha");
+  check_refused("http://ha/\n", "the URL has a line feed at byte 11");
+  check(parses("http://ha/b"));
+  check_part(path, "/b");
+  check(parses("x:/a"));
+  check(parses("x:/b"));
+  check_part(path, "/b");
+}
+
 static void splits_into_parts(void)
 {
   check(parses("https://joe:pa%20ss@Example.com:8443/a/b?x=1&y=2#top"));
@@ -414,6 +436,7 @@ static void encodes(void)
 int main(void)
 {
   splits_into_parts();
+  parses_after_another_of_the_same_origin();
   writes_the_canonical_form();
   removes_dot_segments();
   knows_addresses();
