@@ -5,6 +5,7 @@ local date = require "lurcher.date"
 local errors = require "lurcher.errors"
 local native = require "lurcher.native.http"
 local suffixes = require "lurcher.native.suffixes"
+local time = require("lurcher.native.task").time
 local trim = require("lurcher.text").trim
 local url = require "lurcher.native.url"
 
@@ -107,7 +108,7 @@ end
 function cookies.parse(lines, address)
   local list, from = {}, place(address)
   for _, line in ipairs(lines) do
-    list[#list + 1] = parse(line, from, os.time())
+    list[#list + 1] = parse(line, from, time())
   end
   return list
 end
@@ -176,7 +177,7 @@ local function evict(jar, domain, now)
 end
 
 local function store(jar, cookie, over_https)
-  local now = os.time()
+  local now = time()
   local list = jar.by_domain[cookie.domain]
   for i = 1, list and #list or 0 do
     local old = list[i]
@@ -205,14 +206,14 @@ end
 function Jar:receive(lines, address)
   local from = place(address)
   for _, line in ipairs(lines) do
-    local cookie = parse(line, from, os.time())
+    local cookie = parse(line, from, time())
     if cookie and acceptable(cookie, from) then store(self, cookie, from.secure) end
   end
 end
 
 -- The cookies to send to a place: longest path first, then the oldest.
 local function matching(jar, to)
-  local found, now, domain = {}, os.time(), to.host
+  local found, now, domain = {}, time(), to.host
   while domain do
     for _, cookie in ipairs(jar.by_domain[domain] or {}) do
       if (not cookie.host_only or to.host == domain) and not expired(cookie, now)
@@ -304,7 +305,7 @@ end
 ---All cookies that are not expired.
 ---@return lurcher.Cookie[]
 function Jar:list()
-  remove_expired(self, os.time())
+  remove_expired(self, time())
   local all = {}
   for _, list in pairs(self.by_domain) do
     for _, cookie in ipairs(list) do all[#all + 1] = cookie end

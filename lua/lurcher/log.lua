@@ -5,6 +5,7 @@
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local native = require "lurcher.native.log"
+local time = require("lurcher.native.task").time
 local secret = require "lurcher.secret"
 local task = require "lurcher.task"
 
@@ -164,7 +165,7 @@ end
 -- ---- lines ----
 
 local function timestamp()
-  local now = native.time()
+  local now = time()
   return ("%s.%03dZ"):format(os.date("!%Y-%m-%dT%H:%M:%S", now), math.floor(now % 1 * 1000))
 end
 

@@ -258,3 +258,16 @@ function os.exit(code)
   if code == nil or code == true then code = 0 elseif code == false then code = 1 end
   native.exit(code)
 end
+
+-- ---- the time of day, which in a virtual run is that run's ----
+
+local raw_time, raw_date, floor = os.time, os.date, math.floor
+
+function os.time(parts)
+  if parts == nil then return floor(native.time()) end
+  return raw_time(parts)
+end
+
+function os.date(format, moment)
+  return raw_date(format, moment or floor(native.time()))
+end

@@ -1,4 +1,7 @@
---- Randomness from the operating system, for keys and for waits that must differ between processes.
+--- Randomness: from the operating system for keys; for waits, which must differ between processes, from a
+--- fast generator that the operating system has seeded (in `clock.virtual`, the test).
+
+local native = require "lurcher.native.task"
 
 local random = {}
 
@@ -14,10 +17,7 @@ end
 
 ---A number from 0 up to, but not including, 1.
 ---@return number
-function random.unit()
-  local a, b, c, d = random.bytes(4):byte(1, 4)
-  return (((a * 256 + b) * 256 + c) * 256 + d) / 2 ^ 32
-end
+random.unit = native.unit
 
 ---A random UUID (version 4).
 ---@return string

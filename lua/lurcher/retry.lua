@@ -5,6 +5,7 @@ local native = require "lurcher.native.http"
 local options = require "lurcher.options"
 local random = require "lurcher.random"
 local task = require "lurcher.task"
+local time = require("lurcher.native.task").time
 
 local retry = {}
 
@@ -60,7 +61,7 @@ local function asked_wait(res)
   if not value then return nil end
   if value:find("^%s*%d+%s*$") then return tonumber(value) end
   local moment = date.parse(value)
-  return moment and math.max(0, moment - os.time())
+  return moment and math.max(0, moment - time())
 end
 
 -- How long to wait before the next attempt, or nil when there is to be none.

@@ -5,6 +5,7 @@ local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 
 local parse_head = native.parse_head
+local floor, time = math.floor, require("lurcher.native.task").time
 local concat, format, byte = table.concat, string.format, string.byte
 
 local server_http = {}
@@ -250,7 +251,7 @@ server_http.write = write
 local date, date_second
 
 local function date_line()
-  local now = os.time()
+  local now = floor(time())
   if now ~= date_second then
     date, date_second = os.date("!Date: %a, %d %b %Y %H:%M:%S GMT\r\n", now), now
   end

@@ -82,6 +82,7 @@ file_job *file_job_new(file_action action, const char *path, const char *data, s
 void file_job_start(file_job *j, loop *l)
 {
   operation_begin(&j->operation, &class, l, true);
+  operation_is_job(&j->operation);
   job_start(&j->job, l->uv, work, on_done);
 }
 

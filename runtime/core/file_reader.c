@@ -101,6 +101,7 @@ bool file_reader_wait(file_reader *r)
 {
   if (r->operation.state != OPERATION_IDLE) return false;
   operation_begin(&r->operation, &class, r->loop, true);
+  operation_is_job(&r->operation);
   file_reader_ref(r);
   if (!r->ok || r->end || r->closed)
     operation_complete(&r->operation);

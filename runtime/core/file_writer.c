@@ -146,6 +146,7 @@ file_wait *file_writer_wait(file_writer *w, file_wait_for what)
   w->last = wait;
   w->references++;
   operation_begin(&wait->operation, &class, w->loop, true);
+  operation_is_job(&wait->operation);
   if (w->state == FILE_WRITER_OPEN && !w->job.running && has_work(w)) start(w);
   if (wait_over(wait)) operation_complete(&wait->operation);
   return wait;

@@ -1,5 +1,7 @@
 #include "core/loop.h"
 
+#include <time.h>
+
 /* How long tasks may run before the loop looks at its sockets again. */
 static const uint64_t SLICE = 5 * MILLISECOND;
 
@@ -17,52 +19,78 @@ uint64_t loop_nanoseconds(double seconds)
   return seconds < 9.2e9 ? (uint64_t)(seconds * NANOSECONDS) : (uint64_t)9.2e18;
 }
 
-uint64_t loop_update_now(loop *l) { return l->now = uv_hrtime(); }
+uint64_t loop_update_now(loop *l)
+{
+  l->real.now = uv_hrtime();
+  if (!l->run.on) l->virtual.now = l->real.now + (uint64_t)l->virtual_ahead;
+  return l->real.now;
+}
+
+uint64_t loop_time_of_day(const loop *l, const loop_clock *c)
+{
+  if (c == &l->virtual) return c->now + (uint64_t)l->run.wall_offset;
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * 1000 * MILLISECOND + (uint64_t)now.tv_nsec;
+}
 
 /* ---- timers ---- */
 
 static void fire_due(loop *l)
 {
-  uint64_t now = loop_update_now(l); /* callbacks may move l->now; what they start is due after this */
-  timer *t;
-  while ((t = timer_heap_first(&l->timers)) && t->due <= now) {
-    timer_heap_stop(&l->timers, t);
-    t->on_due(t);
-  }
+  loop_update_now(l);
+  clock_fire(&l->real);
+  clock_fire(&l->virtual);
 }
 
 static void on_alarm(uv_timer_t *alarm)
 {
   loop *l = alarm->data;
   l->alarm_due = 0;
+  l->events++;
   fire_due(l);
+}
+
+/* The real time at which the loop has to look at its timers, or UINT64_MAX. */
+static uint64_t first_due(const loop *l)
+{
+  const timer *first = timer_heap_first(&l->real.timers);
+  uint64_t due = first ? first->due : UINT64_MAX;
+  if (l->run.on) return l->run.look_at && l->run.look_at < due ? l->run.look_at : due;
+  first = timer_heap_first(&l->virtual.timers);
+  uint64_t virtual_due = first ? first->due - (uint64_t)l->virtual_ahead : UINT64_MAX;
+  return virtual_due < due ? virtual_due : due;
 }
 
 /* Called before the loop waits, so that many starts and stops in one batch cost one uv_timer_start. */
 static void set_alarm(loop *l)
 {
-  timer *first = timer_heap_first(&l->timers);
-  if (!first) {
+  uint64_t due = first_due(l);
+  if (due == UINT64_MAX) {
     if (l->alarm_due) uv_timer_stop(&l->alarm);
     l->alarm_due = 0;
     return;
   }
-  if (l->alarm_due == first->due) return;
+  if (l->alarm_due == due) return;
   /* A later first timer leaves the alarm as it is: firing early once is cheaper than moving it each time. */
-  if (l->alarm_due && l->alarm_due < first->due) return;
-  l->alarm_due = first->due;
+  if (l->alarm_due && l->alarm_due < due) return;
+  l->alarm_due = due;
   uv_update_time(l->uv);
   uint64_t now = uv_hrtime();
-  uint64_t wait = first->due > now ? (first->due - now + MILLISECOND - 1) / MILLISECOND : 0;
+  uint64_t wait = due > now ? (due - now + MILLISECOND - 1) / MILLISECOND : 0;
   uv_timer_start(&l->alarm, on_alarm, wait, 0);
 }
 
 bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due)
 {
-  return timer_heap_start(&l->timers, t, due > l->now ? due : l->now + 1, on_due);
+  return clock_start(&l->real, t, due, on_due);
 }
 
-void loop_timer_stop(loop *l, timer *t) { timer_heap_stop(&l->timers, t); }
+void loop_timer_stop(loop *l, timer *t)
+{
+  (void)l;
+  timer_stop(t);
+}
 
 /* ---- operations ---- */
 
@@ -87,10 +115,22 @@ static void stop_holding(operation *op)
   op->holds = false;
 }
 
+static void job_over(operation *op)
+{
+  if (op->is_job) op->loop->jobs--;
+  op->is_job = false;
+}
+
 void operation_begin(operation *op, const operation_class *class, loop *l, bool holds)
 {
   *op = (operation){.class = class, .loop = l, .state = OPERATION_PENDING, .holds = holds};
   if (holds) loop_hold(l);
+}
+
+void operation_is_job(operation *op)
+{
+  op->is_job = true;
+  op->loop->jobs++;
 }
 
 void operation_complete(operation *op)
@@ -98,6 +138,7 @@ void operation_complete(operation *op)
   if (op->state != OPERATION_PENDING) return;
   loop *l = op->loop;
   op->state = OPERATION_READY;
+  job_over(op);
   l->completed++;
   op->previous = l->ready.previous;
   op->next = &l->ready;
@@ -109,6 +150,7 @@ void operation_reset(operation *op)
 {
   if (op->state == OPERATION_READY && op->next) unlink_ready(op);
   op->state = OPERATION_IDLE;
+  job_over(op);
   stop_holding(op);
 }
 
@@ -192,6 +234,7 @@ static void drain(loop *l)
   if (l->draining) return;
   l->draining = true;
   l->completed = 0;
+  l->events += has_ready(l) || l->deferred_first;
   slice s = {.until = loop_update_now(l) + SLICE};
   bool more = true;
   while (more && (has_ready(l) || l->deferred_first)) {
@@ -209,7 +252,8 @@ static void drain(loop *l)
 void loop_checkpoint(loop *l)
 {
   /* Events that complete nothing, as of a thousand connections being made, take time too. */
-  bool late = ++l->checkpoints % 16 == 0 && uv_hrtime() > l->now + SLICE;
+  l->events++;
+  bool late = ++l->checkpoints % 16 == 0 && uv_hrtime() > l->real.now + SLICE;
   if (l->completed < PORTION && !late) return;
   if (!l->draining) fire_due(l);
   drain(l);
@@ -219,6 +263,10 @@ static void before_poll(uv_prepare_t *handle)
 {
   loop *l = handle->data;
   drain(l);
+  if (l->run.on && virtual_run_step(l)) {
+    drain(l);
+    wake_soon(l);
+  }
   set_alarm(l);
 }
 
@@ -300,6 +348,7 @@ void loop_run(loop *l) { uv_run(l->uv, UV_RUN_DEFAULT); }
 
 void loop_deinit(loop *l)
 {
-  timer_heap_free(&l->timers);
+  timer_heap_free(&l->real.timers);
+  timer_heap_free(&l->virtual.timers);
   if (l->owned) uv_loop_close(&l->own);
 }

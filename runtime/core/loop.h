@@ -9,8 +9,9 @@
 #ifndef LURCHER_CORE_LOOP_H
 #define LURCHER_CORE_LOOP_H
 
+#include "core/clock.h"
 #include "core/operation.h"
-#include "core/timer.h"
+#include "core/virtual_run.h"
 
 #include <stdint.h>
 #include <uv.h>
@@ -31,15 +32,19 @@ struct loop {
   uv_prepare_t before_poll; /* drains before the loop waits */
   uv_check_t after_poll;    /* drains what the poll brought */
   uv_idle_t busy;           /* active: more is ready, do not wait */
-  uv_timer_t alarm;         /* the first of `timers` */
+  uv_timer_t alarm;         /* the timer that is due first */
   uv_async_t wake;
-  timer_heap timers;
-  uint64_t now;
-  uint64_t alarm_due; /* what `alarm` is set to; 0: stopped */
+  loop_clock real, virtual;
+  int64_t virtual_ahead; /* of the real clock, while no virtual run is on: nanoseconds */
+  virtual_run run;
+  uint64_t alarm_due; /* real time `alarm` is set to; 0: stopped */
   operation ready;    /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
   size_t deferred_count;
-  unsigned holds; /* reasons to keep running */
+  unsigned holds;   /* reasons to keep running */
+  unsigned jobs;    /* operations that wait for work on the thread pool */
+  unsigned outside; /* things under way that another process or machine may answer */
+  unsigned events;  /* counts whatever happens, to see whether anything did */
   unsigned checkpoints;
   unsigned completed; /* since the last drain */
   bool draining, owned, closing;
@@ -68,14 +73,16 @@ void loop_handle_closed(loop *l);
 /* Runs the own uv loop until nothing keeps it alive or uv_stop. */
 void loop_run(loop *l);
 
-/* Monotonic time in nanoseconds, read once per batch of events. */
-static inline uint64_t loop_now(const loop *l) { return l->now; }
+/* The real clock: monotonic time in nanoseconds, read once per batch of events. */
+static inline uint64_t loop_now(const loop *l) { return l->real.now; }
 
-/* Reads the clock again, for work that ran long within one batch. */
+/* Reads the clocks again, for work that ran long within one batch. Returns real time. */
 uint64_t loop_update_now(loop *l);
 
-/* Starts (or moves) a timer to fire at `due`; one in the past fires in the next turn. False: out of memory.
- */
+/* Nanoseconds since 1970, as the real clock's user or that of the virtual clock sees it. */
+uint64_t loop_time_of_day(const loop *l, const loop_clock *c);
+
+/* On the real clock, as clock_start. */
 bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due);
 void loop_timer_stop(loop *l, timer *t);
 

@@ -29,12 +29,17 @@ struct operation {
   void *owner;                /* the task that waits; NULL while nobody does */
   operation *next, *previous; /* in the ready queue */
   operation_state state;
-  bool holds; /* keeps the loop running while pending */
+  bool holds;  /* keeps the loop running while pending */
+  bool is_job; /* counted as one */
 };
 
 /* Starts an operation. `holds`: the loop must go on running until it ends (true for everything that an event
  * from outside ends; false for waiting on another task). */
 void operation_begin(operation *op, const operation_class *class, struct loop *loop, bool holds);
+
+/* A pending operation ends soon by itself, as work on the thread pool does: virtual time does not pass
+ * meanwhile. */
+void operation_is_job(operation *op);
 
 /* Marks a pending operation as ended and queues it; a second call, or one on an idle operation, does nothing.
  */

@@ -2,15 +2,16 @@
 
 #include <stdlib.h>
 
+/* Of two due at the same time, the one started first; the count of starts may have wrapped between them. */
 static bool earlier(const timer *a, const timer *b)
 {
-  return a->due != b->due ? a->due < b->due : a->order < b->order;
+  return a->due != b->due ? a->due < b->due : (int32_t)(a->order - b->order) < 0;
 }
 
 static void put(timer_heap *heap, size_t index, timer *t)
 {
   heap->heap[index] = t;
-  t->place = index + 1;
+  t->place = (uint32_t)index + 1;
 }
 
 static void sift_up(timer_heap *heap, size_t index, timer *t)
@@ -47,6 +48,7 @@ static void settle(timer_heap *heap, size_t index, timer *t)
 
 bool timer_heap_start(timer_heap *heap, timer *t, uint64_t due, timer_fn on_due)
 {
+  if (timer_active(t) && t->heap != heap) timer_stop(t);
   t->due = due;
   t->on_due = on_due;
   t->order = heap->started++;
@@ -61,13 +63,15 @@ bool timer_heap_start(timer_heap *heap, timer *t, uint64_t due, timer_fn on_due)
     heap->heap = grown;
     heap->capacity = capacity;
   }
+  t->heap = heap;
   sift_up(heap, heap->count++, t);
   return true;
 }
 
-void timer_heap_stop(timer_heap *heap, timer *t)
+void timer_stop(timer *t)
 {
   if (!timer_active(t)) return;
+  timer_heap *heap = t->heap;
   size_t index = t->place - 1;
   timer *last = heap->heap[--heap->count];
   t->place = 0;

@@ -8,26 +8,28 @@
 #include <stdint.h>
 
 typedef struct timer timer;
+typedef struct timer_heap timer_heap;
 typedef void (*timer_fn)(timer *t);
 
 struct timer {
-  uint64_t due; /* loop_now() nanoseconds */
+  uint64_t due; /* nanoseconds of the clock it was started on */
   timer_fn on_due;
-  size_t place;   /* 1 + index in the heap; 0 while stopped */
-  uint64_t order; /* equal times fire in the order they were started */
+  timer_heap *heap; /* that it is in */
+  uint32_t place;   /* 1 + index in the heap; 0 while stopped */
+  uint32_t order;   /* equal times fire in the order they were started */
 };
 
-typedef struct {
+struct timer_heap {
   timer **heap;
   size_t count, capacity;
-  uint64_t started;
-} timer_heap;
+  uint32_t started;
+};
 
 /* Starts or moves a timer (all-zero before its first use). False when memory ran out. */
 bool timer_heap_start(timer_heap *heap, timer *t, uint64_t due, timer_fn on_due);
 
 /* Stops it; a stopped timer is left alone. */
-void timer_heap_stop(timer_heap *heap, timer *t);
+void timer_stop(timer *t);
 
 /* The timer due first, or NULL. */
 timer *timer_heap_first(const timer_heap *heap);

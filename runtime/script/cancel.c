@@ -97,7 +97,9 @@ bool task_begin_cleanup(lur_task *t)
   if (!t->cleanup) {
     cleanup *c = calloc(1, sizeof *c);
     loop *l = &t->runtime->loop;
-    if (!c || !loop_timer_start(l, &c->timer, loop_update_now(l) + 5000 * MILLISECOND, on_cleanup_due)) {
+    loop_clock *time = clock_of(t);
+    loop_update_now(l);
+    if (!c || !clock_start(time, &c->timer, clock_now(time) + 5000 * MILLISECOND, on_cleanup_due)) {
       free(c);
       return false;
     }

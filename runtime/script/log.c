@@ -3,7 +3,6 @@
 #include "script/state.h"
 
 #include <lauxlib.h>
-#include <time.h>
 
 int luaopen_lurcher_native_log(lua_State *L);
 
@@ -56,20 +55,11 @@ static int log_trace(lua_State *L)
   return 0;
 }
 
-/* time() -> seconds since 1970, with fractions */
-static int log_time(lua_State *L)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
-  return 1;
-}
-
 int luaopen_lurcher_native_log(lua_State *L)
 {
-  static const luaL_Reg functions[] = {
-      {"level", log_level}, {"set_level", log_set_level}, {"write", log_write}, {"tracing", log_tracing},
-      {"trace", log_trace}, {"time", log_time},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"level", log_level}, {"set_level", log_set_level},
+                                       {"write", log_write}, {"tracing", log_tracing},
+                                       {"trace", log_trace}, {NULL, NULL}};
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   return 1;

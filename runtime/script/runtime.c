@@ -97,6 +97,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
     free(rt);
     return LUR_IO;
   }
+  random_seed(&rt->random);
   rt->loop.on_ready = task_on_ready;
   rt->loop.on_wake = on_wake;
   rt->L = lua_newstate(allocate, rt);

@@ -17,6 +17,12 @@ void task_push_wait_tag(lua_State *L) { lua_pushlightuserdata(L, (void *)&wait_t
 
 loop *task_loop(lua_State *L) { return &runtime_of(L)->loop; }
 
+loop_clock *task_clock(lua_State *L)
+{
+  lur_runtime *rt = runtime_of(L);
+  return rt->current ? clock_of(rt->current) : &rt->loop.real;
+}
+
 lur_task *task_current(lua_State *L)
 {
   lur_task *t = runtime_of(L)->current;
@@ -106,6 +112,7 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   t->id = ++rt->last_id;
   t->quiet = flags & TASK_QUIET;
   t->body = flags & TASK_BODY;
+  t->virtual = (flags & TASK_VIRTUAL) || (rt->current && rt->current->virtual);
   luaL_getmetatable(L, "lurcher.task");
   lua_setmetatable(L, -2);
   lua_insert(L, -arguments - 2);

@@ -4,6 +4,7 @@
 #define LURCHER_SCRIPT_STATE_H
 
 #include "core/loop.h"
+#include "core/random.h"
 #include "lurcher.h"
 #include "script/task.h"
 
@@ -56,7 +57,8 @@ struct lur_task {
   bool has_locals : 1;  /* its userdata's environment is a table of its own */
   bool has_cleanup : 1; /* locals say what to do at its end */
   bool in_cleanup : 1;
-  char source[41]; /* it was spawned there: the tail of the chunk's name */
+  bool virtual : 1; /* it lives by the loop's virtual clock */
+  char source[41];  /* it was spawned there: the tail of the chunk's name */
 };
 
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
@@ -103,10 +105,11 @@ struct lur_runtime {
   uint32_t *free_slots;
   uint32_t slot_count, slot_capacity, free_count;
   uint32_t tasks, last_id;
-  uint32_t ended;     /* tasks since the last full collection */
-  uint32_t resumed;   /* tasks, to look at the heap now and then */
-  int pause;          /* the collector's, as it was set last */
-  uint32_t immediate; /* waits in a row that ended at once, without giving way to others */
+  uint32_t ended;                       /* tasks since the last full collection */
+  uint32_t resumed;                     /* tasks, to look at the heap now and then */
+  random_source random, virtual_random; /* for tasks of each clock */
+  int pause;                            /* the collector's, as it was set last */
+  uint32_t immediate;                   /* waits in a row that ended at once, without giving way to others */
   int anchors_ref, make_blocking_ref, cleanup_ref;
   counter counters[COUNTERS_MAX];
   int counter_count;
@@ -132,6 +135,12 @@ static inline bool task_must_stop(const lur_task *t)
   return t->forced || t->exits || (t->cancelled && !t->shield);
 }
 
+/* The clock that its waits are timed by. */
+static inline loop_clock *clock_of(const lur_task *t)
+{
+  return t->virtual ? &t->runtime->loop.virtual : &t->runtime->loop.real;
+}
+
 static inline bool task_ended(const lur_task *t) { return t->scope == NULL; }
 
 /* ---- scheduler.c ---- */
@@ -141,7 +150,7 @@ extern const operation_class task_scope_wait;
 /* Opens what the scheduler keeps in the Lua state. Can raise. */
 void task_open(lua_State *L);
 
-typedef enum { TASK_QUIET = 1, TASK_BODY = 2 } task_flags;
+typedef enum { TASK_QUIET = 1, TASK_BODY = 2, TASK_VIRTUAL = 4 } task_flags;
 
 /* Pops a function and its arguments, pushes the handle of a new task that will run it as a child of `s`. Can
  * raise. */
@@ -205,9 +214,10 @@ void task_end_cleanup(lur_task *t);
 /* Ends it at whatever depth. */
 void task_drop_cleanup(lur_task *t);
 
-/* ---- task.c, task_scopes.c, task_host.c: lurcher.native.task ---- */
+/* ---- task.c, task_scopes.c, task_host.c, task_clock.c: lurcher.native.task ---- */
 
-extern const luaL_Reg task_scope_functions[], task_scope_blocking[], task_host_functions[];
+extern const luaL_Reg task_scope_functions[], task_scope_blocking[], task_host_functions[],
+    task_clock_functions[];
 
 /* Registers the scopes' metatable. Can raise. */
 void task_open_scopes(lua_State *L);

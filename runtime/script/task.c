@@ -80,9 +80,10 @@ static int sleep_start(lua_State *L)
   if (isnan(seconds)) return wrong_seconds(L);
   if (seconds <= 0) return yield_start(L);
   lur_task *t = task_about_to_wait(L, sleeping.name);
-  loop *l = &t->runtime->loop;
-  uint64_t due = loop_update_now(l) + loop_nanoseconds(seconds);
-  if (!loop_timer_start(l, &t->timer, due, on_sleep_due)) return luaL_error(L, "not enough memory");
+  loop_clock *c = clock_of(t);
+  loop_update_now(&t->runtime->loop);
+  uint64_t due = clock_now(c) + loop_nanoseconds(seconds);
+  if (!clock_start(c, &t->timer, due, on_sleep_due)) return luaL_error(L, "not enough memory");
   return task_park(L, t, &sleeping, task_no_results, true);
 }
 
@@ -203,12 +204,6 @@ static int body_scope(lua_State *L)
   }
   task_push_locals(L, 1, t);
   lua_getfield(L, -1, "scope");
-  return 1;
-}
-
-static int now(lua_State *L)
-{
-  lua_pushnumber(L, (double)uv_hrtime() / NANOSECONDS);
   return 1;
 }
 
@@ -336,7 +331,6 @@ static const luaL_Reg functions[] = {
     {"wake", wake},
     {"results", results},
     {"current", current},
-    {"now", now},
     {"body_scope", body_scope},
     {"cancel", cancel},
     {"checkpoint", checkpoint},
@@ -364,6 +358,7 @@ int luaopen_lurcher_native_task(lua_State *L)
   add_functions(L, functions, blocking);
   add_functions(L, task_scope_functions, task_scope_blocking);
   add_functions(L, task_host_functions, NULL);
+  add_functions(L, task_clock_functions, NULL);
   task_push_wait_tag(L);
   lua_setfield(L, -2, "tag");
 

@@ -34,6 +34,9 @@ void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction 
 /* The loop of the runtime this state belongs to. */
 loop *task_loop(lua_State *L);
 
+/* The clock of the running task: what it starts is timed by it. The real one when no task runs. */
+loop_clock *task_clock(lua_State *L);
+
 /* How many things are open now, by name, for leak checks: `count_add(L, "server", 1)`. Names are static
  * strings. */
 void task_count(lua_State *L, const char *name, int change);

@@ -74,10 +74,10 @@ static int scope_wait_start(lua_State *L)
     lua_pushboolean(L, false);
     return 1;
   }
-  loop *l = &t->runtime->loop;
+  loop_clock *c = clock_of(t);
   t->target = s;
-  if (seconds >= 0 &&
-      !loop_timer_start(l, &t->timer, loop_update_now(l) + loop_nanoseconds(seconds), on_scope_due))
+  loop_update_now(&t->runtime->loop);
+  if (seconds >= 0 && !clock_start(c, &t->timer, clock_now(c) + loop_nanoseconds(seconds), on_scope_due))
     return luaL_error(L, "not enough memory");
   s->owner = t;
   return task_park(L, t, &task_scope_wait, scope_results, seconds >= 0);

@@ -58,11 +58,11 @@ static void keeps_the_first_timer_first(void)
       t = timer_heap_first(&heap);
       if (!t) break;
       active--;
-      timer_heap_stop(&heap, t);
+      timer_stop(t);
       break;
     default: /* one is stopped, perhaps again */
       active -= timer_active(t);
-      timer_heap_stop(&heap, t);
+      timer_stop(t);
       right = !timer_active(t);
     }
     right = right && heap.count == active && timer_heap_first(&heap) == reference_first();
@@ -75,7 +75,7 @@ static void keeps_the_first_timer_first(void)
     right = right && (t->due > last_due || (t->due == last_due && t->order >= last_order));
     last_due = t->due;
     last_order = t->order;
-    timer_heap_stop(&heap, t);
+    timer_stop(t);
   }
   check(right && heap.count == 0);
 }
@@ -83,22 +83,22 @@ static void keeps_the_first_timer_first(void)
 static void fires_equal_times_in_the_order_of_starting(void)
 {
   for (size_t i = 0; i < TIMERS; i++) check(timer_heap_start(&heap, &timers[i], 7, on_due));
-  timer_heap_stop(&heap, &timers[5]);
+  timer_stop(&timers[5]);
   check(timer_heap_start(&heap, &timers[0], 7, on_due)); /* moved: now last */
   for (size_t i = 1; i < TIMERS; i++) {
     if (i == 5) continue;
     check(timer_heap_first(&heap) == &timers[i]);
-    timer_heap_stop(&heap, timer_heap_first(&heap));
+    timer_stop(timer_heap_first(&heap));
   }
   check(timer_heap_first(&heap) == &timers[0]);
-  timer_heap_stop(&heap, &timers[0]);
+  timer_stop(&timers[0]);
   check(!timer_heap_first(&heap));
 }
 
 int main(void)
 {
   check(!timer_heap_first(&heap));
-  timer_heap_stop(&heap, &timers[0]);
+  timer_stop(&timers[0]);
   keeps_the_first_timer_first();
   fires_equal_times_in_the_order_of_starting();
   timer_heap_free(&heap);

@@ -1,0 +1,68 @@
+--- Time for tests: what would take hours runs at once, and the same way each time.
+---
+---     local clock = require "lurcher.clock"
+---     clock.virtual(function()
+---       task.sleep(3600) -- takes no time
+---     end)
+---
+--- In a virtual run time stands still while anything can still happen, and then skips to the next moment at
+--- which something is due.
+
+local native = require "lurcher.native.task"
+local check = require "lurcher.check"
+local errors = require "lurcher.errors"
+
+local xpcall, trace = native.raw_xpcall, native.trace
+
+-- A flag of native.spawn, with which the task of a scope's function is started.
+local VIRTUAL_BODY = 2 + 4
+
+local clock = {}
+
+-- Real seconds after which others, who were asked something, are taken to stay silent.
+local PATIENCE = 0.05
+
+---The time of day: seconds since 1970, with fractions. In a virtual run, that run's.
+---@return number
+clock.time = native.time
+
+-- The function runs as the first task of a scope, so that all it starts has ended when the run ends.
+local function run(fn)
+  local scope = native.scope()
+  local body = native.spawn(scope, VIRTUAL_BODY, fn)
+  native.scope_wait(scope)
+  native.raise_if_stopping()
+  local failed = native.scope_failed(scope)
+  if failed then native.results(failed) end -- raises
+  return native.results(body)
+end
+
+local function ended(ok, ...)
+  native.virtual_end()
+  if not ok then error((...), 0) end
+  return ...
+end
+
+local virtual_options = { seed = "number", time = "seconds", patience = "seconds" }
+
+---Calls `fn` in virtual time: it, and all tasks it starts, wait for sleeps, time limits, rates and dates
+---without that real time passes, and in the order in which they would be over. Returns what `fn` returned,
+---once those tasks have ended. Other tasks keep real time. One virtual run can be on at a time.
+---
+---Options: `seed` (1) of the waits that are drawn at random; `time`, the time of day at which the run begins
+---(seconds since 1970; the present, in whole seconds); `patience` (0.05): after so many real seconds without
+---an answer from another process, time skips.
+---@param fn fun(): ...
+---@param opts? { seed?: number, time?: number, patience?: number }
+function clock.virtual(fn, opts)
+  check.argument(fn, "callable", 1, "clock.virtual")
+  opts = check.options(opts, virtual_options, "clock.virtual") or {}
+  native.ready_to_wait()
+  local inside, on = native.virtual()
+  if inside then errors.raise("clock.virtual: this task is in a virtual run already") end
+  if on then errors.raise("clock.virtual: another task's virtual run is still on; there can be one at a time") end
+  native.virtual_begin(opts.seed or 1, opts.time or math.floor(native.time()), opts.patience or PATIENCE)
+  return ended(xpcall(run, trace, fn))
+end
+
+return clock

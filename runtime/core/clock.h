@@ -1,0 +1,26 @@
+/* What time it is, and what is due when. A loop has two clocks: the real one, and a virtual one for tests
+ * that should not have to wait.
+ *
+ * While a virtual run is on, the virtual clock stands still, and skips to its first timer once nothing else
+ * can happen (core/virtual_run.h). While none is on, it goes on at the real pace, so that timers left on it
+ * still fire. Neither ever goes back, whatever happens to the time of day. */
+#ifndef LURCHER_CORE_CLOCK_H
+#define LURCHER_CORE_CLOCK_H
+
+#include "core/timer.h"
+
+typedef struct {
+  uint64_t now; /* nanoseconds, read once per batch of events */
+  timer_heap timers;
+} loop_clock;
+
+static inline uint64_t clock_now(const loop_clock *c) { return c->now; }
+
+/* Starts (or moves) a timer to fire at `due`; one in the past fires in the next turn. False: out of memory.
+ */
+bool clock_start(loop_clock *c, timer *t, uint64_t due, timer_fn on_due);
+
+/* Fires what is due. */
+void clock_fire(loop_clock *c);
+
+#endif

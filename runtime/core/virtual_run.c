@@ -1,0 +1,58 @@
+#include "core/virtual_run.h"
+
+#include "core/loop.h"
+
+#include <poll.h>
+
+void virtual_run_begin(loop *l, uint64_t patience, uint64_t time_of_day)
+{
+  loop_update_now(l);
+  l->run = (virtual_run){.on = true, .patience = patience};
+  l->run.wall_offset = (int64_t)time_of_day - (int64_t)l->virtual.now;
+}
+
+void virtual_run_end(loop *l)
+{
+  l->run.on = false;
+  l->run.look_at = 0;
+  l->virtual_ahead = (int64_t)(l->virtual.now - uv_hrtime());
+}
+
+static bool events_wait(const loop *l)
+{
+  struct pollfd backend = {.fd = uv_backend_fd(l->uv), .events = POLLIN};
+  return poll(&backend, 1, 0) != 0;
+}
+
+/* Sockets that are first watched in one turn are only looked at in the next, so it takes two without any
+ * event to know that nothing is on its way. */
+static bool is_quiet(loop *l)
+{
+  virtual_run *run = &l->run;
+  bool was_quiet = run->quiet && run->events == l->events;
+  run->events = l->events;
+  run->quiet = !events_wait(l);
+  if (!was_quiet) run->quiet_since = uv_hrtime();
+  return was_quiet && run->quiet;
+}
+
+bool virtual_run_step(loop *l)
+{
+  virtual_run *run = &l->run;
+  timer *first = timer_heap_first(&l->virtual.timers);
+  run->look_at = 0;
+  if (!first || l->jobs || !l->holds) {
+    run->quiet = false;
+    return false;
+  }
+  if (!is_quiet(l)) return true;
+  uint64_t look_at = run->quiet_since + run->patience;
+  if (l->outside && uv_hrtime() < look_at) {
+    run->look_at = look_at;
+    return false;
+  }
+  run->quiet = false;
+  l->virtual.now = first->due;
+  clock_fire(&l->virtual);
+  return true;
+}

@@ -1,0 +1,37 @@
+/* A virtual run: the loop's virtual clock stands still, and skips to its first timer when nothing else can
+ * happen:
+ *
+ *   - no task is ready, nothing is deferred, no job is under way on the thread pool;
+ *   - a whole turn of the loop brought no event, and none is waiting now;
+ *   - if something outside this process may still answer (`outside`), it was quiet for `patience` as well.
+ *
+ * Timers of the real clock do not count: those who wait for them are not part of the run. */
+#ifndef LURCHER_CORE_VIRTUAL_RUN_H
+#define LURCHER_CORE_VIRTUAL_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+typedef struct {
+  bool on;
+  bool quiet;           /* the turn before brought nothing */
+  unsigned events;      /* the loop's count when it was last looked at */
+  uint64_t quiet_since; /* real time */
+  uint64_t patience;    /* real nanoseconds */
+  uint64_t look_at;     /* real time at which to look again; 0: none */
+  int64_t wall_offset;  /* the virtual time of day minus the virtual clock, nanoseconds */
+} virtual_run;
+
+/* Begins a run; none may be on. `time_of_day`: nanoseconds since 1970 that it is at first. */
+void virtual_run_begin(struct loop *l, uint64_t patience, uint64_t time_of_day);
+
+/* Ends it. */
+void virtual_run_end(struct loop *l);
+
+/* Before the loop waits: skips if it may. True: it may not wait, since it has to look again or something is
+ * due. */
+bool virtual_run_step(struct loop *l);
+
+#endif
