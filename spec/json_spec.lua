@@ -420,4 +420,19 @@ describe("lua-cjson", function()
     assert.is_nil(value)
     assert.is_string(message)
   end)
+
+  it("takes keys for what they are: new, seen before, alike, long or empty", function()
+    local expected, parts = {}, {}
+    for i = 1, 2000 do
+      for _, key in ipairs { "k" .. i, ("a%04dm%04dz"):format(i, i), ("long"):rep(10) .. i } do
+        expected[key] = i
+        parts[#parts + 1] = ('"%s":%d'):format(key, i)
+      end
+    end
+    expected[""] = 0
+    parts[#parts + 1] = '"":0'
+    local text = "{" .. table.concat(parts, ",") .. "}"
+    for _ = 1, 3 do assert.are.same(expected, json.decode(text)) end
+    assert.are.same({ { id = 1 }, { id = 2, di = 3 } }, json.decode '[{"id":1},{"id":2,"di":3}]')
+  end)
 end)

@@ -30,7 +30,8 @@ static int decode(lua_State *L)
   const char *text = luaL_checklstring(L, 1, &length);
   bool big_as_numbers = lua_toboolean(L, 2);
   size_t mark = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* byte order mark */
-  const char *problem = json_check(text + mark, length - mark, big_as_numbers, &position);
+  const char *problem =
+      json_check(text + mark, length - mark, big_as_numbers, &position, json_memory_sizes(L));
   if (problem) return explain(L, text, length, problem, position + mark);
   json_build(L, text + mark, length - mark, big_as_numbers);
   return 1;
@@ -56,7 +57,8 @@ static void set_function(lua_State *L, const char *name, lua_CFunction f)
 {
   lua_getfield(L, -1, "array_mark");
   lua_getfield(L, -2, "object_mark");
-  lua_pushcclosure(L, f, 2);
+  json_push_memory(L);
+  lua_pushcclosure(L, f, 3);
   lua_setfield(L, -2, name);
 }
 

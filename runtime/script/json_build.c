@@ -1,27 +1,42 @@
+#include "script/json_keys.h"
 #include "script/json_lua.h"
 #include "script/json_scan.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <lua.h>
+#include <string.h>
 
-/* The text was checked, so nothing here looks for faults.
- *
- * The items of an array or object are first gathered on the Lua stack, so that the table can be made in its
- * final size: growing it item by item took as long as all the rest. A table with more items than may be held
- * goes on item by item. The deeper, the fewer are held: 1000 levels must fit into the 8000 slots that LuaJIT
- * grants a C function. */
+/* The text was checked, so nothing here looks for faults. Tables are made in their final size: growing them
+ * item by item took as long as all the rest. */
+
+struct json_memory {
+  json_sizes sizes;
+  json_keys keys;
+};
 
 typedef struct {
   lua_State *L;
   const char *end; /* of the text */
-  unsigned depth;
+  json_memory *memory;
+  size_t opened; /* arrays and objects so far */
+  int keys;      /* stack index of the table of keys */
   bool big_as_numbers;
 } builder;
 
 static const char *build_value(builder *b, const char *p);
 
-/* How many items are held on the stack at this depth. */
-static int held_at(unsigned depth) { return depth <= 8 ? 64 : depth <= 100 ? 8 : 0; }
+/* The table, a key, and a value in the making. 1000 levels fit into the 8000 slots that LuaJIT grants a C
+ * function. */
+enum { STACK_PER_LEVEL = 6 };
+
+/* How many items the array or object that opens has. */
+static int next_size(builder *b)
+{
+  const json_sizes *sizes = &b->memory->sizes;
+  size_t i = b->opened++;
+  return i < sizes->count && sizes->items[i] < INT_MAX / 2 ? (int)sizes->items[i] : 0;
+}
 
 static int write_utf8(unsigned code, char *out)
 {
@@ -93,27 +108,45 @@ __attribute__((noinline)) static void push_unescaped(lua_State *L, const char *p
   }
 }
 
-/* `p` is behind the opening quote; returns the byte behind the closing one. */
-static inline const char *build_string(builder *b, const char *p)
+/* The end of the string that begins at `p`, which is behind the opening quote: its closing quote. */
+static inline const char *find_end(const builder *b, const char *p, bool *escaped)
 {
-  const char *start = p;
-  bool escaped = false;
+  *escaped = false;
   for (;;) {
     p = json_skip_plain(p, b->end);
     while (*p != '"' && *p != '\\' && (unsigned char)*p < 0x80) p++;
-    if (*p == '"') break;
+    if (*p == '"') return p;
     if (*p == '\\') {
-      escaped = true;
+      *escaped = true;
       p += 2;
     } else {
       while ((unsigned char)*p >= 0x80) p++;
     }
   }
+}
+
+/* Both: `p` is behind the opening quote; returns the byte behind the closing one. */
+
+static const char *build_string(builder *b, const char *p)
+{
+  bool escaped;
+  const char *end = find_end(b, p, &escaped);
   if (escaped)
-    push_unescaped(b->L, start, p);
+    push_unescaped(b->L, p, end);
   else
-    lua_pushlstring(b->L, start, (size_t)(p - start));
-  return p + 1;
+    lua_pushlstring(b->L, p, (size_t)(end - p));
+  return end + 1;
+}
+
+static const char *build_key(builder *b, const char *p)
+{
+  bool escaped;
+  const char *end = find_end(b, p, &escaped);
+  if (escaped)
+    push_unescaped(b->L, p, end);
+  else
+    json_keys_push(&b->memory->keys, b->L, b->keys, p, (size_t)(end - p));
+  return end + 1;
 }
 
 static const double powers_of_10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -164,78 +197,33 @@ static const char *build_number(builder *b, const char *p)
 static const char *build_array(builder *b, const char *p)
 {
   lua_State *L = b->L;
+  lua_createtable(L, next_size(b), 0);
   p = json_skip_space(p);
   if (*p == ']') {
-    lua_newtable(L);
     lua_pushvalue(L, JSON_ARRAY_MARK);
     lua_setmetatable(L, -2);
     return p + 1;
   }
-  int held = held_at(b->depth), count = 0;
-  luaL_checkstack(L, held + 4, "JSON");
-  lua_pushnil(L); /* the table's place */
-  int table = lua_gettop(L);
-  for (;; p++) { /* over the comma */
-    if (count == held) {
-      lua_createtable(L, 2 * held, 0);
-      lua_replace(L, table);
-      for (int i = held; i > 0; i--) lua_rawseti(L, table, i);
-    }
+  for (int count = 1;; count++, p++) { /* over the comma */
     p = json_skip_space(build_value(b, p));
-    count++;
-    if (count > held) lua_rawseti(L, table, count);
-    if (*p == ']') break;
+    lua_rawseti(L, -2, count);
+    if (*p == ']') return p + 1;
   }
-  if (count <= held) {
-    lua_createtable(L, count, 0);
-    lua_replace(L, table);
-    for (; count > 0; count--) lua_rawseti(L, table, count);
-  }
-  return p + 1;
-}
-
-/* Sets the pairs on the stack above `table`, in their order: the last one of equal keys counts. */
-static void set_pairs(lua_State *L, int table, int count)
-{
-  for (int i = 0; i < count; i++) {
-    lua_pushvalue(L, table + 1 + 2 * i);
-    lua_pushvalue(L, table + 2 + 2 * i);
-    lua_rawset(L, table);
-  }
-  lua_settop(L, table);
 }
 
 /* `p` is behind the brace. */
 static const char *build_object(builder *b, const char *p)
 {
   lua_State *L = b->L;
+  lua_createtable(L, 0, next_size(b));
   p = json_skip_space(p);
-  if (*p == '}') {
-    lua_newtable(L);
-    return p + 1;
-  }
-  int held = held_at(b->depth), count = 0;
-  luaL_checkstack(L, 2 * held + 6, "JSON");
-  lua_pushnil(L); /* the table's place */
-  int table = lua_gettop(L);
+  if (*p == '}') return p + 1;
   for (;; p = json_skip_space(p + 1)) { /* over the comma */
-    if (count == held) {
-      lua_createtable(L, 0, 2 * held);
-      lua_replace(L, table);
-      set_pairs(L, table, held);
-    }
-    p = json_skip_space(build_string(b, p + 1));
+    p = json_skip_space(build_key(b, p + 1));
     p = json_skip_space(build_value(b, p + 1));
-    count++;
-    if (count > held) lua_rawset(L, table);
-    if (*p == '}') break;
+    lua_rawset(L, -3);
+    if (*p == '}') return p + 1;
   }
-  if (count <= held) {
-    lua_createtable(L, 0, count);
-    lua_replace(L, table);
-    set_pairs(L, table, count);
-  }
-  return p + 1;
 }
 
 static const char *build_value(builder *b, const char *p)
@@ -245,15 +233,11 @@ static const char *build_value(builder *b, const char *p)
   case '"':
     return build_string(b, p + 1);
   case '{':
-    b->depth++;
-    p = build_object(b, p + 1);
-    b->depth--;
-    return p;
+    luaL_checkstack(b->L, STACK_PER_LEVEL, "JSON");
+    return build_object(b, p + 1);
   case '[':
-    b->depth++;
-    p = build_array(b, p + 1);
-    b->depth--;
-    return p;
+    luaL_checkstack(b->L, STACK_PER_LEVEL, "JSON");
+    return build_array(b, p + 1);
   case 't':
     lua_pushboolean(b->L, 1);
     return p + 4;
@@ -268,9 +252,38 @@ static const char *build_value(builder *b, const char *p)
   }
 }
 
+static int free_memory(lua_State *L)
+{
+  json_memory *memory = lua_touserdata(L, 1);
+  json_sizes_free(&memory->sizes);
+  return 0;
+}
+
+void json_push_memory(lua_State *L)
+{
+  json_memory *memory = lua_newuserdata(L, sizeof *memory);
+  memset(memory, 0, sizeof *memory);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, free_memory);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  json_keys_push_table(L);
+  lua_setfenv(L, -2);
+}
+
+json_sizes *json_memory_sizes(lua_State *L)
+{
+  json_memory *memory = lua_touserdata(L, JSON_MEMORY);
+  return &memory->sizes;
+}
+
 void json_build(lua_State *L, const char *text, size_t length, bool big_as_numbers)
 {
   builder b = {.L = L, .end = text + length, .big_as_numbers = big_as_numbers};
-  luaL_checkstack(L, 4, "JSON");
+  b.memory = lua_touserdata(L, JSON_MEMORY);
+  luaL_checkstack(L, STACK_PER_LEVEL, "JSON");
+  lua_getfenv(L, JSON_MEMORY);
+  b.keys = lua_gettop(L);
   build_value(&b, text);
+  lua_replace(L, b.keys);
 }

@@ -2,6 +2,8 @@
 
 #include "script/json_scan.h"
 
+#include <stdlib.h>
+
 /* Every scanner here relies on the NUL byte behind the text: it belongs to no token, so none runs past it. */
 
 #define ROW(kind)                                                                                            \
@@ -91,9 +93,40 @@ const uint8_t json_in_string[256] = {
 typedef struct {
   const char *end; /* of the text */
   bool big_as_numbers;
+  json_sizes *sizes;
   const char *problem;
   const char *position;
 } checker;
+
+void json_sizes_free(json_sizes *sizes)
+{
+  free(sizes->items);
+  *sizes = (json_sizes){0};
+}
+
+/* Another array or object opens. Returns the index of its size. */
+static size_t open_size(checker *c)
+{
+  json_sizes *sizes = c->sizes;
+  if (!sizes) return 0;
+  if (sizes->count == sizes->capacity) {
+    size_t capacity = sizes->capacity ? sizes->capacity * 2 : 64;
+    uint32_t *items = realloc(sizes->items, capacity * sizeof *items);
+    if (!items) {
+      c->sizes = NULL;
+      return 0;
+    }
+    sizes->items = items;
+    sizes->capacity = capacity;
+  }
+  sizes->items[sizes->count] = 0;
+  return sizes->count++;
+}
+
+static void count_item(checker *c, size_t open)
+{
+  if (c->sizes) c->sizes->items[open]++;
+}
 
 /* Notes a fault; returns NULL, as the scanners do then. */
 static const char *fault(checker *c, const char *at, const char *problem)
@@ -271,9 +304,10 @@ static const char *check_key(checker *c, const char *p)
 static const char *check_text(checker *c, const char *p)
 {
   uint64_t objects[(JSON_MAX_DEPTH + 64) / 64] = {
-      0};              /* bit per level: an object is open there, not an array */
-  unsigned depth = 0;  /* level 0, the text itself, is neither */
-  bool object = false; /* the bit of the innermost level */
+      0};                           /* bit per level: an object is open there, not an array */
+  size_t sizes[JSON_MAX_DEPTH + 1]; /* of what is open at each level: its index */
+  unsigned depth = 0;               /* level 0, the text itself, is neither */
+  bool object = false;              /* the bit of the innermost level */
 
   for (;;) { /* at a value */
     p = json_skip_space(p);
@@ -282,8 +316,10 @@ static const char *check_text(checker *c, const char *p)
       uint64_t bit = UINT64_C(1) << ++depth % 64;
       object = *p == '{';
       objects[depth / 64] = object ? objects[depth / 64] | bit : objects[depth / 64] & ~bit;
+      sizes[depth] = open_size(c);
       p = json_skip_space(p + 1);
       if (*p != (object ? '}' : ']')) {
+        count_item(c, sizes[depth]);
         if (object && !(p = check_key(c, p))) return NULL;
         continue;
       }
@@ -300,13 +336,16 @@ static const char *check_text(checker *c, const char *p)
     }
     if (*p != ',') return fault(c, p, object ? "expected ',' or '}'" : "expected ',' or ']'");
     p++;
+    count_item(c, sizes[depth]);
     if (object && !(p = check_key(c, json_skip_space(p)))) return NULL;
   }
 }
 
-const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position)
+const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position,
+                       json_sizes *sizes)
 {
-  checker c = {.end = text + length, .big_as_numbers = big_as_numbers};
+  checker c = {.end = text + length, .big_as_numbers = big_as_numbers, .sizes = sizes};
+  if (sizes) sizes->count = 0;
   if (check_text(&c, text)) return NULL;
   *position = (size_t)(c.position - text);
   return c.problem;

@@ -4,15 +4,27 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Arrays and objects within each other, at most. */
 enum { JSON_MAX_DEPTH = 1000 };
 
+/* How many items each array and object has, in the order in which they open. All-zero is empty; the memory is
+ * used again by the next check. When memory runs out, the further ones are missing. */
+typedef struct {
+  uint32_t *items;
+  size_t count, capacity;
+} json_sizes;
+
+void json_sizes_free(json_sizes *sizes);
+
 /* Checks `text`, which must be followed by a NUL byte at text[length]. NULL when it is JSON: UTF-8 without a
  * byte order mark, nested at most JSON_MAX_DEPTH deep, escaped surrogates in pairs, all numbers within a
  * double's range (whole numbers beyond 2^53 only if `big_as_numbers`; they can also be taken as strings).
- * Else what is wrong, a static string, at offset *position (at most `length`). */
-const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position);
+ * Else what is wrong, a static string, at offset *position (at most `length`). Notes the sizes, unless that
+ * is NULL. */
+const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position,
+                       json_sizes *sizes);
 
 /* Writes one line about what json_check found (cut to `size`): where it is, what is wrong, what stands there,
  * and a guess when the text looks like something else. Sets *line and *column, in characters, both from 1.

@@ -21,7 +21,7 @@ static int again(lua_State *state)
   size_t length, position;
   const char *text = lua_tolstring(state, 1, &length);
   bool big_as_numbers = lua_toboolean(state, 2);
-  require(!json_check(text, length, big_as_numbers, &position));
+  require(!json_check(text, length, big_as_numbers, &position, json_memory_sizes(state)));
   json_build(state, text, length, big_as_numbers);
   require(lua_gettop(state) == 4);
   json_style style = {.pretty = lua_toboolean(state, 3)};
@@ -54,7 +54,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
   L = luaL_newstate();
   lua_newtable(L);
   lua_newtable(L);
-  lua_pushcclosure(L, again, 2);
+  json_push_memory(L);
+  lua_pushcclosure(L, again, 3);
   lua_setglobal(L, "again");
   return 0;
 }
@@ -68,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   require(text != NULL);
   memcpy(text, data + 1, length);
   text[length] = 0;
-  const char *problem = json_check(text, length, big_as_numbers, &position);
+  const char *problem = json_check(text, length, big_as_numbers, &position, NULL);
   if (problem) {
     explain(text, length, problem, position);
   } else {

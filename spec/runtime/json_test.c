@@ -15,7 +15,7 @@ static const char *problem_of(const char *text, size_t length, size_t *position)
   char *copy = malloc(length + 1);
   memcpy(copy, text, length);
   copy[length] = 0;
-  const char *problem = json_check(copy, length, false, position);
+  const char *problem = json_check(copy, length, false, position, NULL);
   free(copy);
   return problem;
 }
@@ -30,6 +30,19 @@ static void checks_every_cut_text(void)
     check(problem_of(text, length, &position));
     check(position <= length);
   }
+}
+
+static void notes_sizes_in_the_order_of_opening(void)
+{
+  static const char text[] = "{\"a\":[1,[],[2,3,4]],\"b\":{},\"c\":0}";
+  static const uint32_t wanted[] = {3, 3, 0, 3, 0};
+  json_sizes sizes = {0};
+  size_t position;
+  for (int again = 0; again < 2; again++) {
+    check(!json_check(text, sizeof text - 1, false, &position, &sizes));
+    check(sizes.count == 5 && !memcmp(sizes.items, wanted, sizeof wanted));
+  }
+  json_sizes_free(&sizes);
 }
 
 static void tells_a_nul_from_the_end(void)
@@ -109,8 +122,9 @@ static void *allocate(void *user, void *block, size_t old, size_t wanted)
 
 static int build_and_write(lua_State *L)
 {
-  size_t length;
+  size_t length, position;
   const char *text = lua_tolstring(L, 1, &length);
+  check(!json_check(text, length, false, &position, json_memory_sizes(L)));
   json_build(L, text, length, false);
   json_style style = {.pretty = true};
   return json_encode(L, 2, style) ? 1 : luaL_error(L, "not written");
@@ -127,7 +141,8 @@ static void survives_every_failed_allocation(void)
   lua_State *L = lua_newstate(allocate, NULL);
   lua_newtable(L);
   lua_newtable(L);
-  lua_pushcclosure(L, build_and_write, 2);
+  json_push_memory(L);
+  lua_pushcclosure(L, build_and_write, 3);
   int status = LUA_ERRMEM;
   for (long allocations = 0; status == LUA_ERRMEM; allocations++) {
     lua_settop(L, 1);
@@ -147,6 +162,7 @@ static void survives_every_failed_allocation(void)
 int main(void)
 {
   checks_every_cut_text();
+  notes_sizes_in_the_order_of_opening();
   tells_a_nul_from_the_end();
   cuts_explanations();
   writes_numbers();
