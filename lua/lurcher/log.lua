@@ -8,6 +8,9 @@ local native = require "lurcher.native.log"
 local time = require("lurcher.native.task").time
 local secret = require "lurcher.secret"
 local task = require "lurcher.task"
+local text_tools = require "lurcher.text"
+
+local plain = text_tools.printable
 
 local DEEPEST = 4 -- nested tables, levels shown
 local MOST = 100 -- entries of a table shown
@@ -30,54 +33,8 @@ local function escape_json_byte(c)
   return ("\\u%04x"):format(c:byte())
 end
 
--- Well-formed UTF-8 sequences of more than one byte, anchored.
-local SEQUENCES = {
-  "^[\194-\223][\128-\191]",
-  "^\224[\160-\191][\128-\191]",
-  "^[\225-\236\238\239][\128-\191][\128-\191]",
-  "^\237[\128-\159][\128-\191]",
-  "^\240[\144-\191][\128-\191][\128-\191]",
-  "^[\241-\243][\128-\191][\128-\191][\128-\191]",
-  "^\244[\128-\143][\128-\191][\128-\191]",
-}
-
--- What would end the line, or steer a terminal, for somebody who reads it as Unicode.
-local function is_control(sequence)
-  return sequence:find("^\194[\128-\159]") or sequence == "\226\128\168" or sequence == "\226\128\169"
-end
-
-local function fixer(escape_invalid)
-  return function(run)
-    local out, position = {}, 1
-    while position <= #run do
-      local sequence
-      for i = 1, #SEQUENCES do
-        sequence = run:match(SEQUENCES[i], position)
-        if sequence then break end
-      end
-      if not sequence then
-        sequence = run:sub(position, position)
-        out[#out + 1] = escape_invalid(sequence)
-      elseif is_control(sequence) then
-        out[#out + 1] = sequence:gsub(".", escape_invalid)
-      else
-        out[#out + 1] = sequence
-      end
-      position = position + #sequence
-    end
-    return table.concat(out)
-  end
-end
-
-local fix_text = fixer(escape_byte)
-local fix_json = fixer(function(c) return c:byte() < 0xc0 and "" or "\\ufffd" end)
-
--- A message as it stands, without what is not text.
-local function plain(text)
-  if not text:find("[%c\128-\255]") then return text end
-  text = text:gsub("%c", function(c) return ESCAPES[c] or escape_byte(c) end)
-  return (text:gsub("[\128-\255]+", fix_text))
-end
+local fix_text = text_tools.fixer(escape_byte)
+local fix_json = text_tools.fixer(function(c) return c:byte() < 0xc0 and "" or "\\ufffd" end)
 
 local function quoted(text, escape_control, fix)
   text = text:gsub('[%c"\\]', function(c) return ESCAPES[c] or escape_control(c) end)

@@ -6,6 +6,7 @@ local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local headers = require "lurcher.headers"
 local json = require "lurcher.json"
+local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.observe"
 local options = require "lurcher.options"
@@ -327,10 +328,14 @@ function defaults:start_clock(outcome)
   end
 end
 
----Tells what a layer decided: the client's hooks of that name, and the observers.
+-- What an event's wait is waited for, if it is the request that waits.
+local WAITS = { retry = true, breaker = true }
+
+---Tells what a layer decided: the client's hooks of that name, the observers and the metrics.
 ---@param what string
 ---@param event table
 function defaults:announce(what, event)
+  metrics.event(self.url, self.plan.name or nil, what, WAITS[what] and event.wait or 0)
   if observe.enabled then observe.event(self, what, event) end
   local list = self.client.hooks[what]
   for i = 1, list and #list or 0 do list[i](event) end

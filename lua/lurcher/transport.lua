@@ -54,8 +54,9 @@ function transport.send(request)
     request.outcome = false
     status, body, head, info = unpack(outcome, 1, 4)
   else
-    status, body, head, info = perform(request.client.pool, request.plan.profile, method, url,
-      request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
+    local plan = request.plan
+    status, body, head, info = perform(request.client.pool, plan.profile, method, url, request:wire(),
+      request.body or nil, request.deadline or nil, request.expect_continue, nil, plan.name)
   end
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
@@ -75,7 +76,8 @@ end
 ---@return table? outcome
 function transport.direct(client, method, address)
   local plan = client.plan
-  local status, body, head, info, notes = perform(client.pool, plan.profile, method, address, plan.wire)
+  local status, body, head, info, notes = perform(client.pool, plan.profile, method, address, plan.wire,
+    nil, nil, nil, nil, plan.name)
   if notes == 0 and plan.quiet[status] then
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = method, url = address,
@@ -92,7 +94,7 @@ end
 function transport.first(request)
   local plan, client = request.plan, request.client
   local status, body, head, info, notes = perform(client.pool, plan.profile, request.method, request.url,
-    request:wire(), request.body or nil, nil, request.expect_continue)
+    request:wire(), request.body or nil, nil, request.expect_continue, nil, plan.name)
   if notes == 0 and plan.quiet[status] then
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = request.method,
@@ -108,15 +110,15 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function transport.open(request)
-  local method, url = request.method, request.url
-  local status, body, head, info = open(request.client.pool, request.plan.profile, method, url,
-    request:wire(), request.body or nil, request.deadline or nil, request.expect_continue)
+  local method, url, plan = request.method, request.url, request.plan
+  local status, body, head, info = open(request.client.pool, plan.profile, method, url, request:wire(),
+    request.body or nil, request.deadline or nil, request.expect_continue, nil, plan.name)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
-    max_body = request.plan.max_body,
+    max_body = plan.max_body,
   }
 end
 

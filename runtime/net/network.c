@@ -71,6 +71,7 @@ void network_unref(network *n)
   loop_timer_stop(n->loop, &n->retry_starved);
   loop_undefer(n->loop, &n->admit_all);
   watcher_table_free(&n->watchers);
+  metrics_free(&n->metrics);
   free(n);
 }
 

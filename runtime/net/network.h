@@ -4,6 +4,7 @@
 #define LURCHER_NET_NETWORK_H
 
 #include "core/loop.h"
+#include "net/metrics.h"
 #include "net/watcher.h"
 
 /* Why a draining network refuses a transfer. */
@@ -16,6 +17,7 @@ typedef struct network {
   unsigned references; /* its owner's, and one for each pool: finalizers run in no order */
   loop *loop;
   watcher_table watchers;
+  metrics metrics;
   struct pool *pools; /* all of this runtime */
   size_t running;     /* transfers that libcurl has */
   size_t max_running; /* what the limit of file descriptors leaves for them */

@@ -30,6 +30,7 @@ struct origin {
   size_t in_flight;
   size_t *shard_load; /* requests in flight on each of the lane's engines */
   size_t shard_count, first_free;
+  metrics_series *series; /* of the label that was met last; NULL: none yet */
   double tokens;
   uint64_t tokens_at;
   timer wait; /* until the rate has a token, or until a slow first connection is no longer waited for */

@@ -240,11 +240,21 @@ void pool_admit(pool *p)
   p->admitting = false;
 }
 
+/* Most origins see one label only. */
+static metrics_series *find_series(origin *o, const char *label)
+{
+  if (!o->series || !metrics_has_label(o->series, label))
+    o->series = metrics_find(&o->pool->network->metrics, label, o->key);
+  return o->series;
+}
+
 bool pool_submit(pool *p, transfer *t)
 {
   origin *o = find_origin(p, t);
   if (!o) return false;
   t->origin = o;
+  t->series = find_series(o, t->label ? t->label : "");
+  if (t->series) t->series->waiting++;
   enqueue(o, t);
   offer(o);
   pool_admit(p);

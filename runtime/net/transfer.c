@@ -82,6 +82,16 @@ static void recycle(transfer *t, profile *p)
 
 static void detach_easy(transfer *t, bool clean);
 
+static void set_state(transfer *t, transfer_state state)
+{
+  metrics_series *s = t->series;
+  if (s) {
+    s->waiting += (state == TRANSFER_WAITING) - (t->state == TRANSFER_WAITING);
+    s->running += (state == TRANSFER_RUNNING) - (t->state == TRANSFER_RUNNING);
+  }
+  t->state = state;
+}
+
 /* Leaves the pool and gives back connection, slot and clock. */
 static void stop(transfer *t, bool clean)
 {
@@ -90,7 +100,7 @@ static void stop(transfer *t, bool clean)
   if (t->easy_in_engine) detach_easy(t, clean);
   t->times.ended = now_of(t);
   if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
-  t->state = TRANSFER_ENDED;
+  set_state(t, TRANSFER_ENDED);
 }
 
 static void end(transfer *t, bool clean)
@@ -101,9 +111,17 @@ static void end(transfer *t, bool clean)
 
 void transfer_stop(transfer *t) { end(t, false); }
 
+/* A stream may be given up once its head is there; anything else that goes on is cancelled. */
+static bool is_given_up(const transfer *t)
+{
+  return t->state != TRANSFER_ENDED && !(t->streaming && t->head.complete);
+}
+
 void transfer_free(transfer *t)
 {
+  bool given_up = is_given_up(t);
   stop(t, false);
+  if (t->series) metrics_record(t->series, t, given_up);
   operation_reset(&t->op);
   if (t->failure != &out_of_memory) free(t->failure);
   decoder_free(t->decoder);
@@ -342,7 +360,7 @@ static bool prepare_easy(transfer *t)
 void transfer_run(transfer *t, CURLSH *share)
 {
   uint64_t now = now_of(t);
-  t->state = TRANSFER_RUNNING;
+  set_state(t, TRANSFER_RUNNING);
   t->times.dispatched = t->active_at = now;
   if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
   if (share && t->easy && t->easy_ran_alone) {
@@ -426,7 +444,7 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
   if (t->connected || !t->engine->refused || result != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   detach_easy(t, false);
-  t->state = TRANSFER_WAITING;
+  set_state(t, TRANSFER_WAITING);
   pool_requeue(t->pool, t);
   return true;
 }

@@ -43,6 +43,7 @@ struct transfer {
   const char *upload; /* borrowed until the end, unless upload_copy holds it; NULL: no body */
   size_t upload_length;
   char *upload_copy; /* freed with the transfer */
+  const char *label; /* for metrics; borrowed until transfer_start has returned; NULL: none */
   uint64_t deadline; /* loop time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
   /* On the way, and of the outcome; together, because thousands of these live at once. */
@@ -55,6 +56,7 @@ struct transfer {
   /* On the way; for pool.c and transfer.c. */
   transfer_state state;
   origin *origin;
+  metrics_series *series; /* it is counted in; NULL: it never came to its pool */
   engine *engine;
   size_t shard;
   struct curl_slist *connect_to, host_line; /* for profile->server_name */

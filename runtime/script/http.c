@@ -33,8 +33,7 @@ http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable)
   return box;
 }
 
-/* The runtime's network; NULL before the module was first opened. */
-static network *find_network(lua_State *L)
+network *http_network(lua_State *L)
 {
   lua_pushlightuserdata(L, (void *)&network_key);
   lua_rawget(L, LUA_REGISTRYINDEX);
@@ -68,7 +67,7 @@ static void make_network(lua_State *L)
 
 void http_drain(lua_State *L)
 {
-  network *n = find_network(L);
+  network *n = http_network(L);
   if (n) network_drain(n);
 }
 
@@ -104,7 +103,7 @@ static int new_pool(lua_State *L)
       .burst = burst >= 1 ? burst : 1,
   };
   http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
-  box->pointer = pool_new(find_network(L), &limits);
+  box->pointer = pool_new(http_network(L), &limits);
   if (!box->pointer) return luaL_error(L, "not enough memory");
   return 1;
 }
@@ -180,8 +179,8 @@ static void abandon_transfer(operation *op) { transfer_free((transfer *)op); }
 
 static const operation_class transfer_class = {"request", abandon_transfer};
 
-/* (pool, profile, method, url, headers, body, deadline, expect_continue): a transfer set up, or NULL and `e`.
- */
+/* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label): a transfer set up,
+ * or NULL and `e`. */
 static transfer *make_transfer(lua_State *L, bool streaming, error *e)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
@@ -206,6 +205,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   memcpy(t->method, method, method_length + 1);
   t->streaming = streaming;
   t->expect_continue = lua_toboolean(L, 8);
+  t->label = lua_isstring(L, 10) ? lua_tostring(L, 10) : NULL;
   t->deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
   if (lua_isstring(L, 6)) t->upload = lua_tolstring(L, 6, &t->upload_length);
   if (t->upload_length && streaming) { /* the string may go before the upload ends */
@@ -264,7 +264,7 @@ static int perform_results(lua_State *L, operation *op)
   return count;
 }
 
-/* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue)
+/* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label)
  * → status, body, head, info, notes (head_note bits) | nil, err, info */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
@@ -469,7 +469,7 @@ int luaopen_lurcher_native_http(lua_State *L)
       {"now", now},
       {NULL, NULL},
   };
-  if (!find_network(L)) make_network(L); /* the module may be loaded again, as busted does for each file */
+  if (!http_network(L)) make_network(L); /* the module may be loaded again, as busted does for each file */
   make_metatable(L, "lurcher.pool", pool_gc, pool_methods);
   make_metatable(L, "lurcher.headers", headers_gc, NULL);
   make_metatable(L, "lurcher.profile", http_profile_gc, NULL);

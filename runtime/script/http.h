@@ -22,6 +22,9 @@ typedef struct {
 /* The pointer in the userdata at `index`; raises unless it is of that kind and open. */
 void *http_handle(lua_State *L, int index, http_tag tag);
 
+/* The runtime's network; NULL before lurcher.native.http was first opened. */
+network *http_network(lua_State *L);
+
 /* Pushes a box, still empty, with a metatable made before. */
 http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);
 

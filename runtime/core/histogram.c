@@ -1,0 +1,66 @@
+#include "core/histogram.h"
+
+/* Buckets in each doubling of the value: 16, told apart by the four bits below the highest one. */
+enum { STEP_BITS = 4, STEPS = 1 << STEP_BITS };
+
+static size_t bucket_of(uint64_t value)
+{
+  if (value < STEPS) return (size_t)value;
+  unsigned doublings = 63 - STEP_BITS - (unsigned)__builtin_clzll(value);
+  return doublings * STEPS + (size_t)(value >> doublings);
+}
+
+uint64_t histogram_bucket_start(size_t bucket)
+{
+  if (bucket < 2 * STEPS) return bucket;
+  size_t doublings = bucket / STEPS - 1;
+  return (uint64_t)(bucket - doublings * STEPS) << doublings;
+}
+
+static double middle(size_t bucket)
+{
+  uint64_t start = histogram_bucket_start(bucket), end = histogram_bucket_start(bucket + 1);
+  return ((double)start + (double)(end - 1)) / 2;
+}
+
+void histogram_record(histogram *h, uint64_t value)
+{
+  if (value > HISTOGRAM_MOST) value = HISTOGRAM_MOST;
+  if (!h->count || value < h->least) h->least = value;
+  if (value > h->most) h->most = value;
+  h->count++;
+  h->sum += value;
+  h->buckets[bucket_of(value)]++;
+}
+
+void histogram_add(histogram *h, const histogram *other)
+{
+  if (!other->count) return;
+  if (!h->count || other->least < h->least) h->least = other->least;
+  if (other->most > h->most) h->most = other->most;
+  h->count += other->count;
+  h->sum += other->sum;
+  for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) h->buckets[i] += other->buckets[i];
+}
+
+double histogram_quantile(const histogram *h, double q)
+{
+  double rank = q * (double)h->count;
+  uint64_t seen = 0;
+  for (size_t i = 0; i < HISTOGRAM_BUCKETS && h->count; i++) {
+    seen += h->buckets[i];
+    if (!h->buckets[i] || (double)seen < rank) continue;
+    double value = middle(i);
+    if (value < (double)h->least) return (double)h->least;
+    return value > (double)h->most ? (double)h->most : value;
+  }
+  return (double)h->most;
+}
+
+uint64_t histogram_at_most(const histogram *h, double value)
+{
+  uint64_t seen = 0;
+  if (value >= (double)h->most) return h->count;
+  for (size_t i = 0; i < HISTOGRAM_BUCKETS && middle(i) <= value; i++) seen += h->buckets[i];
+  return seen;
+}
