@@ -6,6 +6,7 @@
 local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
+local pages = require "lurcher.pages"
 local task = require "lurcher.task"
 
 local url, path = ...
@@ -28,46 +29,32 @@ local api = http.client {
   },
 }
 
-local function get(target, params)
-  local res = assert(api:get(target, { params = params, expect = 200 }))
-  return assert(res:json()), res
-end
-
 -- The three ways in which APIs hand out long lists: the next page's URL in the Link header, …
 local function get_countries()
-  local names, target = {}, "countries"
-  while target do
-    local page, res = get(target)
-    for _, country in ipairs(page) do names[country.alpha_2] = country.name end
-    local following = res:links().next
-    target = following and following.url
+  local names = {}
+  for country in pages.items(api, "countries", { next = pages.link() }) do
+    names[country.alpha_2] = country.name
   end
   return names
 end
 
 -- … a cursor that leads from each page to the next, …
 local function get_codes()
-  local codes, cursor = {}, nil
-  repeat
-    local page = get("subdivisions", { limit = 200, cursor = cursor })
-    for _, subdivision in ipairs(page.data) do codes[#codes + 1] = subdivision.code end
-    cursor = page.next_cursor
-  until cursor == json.null
+  local codes, by_cursor = {}, pages.cursor { param = "cursor", path = "next_cursor" }
+  local opts = { next = by_cursor, items = "data", params = { limit = 200 } }
+  for subdivision in pages.items(api, "subdivisions", opts) do codes[#codes + 1] = subdivision.code end
   return codes
 end
 
 -- … and an offset: once the total is known, the pages can be had all at once.
 local function count_languages()
-  local size = 500
-  local first = get("languages", { offset = 0, limit = size })
-  local offsets = {}
-  for offset = size, first.total - 1, size do offsets[#offsets + 1] = offset end
-  local pages = task.map(offsets, function(offset)
-    return #get("languages", { offset = offset, limit = size }).items
-  end)
-  local count = #first.items
-  for _, more in ipairs(pages) do count = count + more end
-  assert(count == first.total, "languages are missing")
+  local count, total = 0, nil
+  local by_offset = pages.offset { limit = 500, total = "total" }
+  for res in pages.each(api, "languages", { next = by_offset, items = "items", concurrency = 16 }) do
+    local page = assert(res:json())
+    count, total = count + #page.items, page.total
+  end
+  assert(count == total, "languages are missing")
   return count
 end
 
@@ -89,7 +76,9 @@ local names, codes, languages = task.all { get_countries, get_codes, count_langu
 
 local out = assert(fs.writer(path, { atomic = true }))
 local done, shown = 0, 0
-local function get_details(code) return get("subdivisions/" .. code) end
+local function get_details(code)
+  return assert(assert(api:get("subdivisions/" .. code, { expect = 200 })):json())
+end
 for _, subdivision in task.stream(codes, get_details, { concurrency = 64 }) do
   assert(out:write(json.encode(subdivision, { sort = true }) .. "\n"))
   done = done + 1

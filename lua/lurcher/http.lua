@@ -35,6 +35,12 @@ local function called_with_colon(name)
   errors.raise(("call it with a dot: http.%s(…)"):format(name))
 end
 
+---The client behind http.get and the like.
+---@return lurcher.Client
+function http.default()
+  return default or default_client()
+end
+
 for _, name in ipairs(client.verbs) do
   local verb = client.verb(name, "http." .. name)
   http[name] = function(url, opts)

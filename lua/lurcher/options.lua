@@ -282,9 +282,12 @@ local ELSEWHERE = {
   username = 'auth = { "user", "password" }', password = 'auth = { "user", "password" }',
 }
 
-local function check_option(name, value, known, what)
+local function check_option(name, value, known, what, others)
   if known[name] == nil and ELSEWHERE[name] then
     raise(("%s: unknown option '%s'; it is written %s"):format(what, name, ELSEWHERE[name]))
+  end
+  if known[name] == nil and others then
+    raise(("%s: %s"):format(what, check.unknown(name, options.overlay(known, others))))
   end
   check.option(name, value, known, what)
 end
@@ -317,7 +320,8 @@ local IS_BODY = { body = true, json = true, form = true }
 ---Checks the options of a request.
 ---@param opts table
 ---@param what string
-function options.check_request(opts, what)
+---@param others? table<string, any> further options of `what`, which may have been meant by an unknown one
+function options.check_request(opts, what, others)
   if type(opts) ~= "table" then check.options(opts, REQUEST, what) end
   local body
   for name, value in pairs(opts) do
@@ -325,7 +329,7 @@ function options.check_request(opts, what)
       raise(("%s: option '%s' belongs to the client: give it to http.client or client:extend")
         :format(what, name))
     end
-    check_option(name, value, REQUEST, what)
+    check_option(name, value, REQUEST, what, others)
     check_entries(name, value, what)
     if IS_BODY[name] and value ~= false then
       if body then raise(("%s: '%s' and '%s' exclude each other: give one body"):format(what, body, name)) end

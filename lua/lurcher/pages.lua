@@ -1,0 +1,269 @@
+--- Long lists that an API hands out page by page.
+---    for order in pages.items(api, "orders", { next = pages.link(), items = "data" }) do … end
+---
+--- Pages are fetched a little ahead of the loop, in a task that ends with the task that made the iterator.
+
+local check = require "lurcher.check"
+local client = require "lurcher.client"
+local errors = require "lurcher.errors"
+local http = require "lurcher.http"
+local options = require "lurcher.options"
+local pages_fetch = require "lurcher.pages_fetch"
+local pages_next = require "lurcher.pages_next"
+local pages_order = require "lurcher.pages_order"
+local pages_path = require "lurcher.pages_path"
+local pages_seen = require "lurcher.pages_seen"
+local request = require "lurcher.request"
+local secret = require "lurcher.secret"
+local sync = require "lurcher.sync"
+local task = require "lurcher.task"
+
+local raise = errors.raise
+local raise_if_stopping = require("lurcher.native.task").raise_if_stopping
+
+local pages = {
+  link = pages_next.link, url = pages_next.url, cursor = pages_next.cursor, offset = pages_next.offset,
+  number = pages_next.number,
+}
+
+local MAX_PAGES, MAX_EMPTY = 10000, 100
+
+---@class lurcher.PagesOptions: lurcher.RequestOptions what is not listed here is an option of each request
+---@field next lurcher.NextPage|fun(res: lurcher.Response, items: table?, n: integer): table|string|nil
+---@field items? string|table|fun(res: lurcher.Response, value: any): table where in a page the list is
+---@field method? string default "GET"
+---@field max_items? integer ends quietly
+---@field max_pages? integer passing it raises kind "limit"; default 10,000
+---@field max_empty? integer so many empty pages in turn raise kind "limit"; default 100
+---@field ahead? integer pages fetched before they are needed; default 1
+---@field concurrency? integer pages fetched at once; needs pages.offset or pages.number with a total
+---@field delay? number seconds between the starts of two page requests
+---@field dedupe? string|fun(item: any): any an item whose key was there before is left out
+
+---@class lurcher.Pages an iterator: gives an item (or a response) and the number of its page
+---@field page integer the number of the page in hand
+---@field count integer how many were given so far
+local Pages = { __name = "lurcher.Pages" }
+Pages.__index = Pages
+
+-- ---- options ----
+
+local function next_mismatch(value)
+  for name, make in pairs(pages_next) do
+    if value == make then return ("called: pages.%s(…)"):format(name) end
+  end
+  if pages_next.is(value) or type(value) == "function" then return nil end
+  return "pages.link(), pages.cursor{…}, pages.offset{…}, pages.number{…}, pages.url{…} or a function"
+end
+
+local function whole_mismatch(value)
+  if type(value) == "number" and value >= 0 and value % 1 == 0 then return nil end
+  return "a whole number of at least 0"
+end
+
+local OWN = {
+  next = next_mismatch, items = pages_path.mismatch, method = "string", max_items = whole_mismatch,
+  max_pages = "count", max_empty = "count", ahead = whole_mismatch, concurrency = "count",
+  delay = "positive|false", dedupe = pages_path.mismatch,
+}
+
+-- Of requests, but not of pages.
+local REFUSED = { stream = "pages are read as a whole", raw_target = "each page has its own" }
+
+-- Takes the options apart: our own, and those of each request.
+local function split(opts, what)
+  if type(opts) ~= "table" then
+    raise(("%s: options must be a table, got %s"):format(what, check.shown(opts)))
+  end
+  local own, rest = {}, {}
+  for name, value in pairs(opts) do
+    if OWN[name] ~= nil then
+      check.option(name, value, OWN, what)
+      own[name] = value
+    elseif REFUSED[name] then
+      raise(("%s: option '%s' cannot be given: %s"):format(what, name, REFUSED[name]))
+    else
+      rest[name] = value
+    end
+  end
+  options.check_request(rest, what, OWN)
+  if own.next == nil then raise(("%s: option 'next' is missing: %s"):format(what, next_mismatch())) end
+  if type(own.next) == "function" then own.next = pages_next.by_function(own.next) end
+  if own.concurrency and own.concurrency > 1 and not own.next.spreads then
+    raise(what .. ": option 'concurrency' needs pages.offset or pages.number with 'total': otherwise each "
+      .. "page tells only where the next one is")
+  end
+  return own, rest
+end
+
+local function check_client(value, what)
+  if value == http then return http.default() end
+  if client.is(value) then return value end
+  raise(("bad argument #1 to '%s' (a client expected, as http.client(…) makes, got %s)"):format(what,
+    check.shown(value)))
+end
+
+local function check_url(value, what)
+  if type(value) ~= "string" and not secret.is(value) then
+    raise(("bad argument #2 to '%s' (string expected, got %s)"):format(what, check.shown(value)))
+  end
+  return value
+end
+
+local function new(its_client, url, opts, what, whole)
+  its_client, url = check_client(its_client, what), check_url(url, what)
+  local own, rest = split(opts, what)
+  local fetcher = pages_fetch.new(its_client, url, {
+    method = request.method(own.method or "GET"), options = rest, strategy = own.next, items = own.items,
+    whole = whole, delay = own.delay,
+  })
+  local self = setmetatable({
+    fetcher = fetcher, whole = whole, max_items = own.max_items or math.huge,
+    max_pages = own.max_pages or MAX_PAGES, max_empty = own.max_empty or MAX_EMPTY,
+    place = { position = own.next.first, number = 1 },
+    key_of = own.dedupe and pages_path.of_item(own.dedupe), seen = own.dedupe and pages_seen.new(),
+    page = 0, count = 0, at = 0, turn = sync.semaphore(1), wanted = sync.event(),
+  }, Pages)
+  self:prepare(own.ahead or 1, own.concurrency or 1)
+  return self
+end
+
+-- ---- fetching ahead ----
+
+-- The task that fetches belongs to the task that made the iterator, but does nothing before the first item is
+-- asked for.
+function Pages:prepare(ahead, concurrency)
+  local parallel = concurrency > 1
+  local source = parallel and pages_order.spread(self) or pages_order.sequence(self)
+  if ahead == 0 and not parallel then
+    self.next_page = source
+    return
+  end
+  local received = 0
+  local function wanted()
+    self.wanted:wait()
+    if not self.key_of and not parallel and received >= self.max_items then return nil end
+    local entry = source()
+    received = received + (self.whole and 1 or entry and entry.n or 0)
+    return entry
+  end
+  self.stream = task.stream(wanted, function(entry) return pages_order.resolve(self, entry) end,
+    { concurrency = parallel and concurrency or ahead, ordered = true })
+  self.next_page = function()
+    self.wanted:set()
+    local _, page = self.stream()
+    return page
+  end
+end
+
+-- ---- the iterator ----
+
+-- No more items come.
+local function over(self)
+  self.closed, self.current, self.last_body = true, nil, nil
+  if self.stream then self.stream:close() end
+end
+
+-- The same page again where the parameters should have led to another one: the server does not look at them.
+local function check_content(self, page)
+  if page.n == 0 or self.fetcher.strategy.content_may_repeat then return end
+  local body = page.res.body
+  if body == self.last_body then
+    page.failure = self.fetcher:failure(page.number, page.position, { kind = "protocol",
+      message = "the same page came twice: the server does not look at what tells one page from the other" })
+  end
+  self.last_body = body
+end
+
+-- Takes the next page, or ends: nil after the last one; raises what went wrong.
+local function turn_over(self)
+  local page = self.next_page()
+  if page and not page.failure then check_content(self, page) end
+  if not page or page.failure then
+    over(self)
+    if page then error(page.failure, 0) end
+    return nil
+  end
+  self.current, self.page, self.at = page, page.number, 0
+  return page
+end
+
+-- The next item of the page in hand that is wanted; nil: there is none.
+local function from_page(self)
+  local page = self.current
+  while self.at < page.n do
+    self.at = self.at + 1
+    local item = page.items[self.at]
+    local key = self.key_of and self.key_of(item)
+    if key == nil or self.seen:add(key) then return item end
+  end
+  return nil
+end
+
+local function next_response(self)
+  return turn_over(self) and self.current.res
+end
+
+local function next_item(self)
+  while true do
+    local item = self.current and from_page(self)
+    if item ~= nil then return item end
+    if self.closed or not turn_over(self) then return nil end
+  end
+end
+
+local function counted(self, value)
+  self.count = self.count + 1
+  return value, self.page
+end
+
+local function advance(self)
+  if self.closed then return nil end
+  if self.count >= self.max_items then
+    over(self)
+    return nil
+  end
+  local value
+  if self.whole then value = next_response(self) else value = next_item(self) end
+  if value ~= nil then return counted(self, value) end
+end
+
+-- Several tasks may share an iterator; only one of them waits for the next page.
+function Pages:__call()
+  raise_if_stopping()
+  if self.current and not self.whole and self.count < self.max_items then
+    local item = from_page(self)
+    if item ~= nil then return counted(self, item) end
+  end
+  return self.turn:with(advance, self)
+end
+
+---Ends the iteration, and what is fetched ahead. Only needed for a loop left early in a task that goes on.
+function Pages:close()
+  check.method(self, Pages, "pages:close")
+  if not self.closed then over(self) end
+end
+
+function Pages:__tostring()
+  return ("lurcher.Pages (page %d, %d given)"):format(self.page, self.count)
+end
+
+---Iterates over the items of all pages: `for item, page_number in pages.items(…) do`.
+---@param its_client lurcher.Client|table a client, or lurcher.http itself
+---@param url string
+---@param opts lurcher.PagesOptions
+---@return lurcher.Pages
+function pages.items(its_client, url, opts)
+  return new(its_client, url, opts, "pages.items", false)
+end
+
+---Iterates over the responses of all pages: `for res, page_number in pages.each(…) do`.
+---@param its_client lurcher.Client|table a client, or lurcher.http itself
+---@param url string
+---@param opts lurcher.PagesOptions
+---@return lurcher.Pages
+function pages.each(its_client, url, opts)
+  return new(its_client, url, opts, "pages.each", true)
+end
+
+return pages

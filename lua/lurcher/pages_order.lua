@@ -1,0 +1,118 @@
+--- The order of fetching: one page after the other, each leading to the next, or, once the total is known,
+--- many at once. Gives *sources* for `task.stream`: functions that return the next entry, which is a page, or
+--- `{ number, failure = err }` as the last one, or `{ number, position }` for a page that may be fetched at
+--- the same time.
+
+local pages_order = {}
+
+-- What is remembered of the way here, to notice that it leads in a circle. Bounded: in a longer circle
+-- `max_pages` ends it.
+local REMEMBERED = 1000
+
+local function trail()
+  local seen, ring, at = {}, {}, 0
+  return function(key)
+    if seen[key] then return true end
+    at = at % REMEMBERED + 1
+    if ring[at] then seen[ring[at]] = nil end
+    ring[at], seen[key] = key, true
+    return false
+  end
+end
+
+local function failure(self, number, position, fields)
+  return { number = number, failure = self.fetcher:failure(number, position, fields) }
+end
+
+local function beyond(self, number, position)
+  if number <= self.max_pages then return nil end
+  return failure(self, number, position, { kind = "limit", limit = self.max_pages,
+    message = ("there are more than max_pages = %d pages"):format(self.max_pages) })
+end
+
+local function try(self, place)
+  local ok, page = pcall(self.fetcher.fetch, self.fetcher, place.position, place.number, place.foreign)
+  if ok then return page end
+  return { number = place.number, failure = page }
+end
+
+local function in_circle(self, page)
+  return failure(self, page.number + 1, page.following, { kind = "protocol",
+    message = "the pages lead in a circle: the next one was there before" })
+end
+
+local function too_many_empty(self, page)
+  return failure(self, page.number, page.position, { kind = "limit", limit = self.max_empty,
+    message = ("%d pages in turn were empty (max_empty)"):format(self.max_empty) })
+end
+
+---One page after the other.
+---@param self table fetcher, place (position, number, foreign), max_pages, max_empty
+---@return fun(): table?
+function pages_order.sequence(self)
+  local place, seen, empty, last = self.place, trail(), 0, nil
+  local strategy = self.fetcher.strategy
+  local function ended(entry)
+    place = nil
+    return entry
+  end
+  -- Where it goes on after the last page; an entry when it must not.
+  local function go_on()
+    local refused = last and seen(strategy:key(last.following)) and in_circle(self, last)
+      or empty >= self.max_empty and too_many_empty(self, last)
+    return refused or beyond(self, place.number, place.position)
+  end
+  return function()
+    if not place then return nil end
+    local refused = go_on()
+    if refused then return ended(refused) end
+    local page = try(self, place)
+    if page.failure then return ended(page) end
+    if strategy.follows_links then seen(strategy:key(page.res.url)) end
+    if not last then seen(strategy:key(place.position)) end
+    empty = page.n == 0 and page.items and empty + 1 or 0
+    last = page
+    place = page.following ~= nil
+      and { position = page.following, number = page.number + 1, foreign = page.foreign_next } or nil
+    return page
+  end
+end
+
+---The first page, then the places of all others.
+---@param self table as above
+---@return fun(): table?
+function pages_order.spread(self)
+  local place, first = self.place, nil
+  local fetcher = self.fetcher
+  return function()
+    if not place then return nil end
+    local refused = beyond(self, place.number, place.position)
+    if refused then
+      place = nil
+      return refused
+    end
+    local entry = place
+    if not first then
+      entry = try(self, place)
+      first = entry
+      if entry.failure or entry.following == nil then
+        place = nil
+        return entry
+      end
+    end
+    local after = fetcher.strategy:after(place.position, fetcher.run)
+    place = after and { position = after, number = place.number + 1 }
+    return entry
+  end
+end
+
+---The page of an entry.
+---@param self table as above
+---@param entry table
+---@return table page or failure
+function pages_order.resolve(self, entry)
+  if entry.res or entry.failure then return entry end
+  return try(self, entry)
+end
+
+return pages_order
