@@ -1,6 +1,7 @@
 -- What is sent how often: a POST never twice behind the script's back, a GET again without a word.
 
 local faults = require "spec.support.faults"
+local http2 = require "spec.support.http2"
 local servers = require "spec.support.servers"
 local task = require "lurcher.task"
 
@@ -144,6 +145,14 @@ describe("a POST", function()
     assert.equal(1, s:connections())
   end)
 
+  it("is not tried again when its new connection was reset", function()
+    local s = faults.server(function(conn) conn:reset() end)
+    local client = faults.client { retry = { base = 0, attempts = 3 } }
+    local err = faults.check({ kind = "closed" }, client:post(s.url, { body = "x" }))
+    assert.is_false(err.retryable)
+    assert.equal(1, s:connections())
+  end)
+
   it("is when the script says it may be", function()
     local s = faults.answering("")
     local client = faults.client { retry = { base = 0, attempts = 3 } }
@@ -162,5 +171,103 @@ describe("over HTTP/2", function()
     task.sleep(0.3)
     assert.equal(200, assert(client:get(nginx.http2 .. "/small")).status)
     assert.equal(200, assert(client:post(nginx.http2 .. "/small", { body = "x" })).status)
+  end)
+end)
+
+-- What becomes of a POST on a connection of its own, or on one that has served before.
+for _, reused in ipairs { false, true } do
+  local on = reused and "on a reused connection" or "on a new connection"
+
+  describe("over HTTP/2 " .. on, function()
+    -- A server that answers `good` requests of each connection and does `act` at the next. Counts what it has
+    -- not turned away.
+    local function serving(act)
+      local processed = 0
+      local s = http2.server(function(connection, number)
+        local good = reused and 1 or 0
+        while true do
+          local stream = connection:request()
+          if not stream then return end
+          if number > 1 or good > 0 then
+            good = good - 1
+            processed = processed + 1
+            connection:respond(stream, "ok")
+          else
+            processed = processed + (act(connection, stream) or 0)
+            if connection.over then return end
+          end
+        end
+      end)
+      local client = faults.client { tls = { ca = s.ca }, retry = { base = 0 } }
+      if reused then assert(client:get(s.url)) end
+      local before = processed
+      local res, err = client:post(s.url, { body = "data" })
+      return processed - before, res, err
+    end
+
+    for how, act in pairs {
+      ["reset with INTERNAL_ERROR"] = function(connection, stream)
+        connection:reset(stream, "INTERNAL_ERROR")
+        return 1
+      end,
+      ["cut off by a close"] = function(connection)
+        connection.over = true
+        return 1
+      end,
+      ["cut off by a reset"] = function(connection)
+        connection.conn:reset()
+        connection.over = true
+        return 1
+      end,
+      ["taken in by a GOAWAY and cut off"] = function(connection, stream)
+        connection:goaway(stream, "NO_ERROR")
+        connection.over = true
+        return 1
+      end,
+    } do
+      it("a POST is sent once when it is " .. how, function()
+        local count, res, err = serving(act)
+        assert.is_nil(res)
+        assert.equal(1, count, tostring(err))
+        assert.equal(1, err.attempts)
+        assert.is_false(err.retryable)
+        if err.kind == "closed" then
+          assert.matches("POST is not repeated: it may have been processed", err.message)
+        end
+      end)
+    end
+
+    for how, act in pairs {
+      ["REFUSED_STREAM"] = function(connection, stream) connection:reset(stream, "REFUSED_STREAM") end,
+      ["GOAWAY"] = function(connection) connection:goaway(0, "NO_ERROR") end,
+    } do
+      it("a POST is processed at most once when it is turned away by " .. how, function()
+        local count, res = serving(act)
+        assert.equal(res and 1 or 0, count)
+        if not reused then assert.equal("ok", res and res.body) end
+      end)
+    end
+  end)
+end
+
+describe("a body that is cut", function()
+  local function half()
+    return faults.answering("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+  end
+
+  it("is asked for again when it was gathered in memory", function()
+    local s = half()
+    faults.check({ kind = "truncated", attempts = 3 }, faults.client { retry = { base = 0 } }:get(s.url))
+    assert.equal(3, s:connections())
+  end)
+
+  it("is not once the stream was handed out", function()
+    local s = half()
+    local res = assert(faults.client { retry = { base = 0 } }:get(s.url, { stream = true }))
+    assert.equal("half", res:read())
+    local bytes, err = res:read()
+    assert.is_nil(bytes)
+    assert.equal("truncated", err.kind)
+    assert.equal(1, s:connections())
   end)
 end)

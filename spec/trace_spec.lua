@@ -44,3 +44,42 @@ describe("the line of an attempt", function()
     assert.matches("x=1", line)
   end)
 end)
+
+describe("the line of a decision", function()
+  it("says what is waited for, how long, and why", function()
+    local event = { attempt = 1, wait = 0.25, why = "status 503" }
+    local line = trace.decision(request { name = "items" }, "retry", event)
+    assert.are.equal("GET http://h/x retry attempt=1 name=items wait=250.0ms: status 503", line)
+  end)
+
+  it("says why there is no further attempt", function()
+    local event = { attempt = 1, why = "POST is not repeated" }
+    local line = trace.decision(request { method = "POST" }, "refused", event)
+    assert.are.equal("POST http://h/x refused attempt=1: POST is not repeated", line)
+  end)
+
+  it("stands between the lines of the attempts", function()
+    local origin = require "spec.support.origin"
+    local process = require "spec.support.process"
+    local site = origin.start()
+    local count = 0
+    site.answer = function()
+      count = count + 1
+      return { status = count == 1 and 503 or 200 }
+    end
+    local ended = process.run { "--trace", "-e", ([[
+      local http = require "lurcher.http"
+      http.get("%s/a", { retry = { base = 0 } })
+      http.post("http://127.0.0.1:1/", { retry = { base = 50, jitter = "none" }, timeout = 5 })
+    ]]):format(site.url) }
+    site:stop()
+    local lines = {}
+    for line in ended.err:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.matches("^lurcher: GET http://127.0.0.1:%d+/a 503 attempt=1 ", lines[1])
+    assert.matches("^lurcher: GET http://127.0.0.1:%d+/a retry attempt=1 wait=0.0ms: status 503$", lines[2])
+    assert.matches("^lurcher: GET http://127.0.0.1:%d+/a 200 attempt=2 ", lines[3])
+    assert.matches("^lurcher: POST http://127.0.0.1:1/ connect attempt=1", lines[4])
+    assert.matches("^lurcher: POST http://127.0.0.1:1/ refused attempt=1: not repeated: the wait of 20 s "
+      .. "would pass timeout.total$", lines[5])
+  end)
+end)

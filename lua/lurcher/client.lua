@@ -15,7 +15,8 @@ local options = require "lurcher.options"
 local plan = require "lurcher.plan"
 local redirect = require "lurcher.redirect"
 local request = require "lurcher.request"
-local retry = require "lurcher.retry"
+local retry_budget = require "lurcher.retry_budget"
+local retry_layer = require "lurcher.retry_layer"
 local stream = require "lurcher.stream"
 local task = require "lurcher.task"
 local transport = require "lurcher.transport"
@@ -56,7 +57,7 @@ local function chain(self, functions)
     layers[#layers + 1] = middleware.enter
   end
   layers[#layers + 1] = redirect.layer
-  layers[#layers + 1] = retry.layer
+  layers[#layers + 1] = retry_layer.layer
   if self.cookies then layers[#layers + 1] = cookies.layer end
   layers[#layers + 1] = auth.layer
   if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
@@ -65,9 +66,10 @@ local function chain(self, functions)
   return run
 end
 
-local function assemble(merged, pool, jar)
+local function assemble(merged, pool, budget, jar)
   local self = setmetatable({
-    pool = pool, cookies = jar, hooks = merged.hooks or {}, base_url = merged.base_url or false,
+    pool = pool, budget = budget, cookies = jar, hooks = merged.hooks or {},
+    base_url = merged.base_url or false,
     base = merged.base_url and request.base(merged.base_url), plan = plan.new(merged),
     last_url = false, last_address = false,
   }, Client)
@@ -83,7 +85,7 @@ function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
   local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
-  return assemble(merged, native.pool(limits), merged.cookies ~= false and cookies.jar())
+  return assemble(merged, native.pool(limits), retry_budget.new(), merged.cookies ~= false and cookies.jar())
 end
 
 ---A client with changed defaults that shares the pool, the limits and the cookies.
@@ -94,7 +96,7 @@ function Client:extend(opts)
   if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
   local jar = self.cookies
   if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
-  return assemble(options.merge(self.plan.options, opts), self.pool, jar)
+  return assemble(options.merge(self.plan.options, opts), self.pool, self.budget, jar)
 end
 
 ---@param value any
@@ -128,6 +130,7 @@ end
 -- A call with options. Apart from the plain one, which must be short.
 local function call(self, method, url, opts, what)
   local its_request, err = request.new(self, method, url, opts, what)
+  self.budget:note_call()
   if not its_request then return finish(self, nil, nil, err) end
   if idle_layers(self) and not its_request.auth and not its_request.stream then
     local res = first(its_request)
@@ -139,6 +142,7 @@ end
 -- A call without options.
 local function plain(self, method, url)
   local outcome
+  self.budget:note_call()
   if idle_layers(self) then
     local address = request_address(self, method, url)
     if address then

@@ -10,13 +10,28 @@
 
 ---@class lurcher.RetryOptions
 ---@field attempts? integer
----@field base? number
----@field factor? number
----@field max_wait? number|false
+---@field methods? string[]|false which may be repeated whatever became of the attempt
 ---@field statuses? integer[]|false
----@field methods? string[]|false
----@field retry_after? boolean
----@field max_retry_after? number|false
+---@field kinds? string[]|false kinds of errors
+---@field base? number seconds
+---@field factor? number
+---@field max_wait? number|false seconds
+---@field jitter? "full"|"equal"|"decorrelated"|"none"
+---@field retry_after? boolean obey what the server asks for
+---@field max_retry_after? number|false seconds; a longer one: no more attempts
+---@field budget? { ratio?: number, min_per_second?: number }|false retries as a share of the calls
+---@field on? (fun(attempt: lurcher.RetryEvent): boolean|number|nil)|false decides; nil: the policy does
+
+---@class lurcher.RetryEvent
+---@field attempt integer the one that is over: 1, 2, …
+---@field wait? number seconds until the next one; nil when the policy would make none
+---@field why? string
+---@field method string
+---@field url string
+---@field status? integer
+---@field response? lurcher.Response
+---@field err? lurcher.Error
+---@field elapsed number seconds since the call
 
 ---@class lurcher.TlsOptions
 ---@field verify? boolean
@@ -84,6 +99,7 @@
 ---@field raw_target? string|false
 ---@field expect_continue? boolean
 
+local backoff = require "lurcher.backoff"
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
@@ -139,15 +155,54 @@ local function auth(value)
   return '{"user", "password"}, http.basic(…), http.bearer(…), a function or false'
 end
 
-local function method_list(value)
-  return text_list_or_false(value) and "a list of methods" or nil
+-- A list (or false) of what the function `fits` says yes to.
+local function list_of(noun, fits)
+  local wanted = "a list of " .. noun
+  return function(value)
+    if value == false then return nil end
+    if type(value) ~= "table" then return wanted end
+    for key, item in pairs(value) do
+      if type(key) ~= "number" or not fits(item) then return wanted end
+    end
+    return nil
+  end
 end
 
-local function status_list(value)
+local method_list = list_of("methods", function(item)
+  return type(item) == "string" and item:find("^[%w!#$%%&'*+%-.^_`|~]+$")
+end)
+
+local status_list = list_of("statuses (100 to 599)", function(item)
+  return type(item) == "number" and item % 1 == 0 and item >= 100 and item <= 599
+end)
+
+-- The kinds of errors that may be gone the next time.
+local REPEATABLE = { "timeout", "dns", "connect", "tls", "proxy", "closed", "truncated", "protocol",
+  "decode" }
+local is_kind_list = list_of("kinds", function(item) return type(item) == "string" end)
+
+local function kind_list(value)
+  if value == false or is_kind_list(value) then return is_kind_list(value) end
+  local known = {}
+  for _, kind in ipairs(REPEATABLE) do known[kind] = true end
+  for _, kind in ipairs(value) do
+    if not known[kind] then
+      local near = check.suggest(kind, REPEATABLE)
+      return ("kinds of errors that can be repeated (%s), and '%s' is none of them%s"):format(
+        table.concat(REPEATABLE, ", "), kind, near and ("; did you mean '%s'?"):format(near) or "")
+    end
+  end
+  return nil
+end
+
+local BUDGET = { ratio = true, min_per_second = true }
+
+local function budget(value)
   if value == false then return nil end
-  if type(value) ~= "table" then return "a list of statuses" end
-  for i = 1, #value do
-    if check.mismatch(value[i], "integer") then return "a list of statuses" end
+  if type(value) ~= "table" then return "a table such as { ratio = 0.2, min_per_second = 10 }, or false" end
+  for key, number in pairs(value) do
+    if not BUDGET[key] then return "a table of ratio and min_per_second: " .. check.unknown(key, BUDGET) end
+    if check.mismatch(number, "size") then return "a table whose " .. key .. " is a number of at least 0" end
   end
   return nil
 end
@@ -188,9 +243,9 @@ local TABLES = {
     total = "positive|false", queue = "positive|false" },
   limits = { inflight = "count|false", per_origin = "count|false", idle = whole_or_false,
     idle_timeout = "seconds|false", rate = "positive|false", burst = "count" },
-  retry = { attempts = "count", base = "seconds", factor = "positive", max_wait = "seconds|false",
-    statuses = status_list, methods = method_list, retry_after = "boolean",
-    max_retry_after = "seconds|false" },
+  retry = { attempts = "count", methods = method_list, statuses = status_list, kinds = kind_list,
+    base = "seconds", factor = "positive", max_wait = "seconds|false", jitter = backoff.JITTERS,
+    retry_after = "boolean", max_retry_after = "seconds|false", budget = budget, on = "callable|false" },
   tls = { verify = "boolean", min = "'1.0'|'1.1'|'1.2'|'1.3'|false", ca = "string|false",
     cert = "string|false", key = "string|false", key_password = text_or_false, server_name = "string|false",
     pins = pin_list },
@@ -383,7 +438,11 @@ function options.merge(below, above)
   end
   if above.retry ~= nil then
     local policy = retry_table(above.retry)
-    merged.retry = policy and options.overlay(below.retry or nil, policy)
+    local under = below.retry or {}
+    merged.retry = policy and options.overlay(under, policy)
+    if policy and policy.budget then
+      merged.retry.budget = options.overlay(under.budget or nil, policy.budget)
+    end
   end
   merged.headers, merged.params = below.headers or {}, below.params or {}
   if above.headers == false then

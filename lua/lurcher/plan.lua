@@ -8,7 +8,7 @@ local memo = require "lurcher.memo"
 local native = require "lurcher.native.http"
 local options = require "lurcher.options"
 local query = require "lurcher.query"
-local retry = require "lurcher.retry"
+local retry_policy = require "lurcher.retry_policy"
 local secret = require "lurcher.secret"
 local version = require "lurcher.native.version"
 
@@ -140,6 +140,7 @@ end
 -- Statuses that no layer does anything about.
 local function quiet_statuses(policy)
   local quiet = {}
+  if policy and policy.on then return quiet end
   for status = 200, 299 do quiet[status] = not (policy and policy.statuses[status]) end
   return quiet
 end
@@ -148,7 +149,7 @@ local function set_policies(self, merged)
   self.auth = auth.compile(merged.auth)
   self.redirects = value_or(merged.redirects, 10)
   if self.redirects == 0 then self.redirects = false end
-  self.retry = retry.compile(merged.retry)
+  self.retry = retry_policy.compile(merged.retry)
   self.quiet = quiet_statuses(self.retry)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false

@@ -43,6 +43,27 @@ function trace.attempt(request, outcome, info)
   log.trace(trace.line(request, outcome, info and native.info(info)))
 end
 
+---The line for what a layer decided: `GET https://h/x retry attempt=1 wait=250.0ms: status 503`.
+---@param request lurcher.Request
+---@param what string
+---@param event table
+---@return string
+function trace.decision(request, what, event)
+  local parts = { ("%s %s %s"):format(request.method, redact.url(request.url), what) }
+  if event.attempt then parts[#parts + 1] = "attempt=" .. event.attempt end
+  if request.plan.name then parts[#parts + 1] = "name=" .. request.plan.name end
+  if event.wait then parts[#parts + 1] = milliseconds("wait", event.wait) end
+  return table.concat(parts, " ") .. ": " .. event.why
+end
+
+---Hands the line for a decision to the host, if it has a reason to give.
+---@param request lurcher.Request
+---@param what string
+---@param event table
+function trace.event(request, what, event)
+  if event.why then log.trace(trace.decision(request, what, event)) end
+end
+
 if log.tracing() then observe.add(trace) end
 
 return trace

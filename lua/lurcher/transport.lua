@@ -4,7 +4,7 @@ local native = require "lurcher.native.http"
 local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
 local response = require "lurcher.response"
-local retry = require "lurcher.retry"
+local retry_policy = require "lurcher.retry_policy"
 local stream = require "lurcher.stream"
 
 local perform, open, setmetatable = native.perform, native.open, setmetatable
@@ -34,7 +34,7 @@ local ADVICE = {
 local function failed(request, err, info)
   err.method, err.url = request.method, redact.url(request.url)
   err.attempts, err.elapsed = request.attempts, request:elapsed()
-  err.retryable = retry.is_retryable(request, err)
+  err.retryable = retry_policy.is_retryable(request, err)
   err.dispatched = dispatched(info)
   local advice = err.kind == "timeout" and ADVICE[err.phase]
   if advice then err.message = err.message .. "; " .. advice end
