@@ -97,7 +97,7 @@ describe("lurcher", function()
       { {}, "no script: give a file, '-' for standard input, or -e 'code'" },
       { { "--trce", "x.lua" }, "unknown option '--trce'; did you mean '--trace'?" },
       { { "--lgo=info", "x.lua" }, "unknown option '--lgo'; did you mean '--log=LEVEL'?" },
-      { { "--max-time=3", "x.lua" }, "unknown option '--max-time'; lurcher --help shows all" },
+      { { "--no-such-thing=3", "x.lua" }, "unknown option '--no-such-thing'; lurcher --help shows all" },
       { { "-x" }, "unknown option '-x'; lurcher --help shows all" },
       { { "--log", "info", "x.lua" }, "option '--log' needs a value: --log=LEVEL" },
       { { "--log=loud", "x.lua" }, "--log=loud: the levels are error, warn, info and debug" },

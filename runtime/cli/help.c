@@ -17,6 +17,9 @@ const char help_text[] =
     "  --trace          show each request attempt on standard error: method, URL, status or kind of error,\n"
     "                   and the time it spent waiting, connecting and receiving\n"
     "  --grace=SECONDS  at SIGTERM start no more requests, but let those that run end within so long\n"
+    "  --max-requests=N, --max-bytes=SIZE, --max-time=SECONDS\n"
+    "                   what the run may use in all: request attempts, bytes received (10M, 2G), time. Then\n"
+    "                   no more requests start, the script is ended, and standard error tells what was left\n"
     "  --               what follows is the script, even if it starts with '-'\n"
     "\n"
     "examples:\n"
@@ -35,5 +38,6 @@ const char help_text[] =
     "  0    the script ended well, or what it gave to os.exit\n"
     "  1    it failed or does not compile: the error, and the lines that led to it, are on standard error\n"
     "  2    wrong usage, or the script cannot be read\n"
+    "  3    a budget (--max-...) ended it\n"
     "  130  SIGINT (Ctrl-C), 143 SIGTERM: tasks are cancelled and clean up, for at most 5 seconds;\n"
     "       a second signal ends it at once\n";

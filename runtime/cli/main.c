@@ -5,7 +5,6 @@
 #include "source.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,20 +27,14 @@ static void raise_descriptor_limit(void)
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void report(const char *text)
-{
-  fflush(stdout);
-  fprintf(stderr, "lurcher: %s\n", text);
-}
-
 static void on_done(lur_task *task, lur_status status, const char *text, void *ud)
 {
   (void)task;
   int *exit_status = ud;
-  *exit_status = status == LUR_OK ? STATUS_OK : STATUS_FAILED;
+  *exit_status = status == LUR_OK ? STATUS_OK : status == LUR_BUDGET ? STATUS_BUDGET : STATUS_FAILED;
   if (status == LUR_OK || (status == LUR_CANCELED && signals_stopping())) return;
   if (status == LUR_CANCELED && !text) text = "the script was cancelled";
-  report(text ? text : lur_status_name(status));
+  output_report(text ? text : lur_status_name(status));
 }
 
 /* Starts the script and runs it to its end. */
@@ -54,7 +47,7 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
     status = lur_start(runtime, script->chunkname, script->text, script->length, options->argc, arguments,
                        on_done, &exit_status, NULL);
   if (status == LUR_OK) status = lur_run(runtime);
-  if (status != LUR_OK) report(lur_error(runtime));
+  if (status != LUR_OK) output_report(lur_error(runtime));
   return exit_status;
 }
 
@@ -71,15 +64,18 @@ int main(int argc, char **argv)
   lur_options runtime_options;
   lur_runtime *runtime;
   lur_options_init(&runtime_options);
-  output_connect(&runtime_options, &options);
+  output_connect(&runtime_options, &options, &runtime);
+  runtime_options.max_requests = options.max_requests;
+  runtime_options.max_bytes = options.max_bytes;
+  runtime_options.max_seconds = options.max_time;
   lur_status opened = lur_open(&runtime, &runtime_options);
   if (opened == LUR_OK) {
-    signals_watch(runtime, options.grace);
+    signals_watch(runtime, options.grace, options.max_time);
     status = run(runtime, &script, &options);
     signals_forget();
     lur_close(runtime, NULL, NULL);
   } else {
-    report(opened == LUR_NO_MEMORY ? "not enough memory to start" : "the event loop cannot be made");
+    output_report(opened == LUR_NO_MEMORY ? "not enough memory to start" : "the event loop cannot be made");
     status = STATUS_FAILED;
   }
   source_free(&script);

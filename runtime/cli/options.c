@@ -2,7 +2,8 @@
 
 #include "help.h"
 
-#include <errno.h>
+#include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,61 @@ static verdict set_trace(cli_options *options, const char *value)
   return GO_ON;
 }
 
+/* What strtod takes for a number but does not start so is none to us: "-1", " 1", "inf". */
+static bool is_digit(char c) { return (c >= '0' && c <= '9') || c == '.'; }
+
 static verdict set_grace(cli_options *options, const char *value)
 {
   char *end;
   options->grace = strtod(value, &end);
   if (*value && !*end && options->grace >= 0 && options->grace <= 86400) return GO_ON;
   fprintf(stderr, "lurcher: --grace=%s: give a number of seconds from 0 to 86400, as in --grace=10\n", value);
+  return WRONG_USAGE;
+}
+
+static const double MOST_COUNTED = 9007199254740992.0; /* every whole number up to it is a double */
+
+static verdict set_max_requests(cli_options *options, const char *value)
+{
+  char *end;
+  double count = strtod(value, &end);
+  if (is_digit(*value) && !*end && count >= 1 && count <= MOST_COUNTED && count == floor(count)) {
+    options->max_requests = (unsigned long long)count;
+    return GO_ON;
+  }
+  fprintf(stderr, "lurcher: --max-requests=%s: give a whole number of requests, as in --max-requests=1000\n",
+          value);
+  return WRONG_USAGE;
+}
+
+static verdict set_max_bytes(cli_options *options, const char *value)
+{
+  static const char units[] = "KMGT";
+  char *end;
+  double size = strtod(value, &end);
+  const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+  if (unit) {
+    for (const char *u = units; u <= unit; u++) size *= 1024;
+    end++;
+  }
+  if (is_digit(*value) && !*end && size >= 1 && size <= MOST_COUNTED) {
+    options->max_bytes = (unsigned long long)size;
+    return GO_ON;
+  }
+  fprintf(
+      stderr,
+      "lurcher: --max-bytes=%s: give a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T, as in "
+      "--max-bytes=10M\n",
+      value);
+  return WRONG_USAGE;
+}
+
+static verdict set_max_time(cli_options *options, const char *value)
+{
+  char *end;
+  options->max_time = strtod(value, &end);
+  if (is_digit(*value) && !*end && options->max_time > 0 && options->max_time <= 1e9) return GO_ON;
+  fprintf(stderr, "lurcher: --max-time=%s: give a number of seconds above 0, as in --max-time=60\n", value);
   return WRONG_USAGE;
 }
 
@@ -61,8 +111,15 @@ static verdict show_version(cli_options *options, const char *value)
 }
 
 static const option known[] = {
-    {"--log", "LEVEL", set_log_level}, {"--trace", NULL, set_trace}, {"--grace", "SECONDS", set_grace},
-    {"--help", NULL, show_help},       {"-h", NULL, show_help},      {"--version", NULL, show_version},
+    {"--log", "LEVEL", set_log_level},
+    {"--trace", NULL, set_trace},
+    {"--grace", "SECONDS", set_grace},
+    {"--max-requests", "N", set_max_requests},
+    {"--max-bytes", "SIZE", set_max_bytes},
+    {"--max-time", "SECONDS", set_max_time},
+    {"--help", NULL, show_help},
+    {"-h", NULL, show_help},
+    {"--version", NULL, show_version},
     {"-V", NULL, show_version},
 };
 enum { KNOWN = sizeof known / sizeof *known };

@@ -13,13 +13,15 @@ typedef struct {
   const char *script; /* a path, or the code itself */
   lur_log_level log_level;
   bool trace;
-  double grace; /* seconds */
-  int argc;     /* the script's arguments */
+  double grace;                               /* seconds */
+  unsigned long long max_requests, max_bytes; /* 0: no limit */
+  double max_time;                            /* seconds; 0: no limit */
+  int argc;                                   /* the script's arguments */
   char **argv;
 } cli_options;
 
 /* Exit statuses of the command. */
-enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_BUDGET = 3 };
 
 /* Fills in `options`; its texts are those of `argv`. False: the command ends here with *status, having
  * printed help, its version, or what is wrong with the command line. */

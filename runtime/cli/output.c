@@ -32,14 +32,23 @@ static void on_log(lur_log_level level, const char *text, size_t length, void *u
   fprintf(stderr, "%.*s\n", (int)length, text);
 }
 
-static void on_exit_called(int code, void *ud)
+void output_report(const char *text)
 {
-  (void)ud;
-  exit(output_finish(code));
+  fflush(stdout);
+  fprintf(stderr, "lurcher: %s\n", text);
 }
 
-void output_connect(lur_options *runtime_options, const cli_options *options)
+static void on_exit_called(int code, void *ud)
 {
+  lur_runtime **runtime = ud;
+  const char *budget = lur_budget_report(*runtime);
+  if (budget) output_report(budget);
+  exit(output_finish(budget ? STATUS_BUDGET : code));
+}
+
+void output_connect(lur_options *runtime_options, const cli_options *options, lur_runtime **runtime)
+{
+  runtime_options->ud = runtime;
   runtime_options->print = on_print;
   runtime_options->log = on_log;
   runtime_options->exit = on_exit_called;

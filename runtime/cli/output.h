@@ -4,8 +4,11 @@
 
 #include "options.h"
 
-/* Connects the runtime's output to this process's. */
-void output_connect(lur_options *runtime_options, const cli_options *options);
+/* Connects the output of the runtime that will be in *runtime to this process's. */
+void output_connect(lur_options *runtime_options, const cli_options *options, lur_runtime **runtime);
+
+/* Tells the user. */
+void output_report(const char *text);
 
 /* Writes out what is buffered. Gives the status to end with: `status`, or STATUS_FAILED after saying why
  * standard output could not be written. */

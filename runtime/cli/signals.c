@@ -1,5 +1,7 @@
 #include "signals.h"
 
+#include "options.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +20,7 @@ enum { BROKEN_WRITES_MAX = 100 };
 static _Atomic(lur_runtime *) runtime;
 static volatile sig_atomic_t received, stopping, broken_writes;
 static volatile sig_atomic_t in_grace;
+static bool timed; /* the alarm was set for --max-time, and counts until a signal sets it anew */
 static double grace;
 static timer_t alarm_timer;
 static bool has_timer;
@@ -70,7 +73,7 @@ static void on_alarm(int number)
     ssize_t written = broken_writes ? 0 : write(STDERR_FILENO, message, sizeof message - 1);
     (void)written;
     if (!received && broken_writes) die_by_sigpipe();
-    _exit(received ? 128 + received : 1);
+    _exit(received ? 128 + received : timed && !stopping ? STATUS_BUDGET : STATUS_FAILED);
   }
   in_grace = false;
   signals_stop();
@@ -109,7 +112,7 @@ static void handle(int number, void (*handler)(int))
   sigaction(number, &action, NULL);
 }
 
-void signals_watch(lur_runtime *rt, double grace_seconds)
+void signals_watch(lur_runtime *rt, double grace_seconds, double max_time)
 {
   grace = grace_seconds;
   atomic_store(&runtime, rt);
@@ -118,6 +121,8 @@ void signals_watch(lur_runtime *rt, double grace_seconds)
   handle(SIGPIPE, on_broken_pipe);
   handle(SIGINT, on_signal);
   handle(SIGTERM, on_signal);
+  timed = max_time > 0;
+  if (timed) set_alarm(max_time + STOP_SECONDS);
 }
 
 void signals_forget(void) { atomic_store(&runtime, NULL); }

@@ -9,9 +9,11 @@
 
 /* From now on the first SIGINT or SIGTERM cancels the runtime's scripts, and 5 seconds later ends the
  * process, should they still run; a second one ends it at once. With `grace` seconds, SIGTERM lets running
- * requests go on for so long first. A write to a standard output that nobody reads any more cancels them too.
+ * requests go on for so long first. 5 seconds after `max_time` (0: none), over which the runtime itself
+ * watches, the process is ended as well. A write to a standard output that nobody reads any more cancels them
+ * too.
  */
-void signals_watch(lur_runtime *runtime, double grace);
+void signals_watch(lur_runtime *runtime, double grace, double max_time);
 
 /* Signals no longer reach the runtime, which is about to be closed; they still end the process. */
 void signals_forget(void);

@@ -51,14 +51,15 @@ typedef enum {
   LUR_NO_MEMORY, /* memory ran out */
   LUR_INVALID,   /* an argument is wrong, or the function may not be called now */
   LUR_IO,        /* the operating system refused something: see lur_error */
-  LUR_BUDGET     /* a limit set by the host ended it */
+  LUR_BUDGET     /* a budget set by the host was used up; see lur_options */
 } lur_status;
 
 /* A script has ended: its body, every task it started, and their clean-up. Called exactly once per started
  * script, from the loop, never before lur_start has returned. `report` is the error's text followed by the
  * Lua lines of every task involved when `status` is LUR_FAILED, the reason when there is one for
- * LUR_CANCELED, and NULL when all is well; it is valid during the call. `task` must not be used after the
- * callback has returned. The callback may start further scripts and may call lur_close. */
+ * LUR_CANCELED, that of lur_budget_report (and what the script failed
+ * with) for LUR_BUDGET, and NULL when all is well; it is valid during the call. `task` must not be used after
+ * the callback has returned. The callback may start further scripts and may call lur_close. */
 typedef void (*lur_done_fn)(lur_task *task, lur_status status, const char *report, void *ud);
 
 /* The runtime is gone: no memory, handle or callback of it is left. */
@@ -90,6 +91,15 @@ typedef struct lur_options {
   lur_log_level log_level; /* lines above it are not made; default LUR_LOG_WARN */
   lur_print_fn trace;      /* gets one line (no newline) per request attempt: method, URL, outcome, times;
                               NULL: they are not made */
+
+  /* What all scripts of the runtime together may use; 0: no limit. Once a budget is used up no request is
+   * started any more: those that wait and those to come end with kind "limit". Running ones may end, unless
+   * max_bytes was passed. Scripts that have not ended 5 seconds after the last request did are cancelled.
+   * When max_seconds are over, they are cancelled at once. Every script that ends after something was refused
+   * or cancelled for a budget has the status LUR_BUDGET. */
+  unsigned long long max_requests; /* attempts that start: retries and the hops of redirects count too */
+  unsigned long long max_bytes;    /* received, as they come over the network, heads included */
+  double max_seconds;              /* from the first lur_start on; not negative */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */
@@ -125,6 +135,10 @@ LUR_API void lur_task_cancel(lur_task *task, const char *why);
 /* Cancels every script; their clean-up code has 4.5 seconds in all, then its waits raise too. May be called
  * from any thread and from signal handlers, as long as the runtime is not closed. */
 LUR_API void lur_interrupt(lur_runtime *runtime);
+
+/* What was done and what was left, in several lines, once something was refused or cancelled for a budget;
+ * NULL before. Valid until the next call. */
+LUR_API const char *lur_budget_report(lur_runtime *runtime);
 
 /* Starts no further requests: those that are made from now on, and those that still wait for a slot, end with
  * kind "canceled" (a retry and a redirect's next hop are requests too). Those that run go on. May be called

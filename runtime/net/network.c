@@ -60,6 +60,7 @@ network *network_new(loop *l)
   n->loop = l;
   n->admit_all.run = admit_all;
   n->max_running = descriptors_for_transfers();
+  budget_init(&n->budget);
   return n;
 }
 
@@ -70,15 +71,10 @@ void network_unref(network *n)
   if (--n->references) return;
   loop_timer_stop(n->loop, &n->retry_starved);
   loop_undefer(n->loop, &n->admit_all);
+  budget_deinit(&n->budget);
   watcher_table_free(&n->watchers);
   metrics_free(&n->metrics);
   free(n);
-}
-
-void network_drain(network *n)
-{
-  n->draining = true;
-  for (pool *p = n->pools; p; p = p->next) pool_cancel_waiting(p, NETWORK_DRAINING);
 }
 
 bool network_has_room(const network *n) { return !n->starved && n->running < n->max_running; }

@@ -4,11 +4,9 @@
 #define LURCHER_NET_NETWORK_H
 
 #include "core/loop.h"
+#include "net/budget.h"
 #include "net/metrics.h"
 #include "net/watcher.h"
-
-/* Why a draining network refuses a transfer. */
-#define NETWORK_DRAINING "no more requests are started, as the program is about to end"
 
 struct pool;
 struct transfer;
@@ -21,10 +19,10 @@ typedef struct network {
   struct pool *pools; /* all of this runtime */
   size_t running;     /* transfers that libcurl has */
   size_t max_running; /* what the limit of file descriptors leaves for them */
-  bool draining;      /* no transfer is started any more */
   bool starved;       /* a socket could not be made; lifted by the next that closes, or after a moment */
   timer retry_starved;
   deferred admit_all; /* let every pool look at its queue again */
+  budget budget;
 } network;
 
 /* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of
@@ -32,10 +30,6 @@ typedef struct network {
 network *network_new(loop *l);
 void network_ref(network *n);
 void network_unref(network *n);
-
-/* Ends the transfers that wait, and those to come, with kind "canceled"; those that run go on. Not from a
- * libcurl callback. */
-void network_drain(network *n);
 
 /* A socket could not be opened for want of descriptors: transfers wait until one is free. Safe inside a
  * libcurl callback. */

@@ -192,6 +192,7 @@ static void count_in(pool *p, transfer *t)
   p->in_flight++;
   p->started++;
   p->network->running++;
+  budget_start(&p->network->budget, &t->granted);
   t->next = p->running;
   if (t->next) t->next->previous = t;
   p->running = t;
@@ -205,6 +206,7 @@ static void count_out(pool *p, transfer *t)
   if (--o->shard_load[t->shard], t->shard < o->first_free) o->first_free = t->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
+  if (!n->running && n->budget.refused && n->budget.on_quiet) n->budget.on_quiet(n->budget.user);
   *(t->previous ? &t->previous->next : &p->running) = t->next;
   if (t->next) t->next->previous = t->previous;
   t->next = t->previous = NULL;
@@ -233,7 +235,8 @@ void pool_admit(pool *p)
   origin *o;
   while ((o = p->turn_first) && p->in_flight < p->limits.inflight && network_has_room(p->network)) {
     leave_turn(o);
-    if (!o->first_waiting || !has_slot(o) || !take_token(o)) continue;
+    if (!o->first_waiting || !has_slot(o)) continue;
+    if (!budget_lets_start(&p->network->budget, o->first_waiting->granted) || !take_token(o)) continue;
     start_first(o);
     offer(o);
   }
@@ -285,6 +288,7 @@ void pool_requeue(pool *p, transfer *t)
   *(t->next ? &t->next->previous : &o->last_waiting) = t;
   o->first_waiting = t;
   p->waiting++;
+  budget_requeued(&p->network->budget);
   offer(o);
 }
 
@@ -401,18 +405,29 @@ pool *pool_new(network *n, const pool_limits *limits)
 
 void pool_ref(pool *p) { p->references++; }
 
-void pool_cancel_waiting(pool *p, const char *why)
+void pool_refuse_waiting(pool *p, bool granted_too)
 {
   for (size_t i = 0; i < p->origin_capacity; i++)
     for (origin *o = p->origins[i]; o; o = o->next_in_bucket)
-      while (o->first_waiting) transfer_cancel(o->first_waiting, why);
+      for (transfer *t = o->first_waiting, *next; t; t = next) {
+        next = t->next;
+        if (granted_too || !t->granted) transfer_refuse(t);
+      }
+}
+
+void pool_refuse_running(pool *p)
+{
+  while (p->running) transfer_refuse(p->running);
 }
 
 void pool_close(pool *p)
 {
+  static const char why[] = "the client was closed";
   p->closed = true;
-  pool_cancel_waiting(p, "the client was closed");
-  while (p->running) transfer_cancel(p->running, "the client was closed");
+  for (size_t i = 0; i < p->origin_capacity; i++)
+    for (origin *o = p->origins[i]; o; o = o->next_in_bucket)
+      while (o->first_waiting) transfer_cancel(o->first_waiting, why);
+  while (p->running) transfer_cancel(p->running, why);
   trim(p, true);
 }
 

@@ -47,8 +47,12 @@ void pool_unref(pool *p);
 /* Ends every request of the pool, waiting or running, with kind "canceled", and closes its connections. */
 void pool_close(pool *p);
 
-/* Ends every request that waits with kind "canceled". */
-void pool_cancel_waiting(pool *p, const char *why);
+/* Ends every request that waits with the reason of the network's budget; those that were granted only if
+ * `granted_too`. */
+void pool_refuse_waiting(pool *p, bool granted_too);
+
+/* Ends every request that runs with it. Not from a libcurl callback. */
+void pool_refuse_running(pool *p);
 
 /* Takes a transfer whose pool, profile and target are set; it starts at once if it may. False: out of memory.
  */

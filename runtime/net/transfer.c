@@ -164,6 +164,20 @@ void transfer_fail_like(transfer *t, const transfer *other)
   end(t, false);
 }
 
+void transfer_fail_refused(transfer *t)
+{
+  budget *b = &t->network->budget;
+  if (t->failure) return;
+  *transfer_failure(t) = b->reason;
+  budget_refused(b);
+}
+
+void transfer_refuse(transfer *t)
+{
+  transfer_fail_refused(t);
+  end(t, false);
+}
+
 void transfer_cancel(transfer *t, const char *why)
 {
   error_set(transfer_failure(t), ERROR_canceled, NULL, "%s", why);
@@ -248,8 +262,8 @@ void transfer_start(transfer *t)
   head_reset(&t->head);
   if (t->pool->closed) {
     transfer_cancel(t, "the client is closed");
-  } else if (t->network->draining) {
-    transfer_cancel(t, NETWORK_DRAINING);
+  } else if (t->network->budget.refusing) {
+    transfer_refuse(t);
   } else if (!pool_submit(t->pool, t)) {
     transfer_fail_memory(t);
   } else if (t->state == TRANSFER_WAITING) {

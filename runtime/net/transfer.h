@@ -47,6 +47,7 @@ struct transfer {
   uint64_t deadline; /* loop time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
   /* On the way, and of the outcome; together, because thousands of these live at once. */
+  bool granted; /* its start was counted in the network's budget */
   bool easy_in_engine, connected, paused, has_body, reused;
   bool close_notified; /* only known of TLS bodies without length */
   bool fresh;          /* on a connection made for it; only known of methods that are not idempotent */
@@ -113,6 +114,9 @@ void transfer_run(transfer *t, CURLSH *share);
 void transfer_finished(transfer *t, CURLcode result);
 void transfer_fail_memory(transfer *t);
 void transfer_fail_like(transfer *t, const transfer *other);
+
+/* Ends it with the reason of the network's budget. */
+void transfer_refuse(transfer *t);
 void transfer_free_spares(transfer *first);
 
 /* ---- between transfer.c, transfer_receive.c and failure.c ---- */
@@ -122,6 +126,9 @@ bool transfer_is_idempotent(const transfer *t);
 
 /* The place to write the failure to; the first failure stays. Never NULL. */
 error *transfer_failure(transfer *t);
+
+/* Sets the failure to the reason of the network's budget. */
+void transfer_fail_refused(transfer *t);
 
 /* Ends a running transfer at once, its failure being set; its operation completes. Not from a libcurl
  * callback. */

@@ -103,6 +103,14 @@ static int on_connected(void *user, char *address, char *local_address, int port
   return CURL_PREREQFUNC_OK;
 }
 
+/* Counts what came. False: it was more than the run may receive, and the transfer has failed. */
+static bool take_from_budget(transfer *t, size_t length)
+{
+  if (budget_receive(&t->network->budget, length)) return true;
+  transfer_fail_refused(t);
+  return false;
+}
+
 /* ---- head ---- */
 
 static bool has_no_body(const transfer *t)
@@ -147,7 +155,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     if (t->head.must_close) curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
-  return length;
+  return take_from_budget(t, length) ? length : 0;
 }
 
 /* ---- body ---- */
@@ -220,7 +228,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     return 0;
   }
   if (t->streaming) operation_complete(&t->op);
-  return length;
+  return take_from_budget(t, length) ? length : 0;
 }
 
 void transfer_check_complete(transfer *t)

@@ -3,6 +3,7 @@
 #include "script/http.h"
 
 #include "net/outcome.h"
+#include "script/budget.h"
 #include "script/errors.h"
 #include "script/state.h"
 #include "script/task.h"
@@ -61,14 +62,8 @@ static void make_network(lua_State *L)
   lua_setmetatable(L, -2);
   *n = network_new(task_loop(L));
   if (!*n) luaL_error(L, "libcurl cannot be initialised");
-  (*n)->draining = atomic_load(&runtime_of(L)->draining);
   lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
-void http_drain(lua_State *L)
-{
-  network *n = http_network(L);
-  if (n) network_drain(n);
+  budget_watch_network(runtime_of(L), *n);
 }
 
 /* ---- pool ---- */

@@ -28,9 +28,6 @@ network *http_network(lua_State *L);
 /* Pushes a box, still empty, with a metatable made before. */
 http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);
 
-/* Starts no more requests, if this state has ever used the module. */
-void http_drain(lua_State *L);
-
 /* native.profile{…} */
 int http_new_profile(lua_State *L);
 int http_profile_gc(lua_State *L);

@@ -1,5 +1,6 @@
 #include "script/state.h"
 
+#include "script/budget.h"
 #include "script/http.h"
 #include "script/preload.h"
 
@@ -71,14 +72,19 @@ static void on_interrupt_due(timer *t)
   }
 }
 
+void runtime_interrupt(lur_runtime *rt, const char *why)
+{
+  runtime_cancel_all(rt, why);
+  loop_timer_start(&rt->loop, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
+                   on_interrupt_due);
+}
+
 static void on_wake(void *user)
 {
   lur_runtime *rt = user;
-  if (atomic_load(&rt->draining)) http_drain(rt->L);
-  if (!atomic_exchange(&rt->interrupted, false)) return;
-  runtime_cancel_all(rt, NULL);
-  loop_timer_start(&rt->loop, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
-                   on_interrupt_due);
+  network *n = atomic_load(&rt->draining) && rt->L ? http_network(rt->L) : NULL;
+  if (n) budget_drain(&n->budget);
+  if (atomic_exchange(&rt->interrupted, false)) runtime_interrupt(rt, NULL);
 }
 
 lur_status lur_open(lur_runtime **runtime, const lur_options *options)
@@ -92,6 +98,10 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   if (options) {
     size_t size = options->size < sizeof *options ? options->size : sizeof *options;
     memcpy(&rt->options, options, size);
+  }
+  if (!(rt->options.max_seconds >= 0)) {
+    free(rt);
+    return LUR_INVALID;
   }
   if (loop_init(&rt->loop, rt->options.loop, rt) != 0) {
     free(rt);
@@ -172,6 +182,7 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
   if (s->next_script) s->next_script->previous_script = &s->next_script;
   rt->scripts = s;
   if (task) *task = s->main;
+  budget_script_started(rt);
   return LUR_OK;
 }
 
@@ -224,6 +235,10 @@ void runtime_script_ended(scope *s)
   } else if (s->host_cancelled || s->main->status == TASK_CANCELED) {
     status = LUR_CANCELED;
     report = s->why;
+  }
+  if (rt->budget.used_up) {
+    report = budget_report(rt, report);
+    status = LUR_BUDGET;
   }
   if (!rt->scripts) scope_cancel(rt->daemons, NULL);
   if (!rt->daemons->count) rt->daemons->cancelled = false;
@@ -318,6 +333,8 @@ static void release(lur_runtime *rt)
   for (int i = 0; i < rt->counter_count; i++) {
     if (rt->counters[i].owned) free((char *)rt->counters[i].name);
   }
+  free(rt->budget.waiting);
+  free(rt->budget.report);
   free(rt->slots);
   free(rt->free_slots);
   free(rt);
@@ -336,6 +353,7 @@ static void close_state(timer *t)
 {
   lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer));
   loop_timer_stop(&rt->loop, &rt->force_timer);
+  loop_timer_stop(&rt->loop, &rt->budget.timer);
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);
     lua_close(rt->L);

@@ -3,6 +3,7 @@
 #ifndef LURCHER_SCRIPT_STATE_H
 #define LURCHER_SCRIPT_STATE_H
 
+#include "core/error.h"
 #include "core/loop.h"
 #include "core/random.h"
 #include "lurcher.h"
@@ -94,6 +95,19 @@ typedef struct {
 
 enum { COUNTERS_MAX = 32 };
 
+/* What limits all scripts of a runtime together; see script/budget.h. */
+typedef struct {
+  timer timer;    /* until max_seconds are over; then, until the scripts must have ended */
+  bool started;   /* a script was */
+  bool used_up;   /* something was refused or stopped for it */
+  uint64_t begin; /* when the first script was started */
+  uint64_t end;   /* when it was used up */
+  error reason;
+  uint64_t queued; /* requests that waited then */
+  char *waiting;   /* what tasks waited for then */
+  char *report;
+} run_budget;
+
 struct lur_runtime {
   loop loop;
   lua_State *L;
@@ -116,6 +130,7 @@ struct lur_runtime {
   atomic_bool interrupted, draining;
   bool running, closing, gone;
   timer close_timer, force_timer;
+  run_budget budget;
   lur_closed_fn closed;
   void *closed_ud;
   char message[512]; /* lur_error */
@@ -248,6 +263,8 @@ void runtime_script_ended(scope *s);
 void runtime_task_ended(lur_runtime *rt);
 /* Cancels every script. */
 void runtime_cancel_all(lur_runtime *rt, const char *why);
+/* The same, and limits the time that their clean-up may take. */
+void runtime_interrupt(lur_runtime *rt, const char *why);
 
 /* ---- report.c ---- */
 
