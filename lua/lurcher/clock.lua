@@ -60,7 +60,7 @@ function clock.virtual(fn, opts)
   native.ready_to_wait()
   local inside, on = native.virtual()
   if inside then errors.raise("clock.virtual: this task is in a virtual run already") end
-  if on then errors.raise("clock.virtual: another task's virtual run is still on; there can be one at a time") end
+  if on then errors.raise("clock.virtual: another task's virtual run is on, and there can be only one") end
   native.virtual_begin(opts.seed or 1, opts.time or math.floor(native.time()), opts.patience or PATIENCE)
   return ended(xpcall(run, trace, fn))
 end

@@ -20,7 +20,7 @@ static inline uint64_t clock_now(const loop_clock *c) { return c->now; }
  */
 bool clock_start(loop_clock *c, timer *t, uint64_t due, timer_fn on_due);
 
-/* Fires what is due. */
-void clock_fire(loop_clock *c);
+/* Fires what is due, and returns how many timers those were. */
+unsigned clock_fire(loop_clock *c);
 
 #endif

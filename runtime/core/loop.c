@@ -39,15 +39,14 @@ uint64_t loop_time_of_day(const loop *l, const loop_clock *c)
 static void fire_due(loop *l)
 {
   loop_update_now(l);
-  clock_fire(&l->real);
-  clock_fire(&l->virtual);
+  l->events += clock_fire(&l->real);
+  l->events += clock_fire(&l->virtual);
 }
 
 static void on_alarm(uv_timer_t *alarm)
 {
   loop *l = alarm->data;
   l->alarm_due = 0;
-  l->events++;
   fire_due(l);
 }
 

@@ -37,6 +37,7 @@ struct loop {
   loop_clock real, virtual;
   int64_t virtual_ahead; /* of the real clock, while no virtual run is on: nanoseconds */
   virtual_run run;
+  local_server *local_servers;
   uint64_t alarm_due; /* real time `alarm` is set to; 0: stopped */
   operation ready;    /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
@@ -85,6 +86,12 @@ uint64_t loop_time_of_day(const loop *l, const loop_clock *c);
 /* On the real clock, as clock_start. */
 bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due);
 void loop_timer_stop(loop *l, timer *t);
+
+/* Something moved on a connection, perhaps between this process and another. */
+static inline void loop_heard(loop *l)
+{
+  if (l->outside) l->run.heard_at = l->real.now;
+}
 
 /* Keeps the uv loop alive until the matching loop_release, whatever its other handles are. */
 void loop_hold(loop *l);

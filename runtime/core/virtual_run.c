@@ -3,6 +3,31 @@
 #include "core/loop.h"
 
 #include <poll.h>
+#include <string.h>
+
+void local_server_add(loop *l, const loop_clock *time, local_server *s)
+{
+  s->time = time;
+  s->place = &l->local_servers;
+  s->next = l->local_servers;
+  if (s->next) s->next->place = &s->next;
+  l->local_servers = s;
+}
+
+void local_server_remove(local_server *s)
+{
+  if (!s->place) return;
+  *s->place = s->next;
+  if (s->next) s->next->place = s->place;
+  s->place = NULL;
+}
+
+bool local_server_find(const loop *l, const loop_clock *time, int port, const char *path)
+{
+  for (const local_server *s = l->local_servers; s; s = s->next)
+    if (s->time == time && s->port == port && (port || !strcmp(s->path, path))) return true;
+  return false;
+}
 
 void virtual_run_begin(loop *l, uint64_t patience, uint64_t time_of_day)
 {
@@ -32,7 +57,6 @@ static bool is_quiet(loop *l)
   bool was_quiet = run->quiet && run->events == l->events;
   run->events = l->events;
   run->quiet = !events_wait(l);
-  if (!was_quiet) run->quiet_since = uv_hrtime();
   return was_quiet && run->quiet;
 }
 
@@ -46,7 +70,7 @@ bool virtual_run_step(loop *l)
     return false;
   }
   if (!is_quiet(l)) return true;
-  uint64_t look_at = run->quiet_since + run->patience;
+  uint64_t look_at = run->heard_at + run->patience;
   if (l->outside && uv_hrtime() < look_at) {
     run->look_at = look_at;
     return false;

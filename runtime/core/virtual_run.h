@@ -9,20 +9,37 @@
 #ifndef LURCHER_CORE_VIRTUAL_RUN_H
 #define LURCHER_CORE_VIRTUAL_RUN_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "core/clock.h"
 
 struct loop;
 
 typedef struct {
   bool on;
-  bool quiet;           /* the turn before brought nothing */
-  unsigned events;      /* the loop's count when it was last looked at */
-  uint64_t quiet_since; /* real time */
-  uint64_t patience;    /* real nanoseconds */
-  uint64_t look_at;     /* real time at which to look again; 0: none */
-  int64_t wall_offset;  /* the virtual time of day minus the virtual clock, nanoseconds */
+  bool quiet;          /* the turn before brought nothing */
+  unsigned events;     /* the loop's count when it was last looked at */
+  uint64_t heard_at;   /* real time at which something from or to the outside last moved */
+  uint64_t patience;   /* real nanoseconds */
+  uint64_t look_at;    /* real time at which to look again; 0: none */
+  int64_t wall_offset; /* the virtual time of day minus the virtual clock, nanoseconds */
 } virtual_run;
+
+/* A server of this process, which is certain not to answer once no event is waiting. Embedded in what
+ * listens.
+ */
+typedef struct local_server local_server;
+
+struct local_server {
+  local_server *next, **place;
+  const loop_clock *time; /* of those who answer */
+  int port;               /* 0: `path` of a Unix socket */
+  const char *path;
+};
+
+void local_server_add(struct loop *l, const loop_clock *time, local_server *s);
+void local_server_remove(local_server *s);
+
+/* Whether one of that clock listens there; `path` counts only for port 0. */
+bool local_server_find(const struct loop *l, const loop_clock *time, int port, const char *path);
 
 /* Begins a run; none may be on. `time_of_day`: nanoseconds since 1970 that it is at first. */
 void virtual_run_begin(struct loop *l, uint64_t patience, uint64_t time_of_day);

@@ -109,6 +109,7 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     flags = CURL_CSELECT_ERR | CURL_CSELECT_IN;
   }
   engine *e = w->engine;
+  loop_heard(e->network->loop);
   act(e, fd, flags);
   w = status < 0 ? watcher_find(&e->network->watchers, fd) : NULL;
   if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);
@@ -204,9 +205,9 @@ void engine_set_options(engine *e, CURL *easy)
 
 /* ---- life ---- */
 
-void engine_init(engine *e, network *n, size_t most_connections)
+void engine_init(engine *e, network *n, const loop_clock *time, size_t most_connections)
 {
-  *e = (engine){.network = n, .most_connections = most_connections, .action.run = on_action};
+  *e = (engine){.network = n, .time = time, .most_connections = most_connections, .action.run = on_action};
 }
 
 static bool open_multi(engine *e)
@@ -233,7 +234,7 @@ bool engine_add(engine *e, CURL *easy)
 void engine_remove(engine *e, CURL *easy)
 {
   curl_multi_remove_handle(e->multi, easy);
-  if (--e->in_flight == 0) e->idle_since = loop_now(e->network->loop);
+  if (--e->in_flight == 0) e->idle_since = clock_now(e->time);
 }
 
 void engine_close_idle(engine *e)

@@ -9,7 +9,8 @@
 
 typedef struct engine {
   network *network;
-  CURLM *multi; /* NULL while nothing was ever sent, or since its idle connections were closed */
+  const loop_clock *time; /* of its pool; libcurl's own timer is always on the real one */
+  CURLM *multi;           /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer;
   deferred action;            /* libcurl asked for a call at once: one after this batch */
   size_t in_flight;           /* transfers added */
@@ -17,10 +18,10 @@ typedef struct engine {
   bool refused;               /* libcurl's call just made wanted a socket, and no file descriptor was left */
   size_t most_connections;    /* kept open, idle or not */
   char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed last; fresh for each event of a connection */
-  uint64_t idle_since;        /* loop time of the last transfer's end */
+  uint64_t idle_since;        /* time of the last transfer's end */
 } engine;
 
-void engine_init(engine *e, network *n, size_t most_connections);
+void engine_init(engine *e, network *n, const loop_clock *time, size_t most_connections);
 
 /* Gives an easy handle, whose CURLOPT_PRIVATE is its transfer, to libcurl; the end is told by
  * transfer_finished(). Not from within a libcurl callback. False: libcurl refused (out of memory). */

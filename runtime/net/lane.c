@@ -53,7 +53,7 @@ static engine *engine_at(origin *o, size_t shard)
   l->engines = grown;
   engine *e = malloc(sizeof *e);
   if (!e) return NULL;
-  engine_init(e, o->pool->network, most_connections(&o->pool->limits));
+  engine_init(e, o->pool->network, o->pool->time, most_connections(&o->pool->limits));
   return l->engines[l->engine_count++] = e;
 }
 

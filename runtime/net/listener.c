@@ -107,8 +107,8 @@ static int open_socket(address *a, socklen_t size)
 
 static void on_group_closes(socket_member *m) { listener_close(OWNER(listener, member, m)); }
 
-listener *listener_new(socket_group *g, const char *host, int port, const char *path, tls_server *tls,
-                       error *e)
+listener *listener_new(socket_group *g, loop_clock *time, const char *host, int port, const char *path,
+                       tls_server *tls, error *e)
 {
   address a;
   socklen_t size;
@@ -123,11 +123,15 @@ listener *listener_new(socket_group *g, const char *host, int port, const char *
   uv_unref((uv_handle_t *)&l->poll);
   l->poll.data = l;
   l->group = g;
+  l->time = time;
   l->tls = tls ? tls_server_ref(tls) : NULL;
   l->socket = fd;
   l->port = path ? 0 : ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
   l->references = 2; /* the caller's and the poll handle's */
   socket_group_add(g, &l->member, on_group_closes);
+  l->local.port = l->port;
+  l->local.path = l->path;
+  local_server_add(g->loop, time, &l->local);
   watch(l);
   return l;
 fail:
@@ -173,6 +177,7 @@ void listener_close(listener *l)
   if (l->socket < 0) return;
   loop_timer_stop(l->group->loop, &l->pause);
   socket_group_remove(&l->member);
+  local_server_remove(&l->local);
   uv_close((uv_handle_t *)&l->poll, on_poll_closed);
   close(l->socket);
   l->socket = -1;

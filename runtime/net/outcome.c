@@ -7,7 +7,7 @@ void outcome_take(outcome *o, const transfer *t)
   o->times = t->times;
   o->bytes_received = t->bytes_received + t->head.received;
   o->bytes_sent = t->bytes_sent;
-  o->at = t->state == TRANSFER_ENDED ? t->times.ended : loop_now(t->network->loop);
+  o->at = t->state == TRANSFER_ENDED ? t->times.ended : clock_now(t->time);
   o->version = t->head.version;
   o->reused = t->reused;
   o->remote_port = t->remote_port;

@@ -74,7 +74,7 @@ static origin *new_origin(pool *p, lane *l, const url *u, size_t hash, bool may_
   }
   *o = (origin){.hash = hash, .pool = p, .lane = l, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
   o->tokens = p->limits.burst;
-  o->tokens_at = loop_now(p->network->loop);
+  o->tokens_at = clock_now(p->time);
   o->known = is_numeric_host(u) && !may_be_http2;
   o->shares = !is_numeric_host(u) || u->scheme.length == 5;
   o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];
@@ -143,17 +143,14 @@ static void on_wait_over(timer *t)
   pool_admit(o->pool);
 }
 
-static void wait_until(origin *o, uint64_t due)
-{
-  loop_timer_start(o->pool->network->loop, &o->wait, due, on_wait_over);
-}
+static void wait_until(origin *o, uint64_t due) { clock_start(o->pool->time, &o->wait, due, on_wait_over); }
 
 /* Takes a token of the origin's rate; without one, sets the timer for the next. */
 static bool take_token(origin *o)
 {
   const pool_limits *limits = &o->pool->limits;
   if (limits->rate <= 0) return true;
-  uint64_t now = loop_now(o->pool->network->loop);
+  uint64_t now = clock_now(o->pool->time);
   double tokens = o->tokens + (double)(now - o->tokens_at) / NANOSECONDS * limits->rate;
   o->tokens = tokens < limits->burst ? tokens : limits->burst;
   o->tokens_at = now;
@@ -224,7 +221,7 @@ static void start_first(origin *o)
     return;
   }
   count_in(p, t);
-  if (!o->known && o->in_flight == 1) wait_until(o, loop_now(p->network->loop) + PROBE_GRACE);
+  if (!o->known && o->in_flight == 1) wait_until(o, clock_now(p->time) + PROBE_GRACE);
   transfer_run(t, o->shares ? o->lane->share : NULL);
 }
 
@@ -349,7 +346,7 @@ static void forget_idle_origins(pool *p)
  * first, since the first are filled first. */
 static void trim(pool *p, bool all)
 {
-  uint64_t now = loop_now(p->network->loop), timeout = p->limits.idle_timeout;
+  uint64_t now = clock_now(p->time), timeout = p->limits.idle_timeout;
   size_t idle = 0;
   for (lane *l = p->lanes; l; l = l->next)
     for (size_t i = 0; i < l->engine_count; i++) idle += idle_connections(l->engines[i]);
@@ -369,7 +366,8 @@ static void on_trim(timer *t)
   pool *p = (pool *)((char *)t - offsetof(pool, trim));
   trim(p, false);
   if (!p->in_flight && p->origin_count > 256) forget_idle_origins(p);
-  if (pool_connections(p)) trim_later(p);
+  size_t connections = pool_connections(p);
+  if (connections && (p->limits.idle_timeout || connections > p->limits.idle)) trim_later(p);
 }
 
 /* Soon when nothing runs and more connections are left than may idle: a pause between two requests of a busy
@@ -383,21 +381,20 @@ static uint64_t trim_interval(const pool *p)
 
 static void trim_later(pool *p)
 {
-  loop *l = p->network->loop;
   if (timer_active(&p->trim) && p->in_flight) return;
-  uint64_t due = loop_now(l) + trim_interval(p);
-  if (!timer_active(&p->trim) || due < p->trim.due) loop_timer_start(l, &p->trim, due, on_trim);
+  uint64_t due = clock_now(p->time) + trim_interval(p);
+  if (!timer_active(&p->trim) || due < p->trim.due) clock_start(p->time, &p->trim, due, on_trim);
 }
 
 void pool_close_idle(pool *p) { trim(p, true); }
 
 /* ---- life ---- */
 
-pool *pool_new(network *n, const pool_limits *limits)
+pool *pool_new(network *n, const pool_limits *limits, loop_clock *time)
 {
   pool *p = calloc(1, sizeof *p);
   if (!p) return NULL;
-  *p = (pool){.next = n->pools, .references = 1, .network = n, .limits = *limits};
+  *p = (pool){.next = n->pools, .references = 1, .network = n, .time = time, .limits = *limits};
   n->pools = p;
   network_ref(n);
   return p;

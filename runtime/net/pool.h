@@ -27,6 +27,7 @@ struct pool {
   pool *next; /* in the network's list */
   unsigned references;
   network *network;
+  loop_clock *time; /* of its limits */
   pool_limits limits;
   lane *lanes;
   origin **origins; /* hash table */
@@ -40,7 +41,7 @@ struct pool {
 };
 
 /* A pool with one reference. NULL: out of memory. */
-pool *pool_new(network *n, const pool_limits *limits);
+pool *pool_new(network *n, const pool_limits *limits, loop_clock *time);
 void pool_ref(pool *p);
 void pool_unref(pool *p);
 

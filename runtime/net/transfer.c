@@ -18,11 +18,11 @@ enum {
 
 static error out_of_memory = {.kind = ERROR_limit, .message = "out of memory"};
 
-static uint64_t now_of(const transfer *t) { return loop_now(t->network->loop); }
+static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
 
 /* ---- life ---- */
 
-transfer *transfer_new(pool *p, profile *options, header_list *headers)
+transfer *transfer_new(pool *p, profile *options, header_list *headers, loop_clock *time)
 {
   transfer *t = options->spares;
   if (t) {
@@ -37,6 +37,7 @@ transfer *transfer_new(pool *p, profile *options, header_list *headers)
   pool_ref(t->pool = p);
   profile_ref(t->profile = options);
   header_list_ref(t->headers = headers);
+  t->time = time;
   return t;
 }
 
@@ -92,11 +93,21 @@ static void set_state(transfer *t, transfer_state state)
   t->state = state;
 }
 
+void transfer_set_outside(transfer *t, bool outside)
+{
+  loop *l = t->network->loop;
+  if (t->time != &l->virtual || outside == t->outside) return;
+  l->outside += outside ? 1u : -1u;
+  t->outside = outside;
+  loop_heard(l);
+}
+
 /* Leaves the pool and gives back connection, slot and clock. */
 static void stop(transfer *t, bool clean)
 {
   if (t->state == TRANSFER_ENDED) return;
-  loop_timer_stop(t->network->loop, &t->clock);
+  timer_stop(&t->clock);
+  transfer_set_outside(t, false);
   if (t->easy_in_engine) detach_easy(t, clean);
   t->times.ended = now_of(t);
   if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
@@ -221,7 +232,7 @@ static void on_clock(timer *clock);
 void transfer_watch_clock(transfer *t)
 {
   time_limit limit = next_limit(t);
-  if (limit.due != UINT64_MAX && !loop_timer_start(t->network->loop, &t->clock, limit.due, on_clock))
+  if (limit.due != UINT64_MAX && !clock_start(t->time, &t->clock, limit.due, on_clock))
     transfer_fail_memory(t);
 }
 
@@ -229,7 +240,7 @@ void transfer_limits_changed(transfer *t)
 {
   uint64_t due = next_limit(t).due;
   if (due < UINT64_MAX && (!timer_active(&t->clock) || due < t->clock.due))
-    loop_timer_start(t->network->loop, &t->clock, due, on_clock); /* no memory: the old one stays */
+    clock_start(t->time, &t->clock, due, on_clock); /* no memory: the old one stays */
 }
 
 /* Activity only notes its time; the clock finds out here how much is left. */
@@ -256,7 +267,8 @@ static void on_clock(timer *clock)
 void transfer_start(transfer *t)
 {
   /* The script may have computed for long since the loop last looked at the clock. */
-  t->times.queued = loop_update_now(t->network->loop);
+  loop_update_now(t->network->loop);
+  t->times.queued = now_of(t);
   t->head.limit = t->profile->max_headers;
   t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);
@@ -389,6 +401,7 @@ void transfer_run(transfer *t, CURLSH *share)
   }
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->easy, CURLOPT_SHARE, share);
+  transfer_set_outside(t, true); /* until it is connected, nobody knows */
   t->easy_in_engine = engine_add(t->engine, t->easy);
   if (!t->easy_in_engine) {
     transfer_fail_memory(t);
@@ -415,6 +428,10 @@ static void collect_info(transfer *t)
   t->bytes_sent = (uint64_t)request_size + t->uploaded;
   t->reused = t->connected && connects == 0;
   if (t->reused) return;
+  if (t->time == &t->network->loop->virtual) {
+    t->times.connect = t->times.connected ? t->times.connected - t->times.dispatched : 0;
+    return;
+  }
   uint64_t dns = info_time(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
   uint64_t connect = info_time(t->easy, CURLINFO_CONNECT_TIME_T);
   uint64_t tls = info_time(t->easy, CURLINFO_APPCONNECT_TIME_T);
@@ -458,6 +475,7 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
   if (t->connected || !t->engine->refused || result != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   detach_easy(t, false);
+  transfer_set_outside(t, false);
   set_state(t, TRANSFER_WAITING);
   pool_requeue(t->pool, t);
   return true;

@@ -23,7 +23,7 @@ typedef struct transfer transfer;
 
 typedef enum { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_ENDED } transfer_state;
 
-/* loop_now() nanoseconds; 0: did not happen */
+/* Nanoseconds of the transfer's clock; 0: did not happen */
 typedef struct {
   uint64_t queued, dispatched, connected, first_byte, ended;
   uint64_t dns, connect, tls; /* durations of those phases, 0 on a reused connection */
@@ -38,17 +38,19 @@ struct transfer {
   pool *pool;
   profile *profile;
   header_list *headers;
+  loop_clock *time; /* of its limits and times */
   char method[TRANSFER_METHOD_SIZE];
   url target;
   const char *upload; /* borrowed until the end, unless upload_copy holds it; NULL: no body */
   size_t upload_length;
   char *upload_copy; /* freed with the transfer */
   const char *label; /* for metrics; borrowed until transfer_start has returned; NULL: none */
-  uint64_t deadline; /* loop time; 0: the profile's total from dispatch on */
+  uint64_t deadline; /* time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
   /* On the way, and of the outcome; together, because thousands of these live at once. */
   bool granted; /* its start was counted in the network's budget */
   bool easy_in_engine, connected, paused, has_body, reused;
+  bool outside;        /* counted in the loop's `outside` */
   bool close_notified; /* only known of TLS bodies without length */
   bool fresh;          /* on a connection made for it; only known of methods that are not idempotent */
   uint16_t connects;   /* made for it so far, as libcurl counted them when `fresh` was set */
@@ -89,7 +91,7 @@ struct transfer {
 };
 
 /* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */
-transfer *transfer_new(pool *p, profile *options, header_list *headers);
+transfer *transfer_new(pool *p, profile *options, header_list *headers, loop_clock *time);
 
 /* Hands it to its pool. The operation must have begun; it completes even when this fails (then failure is
  * set). */
@@ -146,6 +148,9 @@ bool transfer_set_address(transfer *t);
 
 /* Has transfers learn what happens on the TLS connections of an SSL_CTX. */
 void transfer_watch_tls(void *context);
+
+/* A request of a virtual run may be answered by somebody outside this process, or not. */
+void transfer_set_outside(transfer *t, bool outside);
 
 /* Connects the easy handle's callbacks to this transfer. */
 void transfer_set_callbacks(transfer *t);

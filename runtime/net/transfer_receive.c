@@ -13,7 +13,7 @@ enum {
   BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */
 };
 
-static void touch(transfer *t) { t->active_at = loop_now(t->network->loop); }
+static void touch(transfer *t) { t->active_at = clock_now(t->time); }
 
 /* Keeps what the head's or the body's parser found, with what only the transfer knows. */
 static void fail(transfer *t, const error *e)
@@ -84,11 +84,19 @@ static bool is_on_new_connection(transfer *t)
   return more;
 }
 
+/* The other end of the connection is a server of this runtime that lives by the same clock. */
+static bool is_served_here(const transfer *t, const char *local_address)
+{
+  const char *address = t->remote_address;
+  bool is_path = *address == '/';
+  bool is_near = is_path || !strncmp(address, "127.", 4) || !strcmp(address, local_address);
+  return is_near && local_server_find(t->network->loop, t->time, is_path ? 0 : t->remote_port, address);
+}
+
 /* Connected, or a connection is reused: the request goes out next. */
 static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
 {
   transfer *t = user;
-  (void)local_address;
   touch(t);
   if (!t->connected) t->times.connected = t->active_at;
   if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
@@ -99,6 +107,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->remote_address[length] = 0;
   t->remote_port = port;
   (void)local_port;
+  transfer_set_outside(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(t->origin)) pool_origin_known(t->pool, t, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
 }

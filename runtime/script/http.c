@@ -98,7 +98,7 @@ static int new_pool(lua_State *L)
       .burst = burst >= 1 ? burst : 1,
   };
   http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
-  box->pointer = pool_new(http_network(L), &limits);
+  box->pointer = pool_new(http_network(L), &limits, task_clock(L));
   if (!box->pointer) return luaL_error(L, "not enough memory");
   return 1;
 }
@@ -188,7 +188,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     luaL_argerror(L, 3, "not a method");
   if (!lua_isnoneornil(L, 6)) luaL_checktype(L, 6, LUA_TSTRING);
   /* Nothing below can raise. */
-  transfer *t = transfer_new(p, options, headers);
+  transfer *t = transfer_new(p, options, headers, task_clock(L));
   if (!t) {
     error_set(e, ERROR_limit, NULL, "out of memory");
     return NULL;
@@ -432,7 +432,7 @@ static int head_join(lua_State *L)
 /* native.now() → monotonic seconds, as used for deadlines */
 static int now(lua_State *L)
 {
-  lua_pushnumber(L, (double)loop_now(task_loop(L)) / NANOSECONDS);
+  lua_pushnumber(L, (double)clock_now(task_clock(L)) / NANOSECONDS);
   return 1;
 }
 
