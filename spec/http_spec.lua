@@ -329,3 +329,27 @@ describe("lurcher.http", function()
     end
   end)
 end)
+
+-- A server in another process: nothing else happens in this one while it takes its time.
+describe("the times of a response", function()
+  it("hold the wait for an idle loop to wake up, on a reused connection too", function()
+    local process, task = require "spec.support.process", require "lurcher.task"
+    local child = process.start { process.script [[
+      local server, task = require "lurcher.server", require "lurcher.task"
+      local s = server.start(function(req)
+        if req.path == "/slow" then task.sleep(0.05) end
+        return "ok"
+      end)
+      print(s.url .. "!")
+      io.flush()
+      task.sleep(60)]] }
+    task.defer(function() child:kill "KILL" end)
+    child:wait_for "!"
+    local url = child.out:match "^[^!]+"
+    assert(http.get(url))
+    local res = assert(http.get(url .. "/slow"))
+    assert.is_true(res.reused)
+    assert.is_true(res.timings.first_byte >= 0.045, res.timings.first_byte)
+    assert.is_true(res.elapsed >= 0.045)
+  end)
+end)

@@ -22,6 +22,7 @@ uint64_t loop_nanoseconds(double seconds)
 uint64_t loop_update_now(loop *l)
 {
   l->real.now = uv_hrtime();
+  l->polled = false;
   if (!l->run.on) l->virtual.now = l->real.now + (uint64_t)l->virtual_ahead;
   return l->real.now;
 }
@@ -267,6 +268,7 @@ static void before_poll(uv_prepare_t *handle)
     wake_soon(l);
   }
   set_alarm(l);
+  l->polled = true;
 }
 
 static void after_poll(uv_check_t *handle) { drain(handle->data); }

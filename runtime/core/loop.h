@@ -49,6 +49,7 @@ struct loop {
   unsigned checkpoints;
   unsigned completed; /* since the last drain */
   bool draining, owned, closing;
+  bool polled; /* since the clocks were read */
   int open_handles; /* those above and those of loop_handle_opened, until all close callbacks ran */
   uv_loop_t own;
 
@@ -79,6 +80,13 @@ static inline uint64_t loop_now(const loop *l) { return l->real.now; }
 
 /* Reads the clocks again, for work that ran long within one batch. Returns real time. */
 uint64_t loop_update_now(loop *l);
+
+/* First thing in a callback of an event that the loop polled for: it may have waited for long, and its clocks
+ * stood still meanwhile. */
+static inline void loop_event(loop *l)
+{
+  if (l->polled) loop_update_now(l);
+}
 
 /* Nanoseconds since 1970, as the real clock's user or that of the virtual clock sees it. */
 uint64_t loop_time_of_day(const loop *l, const loop_clock *c);

@@ -90,6 +90,7 @@ static void on_idle_input(watcher *w)
 static void on_socket_event(uv_poll_t *poll, int status, int events)
 {
   watcher *w = (watcher *)poll;
+  loop_event(w->engine->network->loop);
   if (!w->wanted) {
     on_idle_input(w);
     return;

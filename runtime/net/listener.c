@@ -36,6 +36,7 @@ static void on_paused(timer *t) { watch(OWNER(listener, pause, t)); }
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
   listener *l = poll->data;
+  loop_event(l->group->loop);
   (void)events;
   if (status < 0) l->armed = false;
   while (l->count < LISTENER_QUEUE) {

@@ -189,6 +189,7 @@ static void receive(stream *s)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
   stream *s = poll->data;
+  loop_event(s->group->loop);
   if (status < 0) {
     /* libuv reports any error as EBADF and has stopped watching; the socket knows the reason, behind the
      * input that came before it. */
