@@ -16,8 +16,10 @@ local JITTERS = {
 
 ---The type spec of the names of jitters that draw from one wait.
 backoff.DRAWN = "'full'|'equal'|'none'"
----The type spec of all names of jitters.
-backoff.JITTERS = "'full'|'equal'|'decorrelated'|'none'"
+---The type specs of what a policy for growing waits has.
+backoff.OPTIONS = { base = "seconds", factor = "positive", max_wait = "seconds|false",
+  jitter = "'full'|'equal'|'decorrelated'|'none'" }
+backoff.DEFAULT = { base = 0.25, factor = 2, max_wait = 20, jitter = "full" }
 
 ---@param ceiling number seconds
 ---@param jitter "full"|"equal"|"none" from 0 to all of it; from half to all of it; all of it
@@ -26,8 +28,8 @@ function backoff.drawn(ceiling, jitter)
   return JITTERS[jitter](ceiling)
 end
 
----The wait after the n-th attempt: base * factor ^ (n - 1), at most max_wait, with jitter. "decorrelated" goes
----from the wait before instead: from `base` to three times that.
+---The wait after the n-th attempt: base * factor ^ (n - 1), at most max_wait, with jitter. "decorrelated"
+---goes from the wait before instead: from `base` to three times that.
 ---@param policy { base: number, factor: number, max_wait: number|false, jitter: string }
 ---@param n integer 1 after the first attempt
 ---@param previous number? the wait before, in seconds

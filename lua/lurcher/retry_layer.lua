@@ -2,23 +2,13 @@
 
 local backoff = require "lurcher.backoff"
 local check = require "lurcher.check"
-local date = require "lurcher.date"
 local errors = require "lurcher.errors"
+local hints = require "lurcher.hints"
 local native = require "lurcher.native.http"
 local retry_policy = require "lurcher.retry_policy"
 local task = require "lurcher.task"
-local time = require("lurcher.native.task").time
 
 local retry_layer = {}
-
--- Seconds a response asks to wait, or nil.
-local function asked_wait(res)
-  local value = res:header("Retry-After")
-  if not value then return nil end
-  if value:find("^%s*%d+%s*$") then return tonumber(value) end
-  local moment = date.parse(value)
-  return moment and math.max(0, moment - time())
-end
 
 -- What happened, in a few words, if the policy is about it.
 local function occasion(policy, request, res, err)
@@ -43,7 +33,7 @@ local function proposal(policy, request, res, err, previous)
   if not why then return nil end
   local refusal = why_not_repeatable(policy, request, err)
   if refusal then return nil, refusal end
-  local asked = res and policy.retry_after and asked_wait(res)
+  local asked = res and policy.retry_after and hints.wait(res.head)
   if not asked then return backoff.exponential(policy, request.attempts, previous), why end
   local most = policy.max_retry_after
   if most and asked > most then

@@ -1,12 +1,12 @@
 --- The option `retry`: its defaults, and which requests and failures it is about.
 
+local backoff = require "lurcher.backoff"
 local options = require "lurcher.options"
 
 local retry_policy = {}
 
 local DEFAULT = {
-  attempts = 3, base = 0.25, factor = 2, max_wait = 20, jitter = "full", retry_after = true,
-  max_retry_after = 60, on = false,
+  attempts = 3, retry_after = true, max_retry_after = 60, on = false,
   methods = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" },
   statuses = { 408, 425, 429, 500, 502, 503, 504 },
   kinds = { "timeout", "dns", "connect", "closed", "truncated", "protocol" },
@@ -27,7 +27,7 @@ end
 ---@return table|false
 function retry_policy.compile(value)
   if value == false then return false end
-  local policy = options.overlay(DEFAULT, value)
+  local policy = options.overlay(options.overlay(backoff.DEFAULT, DEFAULT), value)
   policy.statuses, policy.kinds = set(policy.statuses), set(policy.kinds)
   local methods = {}
   for i, method in ipairs(policy.methods or {}) do methods[i] = method:upper() end
