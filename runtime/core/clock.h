@@ -11,16 +11,26 @@
 
 typedef struct {
   uint64_t now; /* nanoseconds, read once per batch of events */
-  timer_heap timers;
+  timer_heap timers, precise;
+  uint32_t started;
 } loop_clock;
 
 static inline uint64_t clock_now(const loop_clock *c) { return c->now; }
 
-/* Starts (or moves) a timer to fire at `due`; one in the past fires in the next turn. False: out of memory.
- */
+/* Starts (or moves) a timer to fire at `due`, or up to 1 ms later; one in the past fires in the next turn.
+ * False: out of memory. */
 bool clock_start(loop_clock *c, timer *t, uint64_t due, timer_fn on_due);
+
+/* The same, but at most some 0.1 ms late on a machine that is not busy. Costs three system calls when it is
+ * waited for: for short waits whose error would add up, as those for a rate. */
+bool clock_start_precise(loop_clock *c, timer *t, uint64_t due, timer_fn on_due);
+
+/* The timer due first, or NULL. */
+timer *clock_first(const loop_clock *c);
 
 /* Fires what is due, and returns how many timers those were. */
 unsigned clock_fire(loop_clock *c);
+
+void clock_free(loop_clock *c);
 
 #endif

@@ -37,48 +37,11 @@ uint64_t loop_time_of_day(const loop *l, const loop_clock *c)
 
 /* ---- timers ---- */
 
-static void fire_due(loop *l)
+void loop_fire_due(loop *l)
 {
   loop_update_now(l);
   l->events += clock_fire(&l->real);
   l->events += clock_fire(&l->virtual);
-}
-
-static void on_alarm(uv_timer_t *alarm)
-{
-  loop *l = alarm->data;
-  l->alarm_due = 0;
-  fire_due(l);
-}
-
-/* The real time at which the loop has to look at its timers, or UINT64_MAX. */
-static uint64_t first_due(const loop *l)
-{
-  const timer *first = timer_heap_first(&l->real.timers);
-  uint64_t due = first ? first->due : UINT64_MAX;
-  if (l->run.on) return l->run.look_at && l->run.look_at < due ? l->run.look_at : due;
-  first = timer_heap_first(&l->virtual.timers);
-  uint64_t virtual_due = first ? first->due - (uint64_t)l->virtual_ahead : UINT64_MAX;
-  return virtual_due < due ? virtual_due : due;
-}
-
-/* Called before the loop waits, so that many starts and stops in one batch cost one uv_timer_start. */
-static void set_alarm(loop *l)
-{
-  uint64_t due = first_due(l);
-  if (due == UINT64_MAX) {
-    if (l->alarm_due) uv_timer_stop(&l->alarm);
-    l->alarm_due = 0;
-    return;
-  }
-  if (l->alarm_due == due) return;
-  /* A later first timer leaves the alarm as it is: firing early once is cheaper than moving it each time. */
-  if (l->alarm_due && l->alarm_due < due) return;
-  l->alarm_due = due;
-  uv_update_time(l->uv);
-  uint64_t now = uv_hrtime();
-  uint64_t wait = due > now ? (due - now + MILLISECOND - 1) / MILLISECOND : 0;
-  uv_timer_start(&l->alarm, on_alarm, wait, 0);
 }
 
 bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due)
@@ -255,7 +218,7 @@ void loop_checkpoint(loop *l)
   l->events++;
   bool late = ++l->checkpoints % 16 == 0 && uv_hrtime() > l->real.now + SLICE;
   if (l->completed < PORTION && !late) return;
-  if (!l->draining) fire_due(l);
+  if (!l->draining) loop_fire_due(l);
   drain(l);
 }
 
@@ -267,7 +230,7 @@ static void before_poll(uv_prepare_t *handle)
     drain(l);
     wake_soon(l);
   }
-  set_alarm(l);
+  alarm_set(l);
   l->polled = true;
 }
 
@@ -312,15 +275,14 @@ int loop_init(loop *l, uv_loop_t *uv, void *user)
   uv_prepare_init(uv, &l->before_poll);
   uv_check_init(uv, &l->after_poll);
   uv_idle_init(uv, &l->busy);
-  uv_timer_init(uv, &l->alarm);
-  l->before_poll.data = l->after_poll.data = l->busy.data = l->alarm.data = l->wake.data = l;
+  l->before_poll.data = l->after_poll.data = l->busy.data = l->wake.data = l;
   uv_prepare_start(&l->before_poll, before_poll);
   uv_check_start(&l->after_poll, after_poll);
   uv_unref((uv_handle_t *)&l->before_poll);
   uv_unref((uv_handle_t *)&l->after_poll);
-  uv_unref((uv_handle_t *)&l->alarm);
   uv_unref((uv_handle_t *)&l->wake);
-  l->open_handles = 5;
+  l->open_handles = 4;
+  alarm_init(l);
   loop_update_now(l);
   return 0;
 }
@@ -341,7 +303,7 @@ void loop_close(loop *l, void (*on_closed)(void *user))
   uv_close((uv_handle_t *)&l->before_poll, on_handle_closed);
   uv_close((uv_handle_t *)&l->after_poll, on_handle_closed);
   uv_close((uv_handle_t *)&l->busy, on_handle_closed);
-  uv_close((uv_handle_t *)&l->alarm, on_handle_closed);
+  alarm_close(l);
   uv_close((uv_handle_t *)&l->wake, on_handle_closed);
 }
 
@@ -349,7 +311,7 @@ void loop_run(loop *l) { uv_run(l->uv, UV_RUN_DEFAULT); }
 
 void loop_deinit(loop *l)
 {
-  timer_heap_free(&l->real.timers);
-  timer_heap_free(&l->virtual.timers);
+  clock_free(&l->real);
+  clock_free(&l->virtual);
   if (l->owned) uv_loop_close(&l->own);
 }

@@ -9,6 +9,7 @@
 #ifndef LURCHER_CORE_LOOP_H
 #define LURCHER_CORE_LOOP_H
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/operation.h"
 #include "core/virtual_run.h"
@@ -32,14 +33,13 @@ struct loop {
   uv_prepare_t before_poll; /* drains before the loop waits */
   uv_check_t after_poll;    /* drains what the poll brought */
   uv_idle_t busy;           /* active: more is ready, do not wait */
-  uv_timer_t alarm;         /* the timer that is due first */
+  loop_alarm alarm;
   uv_async_t wake;
   loop_clock real, virtual;
   int64_t virtual_ahead; /* of the real clock, while no virtual run is on: nanoseconds */
   virtual_run run;
   local_server *local_servers;
-  uint64_t alarm_due; /* real time `alarm` is set to; 0: stopped */
-  operation ready;    /* sentinel of the ready queue */
+  operation ready; /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
   size_t deferred_count;
   unsigned holds;   /* reasons to keep running */
@@ -49,7 +49,7 @@ struct loop {
   unsigned checkpoints;
   unsigned completed; /* since the last drain */
   bool draining, owned, closing;
-  bool polled; /* since the clocks were read */
+  bool polled;      /* since the clocks were read */
   int open_handles; /* those above and those of loop_handle_opened, until all close callbacks ran */
   uv_loop_t own;
 
@@ -100,6 +100,9 @@ static inline void loop_heard(loop *l)
 {
   if (l->outside) l->run.heard_at = l->real.now;
 }
+
+/* Fires the timers of both clocks that are due. */
+void loop_fire_due(loop *l);
 
 /* Keeps the uv loop alive until the matching loop_release, whatever its other handles are. */
 void loop_hold(loop *l);

@@ -2,12 +2,6 @@
 
 #include <stdlib.h>
 
-/* Of two due at the same time, the one started first; the count of starts may have wrapped between them. */
-static bool earlier(const timer *a, const timer *b)
-{
-  return a->due != b->due ? a->due < b->due : (int32_t)(a->order - b->order) < 0;
-}
-
 static void put(timer_heap *heap, size_t index, timer *t)
 {
   heap->heap[index] = t;
@@ -18,7 +12,7 @@ static void sift_up(timer_heap *heap, size_t index, timer *t)
 {
   while (index > 0) {
     size_t parent = (index - 1) / 2;
-    if (!earlier(t, heap->heap[parent])) break;
+    if (!timer_earlier(t, heap->heap[parent])) break;
     put(heap, index, heap->heap[parent]);
     index = parent;
   }
@@ -30,8 +24,8 @@ static void sift_down(timer_heap *heap, size_t index, timer *t)
   for (;;) {
     size_t child = 2 * index + 1;
     if (child >= heap->count) break;
-    if (child + 1 < heap->count && earlier(heap->heap[child + 1], heap->heap[child])) child++;
-    if (!earlier(heap->heap[child], t)) break;
+    if (child + 1 < heap->count && timer_earlier(heap->heap[child + 1], heap->heap[child])) child++;
+    if (!timer_earlier(heap->heap[child], t)) break;
     put(heap, index, heap->heap[child]);
     index = child;
   }
@@ -40,7 +34,7 @@ static void sift_down(timer_heap *heap, size_t index, timer *t)
 
 static void settle(timer_heap *heap, size_t index, timer *t)
 {
-  if (index > 0 && earlier(t, heap->heap[(index - 1) / 2]))
+  if (index > 0 && timer_earlier(t, heap->heap[(index - 1) / 2]))
     sift_up(heap, index, t);
   else
     sift_down(heap, index, t);

@@ -31,6 +31,13 @@ bool timer_heap_start(timer_heap *heap, timer *t, uint64_t due, timer_fn on_due)
 /* Stops it; a stopped timer is left alone. */
 void timer_stop(timer *t);
 
+/* Whether `a` is due before `b`: at the same time, the one that was started first. */
+static inline bool timer_earlier(const timer *a, const timer *b)
+{
+  /* The count of starts may have wrapped between them. */
+  return a->due != b->due ? a->due < b->due : (int32_t)(a->order - b->order) < 0;
+}
+
 /* The timer due first, or NULL. */
 timer *timer_heap_first(const timer_heap *heap);
 

@@ -63,7 +63,7 @@ static bool is_quiet(loop *l)
 bool virtual_run_step(loop *l)
 {
   virtual_run *run = &l->run;
-  timer *first = timer_heap_first(&l->virtual.timers);
+  timer *first = clock_first(&l->virtual);
   run->look_at = 0;
   if (!first || l->jobs || !l->holds) {
     run->quiet = false;

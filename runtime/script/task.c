@@ -73,6 +73,9 @@ static int wrong_seconds(lua_State *L)
   return raise_at_caller(L, message);
 }
 
+/* Seconds; of a longer sleep, 1 ms more is less than a tenth. */
+static const double PRECISE_BELOW = 0.01;
+
 /* sleep(seconds) */
 static int sleep_start(lua_State *L)
 {
@@ -83,7 +86,9 @@ static int sleep_start(lua_State *L)
   loop_clock *c = clock_of(t);
   loop_update_now(&t->runtime->loop);
   uint64_t due = clock_now(c) + loop_nanoseconds(seconds);
-  if (!clock_start(c, &t->timer, due, on_sleep_due)) return luaL_error(L, "not enough memory");
+  bool started = seconds < PRECISE_BELOW ? clock_start_precise(c, &t->timer, due, on_sleep_due)
+                                         : clock_start(c, &t->timer, due, on_sleep_due);
+  if (!started) return luaL_error(L, "not enough memory");
   return task_park(L, t, &sleeping, task_no_results, true);
 }
 
