@@ -22,6 +22,7 @@ local task = require "lurcher.task"
 local transport = require "lurcher.transport"
 
 require "lurcher.trace"
+if require("lurcher.native.log").recording() then observe.add(require "lurcher.recorder") end
 
 local request_address, direct, first = request.address, transport.direct, transport.first
 
@@ -50,9 +51,9 @@ end
 
 -- The layers of a client, outermost first, as one function(request).
 local function chain(self, functions)
-  local layers = {}
+  local layers = { observe.layer }
   if functions and #functions > 0 then
-    layers[1] = middleware.expose
+    layers[#layers + 1] = middleware.expose
     for _, fn in ipairs(functions) do layers[#layers + 1] = middleware.wrap(fn) end
     layers[#layers + 1] = middleware.enter
   end

@@ -53,8 +53,8 @@ local function presented(series)
   return series
 end
 
----All series, in the order in which they were met first; `duration.at_most` and `first_byte.at_most` count the
----values up to each of `bounds`.
+---All series, in the order in which they were met first; `duration.at_most` and `first_byte.at_most` count
+---the values up to each of `bounds`.
 ---@param bounds number[] seconds
 ---@return lurcher.Series[]
 function metrics.series(bounds)

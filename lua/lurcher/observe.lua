@@ -1,14 +1,21 @@
---- Tells observers (the trace, …) what happens to requests. With none, the layers that tell are not even
---- entered for a plain request.
+--- Tells observers (the trace, the recorder) what happens to requests. With none, the layers that tell are
+--- not even entered for a plain request.
+
+local native = require "lurcher.native.task"
 
 local observe = { enabled = false }
 
 local observers = {}
 
----@class lurcher.Observer
----@field attempt? fun(request: lurcher.Request, outcome: string, info?: userdata) one attempt is over: with a
----  status, or an error's kind (and "/phase" of a timeout)
----@field event? fun(request: lurcher.Request, what: string, event: table) what a layer decided: "retry", …
+---@class lurcher.Observer each function may be missing
+---@field begin? fun(request: lurcher.Request) a call goes down the layers
+---@field attempt? fun(request: lurcher.Request, outcome: string, info?: userdata) one attempt is over: with
+---  a status, or an error's kind (and "/phase" of a timeout); of a stream, its body is still to come
+---@field event? fun(request: lurcher.Request, what: string, event: table) a layer decided: "retry", …
+---@field body? fun(request: lurcher.Request, record: table, failure?: lurcher.Error) a stream is read or
+---  given up; `record` as native.info gives it
+---@field finish? fun(request: lurcher.Request, res?: lurcher.Response, err: any) the call is over; `err` is
+---  the error, or what was raised
 
 ---@param observer lurcher.Observer
 function observe.add(observer)
@@ -16,24 +23,39 @@ function observe.add(observer)
   observe.enabled = true
 end
 
----@param request lurcher.Request
----@param outcome string
----@param info? userdata as native.perform gives it
-function observe.attempt(request, outcome, info)
+local function tell(what, ...)
   for i = 1, #observers do
-    local tell = observers[i].attempt
-    if tell then tell(request, outcome, info) end
+    local listen = observers[i][what]
+    if listen then listen(...) end
   end
 end
 
 ---@param request lurcher.Request
+---@param outcome string
+---@param info? userdata as native.perform gives it
+function observe.attempt(request, outcome, info) tell("attempt", request, outcome, info) end
+
+---@param request lurcher.Request
 ---@param what string
 ---@param event table
-function observe.event(request, what, event)
-  for i = 1, #observers do
-    local tell = observers[i].event
-    if tell then tell(request, what, event) end
+function observe.event(request, what, event) tell("event", request, what, event) end
+
+---@param request lurcher.Request
+---@param record table
+---@param failure? lurcher.Error
+function observe.body(request, record, failure) tell("body", request, record, failure) end
+
+---The outermost layer: tells of the call's begin and end.
+function observe.layer(request, next)
+  if not observe.enabled then return next(request) end
+  tell("begin", request)
+  local ok, res, err = native.raw_xpcall(next, native.trace, request)
+  if ok then
+    tell("finish", request, res, err)
+    return res, err
   end
+  tell("finish", request, nil, res)
+  error(res, 0)
 end
 
 return observe

@@ -3,6 +3,7 @@
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local json = require "lurcher.json"
+local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
 local response = require "lurcher.response"
 local task = require "lurcher.task"
@@ -81,8 +82,10 @@ end
 local function release(self)
   local body = rawget(self, "stream")
   if not body then return end
-  response.keep_record(self, body:info())
-  self.stream = nil
+  local record = body:info()
+  response.keep_record(self, record)
+  if self.observed then observe.body(self.observed, record, self.failure) end
+  self.stream, self.observed = nil, nil
   self.open_streams[self] = nil
   body:close()
 end

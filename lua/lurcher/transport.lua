@@ -118,7 +118,7 @@ function transport.open(request)
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
-    max_body = plan.max_body,
+    max_body = plan.max_body, observed = observe.enabled and request or nil,
   }
 end
 

@@ -3,6 +3,7 @@
 #include "output.h"
 #include "signals.h"
 #include "source.h"
+#include "summaries.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -46,8 +47,12 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
   if (status == LUR_OK)
     status = lur_start(runtime, script->chunkname, script->text, script->length, options->argc, arguments,
                        on_done, &exit_status, NULL);
-  if (status == LUR_OK) status = lur_run(runtime);
+  if (status == LUR_OK) {
+    summaries_watch(runtime);
+    status = lur_run(runtime);
+  }
   if (status != LUR_OK) output_report(lur_error(runtime));
+  if (!summaries_write() && exit_status == STATUS_OK) exit_status = STATUS_FAILED;
   return exit_status;
 }
 
@@ -68,6 +73,10 @@ int main(int argc, char **argv)
   runtime_options.max_requests = options.max_requests;
   runtime_options.max_bytes = options.max_bytes;
   runtime_options.max_seconds = options.max_time;
+  if (!summaries_prepare(&runtime_options, &options)) {
+    source_free(&script);
+    return STATUS_USAGE;
+  }
   lur_status opened = lur_open(&runtime, &runtime_options);
   if (opened == LUR_OK) {
     signals_watch(runtime, options.grace, options.max_time);

@@ -36,6 +36,28 @@ static verdict set_trace(cli_options *options, const char *value)
   return GO_ON;
 }
 
+static verdict set_stats(cli_options *options, const char *value)
+{
+  (void)value;
+  options->stats = true;
+  return GO_ON;
+}
+
+static verdict set_explain(cli_options *options, const char *value)
+{
+  (void)value;
+  options->explain = true;
+  return GO_ON;
+}
+
+static verdict set_report(cli_options *options, const char *value)
+{
+  options->report = value;
+  if (*value) return GO_ON;
+  fputs("lurcher: --report= needs the path of the page to write, as in --report=out.html\n", stderr);
+  return WRONG_USAGE;
+}
+
 /* What strtod takes for a number but does not start so is none to us: "-1", " 1", "inf". */
 static bool is_digit(char c) { return (c >= '0' && c <= '9') || c == '.'; }
 
@@ -113,6 +135,9 @@ static verdict show_version(cli_options *options, const char *value)
 static const option known[] = {
     {"--log", "LEVEL", set_log_level},
     {"--trace", NULL, set_trace},
+    {"--stats", NULL, set_stats},
+    {"--explain", NULL, set_explain},
+    {"--report", "FILE", set_report},
     {"--grace", "SECONDS", set_grace},
     {"--max-requests", "N", set_max_requests},
     {"--max-bytes", "SIZE", set_max_bytes},

@@ -12,7 +12,8 @@ typedef struct {
   source_kind kind;
   const char *script; /* a path, or the code itself */
   lur_log_level log_level;
-  bool trace;
+  bool trace, stats, explain;
+  const char *report;                         /* the path of the page; NULL: none */
   double grace;                               /* seconds */
   unsigned long long max_requests, max_bytes; /* 0: no limit */
   double max_time;                            /* seconds; 0: no limit */

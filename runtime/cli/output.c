@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include "signals.h"
+#include "summaries.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ static void on_exit_called(int code, void *ud)
   lur_runtime **runtime = ud;
   const char *budget = lur_budget_report(*runtime);
   if (budget) output_report(budget);
+  if (!summaries_write() && !code) code = STATUS_FAILED;
   exit(output_finish(budget ? STATUS_BUDGET : code));
 }
 

@@ -100,6 +100,9 @@ typedef struct lur_options {
   unsigned long long max_requests; /* attempts that start: retries and the hops of redirects count too */
   unsigned long long max_bytes;    /* received, as they come over the network, heads included */
   double max_seconds;              /* from the first lur_start on; not negative */
+
+  int record; /* not 0: keeps what happened to requests (the first, the slowest, those that
+                 failed; some hundreds of KiB) for LUR_SUMMARY_EXPLAIN and LUR_SUMMARY_HTML */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */
@@ -151,6 +154,22 @@ LUR_API void lur_drain(lur_runtime *runtime);
  * once and goes on in the loop. The runtime must not be used after the call, but for lur_interrupt and for
  * lur_task_cancel until `closed` is called. */
 LUR_API void lur_close(lur_runtime *runtime, lur_closed_fn closed, void *ud);
+
+/* Texts of what requests did so far. */
+typedef enum {
+  LUR_SUMMARY_STATS,   /* tables by name and origin, for a terminal */
+  LUR_SUMMARY_EXPLAIN, /* a waterfall of each call, for a terminal; wants lur_options.record */
+  LUR_SUMMARY_HTML, /* both and a histogram as one page that needs no other file; wants lur_options.record */
+  LUR_SUMMARY_PROMETHEUS /* the counts in the text format 0.0.4 of Prometheus */
+} lur_summary_kind;
+
+/* Makes a summary and hands it to `write` in one piece, before it returns. `columns` is the width of the
+ * terminal (0: 80; 60 to 300 are heeded), `colors` whether it knows colours; both only matter to the first
+ * two. Credentials are left out. While scripts run, when lur_run has returned, and in lur_options.exit; in no
+ * other callback that comes from within a running script (print, log, trace): then LUR_INVALID, as without
+ * lur_options.record where that is wanted. LUR_FAILED: it could not be made, lur_error tells why. */
+LUR_API lur_status lur_summary(lur_runtime *runtime, lur_summary_kind kind, int columns, int colors,
+                               lur_print_fn write, void *ud);
 
 /* What the last call that returned an error status had to say; "" if nothing. Valid until the next call. */
 LUR_API const char *lur_error(const lur_runtime *runtime);

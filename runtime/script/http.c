@@ -323,9 +323,10 @@ void http_push_info(lua_State *L, const outcome *o)
       {"bytes_received", (double)o->bytes_received},
       {"bytes_sent", (double)o->bytes_sent},
       {"dispatched", (double)o->times.dispatched / NANOSECONDS},
+      {"ended", (double)o->at / NANOSECONDS},
       {"elapsed", seconds_between(o->times.dispatched, o->at)},
   };
-  lua_createtable(L, 0, 9);
+  lua_createtable(L, 0, 10);
   set_numbers(L, fields, sizeof fields / sizeof *fields);
   push_timings(L, o);
   lua_setfield(L, -2, "timings");

@@ -37,7 +37,7 @@ void http_push_stream(lua_State *L, transfer *t);
 void http_register_stream(lua_State *L);
 
 /* Pushes a table of what is known of a transfer: http_version, reason, timings, reused, remote_address,
- * bytes_received, bytes_sent, dispatched, elapsed. */
+ * bytes_received, bytes_sent, dispatched, ended, elapsed. */
 void http_push_info(lua_State *L, const outcome *o);
 
 #endif

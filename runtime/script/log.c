@@ -45,6 +45,13 @@ static int log_tracing(lua_State *L)
   return 1;
 }
 
+/* recording() -> whether what happens to requests is to be kept for summaries */
+static int log_recording(lua_State *L)
+{
+  lua_pushboolean(L, runtime_of(L)->options.record);
+  return 1;
+}
+
 /* trace(line): hands a line about a request attempt, without its end, to the host */
 static int log_trace(lua_State *L)
 {
@@ -57,9 +64,13 @@ static int log_trace(lua_State *L)
 
 int luaopen_lurcher_native_log(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"level", log_level}, {"set_level", log_set_level},
-                                       {"write", log_write}, {"tracing", log_tracing},
-                                       {"trace", log_trace}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"level", log_level},
+                                       {"set_level", log_set_level},
+                                       {"write", log_write},
+                                       {"tracing", log_tracing},
+                                       {"recording", log_recording},
+                                       {"trace", log_trace},
+                                       {NULL, NULL}};
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   return 1;

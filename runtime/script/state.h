@@ -127,6 +127,7 @@ struct lur_runtime {
   int anchors_ref, make_blocking_ref, cleanup_ref;
   counter counters[COUNTERS_MAX];
   int counter_count;
+  lua_State *exiting; /* calls os.exit */
   atomic_bool interrupted, draining;
   bool running, closing, gone;
   timer close_timer, force_timer;

@@ -127,7 +127,9 @@ static int exit_host(lua_State *L)
   if (!rt->options.exit)
     return luaL_error(
         L, "os.exit: this script runs inside another program, which did not allow it to end the process");
+  rt->exiting = L;
   rt->options.exit((int)luaL_optinteger(L, 1, 0), rt->options.ud);
+  rt->exiting = NULL;
   runtime_cancel_all(rt, "os.exit was called");
   if (!rt->current) return 0;
   rt->current->exits = true; /* nothing behind os.exit may run, shielded or not */
