@@ -149,6 +149,8 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
 {
   transfer *t = user;
   size_t length = size * count;
+  /* Once for each response: the clock of the batch may be from before a hundred others. */
+  if (!t->times.first_byte) loop_update_now(t->network->loop);
   touch(t);
   if (!t->times.first_byte) t->times.first_byte = t->active_at;
   if (t->failure) return 0;
