@@ -157,7 +157,7 @@ describe("lurcher --explain", function()
       local res = assert(api:get("drip", { stream = true }))
       res:read_all()]], site)
     local took, body = ended.err:match("/drip  200  ([%d.]+) ms.*body ([%d.]+) ms")
-    assert.is_true(tonumber(took) >= 49 and tonumber(body) >= 49, ended.err)
+    assert.is_true(tonumber(took) >= 45 and tonumber(body) >= 40, ended.err)
   end)
 
   it("shows calls that failed, and where they were", function()

@@ -72,9 +72,15 @@ local function phases(times, outcome, streaming)
   return its
 end
 
-local function attempt_row(request, outcome, record)
-  local times = record.timings
-  local ended = record.ended
+-- What is known of an attempt that did not come to the network.
+local function no_record()
+  return { ended = native.now(), timings = { queue = 0, dns = 0, connect = 0, tls = 0, first_byte = 0,
+    total = 0 } }
+end
+
+local function attempt_row(request, outcome, info)
+  local record = info and native.info(info) or no_record()
+  local times, ended = record.timings, record.ended
   return { what = "attempt", began = ended - times.total - times.queue, ended = ended,
     attempt = request.attempts, method = request.method, url = redact.url(request.url), outcome = outcome,
     phases = phases(times, outcome, request.stream), reused = record.reused, address = record.remote_address,
@@ -139,11 +145,11 @@ end
 function recorder.attempt(request, outcome, info)
   local call = request.observed
   call.attempts = call.attempts + 1
-  if not info or #call.rows >= ROWS then
+  if #call.rows >= ROWS then
     call.more = call.more + 1
     return
   end
-  local row, last = attempt_row(request, outcome, native.info(info)), call.rows[#call.rows]
+  local row, last = attempt_row(request, outcome, info), call.rows[#call.rows]
   -- How long was really waited, which no timer does to the microsecond.
   if last and last.what == "retry" then last.ended = math.max(last.began, row.began) end
   add_row(call, row)
@@ -173,14 +179,15 @@ function recorder.finish(request, res, err)
   close(call, now)
 end
 
--- The last attempt of a streamed call goes on until here.
+-- The last attempt of a streamed call goes on until here, where more is known about it.
 function recorder.body(request, record, failure)
   local call = request.observed
   if call.ended then return end
   local row = call.rows[#call.rows]
   if row and row.what == "attempt" and call.more == 0 then
     row.ended, row.received = math.max(row.ended, record.ended), record.bytes_received
-    row.phases.body = math.max(0, record.timings.total - record.timings.first_byte)
+    row.sent, row.reused = record.bytes_sent, record.reused
+    row.phases = phases(record.timings, row.outcome, false)
   end
   if failure then call.outcome, call.failed = outcome_of(failure), true end
   if call.outcome then close(call, record.ended) end
@@ -218,8 +225,12 @@ function recorder.recording()
     if i == OPEN then break end
   end
   table.sort(calls, by_number)
+  local began, ended = started, native.now()
+  for _, call in ipairs(calls) do -- a virtual clock may be elsewhere
+    began, ended = math.min(began, call.began), math.max(ended, call.ended or 0)
+  end
   return { calls = calls, total = counts.begun, open = counts.begun - counts.ended, failed = counts.failed,
-    began = started, ended = native.now() }
+    began = began, ended = ended }
 end
 
 return recorder

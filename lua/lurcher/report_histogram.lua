@@ -5,7 +5,7 @@ local units = require "lurcher.units"
 
 local histogram = {}
 
-local WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 1200, 250, 46, 16, 28, 30
+local WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 1200, 250, 52, 26, 28, 30
 local STEPS_PER_DECADE, LABEL_ROOM = 16, 90
 local LOWEST, HIGHEST = 1e-6, 1e4 -- seconds
 
