@@ -33,14 +33,15 @@ describe("Retry-After", function()
   end)
 
   it("is capped when it is huge or far", function()
-    for _, value in ipairs { "99999999999999999999999999", ("9"):rep(400), "Fri, 31 Dec 9999 23:59:59 GMT" } do
+    for _, value in ipairs { ("9"):rep(26), ("9"):rep(400), "Fri, 31 Dec 9999 23:59:59 GMT" } do
       assert.equal(315360000, wait("Retry-After: " .. value))
     end
   end)
 
   it("that makes no sense is not there", function()
-    for _, value in ipairs { "", "-5", "soon", "5 s", "1e3", "0x10", "nan", "inf", "5, 10", "Tue, 99 Nov 2023",
-      "\1\2", ("x"):rep(10000) } do
+    local nonsense = { "", "-5", "soon", "5 s", "1e3", "0x10", "nan", "inf", "5, 10", "Tue, 99 Nov 2023", "\1\2",
+      ("x"):rep(10000) }
+    for _, value in ipairs(nonsense) do
       assert.same({}, read("Retry-After: " .. value), value)
     end
   end)
@@ -64,7 +65,8 @@ describe("RateLimit headers", function()
 
   it("with several policies count with the one nearest to its end", function()
     assert.same({ remaining = 2, reset = 5, limit = 10 },
-      read('RateLimit: "day";r=900;t=36000, "odd, name";r=2;t=5', 'RateLimit-Policy: "day";q=1000, "s";q=10'))
+      read('RateLimit: "day";r=900;t=36000, "odd, name";r=2;t=5',
+        'RateLimit-Policy: "day";q=1000, "s";q=10'))
     assert.same({ remaining = 0, reset = 60 }, read 'RateLimit: "s";r=0;t=1, "m";r=0;t=60')
   end)
 
@@ -93,8 +95,8 @@ describe("RateLimit headers", function()
   end)
 
   it("that make no sense are not there", function()
-    assert.same({}, read("RateLimit-Remaining: -1", "RateLimit-Reset: soon", "RateLimit: ;;;=,=;\"", "RateLimit:",
-      "X-RateLimit-Reset: -5", "RateLimit-Policy: q", "RateLimit: r=x;t=-1"))
+    assert.same({}, read("RateLimit-Remaining: -1", "RateLimit-Reset: soon", "RateLimit: ;;;=,=;\"",
+      "RateLimit:", "X-RateLimit-Reset: -5", "RateLimit-Policy: q", "RateLimit: r=x;t=-1"))
   end)
 
   it("say how long to wait when nothing remains", function()

@@ -34,3 +34,10 @@ void error_set(error *e, error_kind kind, const char *phase, const char *format,
   *e = (error){.kind = kind, .phase = phase};
   memcpy(e->message, message, strlen(message) + 1);
 }
+
+error_kind error_kind_of(const char *name)
+{
+  int kind = 0;
+  while (kind < ERROR_KIND_COUNT && strcmp(error_kind_name((error_kind)kind), name)) kind++;
+  return (error_kind)kind;
+}

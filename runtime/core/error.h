@@ -31,4 +31,7 @@ void error_set(error *e, error_kind kind, const char *phase, const char *format,
 /* The kind's name as scripts see it: a static string. */
 const char *error_kind_name(error_kind kind);
 
+/* The kind of that name; ERROR_KIND_COUNT when there is none. */
+error_kind error_kind_of(const char *name);
+
 #endif

@@ -97,7 +97,7 @@ static void tls(transfer *t, CURLcode code, error *e)
             tls_reason(t, code));
 }
 
-static bool is_http2(const transfer *t) { return t->head.version == 20 || pool_origin_is_http2(t->origin); }
+static bool is_http2(const transfer *t) { return t->head.version == 20 || pool_route_is_http2(t->route); }
 
 /* Codes 55 and 56: the connection broke, or what came over it did. */
 static void broken(transfer *t, CURLcode code, error *e)

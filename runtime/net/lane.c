@@ -44,35 +44,36 @@ static size_t most_connections(const pool_limits *limits)
   return limits->inflight < most && limits->idle < most ? limits->inflight + limits->idle + 1 : most;
 }
 
-static engine *engine_at(origin *o, size_t shard)
+static engine *engine_at(route *r, size_t shard)
 {
-  lane *l = o->lane;
+  lane *l = r->lane;
+  pool *p = r->origin->pool;
   if (shard < l->engine_count) return l->engines[shard];
   engine **grown = realloc(l->engines, (shard + 1) * sizeof *grown);
   if (!grown) return NULL;
   l->engines = grown;
   engine *e = malloc(sizeof *e);
   if (!e) return NULL;
-  engine_init(e, o->pool->network, o->pool->time, most_connections(&o->pool->limits));
+  engine_init(e, p->network, p->time, most_connections(&p->limits));
   return l->engines[l->engine_count++] = e;
 }
 
-engine *lane_choose(origin *o, size_t *shard)
+engine *lane_choose(route *r, size_t *shard)
 {
-  size_t i = o->first_free;
-  if (o->http2) {
+  size_t i = r->first_free;
+  if (r->http2) {
     i = 0; /* one connection carries them all */
   } else {
-    while (i < o->shard_count && o->shard_load[i] >= shard_capacity(i)) i++;
-    o->first_free = i;
+    while (i < r->shard_count && r->shard_load[i] >= shard_capacity(i)) i++;
+    r->first_free = i;
   }
-  if (i >= o->shard_count) {
-    size_t *grown = realloc(o->shard_load, (i + 1) * sizeof *grown);
+  if (i >= r->shard_count) {
+    size_t *grown = realloc(r->shard_load, (i + 1) * sizeof *grown);
     if (!grown) return NULL;
-    memset(grown + o->shard_count, 0, (i + 1 - o->shard_count) * sizeof *grown);
-    o->shard_load = grown;
-    o->shard_count = i + 1;
+    memset(grown + r->shard_count, 0, (i + 1 - r->shard_count) * sizeof *grown);
+    r->shard_load = grown;
+    r->shard_count = i + 1;
   }
   *shard = i;
-  return engine_at(o, i);
+  return engine_at(r, i);
 }

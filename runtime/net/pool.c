@@ -5,187 +5,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* How long the first request to an unknown origin may keep the others waiting. */
 static const uint64_t PROBE_GRACE = 250 * MILLISECOND;
-static const uint64_t TRIM_INTERVAL = 1000 * MILLISECOND;
-static const uint64_t QUIET_TRIM_INTERVAL = 50 * MILLISECOND;
 
-const char *origin_name(const origin *o) { return o->name; }
-bool pool_origin_is_known(const origin *o) { return o->known; }
-bool pool_origin_is_http2(const origin *o) { return o->http2; }
+bool pool_route_is_known(const route *r) { return r->known; }
+bool pool_route_is_http2(const route *r) { return r->http2; }
 
-/* ---- origins ---- */
-
-static size_t hash_bytes(size_t hash, const char *bytes, size_t length)
-{
-  for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-  return hash;
-}
-
-static size_t hash_target(const url *u, const lane *l)
-{
-  size_t hash =
-      hash_bytes(0xcbf29ce484222325u ^ u->port ^ (size_t)l, url_bytes(u, u->scheme), u->scheme.length);
-  return hash_bytes(hash, url_bytes(u, u->host), u->host.length);
-}
-
-static bool same_target(const origin *o, const url *u)
-{
-  size_t scheme = u->scheme.length, host = u->host.length;
-  const char *name = o->key + scheme + 3 + u->ipv6;
-  return !memcmp(o->key, url_bytes(u, u->scheme), scheme) && o->key[scheme] == ':' &&
-         !strncmp(name, url_bytes(u, u->host), host) && name[host + u->ipv6] == ':' &&
-         atoi(name + host + u->ipv6 + 1) == u->port;
-}
-
-static bool is_numeric_host(const url *u)
-{
-  const char *host = url_bytes(u, u->host);
-  return u->ipv6 || strspn(host, "0123456789.") >= u->host.length;
-}
-
-static bool grow_origins(pool *p)
-{
-  size_t capacity = p->origin_capacity ? p->origin_capacity * 2 : 16;
-  origin **buckets = calloc(capacity, sizeof(origin *));
-  if (!buckets) return p->origin_capacity > 0;
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i], *next; o; o = next) {
-      next = o->next_in_bucket;
-      o->next_in_bucket = buckets[o->hash & (capacity - 1)];
-      buckets[o->hash & (capacity - 1)] = o;
-    }
-  free(p->origins);
-  p->origins = buckets;
-  p->origin_capacity = capacity;
-  return true;
-}
-
-static origin *new_origin(pool *p, lane *l, const url *u, size_t hash, bool may_be_http2)
-{
-  origin *o = calloc(1, sizeof *o);
-  buffer key = {0};
-  if (!o || !url_write_origin(u, &key)) {
-    free(o);
-    buffer_free(&key);
-    return NULL;
-  }
-  *o = (origin){.hash = hash, .pool = p, .lane = l, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
-  o->tokens = p->limits.burst;
-  o->tokens_at = clock_now(p->time);
-  o->known = is_numeric_host(u) && !may_be_http2;
-  o->shares = !is_numeric_host(u) || u->scheme.length == 5;
-  o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];
-  p->origins[hash & (p->origin_capacity - 1)] = o;
-  p->origin_count++;
-  return o;
-}
-
-static void free_origin(origin *o)
-{
-  loop_timer_stop(o->pool->network->loop, &o->wait);
-  o->pool->origin_count--;
-  free(o->shard_load);
-  free(o->key);
-  free(o);
-}
-
-static origin *find_origin(pool *p, const transfer *t)
-{
-  lane *l = lane_find(p, t->profile->identity);
-  if (!l) return NULL;
-  size_t hash = hash_target(&t->target, l);
-  if (p->origin_capacity)
-    for (origin *o = p->origins[hash & (p->origin_capacity - 1)]; o; o = o->next_in_bucket)
-      if (o->hash == hash && o->lane == l && same_target(o, &t->target)) return o;
-  if (p->origin_count >= p->origin_capacity && !grow_origins(p)) return NULL;
-  bool may_be_http2 = t->target.scheme.length == 5 && t->profile->version != HTTP_1_1;
-  return new_origin(p, l, &t->target, hash, may_be_http2);
-}
-
-/* ---- turns ---- */
-
-static void leave_turn(origin *o)
-{
-  if (!o->in_turn) return;
-  pool *p = o->pool;
-  *(o->turn_previous ? &o->turn_previous->turn_next : &p->turn_first) = o->turn_next;
-  *(o->turn_next ? &o->turn_next->turn_previous : &p->turn_last) = o->turn_previous;
-  o->turn_next = o->turn_previous = NULL;
-  o->in_turn = false;
-}
-
-static void join_turn(origin *o)
-{
-  pool *p = o->pool;
-  if (o->in_turn) return;
-  o->turn_previous = p->turn_last;
-  *(p->turn_last ? &p->turn_last->turn_next : &p->turn_first) = o;
-  p->turn_last = o;
-  o->in_turn = true;
-}
-
-static bool has_slot(const origin *o) { return o->in_flight < (o->known ? o->pool->limits.per_origin : 1); }
-
-/* Lets the origin take its turn again if one of its requests might start. */
-static void offer(origin *o)
-{
-  if (o->first_waiting && has_slot(o)) join_turn(o);
-}
-
-static void on_wait_over(timer *t)
-{
-  origin *o = (origin *)((char *)t - offsetof(origin, wait));
-  o->known = true;
-  offer(o);
-  pool_admit(o->pool);
-}
-
-static void wait_until(origin *o, uint64_t due) { clock_start(o->pool->time, &o->wait, due, on_wait_over); }
-
-/* Takes a token of the origin's rate; without one, sets the timer for the next. */
-static bool take_token(origin *o)
-{
-  const pool_limits *limits = &o->pool->limits;
-  if (limits->rate <= 0) return true;
-  uint64_t now = clock_now(o->pool->time);
-  double tokens = o->tokens + (double)(now - o->tokens_at) / NANOSECONDS * limits->rate;
-  o->tokens = tokens < limits->burst ? tokens : limits->burst;
-  o->tokens_at = now;
-  if (o->tokens >= 1) {
-    o->tokens -= 1;
-    return true;
-  }
-  wait_until(o, now + loop_nanoseconds((1 - o->tokens) / limits->rate) + 1);
-  return false;
-}
-
-/* ---- queue ---- */
-
-static void enqueue(origin *o, transfer *t)
-{
-  t->previous = o->last_waiting;
-  t->next = NULL;
-  *(o->last_waiting ? &o->last_waiting->next : &o->first_waiting) = t;
-  o->last_waiting = t;
-  o->pool->waiting++;
-}
-
-static void dequeue(origin *o, transfer *t)
-{
-  *(t->previous ? &t->previous->next : &o->first_waiting) = t->next;
-  *(t->next ? &t->next->previous : &o->last_waiting) = t->previous;
-  t->next = t->previous = NULL;
-  o->pool->waiting--;
-}
+/* ---- slots ---- */
 
 static void count_in(pool *p, transfer *t)
 {
-  origin *o = t->origin;
-  o->in_flight++;
-  o->shard_load[t->shard]++;
+  t->origin->in_flight++;
+  t->route->in_flight++;
+  t->route->shard_load[t->shard]++;
   p->in_flight++;
   p->started++;
   p->network->running++;
@@ -197,10 +30,11 @@ static void count_in(pool *p, transfer *t)
 
 static void count_out(pool *p, transfer *t)
 {
-  origin *o = t->origin;
+  route *r = t->route;
   network *n = p->network;
-  o->in_flight--;
-  if (--o->shard_load[t->shard], t->shard < o->first_free) o->first_free = t->shard;
+  t->origin->in_flight--;
+  r->in_flight--;
+  if (--r->shard_load[t->shard], t->shard < r->first_free) r->first_free = t->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
   if (!n->running && n->budget.refused && n->budget.on_quiet) n->budget.on_quiet(n->budget.user);
@@ -209,20 +43,43 @@ static void count_out(pool *p, transfer *t)
   t->next = t->previous = NULL;
 }
 
+/* ---- admission ---- */
+
+static void on_grace_over(timer *t)
+{
+  route *r = (route *)((char *)t - offsetof(route, grace));
+  r->known = true;
+  origin_offer(r->origin);
+  pool_admit(r->origin->pool);
+}
+
+/* How long its rate has kept a transfer waiting: what the gate was closed for since it came. */
+static uint64_t rate_wait(const transfer *t) { return gate_closed_time(&t->origin->gate) - t->closed_before; }
+
+static transfer *take_first(origin *o)
+{
+  transfer *t = queue_take(&o->queue);
+  o->pool->waiting--;
+  t->times.rate += rate_wait(t);
+  if (!o->queue.count) gate_rest(&o->gate);
+  return t;
+}
+
 static void start_first(origin *o)
 {
   pool *p = o->pool;
-  transfer *t = o->first_waiting;
-  dequeue(o, t);
-  t->engine = lane_choose(o, &t->shard);
+  transfer *t = take_first(o);
+  route *r = t->route;
+  t->engine = lane_choose(r, &t->shard);
   if (!t->engine) {
     t->origin = NULL; /* it holds nothing */
     transfer_fail_memory(t);
     return;
   }
   count_in(p, t);
-  if (!o->known && o->in_flight == 1) wait_until(o, clock_now(p->time) + PROBE_GRACE);
-  transfer_run(t, o->shares ? o->lane->share : NULL);
+  if (!r->known && r->in_flight == 1)
+    clock_start(p->time, &r->grace, clock_now(p->time) + PROBE_GRACE, on_grace_over);
+  transfer_run(t, r->shares ? r->lane->share : NULL);
 }
 
 void pool_admit(pool *p)
@@ -231,11 +88,10 @@ void pool_admit(pool *p)
   p->admitting = true;
   origin *o;
   while ((o = p->turn_first) && p->in_flight < p->limits.inflight && network_has_room(p->network)) {
-    leave_turn(o);
-    if (!o->first_waiting || !has_slot(o)) continue;
-    if (!budget_lets_start(&p->network->budget, o->first_waiting->granted) || !take_token(o)) continue;
+    origin_leave_turn(o);
+    if (!origin_may_start(o)) continue;
     start_first(o);
-    offer(o);
+    origin_offer(o);
   }
   p->admitting = false;
 }
@@ -250,143 +106,138 @@ static metrics_series *find_series(origin *o, const char *label)
 
 bool pool_submit(pool *p, transfer *t)
 {
-  origin *o = find_origin(p, t);
-  if (!o) return false;
+  origin *o = origin_find(p, &t->target);
+  t->route = o ? route_find(o, t) : NULL;
+  if (!t->route || !queue_add(&o->queue, t)) return false;
   t->origin = o;
+  t->arrival = p->limits.limiter ? limiter_arrive(p->limits.limiter) : ++p->arrivals;
+  t->closed_before = gate_closed_time(&o->gate);
   t->series = find_series(o, t->label ? t->label : "");
   if (t->series) t->series->waiting++;
-  enqueue(o, t);
-  offer(o);
+  p->waiting++;
+  origin_offer(o);
   pool_admit(p);
   return true;
 }
 
-static void trim_later(pool *p);
+static void leave_queue(pool *p, transfer *t)
+{
+  origin *o = t->origin;
+  t->times.rate += rate_wait(t);
+  queue_remove(&o->queue, t);
+  p->waiting--;
+  if (!o->queue.count) {
+    origin_leave_turn(o);
+    gate_rest(&o->gate);
+  } else if (!o->in_turn) {
+    origin_offer(o); /* another one is first now */
+    if (o->in_turn) loop_defer(p->network->loop, &p->network->admit_all);
+  }
+}
 
 void pool_leave(pool *p, transfer *t)
 {
-  origin *o = t->origin;
   if (t->state == TRANSFER_WAITING) {
-    dequeue(o, t);
-    if (!o->first_waiting) leave_turn(o);
+    leave_queue(p, t);
     return;
   }
   count_out(p, t);
-  offer(o);
+  origin_offer(t->origin);
   pool_admit(p);
-  trim_later(p);
+  pool_trim_later(p);
 }
 
 void pool_requeue(pool *p, transfer *t)
 {
   origin *o = t->origin;
   count_out(p, t);
-  t->next = o->first_waiting;
-  *(t->next ? &t->next->previous : &o->last_waiting) = t;
-  o->first_waiting = t;
+  queue_put_back(&o->queue, t);
   p->waiting++;
   budget_requeued(&p->network->budget);
-  offer(o);
+  t->closed_before = gate_closed_time(&o->gate);
+  origin_offer(o);
 }
+
+/* ---- what is learnt of origins ---- */
 
 void pool_origin_known(pool *p, transfer *t, bool http2)
 {
-  origin *o = t->origin;
-  o->http2 = http2;
-  if (o->known) return;
-  o->known = true;
-  offer(o);
+  route *r = t->route;
+  r->http2 = http2;
+  if (r->known) return;
+  r->known = true;
+  timer_stop(&r->grace);
+  origin_offer(t->origin);
   loop_defer(p->network->loop, &p->network->admit_all); /* libcurl is running */
 }
 
-void pool_origin_unresolved(pool *p, transfer *t)
+static void fail_like(transfer *waiting, const void *failed)
 {
-  origin *o = t->origin;
-  if (o->known) return;
-  transfer *waiting = o->first_waiting;
-  (void)p;
-  while (waiting) {
-    transfer *next = waiting->next;
-    transfer_fail_like(waiting, t);
-    waiting = next;
-  }
+  const transfer *other = failed;
+  if (waiting->route == other->route) transfer_fail_like(waiting, other);
 }
 
-/* ---- idle connections ---- */
-
-static size_t idle_connections(const engine *e)
+void pool_origin_unresolved(transfer *t)
 {
-  return e->sockets > e->in_flight ? e->sockets - e->in_flight : 0;
+  if (!t->route->known) queue_each(&t->origin->queue, fail_like, t);
 }
 
-size_t pool_connections(const pool *p)
+gate *pool_gate(pool *p, const url *u)
 {
-  size_t count = 0;
-  for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = 0; i < l->engine_count; i++) count += l->engines[i]->sockets;
-  return count;
+  origin *o = origin_find(p, u);
+  return o ? &o->gate : NULL;
 }
 
-static void forget_idle_origins(pool *p)
+bool pool_look(pool *p, const url *u, pool_flow *flow)
+{
+  origin *o = origin_find(p, u);
+  if (!o) return false;
+  *flow = (pool_flow){
+      .in_flight = o->in_flight, .waiting = o->queue.count, .slots = origin_slots(o), .gate = &o->gate};
+  return true;
+}
+
+void pool_describe_wait(const transfer *t, char *text, size_t size)
+{
+  const origin *o = t->origin;
+  const pool *p = t->pool;
+  gate_describe(&o->gate, text, size);
+  if (*text) return;
+  if (o->in_flight >= origin_slots(o))
+    snprintf(text, size, "whose slots are taken (limits.per_origin = %zu)", origin_slots(o));
+  else if (p->in_flight >= p->limits.inflight)
+    snprintf(text, size, "as the client's slots are taken (limits.inflight = %zu)", p->limits.inflight);
+}
+
+/* ---- ending those that wait ---- */
+
+static void each_waiting(pool *p, void (*fn)(transfer *t, const void *user), const void *user)
 {
   for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin **place = &p->origins[i], *o; (o = *place);) {
-      bool full = p->limits.rate <= 0 || o->tokens >= p->limits.burst;
-      if (o->in_flight || o->first_waiting || !full) {
-        place = &o->next_in_bucket;
-      } else {
-        leave_turn(o);
-        *place = o->next_in_bucket;
-        free_origin(o);
-      }
-    }
+    for (origin *o = p->origins[i]; o; o = o->next_in_bucket) queue_each(&o->queue, fn, user);
 }
 
-/* Closes the engines whose connections were idle for too long, or are more than may idle; the last engines
- * first, since the first are filled first. */
-static void trim(pool *p, bool all)
+static void cancel(transfer *t, const void *why) { transfer_cancel(t, why); }
+
+static void fail_with(transfer *t, const void *failure) { transfer_fail_with(t, failure); }
+
+static void refuse(transfer *t, const void *granted_too)
 {
-  uint64_t now = clock_now(p->time), timeout = p->limits.idle_timeout;
-  size_t idle = 0;
-  for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = 0; i < l->engine_count; i++) idle += idle_connections(l->engines[i]);
-  for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = l->engine_count; i-- > 0;) {
-      engine *e = l->engines[i];
-      bool old = timeout && now - e->idle_since >= timeout;
-      if (e->in_flight || !e->multi || !(all || old || idle > p->limits.idle)) continue;
-      size_t was = idle_connections(e);
-      engine_close_idle(e);
-      idle -= was;
-    }
+  if (granted_too || !t->granted) transfer_refuse(t);
 }
 
-static void on_trim(timer *t)
+void pool_refuse_origin(pool *p, const url *u, const error *failure)
 {
-  pool *p = (pool *)((char *)t - offsetof(pool, trim));
-  trim(p, false);
-  if (!p->in_flight && p->origin_count > 256) forget_idle_origins(p);
-  size_t connections = pool_connections(p);
-  if (connections && (p->limits.idle_timeout || connections > p->limits.idle)) trim_later(p);
+  origin *o = origin_find(p, u);
+  if (o) queue_each(&o->queue, fail_with, failure);
 }
 
-/* Soon when nothing runs and more connections are left than may idle: a pause between two requests of a busy
- * script should not cost connections that the next ones would use. */
-static uint64_t trim_interval(const pool *p)
+void pool_refuse_waiting(pool *p, bool granted_too) { each_waiting(p, refuse, granted_too ? p : NULL); }
+
+void pool_refuse_running(pool *p)
 {
-  uint64_t timeout = p->limits.idle_timeout;
-  if (!p->in_flight && pool_connections(p) > p->limits.idle) return QUIET_TRIM_INTERVAL;
-  return timeout && timeout < TRIM_INTERVAL ? timeout : TRIM_INTERVAL;
+  while (p->running) transfer_refuse(p->running);
 }
-
-static void trim_later(pool *p)
-{
-  if (timer_active(&p->trim) && p->in_flight) return;
-  uint64_t due = clock_now(p->time) + trim_interval(p);
-  if (!timer_active(&p->trim) || due < p->trim.due) clock_start(p->time, &p->trim, due, on_trim);
-}
-
-void pool_close_idle(pool *p) { trim(p, true); }
 
 /* ---- life ---- */
 
@@ -395,6 +246,7 @@ pool *pool_new(network *n, const pool_limits *limits, loop_clock *time)
   pool *p = calloc(1, sizeof *p);
   if (!p) return NULL;
   *p = (pool){.next = n->pools, .references = 1, .network = n, .time = time, .limits = *limits};
+  if (limits->limiter) limiter_ref(limits->limiter);
   n->pools = p;
   network_ref(n);
   return p;
@@ -402,40 +254,23 @@ pool *pool_new(network *n, const pool_limits *limits, loop_clock *time)
 
 void pool_ref(pool *p) { p->references++; }
 
-void pool_refuse_waiting(pool *p, bool granted_too)
-{
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i]; o; o = o->next_in_bucket)
-      for (transfer *t = o->first_waiting, *next; t; t = next) {
-        next = t->next;
-        if (granted_too || !t->granted) transfer_refuse(t);
-      }
-}
-
-void pool_refuse_running(pool *p)
-{
-  while (p->running) transfer_refuse(p->running);
-}
-
 void pool_close(pool *p)
 {
   static const char why[] = "the client was closed";
   p->closed = true;
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i]; o; o = o->next_in_bucket)
-      while (o->first_waiting) transfer_cancel(o->first_waiting, why);
+  each_waiting(p, cancel, why);
   while (p->running) transfer_cancel(p->running, why);
-  trim(p, true);
+  pool_close_idle(p);
 }
 
 void pool_unref(pool *p)
 {
   if (!p || --p->references) return;
-  loop_timer_stop(p->network->loop, &p->trim);
+  timer_stop(&p->trim);
   for (size_t i = 0; i < p->origin_capacity; i++)
     for (origin *o = p->origins[i], *next; o; o = next) {
       next = o->next_in_bucket;
-      free_origin(o);
+      origin_free(o);
     }
   free(p->origins);
   for (lane *l = p->lanes, *next; l; l = next) {
@@ -446,6 +281,7 @@ void pool_unref(pool *p)
   pool **place = &n->pools;
   while (*place != p) place = &(*place)->next;
   *place = p->next;
+  limiter_unref(p->limits.limiter);
   free(p);
   network_unref(n);
 }

@@ -169,9 +169,9 @@ void transfer_fail_memory(transfer *t)
   end(t, false);
 }
 
-void transfer_fail_like(transfer *t, const transfer *other)
+void transfer_fail_with(transfer *t, const error *failure)
 {
-  *transfer_failure(t) = *other->failure;
+  *transfer_failure(t) = *failure;
   end(t, false);
 }
 
@@ -188,6 +188,8 @@ void transfer_refuse(transfer *t)
   transfer_fail_refused(t);
   end(t, false);
 }
+
+void transfer_fail_like(transfer *t, const transfer *other) { transfer_fail_with(t, other->failure); }
 
 void transfer_cancel(transfer *t, const char *why)
 {
@@ -254,8 +256,10 @@ static void on_clock(timer *clock)
   }
   error *e = transfer_failure(t);
   double seconds = (double)limit.limit / NANOSECONDS;
-  error_set(e, ERROR_timeout, limit.phase, "timeout %s %s (limit: %s = %g s)", limit.doing,
-            origin_name(t->origin), limit.phase, seconds);
+  char why[128] = "";
+  if (t->state == TRANSFER_WAITING) pool_describe_wait(t, why, sizeof why);
+  error_set(e, ERROR_timeout, limit.phase, "timeout %s %s%s%s (limit: %s = %g s)", limit.doing,
+            origin_name(t->origin), *why ? ", " : "", why, limit.phase, seconds);
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = !t->connected;
@@ -459,7 +463,7 @@ static void detach_easy(transfer *t, bool clean)
   if (!clean || !is_reusable(t)) {
     curl_easy_cleanup(t->easy);
     t->easy = NULL;
-  } else if (t->origin->shares) {
+  } else if (t->route->shares) {
     curl_easy_setopt(t->easy, CURLOPT_SHARE, NULL);
   }
   curl_slist_free_all(t->connect_to);
@@ -490,8 +494,8 @@ void transfer_finished(transfer *t, CURLcode result)
   else
     failure_from_curl(t, result);
   if (t->failure && t->failure->kind == ERROR_dns)
-    pool_origin_unresolved(t->pool, t);
+    pool_origin_unresolved(t);
   else if (t->failure)
-    pool_origin_known(t->pool, t, t->origin->http2);
+    pool_origin_known(t->pool, t, t->route->http2);
   end(t, result == CURLE_OK);
 }

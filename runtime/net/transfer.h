@@ -27,6 +27,7 @@ typedef enum { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_ENDED } transfer_sta
 typedef struct {
   uint64_t queued, dispatched, connected, first_byte, ended;
   uint64_t dns, connect, tls; /* durations of those phases, 0 on a reused connection */
+  uint64_t rate; /* the part of the queue's time that it waited for a rate, a hold or a limiter */
 } transfer_times;
 
 struct transfer {
@@ -47,6 +48,8 @@ struct transfer {
   const char *label; /* for metrics; borrowed until transfer_start has returned; NULL: none */
   uint64_t deadline; /* time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
+  bool requeued;   /* it had its turn, but could not start */
+  int8_t priority; /* PRIORITY_LEAST to PRIORITY_MOST; the higher first */
   /* On the way, and of the outcome; together, because thousands of these live at once. */
   bool granted; /* its start was counted in the network's budget */
   bool easy_in_engine, connected, paused, has_body, reused;
@@ -59,6 +62,9 @@ struct transfer {
   /* On the way; for pool.c and transfer.c. */
   transfer_state state;
   origin *origin;
+  route *route;
+  uint64_t arrival;       /* a number that grows with each that comes */
+  uint64_t closed_before; /* how long its origin's gate had been closed when it came */
   metrics_series *series; /* it is counted in; NULL: it never came to its pool */
   engine *engine;
   size_t shard;
@@ -116,6 +122,7 @@ void transfer_run(transfer *t, CURLSH *share);
 void transfer_finished(transfer *t, CURLcode result);
 void transfer_fail_memory(transfer *t);
 void transfer_fail_like(transfer *t, const transfer *other);
+void transfer_fail_with(transfer *t, const error *failure);
 
 /* Ends it with the reason of the network's budget. */
 void transfer_refuse(transfer *t);

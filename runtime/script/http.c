@@ -66,76 +66,6 @@ static void make_network(lua_State *L)
   budget_watch_network(runtime_of(L), *n);
 }
 
-/* ---- pool ---- */
-
-static size_t size_field(lua_State *L, const char *name, size_t none)
-{
-  lua_getfield(L, 1, name);
-  double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
-  lua_pop(L, 1);
-  return value >= 0 && value < 9e15 ? (size_t)value : none;
-}
-
-static double number_field(lua_State *L, const char *name)
-{
-  lua_getfield(L, 1, name);
-  double value = lua_tonumber(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
-
-/* native.pool{inflight=, per_origin=, idle=, idle_timeout=, rate=, burst=} */
-static int new_pool(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TTABLE);
-  double burst = number_field(L, "burst");
-  pool_limits limits = {
-      .inflight = size_field(L, "inflight", SIZE_MAX),
-      .per_origin = size_field(L, "per_origin", SIZE_MAX),
-      .idle = size_field(L, "idle", SIZE_MAX),
-      .idle_timeout = loop_nanoseconds(number_field(L, "idle_timeout")),
-      .rate = number_field(L, "rate"),
-      .burst = burst >= 1 ? burst : 1,
-  };
-  http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
-  box->pointer = pool_new(http_network(L), &limits, task_clock(L));
-  if (!box->pointer) return luaL_error(L, "not enough memory");
-  return 1;
-}
-
-static int pool_gc(lua_State *L)
-{
-  http_box *box = lua_touserdata(L, 1);
-  pool_unref(box->pointer);
-  box->pointer = NULL;
-  return 0;
-}
-
-static int pool_stats(lua_State *L)
-{
-  const pool *p = http_handle(L, 1, HTTP_POOL);
-  struct {
-    const char *name;
-    size_t value;
-  } fields[] = {{"in_flight", p->in_flight},
-                {"waiting", p->waiting},
-                {"connections", pool_connections(p)},
-                {"origins", p->origin_count},
-                {"requests", p->started}};
-  lua_createtable(L, 0, 5);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    lua_pushnumber(L, (double)fields[i].value);
-    lua_setfield(L, -2, fields[i].name);
-  }
-  return 1;
-}
-
-static int close_pool(lua_State *L)
-{
-  pool_close(http_handle(L, 1, HTTP_POOL));
-  return 0;
-}
-
 /* ---- headers ---- */
 
 /* native.headers{ name, value, name, value, … } */
@@ -200,6 +130,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   memcpy(t->method, method, method_length + 1);
   t->streaming = streaming;
   t->expect_continue = lua_toboolean(L, 8);
+  t->priority = (int8_t)lua_tointeger(L, 9);
   t->label = lua_isstring(L, 10) ? lua_tostring(L, 10) : NULL;
   t->deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
   if (lua_isstring(L, 6)) t->upload = lua_tolstring(L, 6, &t->upload_length);
@@ -307,13 +238,14 @@ static void push_timings(lua_State *L, const outcome *o)
   const transfer_times *t = &o->times;
   number_field_of fields[] = {
       {"queue", seconds_between(t->queued, t->dispatched ? t->dispatched : o->at)},
+      {"rate", (double)t->rate / NANOSECONDS},
       {"dns", (double)t->dns / NANOSECONDS},
       {"connect", (double)t->connect / NANOSECONDS},
       {"tls", (double)t->tls / NANOSECONDS},
       {"first_byte", seconds_between(t->dispatched, t->first_byte)},
       {"total", seconds_between(t->dispatched, o->at)},
   };
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 7);
   set_numbers(L, fields, sizeof fields / sizeof *fields);
 }
 
@@ -439,7 +371,7 @@ static int now(lua_State *L)
 
 /* ---- module ---- */
 
-static void make_metatable(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods)
+void http_make_metatable(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods)
 {
   luaL_newmetatable(L, name);
   lua_pushcfunction(L, gc);
@@ -452,9 +384,8 @@ static void make_metatable(lua_State *L, const char *name, lua_CFunction gc, con
 
 int luaopen_lurcher_native_http(lua_State *L)
 {
-  static const luaL_Reg pool_methods[] = {{"stats", pool_stats}, {"close", close_pool}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
-      {"pool", new_pool},
+      {"pool", http_new_pool},
       {"profile", http_new_profile},
       {"headers", new_headers},
       {"info", info},
@@ -466,9 +397,9 @@ int luaopen_lurcher_native_http(lua_State *L)
       {NULL, NULL},
   };
   if (!http_network(L)) make_network(L); /* the module may be loaded again, as busted does for each file */
-  make_metatable(L, "lurcher.pool", pool_gc, pool_methods);
-  make_metatable(L, "lurcher.headers", headers_gc, NULL);
-  make_metatable(L, "lurcher.profile", http_profile_gc, NULL);
+  http_register_pool(L);
+  http_make_metatable(L, "lurcher.headers", headers_gc, NULL);
+  http_make_metatable(L, "lurcher.profile", http_profile_gc, NULL);
   http_register_stream(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);

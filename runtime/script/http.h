@@ -1,10 +1,10 @@
-/* Inside of the lurcher.native.http binding: http.c, http_profile.c, http_stream.c. */
+/* Inside of the lurcher.native.http binding: http.c, http_pool.c, http_profile.c, http_stream.c. */
 #ifndef LURCHER_SCRIPT_HTTP_H
 #define LURCHER_SCRIPT_HTTP_H
 
 #include "net/outcome.h"
 
-#include <lua.h>
+#include <lauxlib.h>
 
 /* Cheaper to check than a metatable in the registry; a request checks three of them. */
 typedef enum {
@@ -27,6 +27,13 @@ network *http_network(lua_State *L);
 
 /* Pushes a box, still empty, with a metatable made before. */
 http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);
+
+/* A metatable with a finalizer and methods (may be NULL). */
+void http_make_metatable(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods);
+
+/* native.pool{…} */
+int http_new_pool(lua_State *L);
+void http_register_pool(lua_State *L);
 
 /* native.profile{…} */
 int http_new_profile(lua_State *L);

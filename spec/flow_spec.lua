@@ -1,0 +1,119 @@
+-- What the pool does with an origin: holds, refusals, figures.
+
+local faults = require "spec.support.faults"
+local origin = require "spec.support.origin"
+local task = require "lurcher.task"
+
+local function site()
+  local s = origin.start()
+  task.defer(function() s:stop() end)
+  return s
+end
+
+-- Starts `count` requests and waits until they are in the queue.
+local function queue_up(client, s, count)
+  local handles = {}
+  for i = 1, count do
+    handles[i] = task.spawn(function()
+      local res, err = client:get(s.url)
+      return { res = res, err = err }
+    end)
+  end
+  faults.eventually(function() return client:stats().waiting == count end)
+  return handles
+end
+
+describe("an origin that is held", function()
+  it("gets no request before the hold is over", function()
+    local client, s = faults.client(), site()
+    client.pool:hold(s.url .. "/", 0.1)
+    local begun = task.now()
+    local res = assert(client:get(s.url))
+    assert.is_true(task.now() - begun >= 0.095)
+    assert.is_true(res.timings.rate >= 0.09 and res.timings.rate <= res.timings.queue)
+  end)
+
+  it("does not hold up others", function()
+    local client, held, free = faults.client(), site(), site()
+    client.pool:hold(held.url .. "/", 60)
+    assert(client:get(free.url))
+    assert.is_true(client.pool:flow(held.url .. "/").held > 50)
+    assert.equal(0, client.pool:flow(free.url .. "/").held)
+  end)
+
+  it("stays held until the later end, and is let go by 0", function()
+    local client, s = faults.client(), site()
+    client.pool:hold(s.url .. "/", 60)
+    client.pool:hold(s.url .. "/", 1)
+    assert.is_true(client.pool:flow(s.url .. "/").held > 50)
+    local waiting = queue_up(client, s, 3)
+    client.pool:hold(s.url .. "/", 0)
+    for i = 1, 3 do assert.equal(200, waiting[i]:join().res.status) end
+    faults.settled(client)
+  end)
+
+  it("is named by the message of timeout.queue", function()
+    local client, s = faults.client { timeout = { queue = 0.05 } }, site()
+    client.pool:hold(s.url .. "/", 60, "Retry-After")
+    faults.check({ kind = "timeout", phase = "queue", message = "held by Retry%-After for 59%.%d s more" },
+      client:get(s.url))
+  end)
+end)
+
+describe("requests that wait", function()
+  it("are refused with the kind and message that are given", function()
+    local client, s = faults.client(), site()
+    client.pool:hold(s.url .. "/", 60)
+    local waiting = queue_up(client, s, 5)
+    client.pool:refuse_waiting(s.url .. "/", "circuit_open", "the circuit is open")
+    for i = 1, 5 do
+      local err = waiting[i]:join().err
+      assert.equal("circuit_open", err.kind)
+      assert.equal("the circuit is open", err.message)
+    end
+    faults.settled(client)
+    assert.equal(0, #s:requests())
+  end)
+
+  it("for other origins are not", function()
+    local client, a, b = faults.client(), site(), site()
+    client.pool:hold(a.url .. "/", 60)
+    local waiting = queue_up(client, a, 2)
+    client.pool:refuse_waiting(b.url .. "/", "circuit_open", "no")
+    assert.equal(2, client:stats().waiting)
+    client.pool:hold(a.url .. "/", 0)
+    for i = 1, 2 do assert.is_table(waiting[i]:join().res) end
+  end)
+
+  it("are cancelled when the client is closed, and when their task is", function()
+    local client, s = faults.client(), site()
+    client.pool:hold(s.url .. "/", 60)
+    local waiting = queue_up(client, s, 4)
+    waiting[1]:cancel()
+    faults.eventually(function() return client:stats().waiting == 3 end)
+    client:close()
+    for i = 2, 4 do assert.equal("canceled", waiting[i]:join().err.kind) end
+  end)
+end)
+
+describe("pool:flow", function()
+  it("tells how things are at an origin", function()
+    local client, s = faults.client { limits = { rate = 100, per_origin = 7 } }, site()
+    client.pool:hold(s.url .. "/", 60)
+    local waiting = queue_up(client, s, 2)
+    local flow = client.pool:flow(s.url .. "/other")
+    assert.equal(0, flow.in_flight)
+    assert.equal(2, flow.waiting)
+    assert.equal(7, flow.per_origin)
+    assert.equal(100, flow.rate)
+    client.pool:hold(s.url .. "/", 0)
+    for i = 1, 2 do waiting[i]:join() end
+  end)
+
+  it("refuses what is no URL", function()
+    local client = faults.client()
+    assert.has_error(function() client.pool:flow "nonsense" end)
+    assert.has_error(function() client.pool:hold("ftp://h/", 1) end)
+    assert.has_error(function() client.pool:refuse_waiting("http://h/", "nonsense", "") end)
+  end)
+end)
