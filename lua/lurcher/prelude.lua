@@ -1,7 +1,7 @@
 --- Run once when a runtime opens: makes Lua's own functions fit for tasks. Waiting works inside pcall,
 --- coroutines and modules being required, and a cancellation cannot be swallowed.
 
--- luacheck: globals pcall xpcall load dofile require print coroutine os
+-- luacheck: globals pcall xpcall load dofile require print coroutine os pairs next
 
 local native = require "lurcher.native.task"
 
@@ -31,6 +31,29 @@ end
 
 -- For those who clean up and raise again themselves.
 native.raw_pcall, native.raw_xpcall = raw_pcall, raw_xpcall
+
+-- ---- pairs: every loop sees every entry ----
+
+-- Debian 12's LuaJIT ends a compiled `for … in pairs(t)` around another such loop after its first entry, from
+-- some moment on for ever (LuaJIT issue 827). It does so only with its own `next`, which it gives a bytecode
+-- of its own.
+local raw_next = next
+
+local function refuse_table(t, name)
+  error(("bad argument #1 to '%s' (table expected, got %s)"):format(name, type(t)), 3)
+end
+
+function next(t, key)
+  if type(t) ~= "table" then refuse_table(t, "next") end
+  return raw_next(t, key)
+end
+
+local visible_next = next
+
+function pairs(t)
+  if type(t) ~= "table" then refuse_table(t, "pairs") end
+  return visible_next, t, nil
+end
 
 -- ---- coroutines: a wait inside one is passed up to the scheduler ----
 
