@@ -6,9 +6,13 @@
 local check = require "lurcher.check"
 local client = require "lurcher.client"
 local errors = require "lurcher.errors"
+local fingerprint = require "lurcher.fingerprint"
 local http = require "lurcher.http"
+local json = require "lurcher.json"
+local native = require "lurcher.native.task"
 local options = require "lurcher.options"
 local pages_fetch = require "lurcher.pages_fetch"
+local pages_ledger = require "lurcher.pages_ledger"
 local pages_next = require "lurcher.pages_next"
 local pages_order = require "lurcher.pages_order"
 local pages_path = require "lurcher.pages_path"
@@ -19,7 +23,7 @@ local sync = require "lurcher.sync"
 local task = require "lurcher.task"
 
 local raise = errors.raise
-local raise_if_stopping = require("lurcher.native.task").raise_if_stopping
+local current, raise_if_stopping = native.current, native.raise_if_stopping
 
 local pages = {
   link = pages_next.link, url = pages_next.url, cursor = pages_next.cursor, offset = pages_next.offset,
@@ -39,6 +43,7 @@ local MAX_PAGES, MAX_EMPTY = 10000, 100
 ---@field concurrency? integer pages fetched at once; needs pages.offset or pages.number with a total
 ---@field delay? number seconds between the starts of two page requests
 ---@field dedupe? string|fun(item: any): any an item whose key was there before is left out
+---@field checkpoint? string|false a file: the next run goes on after the last item consumed
 
 ---@class lurcher.Pages an iterator: gives an item (or a response) and the number of its page
 ---@field page integer the number of the page in hand
@@ -61,10 +66,15 @@ local function whole_mismatch(value)
   return "a whole number of at least 0"
 end
 
+local function path_mismatch(value)
+  if value == false or type(value) == "string" and value ~= "" and not value:find("%z") then return nil end
+  return "a path or false"
+end
+
 local OWN = {
   next = next_mismatch, items = pages_path.mismatch, method = "string", max_items = whole_mismatch,
   max_pages = "count", max_empty = "count", ahead = whole_mismatch, concurrency = "count",
-  delay = "positive|false", dedupe = pages_path.mismatch,
+  delay = "positive|false", dedupe = pages_path.mismatch, checkpoint = path_mismatch,
 }
 
 -- Of requests, but not of pages.
@@ -113,6 +123,7 @@ end
 local function new(its_client, url, opts, what, whole)
   its_client, url = check_client(its_client, what), check_url(url, what)
   local own, rest = split(opts, what)
+  if whole and own.dedupe then raise("pages.each: option 'dedupe' is for items: see pages.items") end
   local fetcher = pages_fetch.new(its_client, url, {
     method = request.method(own.method or "GET"), options = rest, strategy = own.next, items = own.items,
     whole = whole, delay = own.delay,
@@ -120,9 +131,10 @@ local function new(its_client, url, opts, what, whole)
   local self = setmetatable({
     fetcher = fetcher, whole = whole, max_items = own.max_items or math.huge,
     max_pages = own.max_pages or MAX_PAGES, max_empty = own.max_empty or MAX_EMPTY,
-    place = { position = own.next.first, number = 1 },
+    place = { position = own.next.first, number = 1 }, checkpoint = own.checkpoint,
     key_of = own.dedupe and pages_path.of_item(own.dedupe), seen = own.dedupe and pages_seen.new(),
-    page = 0, count = 0, at = 0, turn = sync.semaphore(1), wanted = sync.event(),
+    page = 0, count = 0, at = 0, handed = 0, turn = sync.semaphore(1), wanted = sync.event(),
+    in_hand = own.checkpoint and setmetatable({}, { __mode = "k" }),
   }, Pages)
   self:prepare(own.ahead or 1, own.concurrency or 1)
   return self
@@ -133,19 +145,24 @@ end
 -- The task that fetches belongs to the task that made the iterator, but does nothing before the first item is
 -- asked for.
 function Pages:prepare(ahead, concurrency)
-  local parallel = concurrency > 1
-  local source = parallel and pages_order.spread(self) or pages_order.sequence(self)
-  if ahead == 0 and not parallel then
-    self.next_page = source
-    return
-  end
-  local received = 0
-  local function wanted()
-    self.wanted:wait()
+  local parallel, source, received = concurrency > 1, nil, 0
+  local function next_entry()
+    if not source then
+      source = parallel and pages_order.spread(self) or pages_order.sequence(self)
+      received = self.count
+    end
     if not self.key_of and not parallel and received >= self.max_items then return nil end
     local entry = source()
     received = received + (self.whole and 1 or entry and entry.n or 0)
     return entry
+  end
+  if ahead == 0 and not parallel then
+    self.next_page = next_entry
+    return
+  end
+  local function wanted()
+    self.wanted:wait()
+    return next_entry()
   end
   self.stream = task.stream(wanted, function(entry) return pages_order.resolve(self, entry) end,
     { concurrency = parallel and concurrency or ahead, ordered = true })
@@ -156,12 +173,47 @@ function Pages:prepare(ahead, concurrency)
   end
 end
 
--- ---- the iterator ----
+-- ---- what an earlier run has left ----
 
 -- No more items come.
 local function over(self)
   self.closed, self.current, self.last_body = true, nil, nil
   if self.stream then self.stream:close() end
+end
+
+-- Reads the checkpoint, and has the list begin where it says.
+local function open_checkpoint(self)
+  local ok, ledger = pcall(pages_ledger.open, self.checkpoint, self.fetcher:identity(), self.place)
+  if not ok then
+    over(self)
+    error(ledger, 0)
+  end
+  self.ledger = ledger
+  local left = ledger.resume
+  if not left then return end
+  self.place, self.count, self.fetcher.run.step = left.place, left.given, left.step
+  if self.seen then
+    for _, key in ipairs(left.keys) do self.seen:add(key) end
+  end
+end
+
+-- Skips what the earlier run has consumed of its last page, if it is the same page still. If it is not, all
+-- of it is given again (but for `dedupe`): nothing may be lost.
+local function skip_consumed(self, page)
+  local left = self.ledger and self.ledger.resume
+  if not left then return end
+  self.ledger.resume = nil
+  local same = left.body and left.body == fingerprint(page.res.body or "")
+  if same then self.at = left.index end
+  if same or self.seen then self.count = self.count + left.consumed end
+end
+
+-- ---- the iterator ----
+
+-- The end of the list.
+local function finish(self)
+  over(self)
+  if self.ledger then self.ledger:finish() end
 end
 
 -- The same page again where the parameters should have led to another one: the server does not look at them.
@@ -175,73 +227,120 @@ local function check_content(self, page)
   self.last_body = body
 end
 
--- Takes the next page, or ends: nil after the last one; raises what went wrong.
-local function turn_over(self)
-  local page = self.next_page()
-  if page and not page.failure then check_content(self, page) end
-  if not page or page.failure then
-    over(self)
-    if page then error(page.failure, 0) end
-    return nil
-  end
-  self.current, self.page, self.at = page, page.number, 0
-  return page
+-- Notes that all of the page is handed out.
+local function leave(self, page)
+  if not self.ledger or page.left or page.following == nil then return end
+  page.left = true
+  self.ledger:page({ position = page.following, number = page.number + 1, foreign = page.foreign_next },
+    self.count, self.fetcher.run.step)
 end
 
--- The next item of the page in hand that is wanted; nil: there is none.
-local function from_page(self)
-  local page = self.current
-  while self.at < page.n do
+-- Takes the next page, or ends: false after the last one; raises what went wrong.
+local function turn_over(self)
+  if self.current then leave(self, self.current) end
+  if self.ledger then self.ledger:tidy(self.seen) end
+  local page = self.next_page()
+  if page and not page.failure then check_content(self, page) end
+  if not page then
+    finish(self)
+    return false
+  elseif page.failure then
+    over(self)
+    if self.ledger then self.ledger:close() end
+    error(page.failure, 0)
+  end
+  page.values = self.whole and { page.res } or page.items
+  self.current, self.page, self.at = page, page.number, 0
+  skip_consumed(self, page)
+  return true
+end
+
+-- Hands out a value of the page in hand.
+local function hand_out(self, page, value, key)
+  self.count = self.count + 1
+  if self.ledger then
+    local record = self.ledger:item(page, self.at, key)
+    self.handed = self.handed + 1
+    if self.records then self.records[self.handed] = record else self.in_hand[current()] = record end
+    if self.at == #page.values then leave(self, page) end
+  end
+  return value, page.number
+end
+
+-- The next wanted value of the page in hand, and its key; nil: there is none.
+local function from_page(self, page)
+  local values = page.values
+  while self.at < #values do
     self.at = self.at + 1
-    local item = page.items[self.at]
-    local key = self.key_of and self.key_of(item)
-    if key == nil or self.seen:add(key) then return item end
+    local value = values[self.at]
+    local key = self.key_of and self.key_of(value)
+    if key == nil or key == json.null then return value end
+    if self.seen:add(key) then return value, key end
   end
   return nil
 end
 
-local function next_response(self)
-  return turn_over(self) and self.current.res
-end
-
-local function next_item(self)
-  while true do
-    local item = self.current and from_page(self)
-    if item ~= nil then return item end
-    if self.closed or not turn_over(self) then return nil end
-  end
-end
-
-local function counted(self, value)
-  self.count = self.count + 1
-  return value, self.page
+-- The next value, without waiting; nil: another page is needed, or the end has come.
+local function at_once(self)
+  local page = self.current
+  if not page or self.count >= self.max_items then return nil end
+  local value, key = from_page(self, page)
+  if value ~= nil then return hand_out(self, page, value, key) end
 end
 
 local function advance(self)
-  if self.closed then return nil end
-  if self.count >= self.max_items then
-    over(self)
-    return nil
+  if self.checkpoint and not self.ledger and not self.closed then open_checkpoint(self) end
+  while not self.closed do
+    if self.count >= self.max_items then
+      finish(self)
+    else
+      local value, number = at_once(self)
+      if value ~= nil then return value, number end
+      turn_over(self)
+    end
   end
-  local value
-  if self.whole then value = next_response(self) else value = next_item(self) end
-  if value ~= nil then return counted(self, value) end
+  return nil
+end
+
+---With a checkpoint: the item that this task has in hand is consumed. The next call of the iterator says so
+---by itself; this is for those who must not do anything twice, right after they have done it.
+function Pages:consumed()
+  check.method(self, Pages, "pages:consumed")
+  local task_of_caller = current()
+  local record = self.in_hand and self.in_hand[task_of_caller]
+  if not record then return end
+  self.in_hand[task_of_caller] = nil
+  self.ledger:consumed(record)
 end
 
 -- Several tasks may share an iterator; only one of them waits for the next page.
 function Pages:__call()
   raise_if_stopping()
-  if self.current and not self.whole and self.count < self.max_items then
-    local item = from_page(self)
-    if item ~= nil then return counted(self, item) end
-  end
+  if self.ledger then self:consumed() end
+  local value, number = at_once(self)
+  if value ~= nil then return value, number end
   return self.turn:with(advance, self)
+end
+
+-- For task.map and task.stream, which hand items on to tasks: an iterator, and a function that says that its
+-- nth item is consumed.
+function Pages:__tracked()
+  if not self.checkpoint then return self end
+  self.records = {}
+  return self, function(index)
+    local record = self.records[index]
+    self.records[index] = nil
+    self.ledger:consumed(record)
+  end
 end
 
 ---Ends the iteration, and what is fetched ahead. Only needed for a loop left early in a task that goes on.
 function Pages:close()
   check.method(self, Pages, "pages:close")
-  if not self.closed then over(self) end
+  if self.closed then return end
+  over(self)
+  if self.in_hand then self.in_hand = {} end
+  if self.ledger then self.ledger:close() end
 end
 
 function Pages:__tostring()

@@ -2,9 +2,12 @@
 --- and the next position. Errors it raises say which page it was.
 
 local errors = require "lurcher.errors"
+local fingerprint = require "lurcher.fingerprint"
 local json = require "lurcher.json"
 local options = require "lurcher.options"
 local pages_path = require "lurcher.pages_path"
+local plan = require "lurcher.plan"
+local query = require "lurcher.query"
 local redact = require "lurcher.redact"
 local request = require "lurcher.request"
 local secret = require "lurcher.secret"
@@ -268,6 +271,19 @@ function Fetcher:address()
   local url = secret.reveal(self.url)
   if self.client.base then url = request.below(self.client.base, url) end
   return url_native.normalize(url) or url
+end
+
+---What must be the same for the pages to be the same.
+---@return table<string, string>
+function Fetcher:identity()
+  local plan_of_client, opts = self.client.plan, self.options
+  local encoded = opts.params == nil and plan_of_client.query or plan.query_with(plan_of_client, opts.params)
+  local body = opts.json ~= nil and opts.json or opts.form or opts.body
+  return {
+    method = self.method, url = redact.url(query.add(self:address(), encoded)), next = self.strategy.describe,
+    items = self.items and pages_path.shown(self.items) or "",
+    body = body and fingerprint(json.encode(body, { sort = true })) or "",
+  }
 end
 
 local function lower_set(names)

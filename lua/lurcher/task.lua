@@ -264,8 +264,11 @@ end
 
 local ipairs_step = ipairs({})
 
--- A function that returns the next item, or nil at the end.
+-- A function that returns the next item, or nil at the end. And, for sources that keep track of what becomes
+-- of their items, a function to be told the numbers of those that are done with.
 local function items(source, name)
+  local metatable = type(source) == "table" and getmetatable(source)
+  if metatable and metatable.__tracked then return metatable.__tracked(source) end
   if source == next or source == ipairs_step then
     errors.raise(name .. ": pairs and ipairs need a state that an iterator here does not get; give the list "
       .. "itself, or a function that returns the next item at each call")
@@ -301,7 +304,7 @@ local map_options = { concurrency = "count", errors = "'collect'" }
 ---@param fn fun(item: any, index: integer): any
 ---@param opts? { concurrency?: integer, errors?: "collect" }
 function task.map(source, fn, opts)
-  local next_item = items(source, "task.map")
+  local next_item, consumed = items(source, "task.map")
   argument(fn, "callable", 2, "task.map")
   opts = check.options(opts, map_options, "task.map") or {}
   local values, failures = {}, opts.errors and {}
@@ -309,6 +312,7 @@ function task.map(source, fn, opts)
     local value, err = fn(item, index)
     if value == nil and is_error(err) then return nil, err end
     values[index] = value
+    if consumed then consumed(index) end
   end
   local function run_and_collect(item, index)
     local ok, value, err = pcall(fn, item, index)
@@ -319,6 +323,7 @@ function task.map(source, fn, opts)
     else
       values[index] = value
     end
+    if consumed then consumed(index) end
   end
   local self, one = open_scope(), failures and run_and_collect or run
   run_in_scope(self, nil, start_each, self, opts.concurrency or 16, next_item, one)
@@ -383,12 +388,16 @@ local function produce(self, next_item, fn)
 end
 
 function Stream:__call()
+  if self.consumed and self.in_hand then
+    self.consumed(self.in_hand)
+    self.in_hand = nil
+  end
   while true do
     local place = self.taken + 1
     local entry = self.ready[place]
     if entry then
       self.ready[place] = nil
-      self.taken = place
+      self.taken, self.in_hand = place, entry[1]
       wake_waiter(self, "producer_waiting")
       return unpack(entry, 1, entry.n)
     end
@@ -432,11 +441,12 @@ local stream_options = { concurrency = "count", ordered = "boolean" }
 ---@param opts? { concurrency?: integer, ordered?: boolean }
 ---@return lurcher.Stream
 function task.stream(source, fn, opts)
-  local next_item = items(source, "task.stream")
+  local next_item, consumed = items(source, "task.stream")
   argument(fn, "callable", 2, "task.stream")
   opts = check.options(opts, stream_options, "task.stream") or {}
   local self = setmetatable({
     concurrency = opts.concurrency or 16, ordered = opts.ordered, ready = {}, taken = 0, delivered = 0,
+    consumed = consumed,
   }, Stream)
   self.producer = spawn(stream_scope(), QUIET, produce, self, next_item, fn)
   return self
