@@ -15,12 +15,14 @@ local LABEL, LEAST_BAR, MOST_BAR, TIME, NARROW = 16, 20, 60, 9, 110
 
 -- How a phase is drawn, named, and coloured (SGR).
 local LOOKS = {
-  slot = { "░", "slot", "90" }, rate = { "▒", "rate", "33" }, retry = { "┈", "wait", "33" },
+  slot = { "░", "slot", "90" }, rate = { "▒", "rate", "33" }, retry = { "┈", "", "33" },
+  breaker = { "╌", "", "31" },
   dns = { "d", "dns", "36" }, connect = { "c", "connect", "36" }, tls = { "t", "tls", "35" },
   first_byte = { "━", "first byte", "34" }, body = { "█", "body", "32" }, unknown = { "?", "", "31" },
 }
-local LEGEND = { "░ waits for a slot  ▒ for the rate  ┈ before a retry",
-  "d dns  c connect  t tls  ━ until the first byte  █ body" }
+local WAITS = { retry = true, breaker_wait = true }
+local LEGEND = "░ waits for a slot, ▒ for the rate, ┈ before a retry, ╌ for the breaker, d dns, "
+  .. "c connect, t tls, ━ until the first byte, █ body"
 
 local function clean(value)
   return text.printable(secret.scrub(value))
@@ -35,6 +37,7 @@ end
 -- { { phase, began, ended }, … } of a row, in seconds.
 local function spans(row)
   if row.what == "unfinished" then return { { "unknown", row.began, row.ended } } end
+  if row.what == "breaker_wait" then return { { "breaker", row.began, row.ended } } end
   if row.what ~= "attempt" then return { { "retry", row.began, row.ended } } end
   local list, at = {}, row.began
   for _, phase in ipairs(recorder.PHASES) do
@@ -77,7 +80,7 @@ end
 
 local function label(row)
   if row.what == "attempt" then return ("%d  %s"):format(row.attempt, row.outcome) end
-  return row.what == "retry" and "   wait" or "   " .. row.what
+  return WAITS[row.what] and "   wait" or "   " .. row.what
 end
 
 -- "slot 1.2 ms, dns 3 ms, …"
@@ -175,9 +178,7 @@ function explain.text(recording, columns, colours)
   if recording.total == 0 then return "no requests were made\n" end
   local calls = chosen(recording)
   local out = {}
-  for i, line in ipairs(columns < NARROW and LEGEND or { table.concat(LEGEND, "  ") }) do
-    out[i] = coloured(line, "2", colours)
-  end
+  for i, line in ipairs(units.wrap(LEGEND, columns)) do out[i] = coloured(line, "2", colours) end
   out[#out + 1] = ""
   for _, call in ipairs(calls) do add_call(out, call, recording, columns, colours) end
   local left_out = recording.total - #calls

@@ -41,8 +41,8 @@ local NONE = { count = 0, seconds = 0 }
 -- A series as the native side counts it, in the form that users see.
 local function presented(series)
   local events = series.events
-  local retry, breaker = events.retry or NONE, events.breaker or NONE
-  events.retry = nil
+  local retry, breaker = events.retry or NONE, events.breaker_wait or NONE
+  events.retry, events.breaker_wait = nil, nil
   for what, event in pairs(events) do events[what] = event.count end
   series.retries = retry.count
   series.connections = { made = series.connections_made, reused = series.connections_reused }

@@ -158,8 +158,8 @@ end
 function recorder.event(request, what, event)
   local call, now = request.observed, native.now()
   local address = event.to or event.url or request.url
-  add_row(call, { what = what, began = now, ended = now + (event.wait or 0), method = event.method,
-    url = redact.url(address), why = event.why })
+  add_row(call, { what = what, began = now - (event.waited or 0), method = event.method,
+    ended = now + (what == "retry" and event.wait or 0), url = redact.url(address), why = event.why })
 end
 
 local function is_failure(status) return status >= 400 end

@@ -15,8 +15,11 @@ local report = {}
 local MOST_SERIES, MOST_ROWS, LONGEST = 200, 4000, 500
 
 local PHASES = { { "slot", "waits for a slot" }, { "rate", "waits for the rate" },
-  { "retry", "waits before a retry" }, { "dns", "dns" }, { "connect", "connect" }, { "tls", "tls" },
+  { "retry", "waits before a retry" }, { "breaker", "waits for the breaker" }, { "dns", "dns" },
+  { "connect", "connect" }, { "tls", "tls" },
   { "first_byte", "until the first byte" }, { "body", "body" } }
+
+local WAITS = { retry = "wait before a retry", breaker_wait = "wait for the breaker" }
 
 local ENTITIES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
 
@@ -123,7 +126,7 @@ end
 
 local function row_title(row)
   if row.what == "attempt" then return ("attempt %d"):format(row.attempt), row.outcome end
-  return row.what == "retry" and "wait before a retry" or row.what, ""
+  return WAITS[row.what] or row.what, ""
 end
 
 local function add_row(out, row, began, ended)

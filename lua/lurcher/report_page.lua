@@ -6,12 +6,14 @@ local page = {}
 page.STYLE = [[
 :root { color-scheme: light dark; --text: #1c2024; --soft: #60646c; --line: #e0e1e6; --back: #ffffff;
   --panel: #f6f7f9; --good: #2b7d4b; --bad: #ce2c31;
-  --slot: #b9bbc6; --rate: #e2a336; --retry: #f0c36d; --dns: #12a594; --connect: #3e63dd; --tls: #8e4ec6;
+  --slot: #b9bbc6; --rate: #e2a336; --retry: #f0c36d; --breaker: #e99a8b;
+  --dns: #12a594; --connect: #3e63dd; --tls: #8e4ec6;
   --first_byte: #5eb1ef; --body: #46a758; --unknown: #e5484d; }
 @media (prefers-color-scheme: dark) {
   :root { --text: #edeef0; --soft: #a5a9b2; --line: #363a3f; --back: #111113; --panel: #1b1c1f;
     --good: #53b365; --bad: #ff6369;
-    --slot: #62666f; --rate: #c98a1b; --retry: #8f6a1f; --dns: #0eb39e; --connect: #5b7fff; --tls: #a46be0;
+    --slot: #62666f; --rate: #c98a1b; --retry: #8f6a1f; --breaker: #9c4a3c;
+    --dns: #0eb39e; --connect: #5b7fff; --tls: #a46be0;
     --first_byte: #3b9eff; --body: #3d9a50; }
 }
 * { box-sizing: border-box; }
@@ -77,7 +79,7 @@ button, select { font: inherit; padding: 4px 10px; border: 1px solid var(--line)
 .rows .row { padding: 5px 12px 0 28px; }
 .rows .more { padding: 1px 12px 3px 28px; color: var(--soft); overflow-wrap: anywhere; }
 .p-slot { background: var(--slot); } .p-rate { background: var(--rate); }
-.p-retry { background: var(--retry); }
+.p-retry { background: var(--retry); } .p-breaker { background: var(--breaker); }
 .p-dns { background: var(--dns); } .p-connect { background: var(--connect); }
 .p-tls { background: var(--tls); }
 .p-first_byte { background: var(--first_byte); } .p-body { background: var(--body); }

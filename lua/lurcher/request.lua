@@ -328,14 +328,13 @@ function defaults:start_clock(outcome)
   end
 end
 
--- What an event's wait is waited for, if it is the request that waits.
-local WAITS = { retry = true, breaker = true }
-
 ---Tells what a layer decided: the client's hooks of that name, the observers and the metrics.
 ---@param what string
----@param event table
+---@param event table `wait`: seconds from now on, which the request itself waits for a "retry" only; `waited`:
+---  seconds it has waited until now
 function defaults:announce(what, event)
-  metrics.event(self.url, self.plan.name or nil, what, WAITS[what] and event.wait or 0)
+  local seconds = event.waited or what == "retry" and event.wait or 0
+  metrics.event(self.url, self.plan.name or nil, what, seconds)
   if observe.enabled then observe.event(self, what, event) end
   local list = self.client.hooks[what]
   for i = 1, list and #list or 0 do list[i](event) end

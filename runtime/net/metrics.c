@@ -133,6 +133,12 @@ void metrics_record(metrics_series *s, const transfer *t, bool canceled)
   record_span(&s->duration, dispatched, times->ended);
 }
 
+void metrics_count_refusal(metrics_series *s, error_kind kind)
+{
+  s->attempts++;
+  s->errors[kind]++;
+}
+
 void metrics_count_event(metrics_series *s, const char *what, double seconds)
 {
   for (size_t i = 0; i < METRICS_EVENTS; i++) {

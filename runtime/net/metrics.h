@@ -68,6 +68,9 @@ bool metrics_has_label(const metrics_series *s, const char *label);
 /* Counts an attempt that is over; `canceled`: it was given up while it ran or waited. */
 void metrics_record(metrics_series *s, const struct transfer *t, bool canceled);
 
+/* Counts an attempt that was refused before it became a transfer. */
+void metrics_count_refusal(metrics_series *s, error_kind kind);
+
 /* Counts a decision, with the seconds that are waited because of it. */
 void metrics_count_event(metrics_series *s, const char *what, double seconds);
 

@@ -4,6 +4,7 @@
 #include "script/http.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 int luaopen_lurcher_native_metrics(lua_State *L);
 
@@ -133,29 +134,46 @@ static int spread(lua_State *L)
   return 2;
 }
 
-/* event(url, label or nil, what, seconds): a layer decided something about a request */
-static int event(lua_State *L)
+/* The series of the URL and label that are arguments 1 and 2 (may be nil), or NULL. */
+static metrics_series *series_of_request(lua_State *L)
 {
   size_t length;
   const char *address = luaL_checklstring(L, 1, &length), *label = luaL_optstring(L, 2, "");
-  const char *what = luaL_checkstring(L, 3);
-  double waited = luaL_checknumber(L, 4);
+  metrics_series *s = NULL;
   url target = {0};
   buffer site = {0};
   error e;
-  if (url_parse(&target, address, length, &e) && url_write_origin(&target, &site)) {
-    metrics_series *s = metrics_find(&http_network(L)->metrics, label, site.bytes);
-    if (s) metrics_count_event(s, what, waited);
-  }
+  if (url_parse(&target, address, length, &e) && url_write_origin(&target, &site))
+    s = metrics_find(&http_network(L)->metrics, label, site.bytes);
   url_free(&target);
   buffer_free(&site);
+  return s;
+}
+
+/* event(url, label, what, seconds): a layer decided something about a request */
+static int event(lua_State *L)
+{
+  const char *what = luaL_checkstring(L, 3);
+  double waited = luaL_checknumber(L, 4);
+  metrics_series *s = series_of_request(L);
+  if (s) metrics_count_event(s, what, waited);
+  return 0;
+}
+
+/* refused(url, label, kind): a layer refused an attempt, which therefore did not reach the network */
+static int refused(lua_State *L)
+{
+  const char *name = luaL_checkstring(L, 3);
+  metrics_series *s = series_of_request(L);
+  for (int kind = 0; s && kind < ERROR_KIND_COUNT; kind++)
+    if (!strcmp(error_kind_name((error_kind)kind), name)) metrics_count_refusal(s, (error_kind)kind);
   return 0;
 }
 
 int luaopen_lurcher_native_metrics(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"series", list_series}, {"spread", spread}, {"event", event}, {NULL, NULL}};
+      {"series", list_series}, {"spread", spread}, {"event", event}, {"refused", refused}, {NULL, NULL}};
   lua_getglobal(L, "require"); /* makes the network */
   lua_pushliteral(L, "lurcher.native.http");
   lua_call(L, 1, 0);
