@@ -69,7 +69,7 @@ describe("a waterfall", function()
   end)
 
   it("has its figures beside the bars where there is room", function()
-    local text = explain.text(retried(), 120, false)
+    local text = explain.text(retried(), 160, false)
     assert.matches("300 ms  rate 100 ms, first byte 100 ms, body 100 ms\n", text)
   end)
 

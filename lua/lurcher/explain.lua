@@ -11,7 +11,7 @@ local explain = {}
 -- Calls shown in full: the first ones and the slowest ones.
 local FIRST, SLOWEST = 10, 30
 local LEAST_URL = 20
-local LABEL, LEAST_BAR, MOST_BAR, TIME, NARROW = 16, 20, 60, 9, 110
+local LABEL, LEAST_BAR, MOST_BAR, TIME, NARROW = 16, 20, 100, 9, 160
 
 -- How a phase is drawn, named, and coloured (SGR).
 local LOOKS = {
@@ -127,7 +127,7 @@ local function is_good(call) return call.ended and not call.failed end
 local function facts_of(call, recording, room)
   local words = { units.duration((call.ended or recording.ended) - call.began),
     "at " .. units.duration(call.began - recording.began) }
-  if call.attempts ~= 1 then words[#words + 1] = call.attempts .. " attempts" end
+  if call.attempts > 1 then words[#words + 1] = call.attempts .. " attempts" end
   if call.name then words[#words + 1] = units.shorten(clean(call.name), 20) end
   local facts = ""
   for _, word in ipairs(words) do

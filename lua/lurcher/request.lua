@@ -330,7 +330,7 @@ end
 
 ---Tells what a layer decided: the client's hooks of that name, the observers and the metrics.
 ---@param what string
----@param event table `wait`: seconds from now on, which the request itself waits for a "retry" only; `waited`:
+---@param event table `wait`: seconds from now on, which the request itself waits at a "retry"; `waited`:
 ---  seconds it has waited until now
 function defaults:announce(what, event)
   local seconds = event.waited or what == "retry" and event.wait or 0
