@@ -57,6 +57,13 @@ describe("example", function()
     prints("249 countries; the longest name is South Georgia and the South Sandwich Islands\n", "pagination")
   end)
 
+  it("metrics serves and prints what it counted", function()
+    local output, status = run "metrics"
+    assert.matches("^metrics are at http://127%.0%.0%.1:%d+/metrics\n", output)
+    assert.matches("\nsubdivision: 5 answers with status 200, of %d+ attempts\n$", output)
+    assert.are.equal(0, status)
+  end)
+
   it("fan_out counts what it fetched", function()
     local output, status = run "fan_out"
     assert.matches("^ *%d+  %u%a+\n *%d+  %u%a+\n *%d+  %u%a+\n$", output)
