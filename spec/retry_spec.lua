@@ -331,7 +331,8 @@ describe("callbacks", function()
     for _, name in ipairs { "before", "after", "before_sleep", "on_giving_up" } do
       policy[name] = function(call)
         local elapsed = math.floor(call.elapsed + 0.5)
-        told[#told + 1] = table.concat({ name, call.attempts, elapsed, call.wait or 0, tostring(call.failed) }, " ")
+        told[#told + 1] = ("%s %d %g %g %s"):format(name, call.attempts, elapsed, call.wait or 0,
+          tostring(call.failed))
       end
     end
     retry.call(failing(9), policy)
@@ -410,7 +411,8 @@ describe("a policy", function()
     for _, case in ipairs {
       { stop.attempts, 0 }, { stop.before, "x" }, { stop.event, 5 }, { stop.any, 5 }, { stop.all },
       { wait.fixed, -1 }, { wait.random, 2, 1 }, { wait.chain }, { wait.sum, "x" },
-      { wait.jitter, 1, "decorrelated" }, { wait.exponential, { bse = 1 } }, { when.kind, "timout" }, { when.message, 5 }, { when.any, 5 },
+      { wait.jitter, 1, "decorrelated" }, { wait.exponential, { bse = 1 } },
+      { when.kind, "timout" }, { when.message, 5 }, { when.any, 5 },
       { when.cause, "tiemout" }, { when.unless }, { when.result, 1 }, { retry.call, 5 },
       { retry.call, print, "x" },
     } do

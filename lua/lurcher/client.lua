@@ -1,10 +1,11 @@
 --- Clients: a pool, limits, cookies and defaults, and the chain of layers each request goes down.
 ---
----   middleware → redirect → retry → cookies → auth → hooks → transport
+---   middleware → redirect → retry → breaker → cookies → auth → hooks → transport
 ---
 --- A layer is `function(request, next)`. The chain is put together once per client.
 
 local auth = require "lurcher.auth"
+local breaker_layer = require "lurcher.breaker_layer"
 local check = require "lurcher.check"
 local cookies = require "lurcher.cookies"
 local errors = require "lurcher.errors"
@@ -59,6 +60,7 @@ local function chain(self, functions)
   end
   layers[#layers + 1] = redirect.layer
   layers[#layers + 1] = retry_layer.layer
+  if self.breakers then layers[#layers + 1] = breaker_layer.layer end
   if self.cookies then layers[#layers + 1] = cookies.layer end
   layers[#layers + 1] = auth.layer
   if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
@@ -67,9 +69,9 @@ local function chain(self, functions)
   return run
 end
 
-local function assemble(merged, pool, budget, jar)
+local function assemble(merged, pool, budget, jar, breakers)
   local self = setmetatable({
-    pool = pool, budget = budget, cookies = jar, hooks = merged.hooks or {},
+    pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
     base_url = merged.base_url or false,
     base = merged.base_url and request.base(merged.base_url), plan = plan.new(merged),
     last_url = false, last_address = false,
@@ -79,6 +81,10 @@ local function assemble(merged, pool, budget, jar)
   return self
 end
 
+local function new_breakers(merged)
+  return merged.breaker and breaker_layer.new(merged.breaker) or false
+end
+
 ---Makes a client.
 ---@param opts lurcher.ClientOptions?
 ---@return lurcher.Client
@@ -86,10 +92,11 @@ function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
   local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
-  return assemble(merged, native.pool(limits), retry_budget.new(), merged.cookies ~= false and cookies.jar())
+  return assemble(merged, native.pool(limits), retry_budget.new(), merged.cookies ~= false and cookies.jar(),
+    new_breakers(merged))
 end
 
----A client with changed defaults that shares the pool, the limits and the cookies.
+---A client with changed defaults that shares the pool, the limits, the cookies and the circuit breakers.
 ---@param opts lurcher.ClientOptions?
 ---@return lurcher.Client
 function Client:extend(opts)
@@ -97,7 +104,9 @@ function Client:extend(opts)
   if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
   local jar = self.cookies
   if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
-  return assemble(options.merge(self.plan.options, opts), self.pool, self.budget, jar)
+  local merged = options.merge(self.plan.options, opts)
+  local breakers = opts.breaker == nil and self.breakers or new_breakers(merged)
+  return assemble(merged, self.pool, self.budget, jar, breakers)
 end
 
 ---@param value any
@@ -128,13 +137,23 @@ local function idle_layers(self)
   return self.direct and not observe.enabled and not (self.cookies and self.cookies.count > 0)
 end
 
+-- The circuit breaker of an address if it would let a first attempt through unasked; false: there is none;
+-- nil: it must be asked.
+local function open_way(self, address)
+  local breakers = self.breakers
+  if not breakers then return false end
+  local one = breakers:of(address)
+  return one.fast and one or nil
+end
+
 -- A call with options. Apart from the plain one, which must be short.
 local function call(self, method, url, opts, what)
   local its_request, err = request.new(self, method, url, opts, what)
   self.budget:note_call()
   if not its_request then return finish(self, nil, nil, err) end
   if idle_layers(self) and not its_request.auth and not its_request.stream then
-    local res = first(its_request)
+    local way = open_way(self, its_request.url)
+    local res = way ~= nil and first(its_request, way)
     if res then return finish(self, its_request, res) end
   end
   return finish(self, its_request, self.run(its_request))
@@ -146,8 +165,10 @@ local function plain(self, method, url)
   self.budget:note_call()
   if idle_layers(self) then
     local address = request_address(self, method, url)
-    if address then
-      local res, unfinished = direct(self, method, address)
+    local way
+    if address then way = open_way(self, address) end
+    if way ~= nil then
+      local res, unfinished = direct(self, method, address, way)
       if res then return res end
       outcome = unfinished
     end
@@ -222,6 +243,18 @@ function Client:stream(method, url, opts, fn)
     scope:defer(function() res:close() end)
     return fn(res)
   end)
+end
+
+---The circuit breaker of a URL's origin; nil when the client has none.
+---@param url? string default: base_url
+---@return lurcher.Breaker?
+function Client:breaker(url)
+  check_self(self, "breaker")
+  if url == nil then url = self.base_url or nil end
+  check.argument(url, "string", 2, "client:breaker")
+  local address, err = request.canonical(self, url)
+  if not address then errors.raise("client:breaker: " .. tostring(err)) end
+  return self.breakers and self.breakers:of(address) or nil
 end
 
 ---Requests in flight, waiting, connections, …: see the README.

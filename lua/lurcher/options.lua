@@ -85,6 +85,7 @@
 ---@field base_url? string|false
 ---@field limits? lurcher.Limits
 ---@field cookies? boolean
+---@field breaker? lurcher.BreakerOptions|boolean one circuit breaker per origin
 ---@field middleware? lurcher.Layer[]|false
 ---@field hooks? lurcher.Hooks|false
 
@@ -100,6 +101,7 @@
 ---@field expect_continue? boolean
 
 local backoff = require "lurcher.backoff"
+local breaker_options = require "lurcher.breaker_options"
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
@@ -250,6 +252,7 @@ local TABLES = {
   tls = { verify = "boolean", min = "'1.0'|'1.1'|'1.2'|'1.3'|false", ca = "string|false",
     cert = "string|false", key = "string|false", key_password = text_or_false, server_name = "string|false",
     pins = pin_list },
+  breaker = breaker_options.KNOWN,
   hooks = { request = function_list, response = function_list, retry = function_list,
     redirect = function_list, error = function_list },
 }
@@ -271,7 +274,7 @@ local CLIENT_ONLY = {
     if type(value) == "string" and value:lower():find("^https?://[^/?#]") then return nil end
     return "an absolute http or https URL"
   end,
-  limits = "table", cookies = "boolean", middleware = function_list,
+  limits = "table", cookies = "boolean", breaker = "table|boolean", middleware = function_list,
   hooks = "table|false",
 }
 
@@ -420,7 +423,7 @@ local function retry_table(value)
   return value
 end
 
-local MERGED = { tls = true, resolve = true, hooks = true, limits = true }
+local MERGED = { breaker = true, tls = true, resolve = true, hooks = true, limits = true }
 
 ---The options that hold when `above` is given on top of `below`. Headers and params are kept as lists of
 ---layers, because theirs are merged by rules of their own.

@@ -162,6 +162,17 @@ function request.address(client, method, url)
   return address
 end
 
+---The canonical URL, without userinfo and fragment, that a request for `url` would go to; or nil and an error.
+---@param client lurcher.Client
+---@param url string
+---@return string?
+---@return lurcher.Error?
+function request.canonical(client, url)
+  local address, err = absolute(client, "GET", url, "")
+  if not address then return nil, err end
+  return (split(address))
+end
+
 -- When a call began whose first attempt is over.
 local function began(outcome)
   local info = outcome and (outcome[4] or outcome[3])

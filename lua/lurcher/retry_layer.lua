@@ -69,7 +69,8 @@ local function obstacle(request, wait)
   if left and wait >= left then
     return ("not repeated: the wait of %.3g s would pass timeout.total"):format(wait)
   end
-  return nil
+  local breakers = request.client.breakers
+  return breakers and breakers:obstacle(request.url, wait)
 end
 
 -- Tells why there is no further attempt although there was an occasion for one.

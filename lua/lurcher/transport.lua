@@ -1,5 +1,6 @@
 --- The last layer: one attempt at one hop, over the network.
 
+local succeed = require("lurcher.circuit").succeed
 local native = require "lurcher.native.http"
 local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
@@ -72,36 +73,40 @@ end
 ---@param client lurcher.Client
 ---@param method string
 ---@param address string canonical
+---@param circuit lurcher.Breaker|false a closed one
 ---@return lurcher.Response? res
 ---@return table? outcome
-function transport.direct(client, method, address)
-  local plan = client.plan
+function transport.direct(client, method, address, circuit)
+  local plan, ticket = client.plan, circuit and circuit.generation
   local status, body, head, info, notes = perform(client.pool, plan.profile, method, address, plan.wire,
     nil, nil, nil, nil, plan.name)
   if notes == 0 and plan.quiet[status] then
+    if circuit then succeed(circuit, ticket) end
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = method, url = address,
       attempts = 1,
     }, Response)
   end
-  return nil, { status, body, head, info }
+  return nil, { status, body, head, info, ticket = ticket }
 end
 
 ---A first attempt of a request past the layers. Nil: they are to go on from its outcome, which is in the
 ---request.
 ---@param request lurcher.Request
+---@param circuit lurcher.Breaker|false a closed one
 ---@return lurcher.Response? res
-function transport.first(request)
-  local plan, client = request.plan, request.client
+function transport.first(request, circuit)
+  local plan, client, ticket = request.plan, request.client, circuit and circuit.generation
   local status, body, head, info, notes = perform(client.pool, plan.profile, request.method, request.url,
     request:wire(), request.body or nil, nil, request.expect_continue, nil, plan.name)
   if notes == 0 and plan.quiet[status] then
+    if circuit then succeed(circuit, ticket) end
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = request.method,
       url = with_fragment(request.url, request.fragment), attempts = 1,
     }, Response)
   end
-  request.outcome = { status, body, head, info }
+  request.outcome = { status, body, head, info, ticket = ticket }
   return nil
 end
 

@@ -1,0 +1,96 @@
+--- Circuit breakers: what fails again and again is left alone for a while, for its sake and the caller's.
+---
+---     local breaker = require "lurcher.breaker"
+---     local b = breaker.new { failures = 3, cooldown = 10 }
+---     local rows, err = b:call(query, "select …") -- nil and kind "circuit_open" while it is open
+---
+--- Closed, it lets everything through and counts. It opens when there are too many failures, and refuses.
+--- Once its cooldown is over it is half open: so many probes at once may try. The first that succeeds closes
+--- it, the first that fails opens it again, for longer.
+
+local check = require "lurcher.check"
+local circuit = require "lurcher.circuit"
+local errors = require "lurcher.errors"
+local native = require "lurcher.native.task"
+local overlay = require("lurcher.options").overlay
+local response = require "lurcher.response"
+local settings = require "lurcher.breaker_options"
+
+local now, raise_if_stopping = native.now, native.raise_if_stopping
+local xpcall, trace, error = native.raw_xpcall, native.trace, error
+local methods, Breaker = circuit.methods, circuit.metatable
+
+local breaker = {}
+
+-- Errors that say nothing about the other side.
+local OF_ANOTHER_MATTER = { canceled = true, circuit_open = true, limit = true, denied = true, url = true,
+  file = true, mock = true, too_large = true, redirect = true, decode = true, checksum = true }
+
+---Whether an outcome is a failure, and what is to be shown as its cause; nil: neither failure nor success.
+---@param self lurcher.Breaker
+---@param res any
+---@param err any nil: it succeeded
+---@param seconds number? how long it took
+---@return boolean? failed
+---@return any cause
+function breaker.verdict(self, res, err, seconds)
+  if self.counts then return self.counts(res, err), err end
+  if err ~= nil then
+    local kind = type(err) == "table" and err.kind
+    if OF_ANOTHER_MATTER[kind] or kind == "timeout" and err.phase == "queue" then return nil end
+    local status = kind == "status" and err.response and err.response.status
+    return not status or status >= 500, err
+  end
+  if response.is(res) and res.status >= 500 then
+    return true, errors.new { kind = "status", message = "status " .. res.status }
+  end
+  if self.slow and seconds and seconds >= self.slow then
+    return true, errors.new { kind = "timeout", message = ("slow: it took %.3g s"):format(seconds) }
+  end
+  return false
+end
+
+local OPTIONS = overlay(settings.KNOWN, { name = "string" })
+
+---@param opts? lurcher.BreakerOptions `name` too: how messages call it
+---@return lurcher.Breaker
+function breaker.new(opts)
+  return circuit.new(check.options(opts, OPTIONS, "breaker.new"))
+end
+
+local function count(self, ticket, seconds, ok, first, second)
+  if not ok then raise_if_stopping() end
+  local res, err = first, nil
+  if not ok then
+    res, err = nil, first == nil and "error(nil)" or first
+  elseif first == nil then
+    err = second
+  end
+  circuit.settle(self, ticket, breaker.verdict(self, res, err, seconds))
+end
+
+-- Counts what the function gave, and hands it on.
+local function finish(self, ticket, began, ok, ...)
+  local counted, raised = xpcall(count, trace, self, ticket, now() - began, ok, ...)
+  if not counted then
+    circuit.settle(self, ticket, nil) -- gives its place back
+    error(raised, 0)
+  end
+  if not ok then error((...), 0) end
+  return ...
+end
+
+---Calls `fn` with the arguments, if the circuit lets it through: what it raises, or returns as nil and an
+---error, is a failure. Else nil and an error of kind "circuit_open".
+---@param fn function
+---@param ... any its arguments
+---@return any ... of fn
+function methods:call(fn, ...)
+  check.method(self, Breaker, "breaker:call")
+  check.argument(fn, "callable", 1, "breaker:call")
+  local ticket = circuit.enter(self)
+  if not ticket then return nil, circuit.refusal(self) end
+  return finish(self, ticket, now(), xpcall(fn, trace, ...))
+end
+
+return breaker
