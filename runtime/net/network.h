@@ -23,6 +23,7 @@ typedef struct network {
   timer retry_starved;
   deferred admit_all; /* let every pool look at its queue again */
   budget budget;
+  struct transfer *taken; /* its results are being handed over; NULL: that went well */
 } network;
 
 /* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of

@@ -43,10 +43,23 @@ network *http_network(lua_State *L)
   return n ? *n : NULL;
 }
 
+/* A push that raises (memory) would leave the transfer it was about to nobody: so the network owns it
+ * meanwhile. It is freed when the results were pushed, or else at the next request or with the network. */
+static void take(network *n, transfer *t)
+{
+  transfer *left = n->taken;
+  n->taken = t;
+  if (t) operation_reset(&t->op); /* it keeps the loop running no longer */
+  if (left) transfer_free(left);
+}
+
 static int network_gc(lua_State *L)
 {
   network **n = lua_touserdata(L, 1);
-  if (*n) network_unref(*n);
+  if (*n) {
+    take(*n, NULL);
+    network_unref(*n);
+  }
   *n = NULL;
   return 0;
 }
@@ -118,6 +131,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     luaL_argerror(L, 3, "not a method");
   if (!lua_isnoneornil(L, 6)) luaL_checktype(L, 6, LUA_TSTRING);
   /* Nothing below can raise. */
+  take(p->network, NULL);
   transfer *t = transfer_new(p, options, headers, task_clock(L));
   if (!t) {
     error_set(e, ERROR_limit, NULL, "out of memory");
@@ -176,7 +190,9 @@ static int push_failure(lua_State *L, const transfer *t)
 static int perform_results(lua_State *L, operation *op)
 {
   transfer *t = (transfer *)op;
+  network *n = t->network;
   int count = 5;
+  take(n, t);
   if (t->failure) {
     count = push_failure(L, t);
   } else {
@@ -186,7 +202,7 @@ static int perform_results(lua_State *L, operation *op)
     push_outcome(L, t);
     lua_pushinteger(L, (lua_Integer)t->head.notes);
   }
-  transfer_free(t);
+  take(n, NULL);
   return count;
 }
 
@@ -197,13 +213,16 @@ static int perform(lua_State *L) { return start(L, false, perform_results); }
 static int open_results(lua_State *L, operation *op)
 {
   transfer *t = (transfer *)op;
+  network *n = t->network;
+  take(n, t);
   if (t->failure && !t->head.complete) {
     int count = push_failure(L, t);
-    transfer_free(t);
+    take(n, NULL);
     return count;
   }
   lua_pushnumber(L, t->head.status);
   http_push_stream(L, t);
+  n->taken = NULL; /* the stream owns it */
   push_head(L, t);
   push_outcome(L, t);
   lua_pushinteger(L, (lua_Integer)t->head.notes);
