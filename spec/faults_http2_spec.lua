@@ -312,6 +312,25 @@ describe("streams of one HTTP/2 connection", function()
     assert.equal(1, s:connections())
   end)
 
+  it("have words of their own when several fail at once", function()
+    local codes = { "INTERNAL_ERROR", "CANCEL", "ENHANCE_YOUR_CALM" }
+    local s = http2.server(function(connection)
+      assert(connection:respond(connection:request(), "first"))
+      local streams, frames = {}, {}
+      for i = 1, #codes do streams[i] = connection:request() end
+      for i, code in ipairs(codes) do frames[i] = http2.reset(streams[i], code) end
+      connection.conn:write(table.concat(frames))
+      linger(connection)
+    end)
+    local client = faults.client { tls = { ca = s.ca } }
+    assert(client:get(s.url))
+    local errs = {}
+    task.map(codes, function(_, i)
+      errs[i] = select(2, client:get(s.url))
+    end)
+    for i, code in ipairs(codes) do assert.matches(code .. " %(err", errs[i].message) end
+  end)
+
   it("are reset when their request is cancelled, and only they", function()
     local reset
     local cancelled = task.event()

@@ -18,14 +18,17 @@ static void report_finished(engine *e)
     char *owner;
     CURLcode result = message->data.result;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
-    transfer_finished((transfer *)owner, result);
+    transfer *t = (transfer *)owner;
+    bool told = result != CURLE_OK && t->hint[0];
+    transfer_finished(t, result); /* it may be gone then */
+    e->told = e->told || told;
   }
 }
 
 static void act(engine *e, curl_socket_t fd, int flags)
 {
   int running;
-  e->hint[0] = 0;
+  e->told = false;
   curl_multi_socket_action(e->multi, fd, flags, &running);
   report_finished(e);
   e->refused = false;
@@ -197,7 +200,6 @@ static int close_socket(void *user, curl_socket_t fd)
 
 void engine_set_options(engine *e, CURL *easy)
 {
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, e->hint);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, e);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, e);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);

@@ -12,13 +12,13 @@ typedef struct engine {
   const loop_clock *time; /* of its pool; libcurl's own timer is always on the real one */
   CURLM *multi;           /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer;
-  deferred action;            /* libcurl asked for a call at once: one after this batch */
-  size_t in_flight;           /* transfers added */
-  size_t sockets;             /* open connections */
-  bool refused;               /* libcurl's call just made wanted a socket, and no file descriptor was left */
-  size_t most_connections;    /* kept open, idle or not */
-  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed last; fresh for each event of a connection */
-  uint64_t idle_since;        /* time of the last transfer's end */
+  deferred action;         /* libcurl asked for a call at once: one after this batch */
+  size_t in_flight;        /* transfers added */
+  size_t sockets;          /* open connections */
+  bool refused;            /* libcurl's call just made wanted a socket, and no file descriptor was left */
+  size_t most_connections; /* kept open, idle or not */
+  bool told;               /* a transfer that failed in libcurl's call just made came with libcurl's words */
+  uint64_t idle_since;     /* time of the last transfer's end */
 } engine;
 
 void engine_init(engine *e, network *n, const loop_clock *time, size_t most_connections);
@@ -33,7 +33,7 @@ void engine_remove(engine *e, CURL *easy);
 /* Closes every connection, unless a transfer runs. Not from within a libcurl callback. */
 void engine_close_idle(engine *e);
 
-/* Sets the callbacks for sockets and the place for messages on an easy handle that will run here. */
+/* Sets the callbacks for sockets on an easy handle that will run here. */
 void engine_set_options(engine *e, CURL *easy);
 
 #endif

@@ -47,7 +47,7 @@ static const known_code *find_code(CURLcode code)
   return NULL;
 }
 
-static bool says(const transfer *t, const char *words) { return strstr(t->engine->hint, words); }
+static bool says(const transfer *t, const char *words) { return strstr(t->hint, words); }
 
 /* A closed or reset connection: what it means depends on how far the response had come. */
 static void cut(transfer *t, error *e)
@@ -88,7 +88,7 @@ static const char *tls_reason(const transfer *t, CURLcode code)
     return X509_verify_cert_error_string(result);
   }
   if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
-  return t->engine->hint[0] ? t->engine->hint : curl_easy_strerror(code);
+  return t->hint[0] ? t->hint : curl_easy_strerror(code);
 }
 
 static void tls(transfer *t, CURLcode code, error *e)
@@ -119,23 +119,31 @@ static void broken(transfer *t, CURLcode code, error *e)
     error_set(e, ERROR_too_large, "read", "the response's head from %s is too large", origin_name(t->origin));
   else if (says(t, "chunk") || says(t, "HTTP/2") || says(t, "nghttp2") || says(t, "frame") ||
            says(t, "stream"))
-    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin),
-              t->engine->hint);
+    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin), t->hint);
   else
     cut(t, e);
 }
 
+/* Whether libcurl had words for another transfer of the same engine in the call it just made. */
+static bool others_were_told(const transfer *t)
+{
+  for (const transfer *other = t->pool->running; other; other = other->next)
+    if (other != t && other->engine == t->engine && other->hint[0]) return true;
+  return t->engine->told;
+}
+
 static void http2(transfer *t, CURLcode code, error *e)
 {
-  const char *host = origin_name(t->origin), *hint = t->engine->hint;
+  const char *host = origin_name(t->origin), *hint = t->hint;
   bool whole = t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
   if (t->head.complete && !(whole && says(t, "PROTOCOL_ERROR"))) {
     error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host,
               (unsigned long long)t->bytes_received, hint);
     return;
   }
-  /* Only what GOAWAY turns away has this code and no words: the server has not looked at it. */
-  bool turned_away = code == CURLE_HTTP2 && !hint[0];
+  /* Only what GOAWAY turns away has this code and no words: the server has not looked at it. When a
+   * connection breaks, one of its streams has the words for all. */
+  bool turned_away = code == CURLE_HTTP2 && !hint[0] && !others_were_told(t);
   error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: %s", host,
             turned_away                 ? "it turns requests away (GOAWAY)"
             : code == CURLE_GOT_NOTHING ? "it sent what HTTP/2 does not allow there"
@@ -156,9 +164,9 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_COULDNT_CONNECT:
     error_set(e, ERROR_connect, "connect", "cannot connect to %s: %s", host,
-              os_error             ? strerror((int)os_error)
-              : t->engine->hint[0] ? t->engine->hint
-                                   : "no route");
+              os_error     ? strerror((int)os_error)
+              : t->hint[0] ? t->hint
+                           : "no route");
     break;
   case CURLE_OPERATION_TIMEDOUT: /* not ours, which transfer.c keeps: the kernel gave up */
     error_set(e, ERROR_timeout, phase, "the network timed out for %s", host);
@@ -194,7 +202,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
       tls(t, code, e);
     else
       error_set(e, known ? known->kind : ERROR_protocol, phase, "%s: %s", host,
-                t->engine->hint[0] ? t->engine->hint : curl_easy_strerror(code));
+                t->hint[0] ? t->hint : curl_easy_strerror(code));
   }
 }
 

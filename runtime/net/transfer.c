@@ -392,6 +392,7 @@ void transfer_run(transfer *t, CURLSH *share)
   uint64_t now = now_of(t);
   set_state(t, TRANSFER_RUNNING);
   t->times.dispatched = t->active_at = now;
+  t->hint[0] = 0;
   if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
   if (share && t->easy && t->easy_ran_alone) {
     /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */

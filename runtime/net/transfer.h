@@ -85,12 +85,13 @@ struct transfer {
 
   /* Below: not cleared when a transfer is used again. */
   char remote_address[TRANSFER_ADDRESS_SIZE];
-  CURL *easy;                /* kept with a spare transfer: the profile's options are set on it */
-  long easy_buffer;          /* the size of its receive buffer */
-  CURLU *address;            /* its URL, once it is used again */
-  buffer address_text;       /* the URL that was set on it … */
-  size_t address_path;       /* … and where its path begins; 0: set it as a whole next time */
-  const engine *easy_engine; /* what was set on it last; only compared */
+  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
+  CURL *easy;                 /* kept with a spare transfer: the profile's options are set on it */
+  long easy_buffer;           /* the size of its receive buffer */
+  CURLU *address;             /* its URL, once it is used again */
+  buffer address_text;        /* the URL that was set on it … */
+  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
+  const engine *easy_engine;  /* what was set on it last; only compared */
   const struct curl_slist *easy_lines;
   bool easy_used, easy_has_address;
   bool easy_ran_alone; /* without a share */

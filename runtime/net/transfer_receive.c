@@ -101,6 +101,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   if (!t->connected) t->times.connected = t->active_at;
   if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
   t->connected = true;
+  t->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->remote_address - 1);
   memcpy(t->remote_address, address, length);
@@ -324,6 +325,7 @@ void transfer_set_callbacks(transfer *t)
 {
   CURL *easy = t->easy;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->hint);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

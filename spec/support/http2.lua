@@ -118,8 +118,13 @@ function Connection:respond(stream, body)
   return self:data(stream, body, true)
 end
 
+---A frame that resets a stream.
+function http2.reset(stream, code)
+  return http2.frame("RST_STREAM", 0, stream, big_endian(http2.codes[code], 4))
+end
+
 function Connection:reset(stream, code)
-  return self:send("RST_STREAM", 0, stream, big_endian(http2.codes[code], 4))
+  return self.conn:write(http2.reset(stream, code))
 end
 
 function Connection:goaway(last, code)
