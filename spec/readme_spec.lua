@@ -14,7 +14,7 @@ describe("the README", function()
     assert.is_true(count >= 2)
   end)
 
-  for _, name in ipairs { "http", "task", "json", "url", "fs", "log", "server" } do
+  for _, name in ipairs { "http", "task", "json", "url", "fs", "log", "server", "clock" } do
     it("names functions of lurcher." .. name .. " that exist", function()
       local module, count = require("lurcher." .. name), 0
       for code in readme:gmatch("`([^`\n]+)`") do

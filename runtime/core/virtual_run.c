@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
+static const uint64_t SECOND = 1000 * MILLISECOND;
+
 void local_server_add(loop *l, const loop_clock *time, local_server *s)
 {
   s->time = time;
@@ -31,7 +33,9 @@ bool local_server_find(const loop *l, const loop_clock *time, int port, const ch
 
 void virtual_run_begin(loop *l, uint64_t patience, uint64_t time_of_day)
 {
+  /* From a whole second on: sums of whole seconds are exact as `double`, too. */
   loop_update_now(l);
+  l->virtual.now = (l->virtual.now / SECOND + 1) * SECOND;
   l->run = (virtual_run){.on = true, .patience = patience};
   l->run.wall_offset = (int64_t)time_of_day - (int64_t)l->virtual.now;
 }
