@@ -46,7 +46,7 @@ static void serve(limiter *l)
   while ((w = first_waiter(l))) {
     uint64_t now = clock_now(l->time), due = token_bucket_due(&l->bucket, now, w->count, true);
     if (due > now) {
-      clock_start(l->time, &l->wake, due, on_wake);
+      clock_start_precise(l->time, &l->wake, due, on_wake);
       break;
     }
     token_bucket_take(&l->bucket, w->count);
@@ -70,7 +70,7 @@ bool limiter_take(limiter *l, limiter_waiter *w, uint64_t arrival, double count)
     token_bucket_take(&l->bucket, count);
     return true;
   }
-  if (is_first) clock_start(l->time, &l->wake, due, on_wake);
+  if (is_first) clock_start_precise(l->time, &l->wake, due, on_wake);
   return false;
 }
 

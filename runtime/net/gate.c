@@ -133,7 +133,11 @@ static void close_gate(gate *g, gate_part part, uint64_t now, uint64_t opens_at)
   g->closed_by = (uint16_t)part;
   g->opens_at = opens_at;
   if (part == LEARNED) g->learned_bound = now;
-  if (part != LIMITER && opens_at != UINT64_MAX) clock_start(g->time, &g->wait, opens_at, on_wait_over);
+  if (part == LIMITER || opens_at == UINT64_MAX) return;
+  if (part & (RATE | LEARNED)) /* short waits in a row */
+    clock_start_precise(g->time, &g->wait, opens_at, on_wait_over);
+  else
+    clock_start(g->time, &g->wait, opens_at, on_wait_over);
 }
 
 /* The limiter comes last, because asking it is taking. */
