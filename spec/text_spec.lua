@@ -2,13 +2,29 @@ local charset = require "lurcher.charset"
 local cookies = require "lurcher.cookies"
 local date = require "lurcher.date"
 local links = require "lurcher.links"
-local trim = require("lurcher.text").trim
+local tools = require "lurcher.text"
+
+local trim = tools.trim
 
 describe("trim", function()
   it("takes blanks and tabs off both ends", function()
     for text, trimmed in pairs { [""] = "", [" "] = "", ["\t a b\t "] = "a b", a = "a", [" \n "] = "\n" } do
       assert.are.equal(trimmed, trim(text))
     end
+  end)
+end)
+
+describe("printable text", function()
+  it("is on one line and steers no terminal", function()
+    assert.equal("a\\nb\\r\\t\\x1b[2J\\x00\\x7f", tools.printable("a\nb\r\t\27[2J\0\127"))
+    -- CSI as one character, a line separator
+    assert.equal("\\xc2\\x9b31m \\xe2\\x80\\xa8", tools.printable("\194\15531m \226\128\168"))
+  end)
+
+  it("is UTF-8", function()
+    assert.equal("žluť 日本 𝄞", tools.printable("žluť 日本 𝄞"))
+    assert.equal("\\xffé\\xc3", tools.printable("\255é\195"))
+    assert.equal("a\nb\\xff", tools.utf8("a\nb\255"))
   end)
 end)
 

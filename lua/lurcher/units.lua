@@ -94,16 +94,17 @@ end
 ---@param columns integer
 ---@return string[]
 function units.wrap(text, columns)
-  local lines, line = {}, ""
-  for piece in (text .. ", "):gmatch(".-, ") do
-    if line ~= "" and units.width(line) + units.width(piece) - 1 > columns then
-      lines[#lines + 1], line = line:sub(1, -2), ""
+  local lines, line = {}, false
+  for piece in text:gsub(", ", ",\n"):gmatch("[^\n]+") do
+    local longer = line and line .. " " .. piece or piece
+    if line and units.width(longer) > columns then
+      lines[#lines + 1], line = line, piece
+    else
+      line = longer
     end
-    line = line .. piece
   end
-  lines[#lines + 1] = line:sub(1, -3)
+  lines[#lines + 1] = line or nil
   for i = 1, #lines do lines[i] = units.shorten(lines[i], columns) end
-  if lines[1] == "" then return {} end
   return lines
 end
 
