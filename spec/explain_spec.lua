@@ -166,6 +166,22 @@ describe("lurcher --explain", function()
     assert.matches("\n1 call, 1 failed", ended.err)
   end)
 
+  it("shows what a circuit breaker did", function()
+    local site = stage.site()
+    site.paths["/broken"] = { status = 500 }
+    local ended = explained([[
+      local careful = http.client { base_url = url, retry = false, breaker = { failures = 1, cooldown = 50 } }
+      careful:get "broken"
+      careful:get "broken"
+      local patient = http.client { base_url = url, retry = false,
+        breaker = { failures = 1, cooldown = 0.05, wait = true } }
+      patient:get "broken"
+      patient:get "ok"]], site)
+    assert.matches("/broken  500  .-\n     breaker .-closed to open", ended.err)
+    assert.matches("/broken  circuit_open  .-\n     refused ", ended.err)
+    assert.matches("/ok  200  .-\n     wait +╌.-was open\n", ended.err)
+  end)
+
   it("shows what was interrupted", function()
     local site = stage.site()
     site.paths["/never"] = function() require("lurcher.task").sleep(60) end

@@ -128,6 +128,30 @@ describe("the metrics", function()
     narrow:close()
   end)
 
+  it("count what a circuit breaker refuses as an attempt of kind 'circuit_open'", function()
+    local careful = http.client { breaker = { failures = 2 }, retry = false }
+    site.answer = { status = 500 }
+    for _ = 1, 5 do careful:get(site.url, { name = "broken" }) end
+    local series = series_of(site, "broken")
+    assert.same({ ["500"] = 2 }, series.statuses)
+    assert.same({ circuit_open = 3 }, series.errors)
+    assert.equal(5, series.attempts)
+    assert.equal(2, series.duration.count)
+    assert.equal(1, series.events.breaker)
+    careful:close()
+  end)
+
+  it("count the time spent waiting for a circuit breaker", function()
+    local patient = http.client { breaker = { failures = 1, cooldown = 0.03, wait = true }, retry = false }
+    site.answer = { status = 500 }
+    assert(patient:get(site.url))
+    site.answer = { status = 200 }
+    assert.equal(200, assert(patient:get(site.url)).status)
+    local waited = series_of(site).waited.breaker
+    assert.is_true(waited > 0.02 and waited < 20)
+    patient:close()
+  end)
+
   it("count the time spent waiting for a slot", function()
     site.answer = function() task.sleep(0.02) end
     local narrow = http.client { limits = { per_origin = 1 } }

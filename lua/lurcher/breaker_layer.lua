@@ -3,6 +3,7 @@
 
 local breaker = require "lurcher.breaker"
 local circuit = require "lurcher.circuit"
+local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.task"
 local redact = require "lurcher.redact"
 local origin_of = require("lurcher.native.url").origin
@@ -74,8 +75,13 @@ local function tell(request, one, event)
   end
 end
 
+local function tell_of_wait(request, one, waited)
+  request:announce("breaker_wait", { waited = waited, why = ("the circuit of %s was open"):format(one.name) })
+end
+
 local function refuse(request, one)
   local err = circuit.refusal(one)
+  metrics.refused(request.url, request.plan.name or nil, err.kind)
   err.method, err.url = request.method, redact.url(request.url)
   err.attempts, err.elapsed = request.attempts - 1, request:elapsed()
   request:announce("refused", { attempt = request.attempts, why = err.message, err = err,
@@ -102,8 +108,9 @@ function breaker_layer.layer(request, next)
   local ticket = request.outcome and request.outcome.ticket
   while true do
     if not ticket then
-      local event
-      ticket, event = circuit.enter(one, request.deadline or nil)
+      local event, waited
+      ticket, event, waited = circuit.enter(one, request.deadline or nil)
+      if waited then tell_of_wait(request, one, waited) end
       tell(request, one, event)
       if not ticket then return refuse(request, one) end
     end

@@ -166,10 +166,12 @@ end
 ---@param give_up? number
 ---@return integer? ticket for circuit.settle, which must be called with it; nil: refused
 ---@return lurcher.BreakerEvent? event
+---@return number? waited seconds, if it waited
 function circuit.enter(self, give_up)
   local ticket, event = admit(self)
   if ticket or not self.wait then return ticket, event end
-  local longest = self.wait == true and huge or now() + self.wait
+  local began = now()
+  local longest = self.wait == true and huge or began + self.wait
   give_up = math.min(give_up or huge, longest)
   repeat
     wait_for_change(self, give_up)
@@ -177,7 +179,7 @@ function circuit.enter(self, give_up)
     ticket, its_event = admit(self)
     event = its_event or event
   until ticket or now() >= give_up
-  return ticket, event
+  return ticket, event, now() - began
 end
 
 -- ---- for the hands of scripts ----

@@ -53,6 +53,7 @@ function trace.decision(request, what, event)
   if event.attempt then parts[#parts + 1] = "attempt=" .. event.attempt end
   if request.plan.name then parts[#parts + 1] = "name=" .. request.plan.name end
   if event.wait then parts[#parts + 1] = milliseconds("wait", event.wait) end
+  if event.waited then parts[#parts + 1] = milliseconds("waited", event.waited) end
   return table.concat(parts, " ") .. ": " .. event.why
 end
 

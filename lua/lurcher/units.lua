@@ -89,13 +89,27 @@ function units.shorten(text, columns)
   return table.concat(characters, "", 1, head) .. "…" .. table.concat(characters, "", #characters - tail + 1)
 end
 
----The text as lines of at most that many columns, broken after commas; a longer piece is shortened.
+-- What may stand on one line each: parts that end with a comma, or else words.
+local function pieces_of(text, columns)
+  local pieces = {}
+  for part in text:gsub(", ", ",\n"):gmatch("[^\n]+") do
+    if units.width(part) <= columns then
+      pieces[#pieces + 1] = part
+    else
+      for word in part:gmatch("%S+") do pieces[#pieces + 1] = word end
+    end
+  end
+  return pieces
+end
+
+---The text as lines of at most that many columns, broken after commas if that will do; a longer word is
+---shortened.
 ---@param text string UTF-8
 ---@param columns integer
 ---@return string[]
 function units.wrap(text, columns)
   local lines, line = {}, false
-  for piece in text:gsub(", ", ",\n"):gmatch("[^\n]+") do
+  for _, piece in ipairs(pieces_of(text, columns)) do
     local longer = line and line .. " " .. piece or piece
     if line and units.width(longer) > columns then
       lines[#lines + 1], line = line, piece
