@@ -98,13 +98,18 @@ function faults.descriptors()
   return count
 end
 
----What memory may grow by is multiplied with this: AddressSanitizer keeps freed memory back for a while (and
----finds what is not freed by itself).
-function faults.memory_slack()
+---Whether this is the build with sanitizers.
+function faults.sanitized()
   local maps = assert(io.open "/proc/self/maps")
   local text = maps:read "*a"
   maps:close()
-  return text:find("libasan", 1, true) and 32 or 1
+  return text:find("libasan", 1, true) ~= nil
+end
+
+---What memory may grow by is multiplied with this: AddressSanitizer keeps freed memory back for a while (and
+---finds what is not freed by itself).
+function faults.memory_slack()
+  return faults.sanitized() and 32 or 1
 end
 
 ---Resident memory in KiB.
