@@ -1,3 +1,4 @@
+local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local task = require "lurcher.task"
 local counts = require("lurcher.native.task").counts
@@ -5,28 +6,12 @@ local sandbox = require "spec.support.sandbox"
 
 local KIB, MIB = 1024, 1024 * 1024
 
+local path, read, fails = files.path, files.read, files.fails
+
 describe("lurcher.fs, piece by piece:", function()
   local directory
-
-  local function path(name) return directory .. "/" .. name end
-
-  local function read(name)
-    local file = assert(io.open(path(name), "rb"))
-    local data = file:read("*a")
-    file:close()
-    return data
-  end
-
-  local function fails(code, pattern, data, err)
-    assert.is_nil(data)
-    assert.are.equal("file", err.kind)
-    assert.are.equal(code, err.code)
-    assert.matches(pattern, tostring(err), 1, true)
-    assert.matches("(" .. code .. ")", tostring(err), 1, true)
-  end
-
-  before_each(function() directory = sandbox.directory() end)
-  after_each(function() assert(fs.remove(directory, { recursive = true })) end)
+  before_each(function() directory = files.begin() end)
+  after_each(files.finish)
 
   describe("lines", function()
     local function lines(data, opts)

@@ -1,40 +1,18 @@
+local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local task = require "lurcher.task"
 local sandbox = require "spec.support.sandbox"
+local serving = require "spec.support.serving"
 
 local KIB, MIB = 1024, 1024 * 1024
 
+local eventually = serving.eventually
+local path, read, fails = files.path, files.read, files.fails
+
 describe("lurcher.fs", function()
   local directory
-
-  local function path(name) return directory .. "/" .. name end
-
-  local function read(name)
-    local file = assert(io.open(path(name), "rb"))
-    local data = file:read("*a")
-    file:close()
-    return data
-  end
-
-  local function fails(code, pattern, data, err)
-    assert.is_nil(data)
-    assert.are.equal("file", err.kind)
-    assert.are.equal(code, err.code)
-    assert.matches(pattern, tostring(err), 1, true)
-    assert.matches("(" .. code .. ")", tostring(err), 1, true)
-  end
-
-  -- What goes on in the background after a cancellation ends soon, but not at once.
-  local function eventually(condition)
-    local limit = task.now() + 20
-    while not condition() do
-      assert(task.now() < limit, "did not happen")
-      task.sleep(0.002)
-    end
-  end
-
-  before_each(function() directory = sandbox.directory() end)
-  after_each(function() assert(fs.remove(directory, { recursive = true })) end)
+  before_each(function() directory = files.begin() end)
+  after_each(files.finish)
 
   describe("read", function()
     it("gives the bytes of a file as they are", function()
