@@ -5,8 +5,8 @@
 
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
+local leftovers = require "lurcher.leftovers"
 local native = require "lurcher.native.fs"
-local task = require "lurcher.task"
 
 local MIB = 1024 * 1024
 
@@ -248,39 +248,21 @@ function Writer:discard()
   return self.native:close(true)
 end
 
--- Open writers by the task that opened them.
-local open_by_task = setmetatable({}, { __mode = "k" })
-
 -- What a task left open: the data is kept, but an atomic file, being incomplete, is not.
-local function close_all(open)
+local keep = leftovers.keeper(function(open)
   local first_err
   for writer in pairs(open) do
     local _, err = writer.native:close(writer.atomic)
     first_err = first_err or err
   end
   if first_err then error(first_err, 0) end
-end
-
-local function close_at_end_of_task(writer)
-  local current = task.current()
-  local open = open_by_task[current]
-  if not open then
-    open = {}
-    open_by_task[current] = open
-    task.defer(function()
-      open_by_task[current] = nil
-      close_all(open)
-    end)
-  end
-  open[writer] = true
-  writer.open = open
-end
+end)
 
 local function open_writer(path, mode)
   local file, err = native.open_writer(path, mode)
   if not file then return nil, err end
   local writer = setmetatable({ native = file, path = path, atomic = mode == "atomic" }, Writer)
-  close_at_end_of_task(writer)
+  writer.open = keep(writer)
   return writer
 end
 

@@ -3,40 +3,27 @@
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local json = require "lurcher.json"
+local leftovers = require "lurcher.leftovers"
 local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
 local response = require "lurcher.response"
-local task = require "lurcher.task"
 
 local stream = {}
 
 local LONGEST_LINE = 1024 * 1024
 local MOST_OF_ERROR, MOST_TO_SKIP = 64 * 1024, 64 * 1024
 
--- Open streams by the task that opened them: a task closes what it left unread.
-local open_of = setmetatable({}, { __mode = "k" })
-
-local function adopt(res)
-  local current = task.current()
-  local open = open_of[current]
-  if not open then
-    open = {}
-    open_of[current] = open
-    task.defer(function()
-      for left in pairs(open) do left:close() end
-      open_of[current] = nil
-    end)
-  end
-  open[res] = true
-  res.open_streams = open
-end
+-- A task closes what it left unread.
+local keep = leftovers.keeper(function(open)
+  for left in pairs(open) do left:close() end
+end)
 
 local methods = response.methods
 
 ---Makes a response of its fields, `stream` among them, and has it closed when the task ends.
 function stream.response(fields)
   local res = setmetatable(fields, response.metatable)
-  adopt(res)
+  res.open_streams = keep(res)
   return res
 end
 
@@ -74,7 +61,7 @@ function Text:close() self.at = #self.text + 1 end
 ---@return lurcher.Response res
 function stream.of_text(res)
   res.stream, res.body = setmetatable({ text = res.body, at = 1 }, Text), nil
-  adopt(res)
+  res.open_streams = keep(res)
   return res
 end
 
