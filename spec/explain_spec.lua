@@ -166,6 +166,16 @@ describe("lurcher --explain", function()
     assert.matches("\n1 call, 1 failed", ended.err)
   end)
 
+  it("tells waits for the rate from waits for a slot", function()
+    local ended = explained([[
+      local steady = http.client { base_url = url, limits = { rate = 50, burst = 1 } }
+      for _ = 1, 2 do steady:get "ok" end
+      local narrow = http.client { base_url = url, limits = { per_origin = 1 } }
+      task.map({ 1, 2 }, function() narrow:get("slow") end)]])
+    assert.matches("/ok  200  .-\n  1  200 +▒.-\n +rate [%d.]+ ms, ", ended.err)
+    assert.matches("/slow  200  .-\n  1  200 +░.-\n +slot [%d.]+ ms, ", ended.err)
+  end)
+
   it("shows what a circuit breaker did", function()
     local site = stage.site()
     site.paths["/broken"] = { status = 500 }

@@ -160,6 +160,15 @@ describe("the metrics", function()
     narrow:close()
   end)
 
+  it("count the time spent waiting for the rate, apart from that for a slot", function()
+    local steady = http.client { limits = { rate = 50, burst = 1 } }
+    task.map({ 1, 2, 3 }, function() return steady:get(site.url) end)
+    local waited = series_of(site).waited
+    assert.is_true(waited.rate >= 0.055, waited.rate) -- 0.02 and 0.04
+    assert.is_true(waited.slot < waited.rate / 2)
+    steady:close()
+  end)
+
   it("tell how long attempts took", function()
     site.answer = function() task.sleep(0.01) end
     for _ = 1, 4 do assert(client:get(site.url)) end

@@ -127,7 +127,10 @@ void metrics_record(metrics_series *s, const transfer *t, bool canceled)
   s->bytes_sent += t->bytes_sent;
   /* What is known only of attempts that libcurl has ended: these have sent something. */
   if (t->connected && t->bytes_sent) (t->reused ? &s->connections_reused : &s->connections_made)[0]++;
-  s->slot_wait += (dispatched ? dispatched : times->ended) - times->queued;
+  uint64_t waited = (dispatched ? dispatched : times->ended) - times->queued;
+  uint64_t for_rate = times->rate < waited ? times->rate : waited;
+  s->rate_wait += for_rate;
+  s->slot_wait += waited - for_rate;
   if (!dispatched || canceled) return;
   record_span(&s->first_byte, dispatched, times->first_byte);
   record_span(&s->duration, dispatched, times->ended);
