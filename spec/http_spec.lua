@@ -238,6 +238,12 @@ describe("lurcher.http", function()
       assert.are.same({ "application/vnd.api+json" }, site:last():header_list("content-type"))
     end)
 
+    it("have no content type where false removes it", function()
+      assert(http.post(site.url, { json = { 1 }, headers = { ["content-type"] = false } }))
+      assert.are.equal("[1]", site:last().body)
+      assert.is_nil(site:last().headers["content-type"])
+    end)
+
     it("go with any method, GET too", function()
       for _, method in ipairs { "GET", "DELETE", "PUT", "PATCH", "QUERY" } do
         assert(http.request(method, site.url, { body = "q" }))
@@ -246,13 +252,15 @@ describe("lurcher.http", function()
       end
     end)
 
-    it("may be empty or absent in a POST", function()
-      assert(http.post(site.url))
-      assert.are.equal("0", site:last().headers["content-length"])
-      assert(http.post(site.url, { body = "" }))
-      assert.are.equal("0", site:last().headers["content-length"])
-      assert.is_nil(site:last().headers["content-type"])
-    end)
+    for _, method in ipairs { "POST", "PUT", "PATCH" } do
+      it("may be empty or absent in a " .. method .. ", and are of no type then", function()
+        for _, opts in ipairs { {}, { body = "" } } do
+          assert(http.request(method, site.url, opts))
+          assert.are.equal("0", site:last().headers["content-length"])
+          assert.is_nil(site:last().headers["content-type"])
+        end
+      end)
+    end
 
     it("may be large", function()
       local body = ("0123456789abcdef"):rep(65536 * 2)

@@ -200,6 +200,14 @@ function request.plain(client, method, url, outcome)
   return take_apart(self, address)
 end
 
+-- True when the script wants no header of that name: it is there, as false.
+local function is_removed(its_headers, name)
+  for key, value in pairs(its_headers or {}) do
+    if value == false and key:lower() == name then return true end
+  end
+  return false
+end
+
 local function set_body(self, opts)
   local content_type
   if opts.json ~= nil and opts.json ~= false then
@@ -211,7 +219,8 @@ local function set_body(self, opts)
   elseif opts.body then
     self.body = secret.reveal(opts.body)
   end
-  if content_type and not headers.find(self:flat_headers(), "content-type") then
+  if content_type and not headers.find(self:flat_headers(), "content-type")
+    and not is_removed(opts.headers, "content-type") then
     self.content_type = content_type
   end
 end

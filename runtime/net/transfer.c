@@ -331,13 +331,20 @@ static void set_upload(transfer *t)
   curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
 }
 
-/* A spare easy handle is set to GET without body already. */
-static void set_method(transfer *t)
+/* Methods that mean a body say so when there is none: Content-Length: 0. */
+static bool sends_body(const transfer *t)
 {
   static const char *const bodies_expected[] = {"POST", "PUT", "PATCH"};
-  bool is_head = !strcmp(t->method, "HEAD"), wants_body = t->upload;
+  if (t->upload) return true;
   for (size_t i = 0; i < sizeof bodies_expected / sizeof *bodies_expected; i++)
-    wants_body |= !strcmp(t->method, bodies_expected[i]);
+    if (!strcmp(t->method, bodies_expected[i])) return true;
+  return false;
+}
+
+/* A spare easy handle is set to GET without body already. */
+static void set_method(transfer *t, bool wants_body)
+{
+  bool is_head = !strcmp(t->method, "HEAD");
   if (wants_body) set_upload(t);
   if (is_head) curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
   if (!is_head || wants_body) curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method);
@@ -349,14 +356,15 @@ static bool set_request(transfer *t)
 {
   CURL *easy = t->easy;
   bool ok = transfer_set_address(t);
-  struct curl_slist *lines = header_list_lines(t->headers, t->upload, t->expect_continue);
+  bool plain_get = !t->upload && !strcmp(t->method, "GET"), wants_body = !plain_get && sends_body(t);
+  struct curl_slist *lines = header_list_lines(t->headers, wants_body, t->expect_continue);
   if (t->host_line.data && !header_list_has(t->headers, "Host")) {
     t->host_line.next = lines;
     lines = &t->host_line;
   }
   if (t->easy_lines != lines) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
   t->easy_lines = lines;
-  if (strcmp(t->method, "GET") || t->upload) set_method(t);
+  if (!plain_get) set_method(t, wants_body);
   if (t->profile->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
