@@ -308,6 +308,20 @@ describe("what is too large is of kind 'too_large':", function()
       opts = { max_body = 1000 } },
   }
 
+  -- libcurl's own limits: a line, and all of them.
+  for what, row in pairs {
+    ["of 200 KB in one line"] = { length = 200 * 1024, count = 1, limit = 100 },
+    ["of 400 KB"] = { length = 4096, count = 100, limit = 300 },
+  } do
+    it("headers " .. what .. ", whatever max_headers says, with the limit that counted", function()
+      local lines = ("X: " .. ("a"):rep(row.length) .. "\r\n"):rep(row.count)
+      local err = fails({ kind = "too_large", phase = "read" }, HEAD .. lines .. "\r\n", keep_open,
+        { max_headers = 1024 * 1024 })
+      assert.equal(row.limit * 1024, err.limit)
+      assert.is_true(err.observed > err.limit)
+    end)
+  end
+
   it("headers without end", function()
     local s = faults.server(function(conn)
       conn:write(HEAD)

@@ -99,6 +99,19 @@ static void tls(transfer *t, CURLcode code, error *e)
 
 static bool is_http2(const transfer *t) { return t->head.version == 20 || pool_route_is_http2(t->route); }
 
+/* What libcurl itself has a limit for, whatever max_headers says. Its words tell the figures. */
+static void large_head(const transfer *t, error *e)
+{
+  size_t observed = 0, limit = 0;
+  error_set(e, ERROR_too_large, "read", "the response's head from %s is too large", origin_name(t->origin));
+  const char *figures = strstr(t->hint, "headers: ");
+  if (!figures || sscanf(figures, "headers: %zu > %zu", &observed, &limit) != 2) return;
+  error_set(e, ERROR_too_large, "read", "the response's headers from %s are larger than %zu bytes",
+            origin_name(t->origin), limit);
+  e->limit = (double)limit;
+  e->observed = (double)observed;
+}
+
 /* Codes 55 and 56: the connection broke, or what came over it did. */
 static void broken(transfer *t, CURLcode code, error *e)
 {
@@ -116,7 +129,7 @@ static void broken(transfer *t, CURLcode code, error *e)
   else if (says(t, "SSL"))
     tls(t, code, e);
   else if (says(t, "oo large") || says(t, "header"))
-    error_set(e, ERROR_too_large, "read", "the response's head from %s is too large", origin_name(t->origin));
+    large_head(t, e);
   else if (says(t, "chunk") || says(t, "HTTP/2") || says(t, "nghttp2") || says(t, "frame") ||
            says(t, "stream"))
     error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin), t->hint);
@@ -176,6 +189,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
       error_set(e, ERROR_too_large, "read", "a header line of the response from %s is longer than %d bytes",
                 host, CURL_MAX_HTTP_HEADER);
       e->limit = CURL_MAX_HTTP_HEADER;
+      e->observed = CURL_MAX_HTTP_HEADER + 1; /* at least: it stops there */
     } else
       error_set(e, ERROR_limit, phase, "out of memory");
     break;
