@@ -122,7 +122,7 @@ end
 
 -- As on Lua's main thread, so that nobody can resume a task from outside.
 function coroutine.running()
-  if depth > 0 then return raw_running() end
+  return depth > 0 and raw_running() or nil
 end
 
 function coroutine.status(co)
