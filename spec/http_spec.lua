@@ -330,7 +330,7 @@ describe("lurcher.http", function()
   end)
 
   it("says that functions of the module are called with a dot", function()
-    for _, name in ipairs { "get", "request" } do
+    for _, name in ipairs { "get", "request", "client" } do
       local ok, message = pcall(function() http[name](http, "http://127.0.0.1/") end)
       assert.is_false(ok)
       assert.matches("http_spec%.lua:%d+: call it with a dot: http%." .. name, message)

@@ -100,6 +100,7 @@ end
 ---@param opts lurcher.ClientOptions?
 ---@return lurcher.Client
 function Client:extend(opts)
+  check.method(self, Client, "client:extend")
   opts = options.check_client(opts, "client:extend")
   if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
   local jar = self.cookies

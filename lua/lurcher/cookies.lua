@@ -262,6 +262,7 @@ end
 ---@return string? value
 ---@return lurcher.Cookie? cookie
 function Jar:get(name, address)
+  check.method(self, Jar, "cookies:get")
   check.argument(name, "string", 1, "cookies:get")
   check.argument(address, "string|nil", 2, "cookies:get")
   local list
@@ -284,6 +285,7 @@ local SETTABLE = { name = "string", value = "string", domain = "string", path = 
 ---goes.
 ---@param fields table name, value, domain or url, path, expires (Unix time), secure, http_only, host_only
 function Jar:set(fields)
+  check.method(self, Jar, "cookies:set")
   check.argument(fields, "table", 1, "cookies:set")
   check.options(fields, SETTABLE, "cookies:set")
   if not fields.name or not fields.value then errors.raise("cookies:set: 'name' and 'value' are needed") end
@@ -305,6 +307,7 @@ end
 ---All cookies that are not expired.
 ---@return lurcher.Cookie[]
 function Jar:list()
+  check.method(self, Jar, "cookies:list")
   remove_expired(self, time())
   local all = {}
   for _, list in pairs(self.by_domain) do
@@ -316,6 +319,7 @@ function Jar:list()
 end
 
 function Jar:clear()
+  check.method(self, Jar, "cookies:clear")
   self.by_domain, self.count, self.changes = {}, 0, self.changes + 1
 end
 

@@ -20,7 +20,6 @@ local secret = require "lurcher.secret"
 local http = {
   basic = auth.basic,
   bearer = auth.bearer,
-  client = client.new,
 }
 
 -- Made when it is first used: a script with clients of its own pays nothing.
@@ -39,6 +38,14 @@ end
 ---@return lurcher.Client
 function http.default()
   return default or default_client()
+end
+
+---Makes a client: connections, limits, cookies and defaults of its own.
+---@param opts? lurcher.ClientOptions
+---@return lurcher.Client
+function http.client(opts)
+  if opts == http then called_with_colon("client") end
+  return client.new(opts)
 end
 
 for _, name in ipairs(client.verbs) do

@@ -182,6 +182,7 @@ function log.level(name)
 end
 
 local function write(level, message, fields)
+  if message == log then errors.raise(("call it with a dot: log.%s(…)"):format(level)) end
   local number = LEVELS[level]
   if number > native.level() then return end
   local current = task.current()

@@ -109,6 +109,7 @@ end
 ---@param name string
 ---@return string?
 function methods:header(name)
+  check.method(self, Response, "res:header")
   check.argument(name, "string", 1, "res:header")
   return native.head_get(self.head, name)
 end
@@ -117,6 +118,7 @@ end
 ---@param name string
 ---@return string[]
 function methods:header_list(name)
+  check.method(self, Response, "res:header_list")
   check.argument(name, "string", 1, "res:header_list")
   return native.head_list(self.head, name)
 end
@@ -124,6 +126,7 @@ end
 ---Iterates over name and value of all headers, as they came.
 ---@return fun(): string?, string?
 function methods:each_header()
+  check.method(self, Response, "res:each_header")
   local head, offset, name, value = self.head, 0, nil, nil
   return function()
     if not offset then return nil end
@@ -147,6 +150,7 @@ end
 ---@return any value nil when the body is no JSON, then with an error
 ---@return lurcher.Error? err
 function methods:json(opts)
+  check.method(self, Response, "res:json")
   local body, failure = gathered(self)
   if not body then return nil, failure end
   local value, err = json.decode(body, opts)
@@ -158,6 +162,7 @@ end
 ---@return string? text
 ---@return lurcher.Error? err kind "decode"
 function methods:text()
+  check.method(self, Response, "res:text")
   local body, err = gathered(self)
   if not body then return nil, err end
   local text, message = charset.decode(body, self:header("Content-Type"))
@@ -210,6 +215,7 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function methods:expect(...)
+  check.method(self, Response, "res:expect")
   local wanted = select("#", ...) == 1 and (...) or { ... }
   local mismatch = options.expect_mismatch(wanted)
   if mismatch then errors.raise("res:expect wants " .. mismatch) end
@@ -220,12 +226,14 @@ end
 ---The Link header, by relation: `res:links().next.url` is absolute.
 ---@return table<string, table>
 function methods:links()
+  check.method(self, Response, "res:links")
   return links.parse(native.head_join(self.head, "Link") or "", self.url)
 end
 
 ---The cookies this response set.
 ---@return lurcher.Cookie[]
 function methods:cookies()
+  check.method(self, Response, "res:cookies")
   return cookies.parse(native.head_list(self.head, "Set-Cookie"), self.url)
 end
 

@@ -110,6 +110,7 @@ end
 ---@return string? bytes
 ---@return lurcher.Error? err
 function methods:read(size)
+  check.method(self, response.metatable, "res:read")
   check.argument(size, "count|nil", 1, "res:read")
   return piece(self, "read", size)
 end
@@ -130,6 +131,7 @@ end
 ---@return string? body
 ---@return lurcher.Error? err
 function methods:read_all()
+  check.method(self, response.metatable, "res:read_all")
   local parts, size = {}, 0
   while true do
     local bytes, err = piece(self, "read")
@@ -146,6 +148,7 @@ end
 ---@param size? integer
 ---@return fun(): string?
 function methods:chunks(size)
+  check.method(self, response.metatable, "res:chunks")
   check.argument(size, "count|nil", 1, "res:chunks")
   return iterate(self, "read", size)
 end
@@ -154,6 +157,7 @@ end
 ---@param opts? { max: integer } bytes in one line, 1 MiB
 ---@return fun(): string?
 function methods:lines(opts)
+  check.method(self, response.metatable, "res:lines")
   opts = check.options(opts, { max = "count" }, "res:lines") or {}
   return iterate(self, "line", opts.max or LONGEST_LINE)
 end
@@ -161,6 +165,7 @@ end
 ---Iterates over the values of newline-delimited JSON; blank lines are skipped.
 ---@return fun(): any
 function methods:ndjson()
+  check.method(self, response.metatable, "res:ndjson")
   local next_line, number = self:lines(), 0
   return function()
     local line
@@ -199,6 +204,7 @@ end
 ---@return integer? bytes
 ---@return lurcher.Error? err
 function methods:save(path, opts)
+  check.method(self, response.metatable, "res:save")
   check.argument(path, "string", 1, "res:save")
   check.options(opts, {}, "res:save")
   local out, err = require("lurcher.fs").writer(path, { atomic = true })
@@ -252,6 +258,7 @@ end
 
 ---Gives up what was not read. May be called more than once.
 function methods:close()
+  check.method(self, response.metatable, "res:close")
   release(self)
 end
 

@@ -6,7 +6,7 @@ local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local sync = require "lurcher.sync"
 
-local argument = check.argument
+local argument, method = check.argument, check.method
 local is_error = errors.is_error
 local error, select, unpack, xpcall = error, select, unpack, native.raw_xpcall
 local new_native_scope, spawn, results, trace = native.scope, native.spawn, native.results, native.trace
@@ -47,6 +47,7 @@ Scope.__index = Scope
 ---@param ... any its arguments
 ---@return lurcher.Task
 function Scope:spawn(fn, ...)
+  method(self, Scope, "scope:spawn")
   argument(fn, "callable", 1, "scope:spawn")
   if self.ended then errors.raise("this scope has ended: no task can be spawned in it") end
   return spawn(self.native, 0, fn, ...)
@@ -55,6 +56,7 @@ end
 ---Has `fn` called when the scope ends, after its tasks; the function deferred last is called first.
 ---@param fn function
 function Scope:defer(fn)
+  method(self, Scope, "scope:defer")
   argument(fn, "callable", 1, "scope:defer")
   if self.ended then errors.raise("this scope has ended: nothing can be deferred to its end") end
   local deferred = self.deferred
@@ -413,6 +415,7 @@ end
 
 ---Cancels what is still running, and waits for its end.
 function Stream:close()
+  method(self, Stream, "stream:close")
   if self.closed then return end
   self.closed = true
   self.ready = {}
