@@ -331,4 +331,18 @@ describe("a name lookup of three seconds", function()
     ]]
     assert.equal("canceled\nnil\ttimeout\tconnect\nnil\ttimeout\ttask\n0\t0\ntrue\ttrue\n", output)
   end)
+
+  it("takes no virtual time", function()
+    local output = run [[
+      local clock, http, task = require "lurcher.clock", require "lurcher.http", require "lurcher.task"
+      clock.virtual(function()
+        local client, begun = http.client { retry = false, timeout = { connect = 1 } }, task.now()
+        local res, err = client:get "http://slow.test/"
+        print(res, err.kind, task.now() - begun)
+        task.sleep(3600)
+        print(task.now() - begun)
+      end)
+    ]]
+    assert.equal("nil\tdns\t0\n3600\n", output)
+  end)
 end)

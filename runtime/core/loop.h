@@ -43,7 +43,7 @@ struct loop {
   deferred *deferred_first, **deferred_last;
   size_t deferred_count;
   unsigned holds;   /* reasons to keep running */
-  unsigned jobs;    /* operations that wait for work on the thread pool */
+  unsigned jobs;    /* work under way in threads of this process, that ends by itself: on files, on names */
   unsigned outside; /* things under way that another process or machine may answer */
   unsigned events;  /* counts whatever happens, to see whether anything did */
   unsigned checkpoints;

@@ -1,7 +1,7 @@
 /* A virtual run: the loop's virtual clock stands still, and skips to its first timer when nothing else can
  * happen:
  *
- *   - no task is ready, nothing is deferred, no job is under way on the thread pool;
+ *   - no task is ready, nothing is deferred, no file is worked on and no name looked up;
  *   - a whole turn of the loop brought no event, and none is waiting now;
  *   - if something outside this process may still answer (`outside`), it was quiet for `patience` as well.
  *

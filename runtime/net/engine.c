@@ -125,6 +125,7 @@ static void forget(watcher *w)
 {
   engine *e = w->engine;
   if (w->lasting) e->sockets--;
+  if (w->lookup) e->network->loop->jobs--;
   watcher_close(&e->network->watchers, w->fd);
 }
 
@@ -135,6 +136,16 @@ static bool is_open(watcher *w)
 {
   if (!w->established) w->established = fcntl(w->fd, F_GETFD) >= 0;
   return w->established;
+}
+
+/* libcurl has no other sockets that open_socket did not make. */
+static watcher *watch_lookup(engine *e, int fd)
+{
+  watcher *w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  if (!w) return NULL;
+  w->lookup = true;
+  e->network->loop->jobs++;
+  return w;
 }
 
 static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
@@ -154,8 +165,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     w->idle = is_over(easy);
     return 0;
   }
-  watcher *w = watcher_open(watchers, e->network->loop->uv, fd);
-  if (!w) return -1;
+  watcher *w = watcher_find(watchers, fd);
+  if (!w && !(w = watch_lookup(e, fd))) return -1;
   w->engine = e;
   w->idle = false;
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);

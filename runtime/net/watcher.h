@@ -21,6 +21,7 @@ typedef struct watcher {
   bool idle;        /* no transfer uses the connection */
   bool established; /* the connection was made */
   bool lasting;     /* made by our open-socket callback, so our close-socket callback will end it */
+  bool lookup;      /* made by libcurl to hear of the end of a name lookup in a thread */
 } watcher;
 
 typedef struct {
