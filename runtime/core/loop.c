@@ -35,24 +35,11 @@ uint64_t loop_time_of_day(const loop *l, const loop_clock *c)
   return (uint64_t)now.tv_sec * 1000 * MILLISECOND + (uint64_t)now.tv_nsec;
 }
 
-/* ---- timers ---- */
-
 void loop_fire_due(loop *l)
 {
   loop_update_now(l);
   l->events += clock_fire(&l->real);
   l->events += clock_fire(&l->virtual);
-}
-
-bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due)
-{
-  return clock_start(&l->real, t, due, on_due);
-}
-
-void loop_timer_stop(loop *l, timer *t)
-{
-  (void)l;
-  timer_stop(t);
 }
 
 /* ---- operations ---- */

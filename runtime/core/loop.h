@@ -91,10 +91,6 @@ static inline void loop_event(loop *l)
 /* Nanoseconds since 1970, as the real clock's user or that of the virtual clock sees it. */
 uint64_t loop_time_of_day(const loop *l, const loop_clock *c);
 
-/* On the real clock, as clock_start. */
-bool loop_timer_start(loop *l, timer *t, uint64_t due, timer_fn on_due);
-void loop_timer_stop(loop *l, timer *t);
-
 /* Something moved on a connection, perhaps between this process and another. */
 static inline void loop_heard(loop *l)
 {

@@ -55,10 +55,10 @@ static int set_timer(CURLM *multi, long ms, void *user)
   loop *l = e->network->loop;
   (void)multi;
   if (ms > 0) {
-    loop_timer_start(l, &e->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
+    clock_start(&l->real, &e->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
     return 0;
   }
-  loop_timer_stop(l, &e->timer);
+  timer_stop(&e->timer);
   if (ms == 0) loop_defer(l, &e->action);
   return 0;
 }
@@ -259,6 +259,6 @@ void engine_close_idle(engine *e)
   watcher_table *watchers = &e->network->watchers;
   for (size_t fd = 0; fd < watchers->capacity; fd++)
     if (watchers->by_fd[fd] && watchers->by_fd[fd]->engine == e) forget(watchers->by_fd[fd]);
-  loop_timer_stop(e->network->loop, &e->timer);
+  timer_stop(&e->timer);
   loop_undefer(e->network->loop, &e->action);
 }

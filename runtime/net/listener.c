@@ -49,7 +49,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (errno != EAGAIN && errno != EWOULDBLOCK) {
       /* Out of descriptors or memory: the connection stays in the kernel's queue until some are free. */
       uint64_t due = loop_now(l->group->loop) + 50 * MILLISECOND;
-      loop_timer_start(l->group->loop, &l->pause, due, on_paused);
+      clock_start(&l->group->loop->real, &l->pause, due, on_paused);
     }
     break;
   }
@@ -176,7 +176,7 @@ void listener_done(listener *l, operation *op)
 void listener_close(listener *l)
 {
   if (l->socket < 0) return;
-  loop_timer_stop(l->group->loop, &l->pause);
+  timer_stop(&l->pause);
   socket_group_remove(&l->member);
   local_server_remove(&l->local);
   uv_close((uv_handle_t *)&l->poll, on_poll_closed);

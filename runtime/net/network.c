@@ -69,7 +69,7 @@ void network_ref(network *n) { n->references++; }
 void network_unref(network *n)
 {
   if (--n->references) return;
-  loop_timer_stop(n->loop, &n->retry_starved);
+  timer_stop(&n->retry_starved);
   loop_undefer(n->loop, &n->admit_all);
   budget_deinit(&n->budget);
   watcher_table_free(&n->watchers);
@@ -83,13 +83,13 @@ void network_out_of_descriptors(network *n)
 {
   if (n->starved) return;
   n->starved = true;
-  loop_timer_start(n->loop, &n->retry_starved, loop_now(n->loop) + STARVED_RETRY, retry_starved);
+  clock_start(&n->loop->real, &n->retry_starved, loop_now(n->loop) + STARVED_RETRY, retry_starved);
   loop_defer(n->loop, &n->admit_all); /* closes idle connections, which libcurl must not do now */
 }
 
 void network_descriptor_freed(network *n)
 {
   n->starved = false;
-  loop_timer_stop(n->loop, &n->retry_starved);
+  timer_stop(&n->retry_starved);
   loop_defer(n->loop, &n->admit_all);
 }

@@ -40,9 +40,8 @@ static void on_poll_closed(uv_handle_t *handle) { unref(handle->data); }
 static void close_now(stream *s)
 {
   if (s->socket < 0) return;
-  loop *l = s->group->loop;
-  loop_timer_stop(l, &s->deadline);
-  loop_timer_stop(l, &s->linger);
+  timer_stop(&s->deadline);
+  timer_stop(&s->linger);
   socket_group_remove(&s->member);
   uv_close((uv_handle_t *)&s->poll, on_poll_closed);
   close(s->socket);
@@ -229,7 +228,7 @@ static void settle(stream *s)
   size_t length;
   if (s->reading.state == OPERATION_PENDING &&
       stream_look(s, s->want, s->amount, &length) != STREAM_WAITING) {
-    loop_timer_stop(s->group->loop, &s->deadline);
+    timer_stop(&s->deadline);
     operation_complete(&s->reading);
   }
   if (s->writing.state == OPERATION_PENDING && stream_flushed(s)) operation_complete(&s->writing);
@@ -358,7 +357,7 @@ void stream_consume(stream *s, size_t length)
 static void abandon_read(operation *op)
 {
   stream *s = OWNER(stream, reading, op);
-  loop_timer_stop(s->group->loop, &s->deadline);
+  timer_stop(&s->deadline);
   s->late = false;
   unref(s);
 }
@@ -443,7 +442,7 @@ void stream_close(stream *s, stream_close_mode mode)
   if (mode == STREAM_CLOSE_FIN && !s->half_closed) end_tls(s);
   s->half_closed = true;
   loop *l = s->group->loop;
-  if (!loop_timer_start(l, &s->linger, loop_now(l) + LINGER, on_lingered))
+  if (!clock_start(&l->real, &s->linger, loop_now(l) + LINGER, on_lingered))
     close_now(s);
   else
     settle(s);

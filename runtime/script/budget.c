@@ -43,7 +43,7 @@ static void on_refusal(void *user)
 static void on_quiet(void *user)
 {
   lur_runtime *rt = user;
-  loop_timer_start(&rt->loop, &rt->budget.timer, loop_update_now(&rt->loop) + END_LIMIT, on_end_due);
+  clock_start(&rt->loop.real, &rt->budget.timer, loop_update_now(&rt->loop) + END_LIMIT, on_end_due);
 }
 
 static void on_time_over(timer *t)
@@ -65,7 +65,7 @@ void budget_script_started(lur_runtime *rt)
   b->started = true;
   b->begin = loop_update_now(&rt->loop);
   double seconds = rt->options.max_seconds;
-  if (seconds > 0) loop_timer_start(&rt->loop, &b->timer, b->begin + loop_nanoseconds(seconds), on_time_over);
+  if (seconds > 0) clock_start(&rt->loop.real, &b->timer, b->begin + loop_nanoseconds(seconds), on_time_over);
 }
 
 void budget_watch_network(lur_runtime *rt, network *n)

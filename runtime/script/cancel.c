@@ -47,7 +47,7 @@ static void interrupt(lur_task *t)
     return;
   }
   if (op == &t->op) {
-    loop_timer_stop(&t->runtime->loop, &t->timer);
+    timer_stop(&t->timer);
     if (op->class->abandon) op->class->abandon(op);
     operation_reset(op);
   } else {
@@ -80,7 +80,7 @@ void task_refuse(lur_task *t)
   operation *op = t->waiting;
   if (!op) return;
   t->waits_for = op->class->name;
-  loop_timer_stop(&t->runtime->loop, &t->timer);
+  timer_stop(&t->timer);
   operation_abandon(op);
   t->waiting = NULL;
   t->interrupted = t->refused = true;
@@ -116,7 +116,7 @@ void task_end_cleanup(lur_task *t)
 {
   t->shield--;
   if (--t->cleanup->depth > 0) return;
-  loop_timer_stop(&t->runtime->loop, &t->cleanup->timer);
+  timer_stop(&t->cleanup->timer);
   loop_release(&t->runtime->loop);
   free(t->cleanup);
   t->cleanup = NULL;

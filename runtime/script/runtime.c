@@ -75,8 +75,8 @@ static void on_interrupt_due(timer *t)
 void runtime_interrupt(lur_runtime *rt, const char *why)
 {
   runtime_cancel_all(rt, why);
-  loop_timer_start(&rt->loop, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
-                   on_interrupt_due);
+  clock_start(&rt->loop.real, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
+              on_interrupt_due);
 }
 
 static void on_wake(void *user)
@@ -352,8 +352,8 @@ static void on_loop_closed(void *user)
 static void close_state(timer *t)
 {
   lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer));
-  loop_timer_stop(&rt->loop, &rt->force_timer);
-  loop_timer_stop(&rt->loop, &rt->budget.timer);
+  timer_stop(&rt->force_timer);
+  timer_stop(&rt->budget.timer);
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);
     lua_close(rt->L);
@@ -365,7 +365,7 @@ static void close_state(timer *t)
 
 static void close_soon(lur_runtime *rt)
 {
-  loop_timer_start(&rt->loop, &rt->close_timer, loop_update_now(&rt->loop), close_state);
+  clock_start(&rt->loop.real, &rt->close_timer, loop_update_now(&rt->loop), close_state);
 }
 
 void runtime_task_ended(lur_runtime *rt)
@@ -392,6 +392,6 @@ void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
   if (rt->tasks == 0)
     close_soon(rt);
   else
-    loop_timer_start(&rt->loop, &rt->close_timer, limit, on_close_due);
+    clock_start(&rt->loop.real, &rt->close_timer, limit, on_close_due);
   if (rt->loop.owned && !rt->running) lur_run(rt);
 }

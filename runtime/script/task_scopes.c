@@ -57,7 +57,7 @@ static int scope_results(lua_State *L, operation *op)
   lur_task *t = (lur_task *)((char *)op - offsetof(lur_task, op));
   scope *s = t->target;
   operation_reset(op);
-  loop_timer_stop(&t->runtime->loop, &t->timer);
+  timer_stop(&t->timer);
   lua_pushboolean(L, s->timed_out);
   return 1;
 }

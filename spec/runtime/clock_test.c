@@ -233,13 +233,13 @@ static void waits_for_jobs_and_others_without_spinning(void)
 
   l.outside++;
   loop_heard(&l);
-  check(loop_timer_start(&l, &ends, loop_update_now(&l) + 10 * MILLISECOND, end_outside));
+  check(clock_start(&l.real, &ends, loop_update_now(&l) + 10 * MILLISECOND, end_outside));
   run_until(&l.virtual, &n[0], clock_now(&l.virtual) + DAY);
   check_string(journal, "0");
 
   operation_begin(&job, &plain, &l, true);
   operation_is_job(&job);
-  check(loop_timer_start(&l, &ends, loop_update_now(&l) + 10 * MILLISECOND, end_job));
+  check(clock_start(&l.real, &ends, loop_update_now(&l) + 10 * MILLISECOND, end_job));
   run_until(&l.virtual, &n[0], clock_now(&l.virtual) + DAY);
   check_string(journal, "00");
   check(l.jobs == 0 && turns < 40);

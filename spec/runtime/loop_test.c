@@ -178,7 +178,7 @@ static void drains_large_batches_in_portions(void)
   memset(batch, 0, sizeof batch);
   open_loop();
   for (int i = 0; i < 40; i++) begin(&batch[i], 'A', true);
-  check(loop_timer_start(&l, &t, 1, complete_batch));
+  check(clock_start(&l.real, &t, 1, complete_batch));
   loop_run(&l);
   check_string(journal, "1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA23AAAAAAAA");
   close_loop();
@@ -201,7 +201,7 @@ static void runs_while_something_holds(void)
   loop_hold(&l);
   loop_hold(&l);
   loop_release(&l);
-  check(loop_timer_start(&l, &t, loop_update_now(&l) + 2 * MILLISECOND, release_at_due));
+  check(clock_start(&l.real, &t, loop_update_now(&l) + 2 * MILLISECOND, release_at_due));
   uint64_t start = uv_hrtime();
   loop_run(&l);
   check_string(journal, "t");
@@ -242,9 +242,9 @@ static void fires_timers_in_order(void)
   open_loop();
   loop_hold(&l);
   uint64_t now = loop_update_now(&l);
-  check(loop_timer_start(&l, &late, now + 9 * MILLISECOND, note_l));
-  check(loop_timer_start(&l, &early, now + 1 * MILLISECOND, note_e));
-  check(loop_timer_start(&l, &middle, now + 5 * MILLISECOND, note_m));
+  check(clock_start(&l.real, &late, now + 9 * MILLISECOND, note_l));
+  check(clock_start(&l.real, &early, now + 1 * MILLISECOND, note_e));
+  check(clock_start(&l.real, &middle, now + 5 * MILLISECOND, note_m));
   loop_run(&l);
   check_string(journal, "eml");
   check(uv_hrtime() >= now + 9 * MILLISECOND);
@@ -252,11 +252,11 @@ static void fires_timers_in_order(void)
   journal[0] = 0; /* the first is stopped, another moved to the front */
   loop_hold(&l);
   now = loop_update_now(&l);
-  check(loop_timer_start(&l, &early, now + 1 * MILLISECOND, note_e));
-  check(loop_timer_start(&l, &late, now + 2 * MILLISECOND, note_l));
-  check(loop_timer_start(&l, &middle, now + UINT64_C(3600000) * MILLISECOND, note_m));
-  check(loop_timer_start(&l, &middle, now + 1, note_m));
-  loop_timer_stop(&l, &early);
+  check(clock_start(&l.real, &early, now + 1 * MILLISECOND, note_e));
+  check(clock_start(&l.real, &late, now + 2 * MILLISECOND, note_l));
+  check(clock_start(&l.real, &middle, now + UINT64_C(3600000) * MILLISECOND, note_m));
+  check(clock_start(&l.real, &middle, now + 1, note_m));
+  timer_stop(&early);
   loop_run(&l);
   check_string(journal, "ml");
   close_loop();
@@ -266,8 +266,8 @@ static void fires_timers_that_are_past_or_zero(void)
 {
   open_loop();
   loop_hold(&l);
-  check(loop_timer_start(&l, &early, 0, note_e));
-  check(loop_timer_start(&l, &late, 1, note_l));
+  check(clock_start(&l.real, &early, 0, note_e));
+  check(clock_start(&l.real, &late, 1, note_l));
   loop_run(&l);
   check_string(journal, "el");
   check(!timer_active(&early) && !timer_active(&late));
@@ -289,7 +289,7 @@ static void restart_past(timer *t)
   if (--rounds == 0)
     loop_release(&l);
   else
-    loop_timer_start(&l, t, 1, restart_past);
+    clock_start(&l.real, t, 1, restart_past);
 }
 
 /* A timer that restarts itself for now must not keep the loop from its sockets. */
@@ -303,7 +303,7 @@ static void polls_between_restarts_of_a_timer(void)
   uv_unref((uv_handle_t *)&poll_seen);
   rounds = 5;
   loop_hold(&l);
-  check(loop_timer_start(&l, &t, 1, restart_past));
+  check(clock_start(&l.real, &t, 1, restart_past));
   loop_run(&l);
   check_string(journal, "rrrrr");
   check(polls >= 4);
@@ -326,7 +326,7 @@ static void wakes_tasks_from_timers(void)
   woken = (item){0};
   open_loop();
   begin(&woken, 'A', true);
-  check(loop_timer_start(&l, &t, loop_now(&l) + MILLISECOND, complete_woken));
+  check(clock_start(&l.real, &t, loop_now(&l) + MILLISECOND, complete_woken));
   loop_run(&l);
   check_string(journal, "tA");
   close_loop();
