@@ -58,38 +58,20 @@ local function count_languages()
   return count
 end
 
--- A line that is written over and over, only where somebody looks at it.
-local is_terminal = os.execute("test -t 2") == 0
-local line_open = false
-task.defer(function() if line_open then io.stderr:write("\n") end end) -- left by an error or Ctrl-C
-
-local function show_progress(done, total, seconds)
-  if not is_terminal then return end
-  line_open = true
-  local filled = math.floor(done / total * 30)
-  io.stderr:write(("\r[%s%s] %d of %d details, %.1f s, %d retries "):format(
-    ("#"):rep(filled), ("."):rep(30 - filled), done, total, seconds, counts.retries))
-end
-
 local started = task.now()
 local names, codes, languages = task.all { get_countries, get_codes, count_languages }
 
 local out = assert(fs.writer(path, { atomic = true }))
-local done, shown = 0, 0
 local function get_details(code)
   return assert(assert(api:get("subdivisions/" .. code, { expect = 200 })):json())
 end
-for _, subdivision in task.stream(codes, get_details, { concurrency = 64 }) do
+
+local done = 0
+for _, subdivision in task.stream(codes, get_details, { concurrency = 64, progress = "details" }) do
   assert(out:write(json.encode(subdivision, { sort = true }) .. "\n"))
   done = done + 1
-  if task.now() - shown >= 0.1 or done == #codes then
-    shown = task.now()
-    show_progress(done, #codes, shown - started)
-  end
 end
 assert(out:close())
-if line_open then io.stderr:write("\n") end
-line_open = false
 local seconds = task.now() - started
 
 -- What is in the file now: each code that was listed, once, in a country that was listed.

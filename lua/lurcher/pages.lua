@@ -17,6 +17,7 @@ local pages_next = require "lurcher.pages_next"
 local pages_order = require "lurcher.pages_order"
 local pages_path = require "lurcher.pages_path"
 local pages_seen = require "lurcher.pages_seen"
+local progress = require "lurcher.progress"
 local request = require "lurcher.request"
 local secret = require "lurcher.secret"
 local sync = require "lurcher.sync"
@@ -44,6 +45,7 @@ local MAX_PAGES, MAX_EMPTY = 10000, 100
 ---@field delay? number seconds between the starts of two page requests
 ---@field dedupe? string|fun(item: any): any an item whose key was there before is left out
 ---@field checkpoint? string|false a file: the next run goes on after the last item consumed
+---@field progress? boolean|string shows how many items were given; a string is the label
 
 ---@class lurcher.Pages an iterator: gives an item (or a response) and the number of its page
 ---@field page integer the number of the page in hand
@@ -75,6 +77,7 @@ local OWN = {
   next = next_mismatch, items = pages_path.mismatch, method = "string", max_items = whole_mismatch,
   max_pages = "count", max_empty = "count", ahead = whole_mismatch, concurrency = "count",
   delay = "positive|false", dedupe = pages_path.mismatch, checkpoint = path_mismatch,
+  progress = "boolean|string",
 }
 
 -- Of requests, but not of pages.
@@ -135,6 +138,7 @@ local function new(its_client, url, opts, what, whole)
     key_of = own.dedupe and pages_path.of_item(own.dedupe), seen = own.dedupe and pages_seen.new(),
     page = 0, count = 0, at = 0, handed = 0, turn = sync.semaphore(1), wanted = sync.event(),
     in_hand = own.checkpoint and setmetatable({}, { __mode = "k" }),
+    bar = progress.of_option(own.progress, own.max_items),
   }, Pages)
   self:prepare(own.ahead or 1, own.concurrency or 1)
   return self
@@ -179,6 +183,7 @@ end
 local function over(self)
   self.closed, self.current, self.last_body = true, nil, nil
   if self.stream then self.stream:close() end
+  if self.bar then self.bar:done() end
 end
 
 -- Reads the checkpoint, and has the list begin where it says.
@@ -206,6 +211,7 @@ local function skip_consumed(self, page)
   local same = left.body and left.body == fingerprint(page.res.body or "")
   if same then self.at = left.index end
   if same or self.seen then self.count = self.count + left.consumed end
+  if self.bar then self.bar:skip(self.count) end
 end
 
 -- ---- the iterator ----
@@ -252,12 +258,15 @@ local function turn_over(self)
   page.values = self.whole and { page.res } or page.items
   self.current, self.page, self.at = page, page.number, 0
   skip_consumed(self, page)
+  local total = not self.whole and self.fetcher.run.total
+  if self.bar and total then self.bar.total = math.min(total, self.max_items) end
   return true
 end
 
 -- Hands out a value of the page in hand.
 local function hand_out(self, page, value, key)
   self.count = self.count + 1
+  if self.bar then self.bar:add() end
   if self.ledger then
     local record = self.ledger:item(page, self.at, key)
     self.handed = self.handed + 1

@@ -297,24 +297,34 @@ local function start_each(self, concurrency, next_item, run)
   end
 end
 
-local map_options = { concurrency = "count", errors = "'collect'" }
+-- The bar for an option `progress`. Loaded when it is wanted, because it stands on this module.
+local function progress_bar(opts, source)
+  if not opts.progress then return nil end
+  return require("lurcher.progress").of_option(opts.progress, type(source) == "table" and source[1] ~= nil
+    and #source or nil)
+end
+
+local map_options = { concurrency = "count", errors = "'collect'", progress = "boolean|string" }
 
 ---Calls `fn(item, index)` for every item, `concurrency` (16) at a time, and returns the list of first
 ---results, in order. The first to fail cancels the others, and its error is raised; with `errors =
----"collect"`, two tables by index are returned: results and errors.
+---"collect"`, two tables by index are returned: results and errors. `progress` (true or a label) shows how
+---far it is.
 ---@param source table|function a list, or an iterator that gives one item per call
 ---@param fn fun(item: any, index: integer): any
----@param opts? { concurrency?: integer, errors?: "collect" }
+---@param opts? { concurrency?: integer, errors?: "collect", progress?: boolean|string }
 function task.map(source, fn, opts)
   local next_item, consumed = items(source, "task.map")
   argument(fn, "callable", 2, "task.map")
   opts = check.options(opts, map_options, "task.map") or {}
   local values, failures = {}, opts.errors and {}
+  local bar = progress_bar(opts, source)
   local function run(item, index)
     local value, err = fn(item, index)
     if value == nil and is_error(err) then return nil, err end
     values[index] = value
     if consumed then consumed(index) end
+    if bar then bar:add() end
   end
   local function run_and_collect(item, index)
     local ok, value, err = pcall(fn, item, index)
@@ -326,8 +336,10 @@ function task.map(source, fn, opts)
       values[index] = value
     end
     if consumed then consumed(index) end
+    if bar then bar:add() end
   end
   local self, one = open_scope(), failures and run_and_collect or run
+  if bar then self:defer(function() bar:done() end) end
   run_in_scope(self, nil, start_each, self, opts.concurrency or 16, next_item, one)
   if failures then return values, failures end
   return values
@@ -400,11 +412,13 @@ function Stream:__call()
     if entry then
       self.ready[place] = nil
       self.taken, self.in_hand = place, entry[1]
+      if self.bar then self.bar:add() end
       wake_waiter(self, "producer_waiting")
       return unpack(entry, 1, entry.n)
     end
     if self.closed then return nil end
     if self.over then
+      if self.bar then self.bar:done() end
       native.join(self.producer)
       results(self.producer) -- raises if it failed
       return nil
@@ -418,6 +432,7 @@ function Stream:close()
   method(self, Stream, "stream:close")
   if self.closed then return end
   self.closed = true
+  if self.bar then self.bar:done() end
   self.ready = {}
   native.cancel(self.producer)
   wake_waiter(self, "consumer")
@@ -434,14 +449,14 @@ local function stream_scope()
   return own.stream_scope
 end
 
-local stream_options = { concurrency = "count", ordered = "boolean" }
+local stream_options = { concurrency = "count", ordered = "boolean", progress = "boolean|string" }
 
 ---As `task.map`, but gives index and results as they come: `for index, value in task.stream(list, fn) do`,
 ---with `ordered = true` in the order of the items. At most `concurrency` (16) are started ahead of the
 ---loop. After a `break`, `stream:close()` cancels the rest; so does the end of the task.
 ---@param source table|function a list, or an iterator that gives one item per call
 ---@param fn fun(item: any, index: integer): ...
----@param opts? { concurrency?: integer, ordered?: boolean }
+---@param opts? { concurrency?: integer, ordered?: boolean, progress?: boolean|string }
 ---@return lurcher.Stream
 function task.stream(source, fn, opts)
   local next_item, consumed = items(source, "task.stream")
@@ -449,7 +464,7 @@ function task.stream(source, fn, opts)
   opts = check.options(opts, stream_options, "task.stream") or {}
   local self = setmetatable({
     concurrency = opts.concurrency or 16, ordered = opts.ordered, ready = {}, taken = 0, delivered = 0,
-    consumed = consumed,
+    consumed = consumed, bar = progress_bar(opts, source),
   }, Stream)
   self.producer = spawn(stream_scope(), QUIET, produce, self, next_item, fn)
   return self

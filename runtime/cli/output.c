@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include "progress.h"
 #include "signals.h"
 #include "summaries.h"
 
@@ -7,34 +8,53 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static int print_error; /* errno of the first write that failed */
+static bool on_terminal; /* standard output is one, perhaps that of the progress line */
+static int print_error;  /* errno of the first write that failed */
 
-static void on_print(const char *text, size_t length, void *ud)
+static void write_out(const char *text, size_t length)
 {
-  (void)ud;
   errno = 0;
   if (fwrite(text, 1, length, stdout) == length || print_error) return;
   print_error = errno;
   signals_stop(); /* its output is lost: to go on would be of no use */
 }
 
+static void on_print(const char *text, size_t length, void *ud)
+{
+  (void)ud;
+  if (!on_terminal) {
+    write_out(text, length);
+    return;
+  }
+  progress_hide();
+  write_out(text, length);
+  fflush(stdout);
+  progress_show();
+}
+
 /* By fprintf, which makes one write of it, so that lines of several processes do not mix. */
 static void on_trace(const char *text, size_t length, void *ud)
 {
   (void)ud;
+  progress_hide();
   fprintf(stderr, "lurcher: %.*s\n", (int)length, text);
+  progress_show();
 }
 
 static void on_log(lur_log_level level, const char *text, size_t length, void *ud)
 {
   (void)level;
   (void)ud;
+  progress_hide();
   fprintf(stderr, "%.*s\n", (int)length, text);
+  progress_show();
 }
 
 void output_report(const char *text)
 {
+  progress_end();
   fflush(stdout);
   fprintf(stderr, "lurcher: %s\n", text);
 }
@@ -42,6 +62,7 @@ void output_report(const char *text)
 static void on_exit_called(int code, void *ud)
 {
   lur_runtime **runtime = ud;
+  progress_end();
   const char *budget = lur_budget_report(*runtime);
   if (budget) output_report(budget);
   if (!summaries_write() && !code) code = STATUS_FAILED;
@@ -56,6 +77,8 @@ void output_connect(lur_options *runtime_options, const cli_options *options, lu
   runtime_options->exit = on_exit_called;
   runtime_options->log_level = options->log_level;
   runtime_options->trace = options->trace ? on_trace : NULL;
+  progress_connect(runtime_options);
+  on_terminal = isatty(STDOUT_FILENO);
 }
 
 int output_finish(int status)

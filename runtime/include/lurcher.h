@@ -79,6 +79,11 @@ typedef enum { LUR_LOG_ERROR = 1, LUR_LOG_WARN, LUR_LOG_INFO, LUR_LOG_DEBUG } lu
  * during the call, not ended by a zero. */
 typedef void (*lur_log_fn)(lur_log_level level, const char *text, size_t length, void *ud);
 
+/* How far scripts are: `text` is the line to show now instead of the one before (no newline, valid during the
+ * call, not ended by a zero); length 0: none any more. A text that ends with a newline stays, and the next
+ * one is shown below it. At most about ten a second. Returns how many columns there are; 0: not known. */
+typedef int (*lur_progress_fn)(const char *text, size_t length, void *ud);
+
 /* Always set up by lur_options_init first; then change what should differ. New members are only added at the
  * end; `size` tells the library which of them the host knows. */
 typedef struct lur_options {
@@ -103,6 +108,8 @@ typedef struct lur_options {
 
   int record; /* not 0: keeps what happened to requests (the first, the slowest, those that
                  failed; some hundreds of KiB) for LUR_SUMMARY_EXPLAIN and LUR_SUMMARY_HTML */
+
+  lur_progress_fn progress; /* NULL: progress is not shown */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */

@@ -45,6 +45,18 @@ static int log_tracing(lua_State *L)
   return 1;
 }
 
+/* progress(line) -> columns, 0 if they are not known: has the host show how far the script is; nil: it does
+ * not want to */
+static int log_progress(lua_State *L)
+{
+  const lur_options *options = &runtime_of(L)->options;
+  size_t length;
+  const char *line = luaL_checklstring(L, 1, &length);
+  if (!options->progress) return 0;
+  lua_pushinteger(L, options->progress(line, length, options->ud));
+  return 1;
+}
+
 /* recording() -> whether what happens to requests is to be kept for summaries */
 static int log_recording(lua_State *L)
 {
@@ -64,13 +76,10 @@ static int log_trace(lua_State *L)
 
 int luaopen_lurcher_native_log(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"level", log_level},
-                                       {"set_level", log_set_level},
-                                       {"write", log_write},
-                                       {"tracing", log_tracing},
-                                       {"recording", log_recording},
-                                       {"trace", log_trace},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"level", log_level},         {"set_level", log_set_level},
+                                       {"write", log_write},         {"tracing", log_tracing},
+                                       {"recording", log_recording}, {"trace", log_trace},
+                                       {"progress", log_progress},   {NULL, NULL}};
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   return 1;
