@@ -12,6 +12,7 @@ local MEASUREMENTS = {
   { "start", "start, one request, exit, beside curl -s" },
   { "lag", "delay of a 10 ms timer with 1,000 requests in flight and a slow DNS lookup" },
   { "epoll", "epoll_ctl calls per request" },
+  { "outage", "an outage of 10 s, simulated with 1,000 clients: what is sent, and how they come back" },
   { "policy", "what retry, breaker and rate cost while nothing fails" },
 }
 

@@ -1,0 +1,33 @@
+-- The figures that scripts/bench outage prints, as bounds.
+
+local outage = require "spec.support.outage"
+
+describe("after an outage of 10 s that a thousand clients noticed at once", function()
+  for name, opts in pairs {
+    ["with the default policies"] = {},
+    ["with patient ones"] = { retry = { attempts = 20 } },
+  } do
+    it("they come back evenly, and have sent little more than what was asked for, " .. name, function()
+      local figures = outage.run(opts)
+      assert.is_true(figures.calls > 40000)
+      assert.is_true(figures.failed > 5000 and figures.failed < 15000)
+      assert.is_true(figures.retries > 1000)
+      -- Requests per 100 ms once the server is back: at most three times the mean.
+      assert.is_true(figures.peak_ratio < 3, "peak: " .. figures.peak_ratio)
+      -- All that was sent, over the whole time and while the server was down, to what it would have been.
+      assert.is_true(figures.total < 1.3, "total: " .. figures.total)
+      assert.is_true(figures.total_down < 1.3, "while it was down: " .. figures.total_down)
+    end)
+  end
+
+  it("they come back all at once without jitter, and send twice as much without a budget", function()
+    assert.is_true(outage.run({ retry = { attempts = 20, jitter = "none", budget = false } }).peak_ratio > 10)
+    assert.is_true(outage.run({ retry = { budget = false } }).total_down > 2)
+  end)
+
+  it("a circuit breaker sends next to nothing meanwhile", function()
+    local figures = outage.run { breaker = { cooldown = 1, max_cooldown = 5 } }
+    assert.is_true(figures.total_down < 0.1, "while it was down: " .. figures.total_down)
+    assert.is_true(figures.peak_ratio < 3, "peak: " .. figures.peak_ratio)
+  end)
+end)
