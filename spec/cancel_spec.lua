@@ -1,5 +1,6 @@
 local faults = require "spec.support.faults"
 local full_backlog = require "spec.support.full_backlog"
+local preload = require "spec.support.preload"
 local servers = require "spec.support.servers"
 local task = require "lurcher.task"
 
@@ -280,27 +281,8 @@ describe("client:close", function()
 end)
 
 describe("a name lookup of three seconds", function()
-  -- Runs a script in a process whose look-ups of slow.test take that long.
-  local function run(script)
-    local pipe = assert(io.popen "mktemp -d")
-    local directory = pipe:read "*l"
-    pipe:close()
-    task.defer(function() os.execute("rm -rf " .. directory) end)
-    local compile = "cc -shared -fPIC -D_GNU_SOURCE -o %s/slow.so scripts/benchmarks/slow_dns.c -ldl"
-    assert(os.execute(compile:format(directory)) == 0)
-    servers.write(directory .. "/script.lua", script)
-    local exe = assert(io.popen "readlink /proc/$PPID/exe")
-    local command = ("ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 LD_PRELOAD=%s/slow.so " ..
-      "%s %s/script.lua 2>&1"):format(directory, exe:read "*l", directory)
-    exe:close()
-    local output = assert(io.popen(command))
-    local text = output:read "*a"
-    output:close()
-    return text
-  end
-
   it("holds up neither the loop nor the end, when it is cancelled or times out", function()
-    local output = run [[
+    local ended = preload.run("scripts/benchmarks/slow_dns.c", [[
       local http = require "lurcher.http"
       local task = require "lurcher.task"
       local worst, on = 0, true
@@ -328,8 +310,8 @@ describe("a name lookup of three seconds", function()
       on = false
       watch:join()
       print(worst < 0.25 or worst, task.now() - begun < 2)
-    ]]
-    assert.equal("canceled\nnil\ttimeout\tconnect\nnil\ttimeout\ttask\n0\t0\ntrue\ttrue\n", output)
+    ]])
+    assert.equal("canceled\nnil\ttimeout\tconnect\nnil\ttimeout\ttask\n0\t0\ntrue\ttrue\n", ended.out)
   end)
 
   it("takes no virtual time", function()
