@@ -315,7 +315,7 @@ describe("a name lookup of three seconds", function()
   end)
 
   it("takes no virtual time", function()
-    local output = run [[
+    local ended = preload.run("scripts/benchmarks/slow_dns.c", [[
       local clock, http, task = require "lurcher.clock", require "lurcher.http", require "lurcher.task"
       clock.virtual(function()
         local client, begun = http.client { retry = false, timeout = { connect = 1 } }, task.now()
@@ -324,7 +324,7 @@ describe("a name lookup of three seconds", function()
         task.sleep(3600)
         print(task.now() - begun)
       end)
-    ]]
-    assert.equal("nil\tdns\t0\n3600\n", output)
+    ]])
+    assert.equal("nil\tdns\t0\n3600\n", ended.out)
   end)
 end)

@@ -129,6 +129,15 @@ describe("lurcher at a signal", function()
   end)
 end)
 
+-- Sends SIGTERM, and waits until it has arrived: the kernel shows when none is pending any more.
+local function terminate(child)
+  child:kill("TERM")
+  eventually(function()
+    local status = io.open("/proc/" .. child.pid .. "/status"):read("*a")
+    return status:match("SigPnd:%s*0+\n") and status:match("ShdPnd:%s*0+\n")
+  end)
+end
+
 describe("lurcher --grace", function()
   it("lets running requests end, and starts no more", function()
     local go = task.event()
@@ -148,12 +157,7 @@ describe("lurcher --grace", function()
       print(select(2, pcall(require("lurcher.task").sleep, 0.001)))
     ]], s.url }
     eventually(function() return #asked == 1 end)
-    child:kill("TERM")
-    -- It must have got the signal before the answer. The kernel shows when none is pending any more.
-    eventually(function()
-      local status = io.open("/proc/" .. child.pid .. "/status"):read("*a")
-      return status:match("SigPnd:%s*0+\n") and status:match("ShdPnd:%s*0+\n")
-    end)
+    terminate(child)
     go:set()
     local ended = child:wait()
     assert.matches("^answer\nnil\tcanceled\t", ended.out)
@@ -181,6 +185,85 @@ describe("lurcher --grace", function()
     local ended = child:wait()
     assert.equal("canceled\n", ended.out)
     assert.equal(143, ended.status)
+  end)
+
+  it("makes no further attempt and follows no redirect", function()
+    local go = task.event()
+    local asked = {}
+    local s = serving.start(function(req)
+      asked[#asked + 1] = req.path
+      go:wait()
+      if req.path == "/busy" then return { status = 503, headers = { ["Retry-After"] = "0" } } end
+      return { status = 302, headers = { Location = "/elsewhere" } }
+    end)
+    local child = start { "--grace=60", "-e", [[
+      local http, task = require "lurcher.http", require "lurcher.task"
+      local url = ...
+      for _, path in ipairs { "/busy", "/moved" } do
+        task.spawn(function() print(path, select(2, http.get(url .. path)).kind) end)
+      end
+    ]], s.url }
+    eventually(function() return #asked == 2 end)
+    terminate(child)
+    go:set()
+    local ended = child:wait()
+    assert.matches("/busy\tcanceled\n", ended.out)
+    assert.matches("/moved\tcanceled\n", ended.out)
+    assert.equal(2, #asked)
+    assert.equal(143, ended.status)
+  end)
+
+  it("lets a running stream be read to its end", function()
+    local go = task.event()
+    local s = serving.start(function()
+      local pieces, i = { "first\n", "last\n" }, 0
+      return { body = function()
+        i = i + 1
+        if i == 2 then go:wait() end
+        return pieces[i]
+      end }
+    end)
+    local child = start { "--grace=60", "-e", [[
+      local res = assert(require("lurcher.http").get(..., { stream = true }))
+      for line in res:lines() do print(line) io.stdout:flush() end
+    ]], s.url }
+    child:wait_for "first"
+    terminate(child)
+    go:set()
+    local ended = child:wait()
+    assert.same({ "first\nlast\n", 143 }, { ended.out, ended.status })
+  end)
+
+  for _, case in ipairs { { "TERM", 143 }, { "INT", 130 } } do
+    it(("is cut short by SIG%s, which ends it at once"):format(case[1]), function()
+      local s, count = slow_server()
+      local child = start { "--grace=60", "-e", [[
+        require("lurcher.task").defer(function() print "not run any more" end)
+        require("lurcher.http").get(...)
+      ]], s.url }
+      eventually(function() return count() == 1 end)
+      terminate(child)
+      local at = task.now()
+      child:kill(case[1])
+      local ended = child:wait()
+      assert.is_true(task.now() - at < 4)
+      assert.same({ "", "", case[2] }, { ended.out, ended.err, ended.status })
+    end)
+  end
+
+  it("is followed by at most 5 seconds of clean-up", function()
+    local s, count = slow_server()
+    local child = start { "--grace=0.2", "-e", [[
+      local task = require "lurcher.task"
+      task.defer(function() print "cleaning up" task.sleep(100) print "too late" end)
+      require("lurcher.http").get(...)
+    ]], s.url }
+    eventually(function() return count() == 1 end)
+    local at = task.now()
+    child:kill "TERM"
+    local ended = child:wait()
+    assert.is_true(task.now() - at < 8) -- 5.2, and what a slow machine adds
+    assert.same({ "cleaning up\n", 143 }, { ended.out, ended.status })
   end)
 
   it("cancels what still runs when it is over", function()
