@@ -1,6 +1,7 @@
 -- The waterfalls of --explain: what is kept of calls, and how it is drawn.
 
 local explain = require "lurcher.explain"
+local process = require "spec.support.process"
 local stage = require "spec.support.stage"
 local units = require "lurcher.units"
 
@@ -217,6 +218,14 @@ describe("lurcher --explain", function()
       print(collected() - before < 200)]], site)
     assert.equal("true\n", ended.out)
     assert.matches("\n6,000 calls, 0 failed", ended.err)
+  end)
+
+  it("shows what the specs of several files asked for", function()
+    local url = stage.site().url
+    local file = ([[it("asks", function() assert(require("lurcher.http").get("%s")) end)]]):format(url)
+    local ended = process.run { "--explain", "test", process.script(file), process.script(file) }
+    assert.equal(0, ended.status, ended.out)
+    assert.matches("\n2 calls, 0 failed", ended.err)
   end)
 
   it("does not exist without the option", function()

@@ -180,6 +180,16 @@ describe("the metrics", function()
     end
   end)
 
+  it("tell times of the virtual clock in a virtual run", function()
+    site:stop()
+    require("lurcher.clock").virtual(function()
+      local slow = serving.start(function() task.sleep(20) end)
+      assert(http.client():get(slow.url))
+      local duration = series_of(slow).duration
+      assert.is_true(duration.p50 > 19 and duration.p50 < 21, duration.p50)
+    end)
+  end)
+
   it("count bytes and the reuse of connections", function()
     site.answer = { body = ("x"):rep(1000) }
     local res = assert(client:get(site.url))

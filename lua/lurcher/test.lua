@@ -130,6 +130,8 @@ function test.run(...)
   require "busted.compatibility".exit = function(code)
     os.exit(code == 0 and 0 or 1)
   end
+  -- busted loads modules anew for each file, but not those that are there before: one recording for all.
+  if require("lurcher.native.log").recording() then require "lurcher.recorder" end
   -- It takes its name from that of the chunk that calls it.
   local run = load('require "busted.runner" { standalone = false } os.exit(0)', "@lurcher test")
   run()

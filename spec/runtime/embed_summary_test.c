@@ -107,6 +107,32 @@ static void test_not_in_a_callback_of_a_running_script(void)
   host_close(&h);
 }
 
+static lur_status from_timer;
+
+static void on_tick(uv_timer_t *ticker)
+{
+  from_timer = summarize(LUR_SUMMARY_STATS);
+  uv_close((uv_handle_t *)ticker, NULL);
+}
+
+static void close_after_done(void *ud) { host_close(ud); }
+
+static void test_while_a_script_waits(void)
+{
+  uv_loop_t loop;
+  uv_timer_t ticker;
+  uv_loop_init(&loop);
+  uv_timer_init(&loop, &ticker);
+  uv_timer_start(&ticker, on_tick, 20, 0);
+  host_open(&h, &loop);
+  h.after_done = close_after_done;
+  host_start(&h, "require('lurcher.task').sleep(0.2)", NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  check(from_timer == LUR_OK && h.status == LUR_OK && h.closed == 1);
+  check_string(last.text, "no requests were made\n");
+  check(uv_loop_close(&loop) == 0);
+}
+
 static lur_status from_exit;
 
 static void on_exit_called(int code, void *ud)
@@ -152,6 +178,7 @@ int main(void)
   test_without_any_request();
   test_what_is_refused();
   test_not_in_a_callback_of_a_running_script();
+  test_while_a_script_waits();
   test_in_the_exit_callback();
   test_when_a_script_broke_require();
   test_hosts_of_older_headers();
