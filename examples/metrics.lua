@@ -20,7 +20,7 @@ task.map({ "CH-GE", "CH-ZH", "IT-25", "DE-BE", "ES-MD" }, function(code)
 end)
 
 for _, series in ipairs(metrics.snapshot()) do
-  print(("%s: %d answers with status 200, of %d attempts"):format(series.name, series.statuses["200"],
-    series.attempts))
+  print(("%s: %d answers with status 200, of %d requests"):format(series.name, series.statuses["200"],
+    series.requests))
 end
 watched:stop()

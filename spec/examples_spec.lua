@@ -60,7 +60,7 @@ describe("example", function()
   it("metrics serves and prints what it counted", function()
     local output, status = run "metrics"
     assert.matches("^metrics are at http://127%.0%.0%.1:%d+/metrics\n", output)
-    assert.matches("\nsubdivision: 5 answers with status 200, of %d+ attempts\n$", output)
+    assert.matches("\nsubdivision: 5 answers with status 200, of %d+ requests\n$", output)
     assert.are.equal(0, status)
   end)
 

@@ -29,7 +29,7 @@ local VARIOUS = [[
   http.get("http://127.0.0.1:1/", { retry = false })]]
 
 describe("lurcher --stats", function()
-  it("shows attempts, errors, retries and bytes by name and origin on standard error", function()
+  it("shows requests, errors, retries and bytes by name and origin on standard error", function()
     local site = stage.site()
     local ended = stage.run({ "--stats" }, VARIOUS .. "print 'done'", site)
     assert.equal(0, ended.status)
@@ -76,13 +76,13 @@ describe("lurcher --stats", function()
   it("comes after the report of a script that failed", function()
     local ended = stage.run({ "--stats" }, "api:get 'ok' error 'broken'")
     assert.equal(1, ended.status)
-    assert.matches("broken\nstack traceback:.- attempts .*\nhttp://127", ended.err)
+    assert.matches("broken\nstack traceback:.- requests .*\nhttp://127", ended.err)
   end)
 
   it("comes after os.exit, with its status", function()
     local ended = stage.run({ "--stats" }, "api:get 'ok' task.spawn(function() os.exit(7) end):join()")
     assert.equal(7, ended.status)
-    assert.matches("attempts.-\nhttp://127", ended.err)
+    assert.matches("requests.-\nhttp://127", ended.err)
   end)
 
   it("comes after SIGINT, with the requests that were cancelled", function()
@@ -101,7 +101,7 @@ describe("lurcher --stats", function()
     local site = stage.site()
     local ended = stage.run({ "--stats", "--max-requests=2" }, "for _ = 1, 5 do api:get 'ok' end", site)
     assert.equal(3, ended.status)
-    assert.matches("budget.*attempts", ended.err)
+    assert.matches("budget.*requests  ", ended.err)
     assert.matches("^2 | ", row(ended.err, site.url))
   end)
 

@@ -19,7 +19,7 @@ local metrics = {}
 ---@class lurcher.Series
 ---@field name string "" for requests without one
 ---@field origin string "https://host:port"; after 1,000 names and origins, further ones are "other", "other"
----@field attempts integer that have ended, with a status or an error
+---@field requests integer that have ended, with a status or an error; repetitions and hops too
 ---@field in_flight integer
 ---@field waiting integer for a slot or for the rate
 ---@field statuses table<string, integer> by status: { ["200"] = 12 }
@@ -28,9 +28,9 @@ local metrics = {}
 ---@field events table<string, integer> what else was decided, by what: redirect, hold, …
 ---@field bytes_received integer
 ---@field bytes_sent integer
----@field connections { made: integer, reused: integer } what attempts ran on
+---@field connections { made: integer, reused: integer } what requests ran on
 ---@field waited { slot: number, rate: number, retry: number, breaker: number } seconds in all
----@field duration lurcher.Spread from dispatch to the last byte, of all attempts but cancelled ones
+---@field duration lurcher.Spread from dispatch to the last byte, of all but cancelled ones
 ---@field first_byte lurcher.Spread from dispatch to the first byte
 
 -- Upper bounds of the buckets for Prometheus, in seconds.

@@ -45,10 +45,10 @@ local function add_cards(out, recording, rows)
     recording.failed > 0 }, { units.duration(recording.ended - recording.began), "in all" } }
   if recording.open > 0 then table.insert(cards, 3, { units.count(recording.open), "not over", true }) end
   if all then
-    cards[#cards + 1] = { units.count(all.attempts), "attempts" }
+    cards[#cards + 1] = { units.count(all.requests), "requests" }
     cards[#cards + 1] = { units.count(all.retries), "retries" }
-    cards[#cards + 1] = { units.duration(all.duration.p50), "median of attempts" }
-    cards[#cards + 1] = { units.duration(all.duration.p99), "p99 of attempts" }
+    cards[#cards + 1] = { units.duration(all.duration.p50), "median time" }
+    cards[#cards + 1] = { units.duration(all.duration.p99), "p99 of times" }
     cards[#cards + 1] = { units.size(all.bytes_received), "received" }
   end
   add(out, '<div class="cards">')
@@ -233,7 +233,7 @@ function report.html(recording)
   add_cards(out, recording, rows)
   local svg = histogram.svg()
   if svg then
-    add(out, "<h2>How long attempts took</h2>")
+    add(out, "<h2>How long requests took</h2>")
     add(out, '<div class="legend"><span><i class="p-first_byte"></i>in all</span>'
       .. '<span><i class="p-body"></i>until the first byte</span></div>')
     out[#out + 1] = svg

@@ -1,4 +1,4 @@
---- The histogram of a report: how long attempts took, as SVG with a logarithmic axis.
+--- The histogram of a report: how long requests took, as SVG with a logarithmic axis.
 
 local metrics = require "lurcher.metrics"
 local units = require "lurcher.units"
@@ -98,7 +98,7 @@ function histogram.svg()
   local x, floor = x_scale(bounds), HEIGHT - BOTTOM
   local function y(count) return floor - count / most * (floor - TOP - 8) end
 
-  local out = { ('<svg viewBox="0 0 %d %d" role="img" aria-label="Histogram of how long attempts took">')
+  local out = { ('<svg viewBox="0 0 %d %d" role="img" aria-label="Histogram of how long requests took">')
     :format(WIDTH, HEIGHT) }
   add_axis(out, bounds, x)
   add(out, '<text x="%d" y="%.1f" text-anchor="end">%s</text>', LEFT - 6, y(most) + 4, units.count(most))

@@ -36,12 +36,12 @@ local function waited(heading, reason)
 end
 
 local GROUPS = {
-  { "", { "attempts", function(series) return units.count(series.attempts) end },
+  { "", { "requests", function(series) return units.count(series.requests) end },
     { "errors", function(series) return units.count(sum(series.errors)) end },
     { "retries", function(series) return units.count(series.retries) end } },
   { "bytes", { "received", function(series) return units.size(series.bytes_received) end },
     { "sent", function(series) return units.size(series.bytes_sent) end } },
-  spread("time of attempts", "duration"),
+  spread("time in all", "duration"),
   spread("until the first byte", "first_byte"),
   { "connections", { "reused", function(series)
     local made, reused = series.connections.made, series.connections.reused
@@ -64,7 +64,7 @@ end
 
 -- ---- the series ----
 
-local SUMS = { "attempts", "retries", "bytes_received", "bytes_sent" }
+local SUMS = { "requests", "retries", "bytes_received", "bytes_sent" }
 
 -- All series as one.
 local function total_of(list)
@@ -81,7 +81,7 @@ local function total_of(list)
   return all
 end
 
----The rows of the tables: { key, series } by falling number of attempts, then all together.
+---The rows of the tables: { key, series } by falling number of requests, then all together.
 ---@param most integer
 ---@return table[] rows
 ---@return integer left_out
@@ -91,7 +91,7 @@ function stats.rows(most)
   local rows = {}
   for i, series in ipairs(list) do rows[i] = { stats.key(series), series } end
   table.sort(rows, function(a, b)
-    if a[2].attempts ~= b[2].attempts then return a[2].attempts > b[2].attempts end
+    if a[2].requests ~= b[2].requests then return a[2].requests > b[2].requests end
     return a[1] < b[1]
   end)
   local left_out = math.max(0, #rows - most)

@@ -79,7 +79,7 @@ static void push_series(lua_State *L, const metrics_series *s, int bounds)
     double value;
   } numbers[] = {{"waiting", (double)s->waiting},
                  {"in_flight", (double)s->running},
-                 {"attempts", (double)s->attempts},
+                 {"requests", (double)s->attempts},
                  {"bytes_received", (double)s->bytes_received},
                  {"bytes_sent", (double)s->bytes_sent},
                  {"connections_made", (double)s->connections_made},
