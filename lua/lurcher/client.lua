@@ -92,6 +92,7 @@ function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
   local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
+  limits.limiter = limits.limiter and limits.limiter.native or nil
   return assemble(merged, native.pool(limits), retry_budget.new(), merged.cookies ~= false and cookies.jar(),
     new_breakers(merged))
 end
@@ -258,11 +259,16 @@ function Client:breaker(url)
   return self.breakers and self.breakers:of(address) or nil
 end
 
----Requests in flight, waiting, connections, …: see the README.
----@return table
-function Client:stats()
+---Requests in flight, waiting, connections, …: see the README. With a URL, those of its origin.
+---@param url? string
+---@return table? stats
+---@return lurcher.Error? err kind "url"
+function Client:stats(url)
   check_self(self, "stats")
-  return self.pool:stats()
+  if url == nil then return self.pool:stats() end
+  local address, err = request.canonical(self, url)
+  if not address then return nil, err end
+  return self.pool:flow(address)
 end
 
 ---Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same way.

@@ -45,11 +45,13 @@
 
 ---@class lurcher.Limits
 ---@field inflight? integer|false
----@field per_origin? integer|false
+---@field per_origin? integer|"auto"|false
 ---@field idle? integer|false
 ---@field idle_timeout? number|false
 ---@field rate? number|false
 ---@field burst? integer
+---@field limiter? lurcher.Limiter|false
+---@field learn? boolean
 
 ---@class lurcher.Hooks
 ---@field request? fun(request: lurcher.Request)[]
@@ -80,6 +82,7 @@
 ---@field secret_headers? string[]|false
 ---@field allow_downgrade? boolean
 ---@field name? string|false
+---@field priority? integer -8 to 7
 
 ---@class lurcher.ClientOptions: lurcher.SharedOptions
 ---@field base_url? string|false
@@ -105,6 +108,7 @@ local breaker_options = require "lurcher.breaker_options"
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 local secret = require "lurcher.secret"
+local sync = require "lurcher.sync"
 
 local options = {}
 
@@ -137,6 +141,16 @@ end
 local function whole_or_false(value)
   if value == false or type(value) == "number" and value >= 0 and value % 1 == 0 then return nil end
   return "a whole number or false"
+end
+
+local function limiter_or_false(value)
+  if value == false or sync.is_limiter(value) then return nil end
+  return "what task.limiter gave, or false"
+end
+
+local function priority(value)
+  if type(value) == "number" and value % 1 == 0 and value >= -8 and value <= 7 then return nil end
+  return "a whole number from -8 to 7"
 end
 
 local function function_list(value)
@@ -243,8 +257,9 @@ end
 local TABLES = {
   timeout = { connect = "positive|false", read = "positive|false", write = "positive|false",
     total = "positive|false", queue = "positive|false" },
-  limits = { inflight = "count|false", per_origin = "count|false", idle = whole_or_false,
-    idle_timeout = "seconds|false", rate = "positive|false", burst = "count" },
+  limits = { inflight = "count|false", per_origin = "count|'auto'|false", idle = whole_or_false,
+    idle_timeout = "seconds|false", rate = "positive|false", burst = "count",
+    limiter = limiter_or_false, learn = "boolean" },
   retry = { attempts = "count", methods = method_list, statuses = status_list, kinds = kind_list,
     base = backoff.OPTIONS.base, factor = backoff.OPTIONS.factor, max_wait = backoff.OPTIONS.max_wait,
     jitter = backoff.OPTIONS.jitter, retry_after = "boolean", max_retry_after = "seconds|false",
@@ -265,7 +280,7 @@ local SHARED = {
   max_body = "size|false", max_headers = "size|false", tls = "table",
   unix_socket = "string|false", local_address = "string|false", resolve = resolve_map, ip = "'4'|'6'|false",
   user_agent = text_or_false, secret_headers = text_list_or_false, allow_downgrade = "boolean",
-  name = "string|false",
+  name = "string|false", priority = priority,
 }
 
 local CLIENT_ONLY = {

@@ -153,6 +153,7 @@ local function set_policies(self, merged)
   self.quiet = quiet_statuses(self.retry)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false
+  self.priority = merged.priority or 0
   self.dropped = options.overlay(CREDENTIALS, lower_set(merged.secret_headers))
 end
 
@@ -174,7 +175,7 @@ end
 -- Options of a request that are not its own affair but change the plan.
 local IN_HEADERS = { user_agent = true, decompress = true }
 local IN_POLICIES = { redirects = true, retry = true, allow_downgrade = true, name = true,
-  secret_headers = true }
+  priority = true, secret_headers = true }
 
 -- Headers are a request's own affair, unless it does without the client's.
 local function is_in_headers(name, given)

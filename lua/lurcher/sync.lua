@@ -1,6 +1,7 @@
 --- What tasks use to wait for each other: semaphores, queues, events, limiters. First come, first served.
 
 local native = require "lurcher.native.task"
+local native_limiter = require "lurcher.native.limiter"
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
 
@@ -215,42 +216,34 @@ end
 -- ---- limiter ----
 
 ---@class lurcher.Limiter
-local Limiter = {}
+local Limiter = { __name = "lurcher.Limiter" }
 Limiter.__index = Limiter
-
-local function refill(self)
-  local now = native.now()
-  self.tokens = math.min(self.burst, self.tokens + (now - self.filled) * self.rate)
-  self.filled = now
-end
 
 ---Waits until it is this task's turn. `count` turns are taken at once.
 ---@param count? number default 1
 function Limiter:wait(count)
   method(self, Limiter, "limiter:wait")
   argument(count, "nil|positive", 1, "limiter:wait")
-  count = count or 1
-  raise_if_stopping()
-  refill(self)
-  self.tokens = self.tokens - count -- below zero: reserved, so that order is kept
-  if self.tokens >= 0 then return end
-  local ok, err = native.raw_pcall(native.sleep, -self.tokens / self.rate)
-  if not ok then
-    self.tokens = self.tokens + count
-    error(err, 0)
-  end
+  native_limiter.wait(self.native, count or 1)
 end
 
 local limiter_options = { rate = "positive", burst = "count" }
 
+---A rate that tasks share, by `:wait()`, and clients, by the option `limits = { limiter = … }`: whoever comes
+---first goes first.
 ---@param opts { rate: number, burst?: integer } `rate` per second; `burst` (1) may come at once after a pause
 ---@return lurcher.Limiter
 function sync.limiter(opts)
   argument(opts, "table", 1, "task.limiter")
   check.options(opts, limiter_options, "task.limiter")
   if not opts.rate then errors.raise("task.limiter: the option 'rate' (per second) is missing") end
-  local burst = opts.burst or 1
-  return setmetatable({ rate = opts.rate, burst = burst, tokens = burst, filled = native.now() }, Limiter)
+  return setmetatable({ native = native_limiter.new(opts.rate, opts.burst or 1) }, Limiter)
+end
+
+---@param value any
+---@return boolean
+function sync.is_limiter(value)
+  return type(value) == "table" and getmetatable(value) == Limiter
 end
 
 return sync

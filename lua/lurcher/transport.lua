@@ -1,12 +1,13 @@
 --- The last layer: one attempt at one hop, over the network.
 
-local succeed = require("lurcher.circuit").succeed
+local learned = require "lurcher.learned"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.observe"
 local redact = require "lurcher.redact"
 local response = require "lurcher.response"
 local retry_policy = require "lurcher.retry_policy"
 local stream = require "lurcher.stream"
+local succeed = require("lurcher.circuit").succeed
 
 local perform, open, setmetatable = native.perform, native.open, setmetatable
 local Response = response.metatable
@@ -43,6 +44,11 @@ local function failed(request, err, info)
   return nil, err
 end
 
+-- Whether others that go to the same origin should know about this response.
+local function speaks_of_limits(status, notes)
+  return notes >= 2 or status == 429 or status == 503
+end
+
 ---Sends the request once.
 ---@param request lurcher.Request
 ---@return lurcher.Response? res
@@ -50,17 +56,18 @@ end
 function transport.send(request)
   if request.stream then return transport.open(request) end
   local method, url, outcome = request.method, request.url, request.outcome
-  local status, body, head, info
+  local status, body, head, info, notes
   if outcome then
     request.outcome = false
-    status, body, head, info = unpack(outcome, 1, 4)
+    status, body, head, info, notes = unpack(outcome, 1, 5)
   else
     local plan = request.plan
-    status, body, head, info = perform(request.client.pool, plan.profile, method, url, request:wire(),
-      request.body or nil, request.deadline or nil, request.expect_continue, nil, plan.name)
+    status, body, head, info, notes = perform(request.client.pool, plan.profile, method, url, request:wire(),
+      request.body or nil, request.deadline or nil, request.expect_continue, plan.priority, plan.name)
   end
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
+  if speaks_of_limits(status, notes) then learned.heed(request, status, head, info) end
   return setmetatable({
     status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
@@ -79,7 +86,7 @@ end
 function transport.direct(client, method, address, circuit)
   local plan, ticket = client.plan, circuit and circuit.generation
   local status, body, head, info, notes = perform(client.pool, plan.profile, method, address, plan.wire,
-    nil, nil, nil, nil, plan.name)
+    nil, nil, nil, plan.priority, plan.name)
   if notes == 0 and plan.quiet[status] then
     if circuit then succeed(circuit, ticket) end
     return setmetatable({
@@ -87,7 +94,7 @@ function transport.direct(client, method, address, circuit)
       attempts = 1,
     }, Response)
   end
-  return nil, { status, body, head, info, ticket = ticket }
+  return nil, { status, body, head, info, notes, ticket = ticket }
 end
 
 ---A first attempt of a request past the layers. Nil: they are to go on from its outcome, which is in the
@@ -98,7 +105,7 @@ end
 function transport.first(request, circuit)
   local plan, client, ticket = request.plan, request.client, circuit and circuit.generation
   local status, body, head, info, notes = perform(client.pool, plan.profile, request.method, request.url,
-    request:wire(), request.body or nil, nil, request.expect_continue, nil, plan.name)
+    request:wire(), request.body or nil, nil, request.expect_continue, plan.priority, plan.name)
   if notes == 0 and plan.quiet[status] then
     if circuit then succeed(circuit, ticket) end
     return setmetatable({
@@ -106,7 +113,7 @@ function transport.first(request, circuit)
       url = with_fragment(request.url, request.fragment), attempts = 1,
     }, Response)
   end
-  request.outcome = { status, body, head, info, ticket = ticket }
+  request.outcome = { status, body, head, info, notes, ticket = ticket }
   return nil
 end
 
@@ -116,10 +123,11 @@ end
 ---@return lurcher.Error? err
 function transport.open(request)
   local method, url, plan = request.method, request.url, request.plan
-  local status, body, head, info = open(request.client.pool, plan.profile, method, url, request:wire(),
-    request.body or nil, request.deadline or nil, request.expect_continue, nil, plan.name)
+  local status, body, head, info, notes = open(request.client.pool, plan.profile, method, url, request:wire(),
+    request.body or nil, request.deadline or nil, request.expect_continue, plan.priority, plan.name)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
+  if speaks_of_limits(status, notes) then learned.heed(request, status, head, info) end
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,

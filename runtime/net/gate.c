@@ -133,11 +133,9 @@ static void close_gate(gate *g, gate_part part, uint64_t now, uint64_t opens_at)
   g->closed_by = (uint16_t)part;
   g->opens_at = opens_at;
   if (part == LEARNED) g->learned_bound = now;
-  if (part == LIMITER || opens_at == UINT64_MAX) return;
-  if (part & (RATE | LEARNED)) /* short waits in a row */
-    clock_start_precise(g->time, &g->wait, opens_at, on_wait_over);
-  else
-    clock_start(g->time, &g->wait, opens_at, on_wait_over);
+  if (opens_at == UINT64_MAX) return;
+  bool precise = part == RATE || part == LEARNED; /* the waits follow each other, and errors would add up */
+  (precise ? clock_start_precise : clock_start)(g->time, &g->wait, opens_at, on_wait_over);
 }
 
 /* The limiter comes last, because asking it is taking. */
@@ -195,35 +193,40 @@ static void reconsider(gate *g)
 
 /* ---- what servers say ---- */
 
-void gate_hold(gate *g, double seconds, const char *why)
+bool gate_hold(gate *g, double seconds, const char *why)
 {
   uint64_t until = clock_now(g->time) + loop_nanoseconds(seconds);
-  if (seconds > 0 && g->parts & HOLD && until <= g->held_until) return;
+  uint64_t before = g->parts & HOLD ? g->held_until : 0;
+  if (seconds > 0 && until <= before) return false;
   g->held_until = until;
   snprintf(g->held_by, sizeof g->held_by, "%s", why);
   g->parts |= HOLD;
   reconsider(g);
+  return until > before + SECOND;
 }
 
-void gate_set_quota(gate *g, double remaining, double reset, size_t in_flight, double patience)
+bool gate_set_quota(gate *g, double remaining, double reset, size_t unread, double patience)
 {
   uint64_t now = clock_now(g->time), until = now + loop_nanoseconds(reset);
   bool same = g->parts & QUOTA && now < g->quota_until && until <= g->quota_until + SAME_WINDOW;
+  bool waited = same && quota_due(g, now) > now;
   /* Answers overtake each other: within one window the least of what was said is what is known. */
   g->quota_least = same && g->quota_least < remaining ? g->quota_least : remaining;
   g->quota_until = same && g->quota_until > until ? g->quota_until : until;
-  g->quota_left = g->quota_least - (double)in_flight;
+  g->quota_left = g->quota_least - (double)unread;
   g->quota_patience = loop_nanoseconds(patience);
   g->parts |= QUOTA;
+  bool waits = quota_due(g, now) > now;
   reconsider(g);
+  return waits && !waited;
 }
 
-bool gate_slow_down(gate *g, uint64_t started)
+bool gate_slow_down(gate *g, uint64_t age)
 {
   uint64_t now = clock_now(g->time);
   double rate = recent_rate(g, now);
   bool learned = g->parts & LEARNED && grow_learned(g, now);
-  if (learned && (started <= g->learned_cut || now - g->learned_cut < SECOND)) return false;
+  if (learned && (now - age <= g->learned_cut || now - g->learned_cut < SECOND)) return false;
   if (learned && (!rate || g->learned.rate < rate)) rate = g->learned.rate;
   if (!rate) return false;
   double slower = rate * CUT > LEAST_RATE ? rate * CUT : LEAST_RATE;

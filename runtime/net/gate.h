@@ -62,20 +62,22 @@ bool gate_pass(gate *g, uint64_t arrival);
 void gate_rest(gate *g);
 
 /* Nobody may pass before `seconds` are over; 0: at once. A later end that was set before stays, unless
- * `seconds` is 0. */
-void gate_hold(gate *g, double seconds, const char *why);
+ * `seconds` is 0. True: that is news, by more than the second that dates are exact to. */
+bool gate_hold(gate *g, double seconds, const char *why);
 
-/* The server said that `remaining` more may come before `reset` seconds are over; `in_flight` are on their
- * way. Nobody is made to wait for more than `patience` seconds. */
-void gate_set_quota(gate *g, double remaining, double reset, size_t in_flight, double patience);
+/* The server said that `remaining` more may come before `reset` seconds are over; of `unread` that
+ * started the answer was not looked at yet: it may or may not have counted them. Nobody is made to wait for
+ * more than `patience` seconds. True: from now on the next one has to wait.
+ */
+bool gate_set_quota(gate *g, double remaining, double reset, size_t unread, double patience);
 
-/* The server refused a request that had started at `started`, and gave no hint. From now on the rate is 0.7
- * of what it was, but at least one a second, and grows again by a tenth of what it was each second (at
+/* The server refused a request that started `age` nanoseconds ago, and gave no hint. From now on the rate is
+ * 0.7 of what it was, but at least one a second, and grows again by a tenth of what it was each second (at
  * least by one); the rate that was is the one measured over the last second or two, or the learned one when
  * that is less. It ends when nobody had to wait for it in 10 s. Fewer than 10 requests in that time are too
  * few to measure; one cut a second is enough, and only for a request that started after the last. True: it
  * was cut. (Additive increase, multiplicative decrease: Chiu and Jain, 1989.) */
-bool gate_slow_down(gate *g, uint64_t started);
+bool gate_slow_down(gate *g, uint64_t age);
 
 /* How long it was closed so far while somebody wanted to pass, nanoseconds. */
 uint64_t gate_closed_time(const gate *g);

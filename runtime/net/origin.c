@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_ADAPTIVE = 10000 };
+
+/* How long an unused limit that was found out is remembered. */
+static const uint64_t ADAPTIVE_LASTS = 60000 * MILLISECOND;
+
 const char *origin_name(const origin *o) { return o->name; }
 
 /* ---- the pool's table ---- */
@@ -60,18 +65,29 @@ static void on_gate_open(gate *g)
   pool_admit(o->pool);
 }
 
+static size_t most_slots(const pool_limits *limits)
+{
+  return limits->inflight < MOST_ADAPTIVE ? limits->inflight : MOST_ADAPTIVE;
+}
+
 static origin *new_origin(pool *p, const url *u, size_t hash)
 {
   const pool_limits *limits = &p->limits;
   origin *o = calloc(1, sizeof *o);
   buffer key = {0};
-  if (!o || !url_write_origin(u, &key)) {
+  adaptive *its_adaptive = limits->adaptive ? malloc(sizeof *its_adaptive) : NULL;
+  if (!o || !url_write_origin(u, &key) || (limits->adaptive && !its_adaptive)) {
+    free(its_adaptive);
     free(o);
     buffer_free(&key);
     return NULL;
   }
   *o = (origin){.hash = hash, .pool = p, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
-  gate_init(&o->gate, p->time, limits->rate, limits->burst, limits->limiter, on_gate_open);
+  /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
+   */
+  gate_init(&o->gate, &p->network->loop->virtual, limits->rate, limits->burst, limits->limiter, on_gate_open);
+  if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->gate.time));
+  o->adaptive = its_adaptive;
   o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];
   p->origins[hash & (p->origin_capacity - 1)] = o;
   p->origin_count++;
@@ -98,16 +114,22 @@ void origin_free(origin *o)
   }
   gate_deinit(&o->gate);
   queue_free(&o->queue);
+  free(o->adaptive);
   o->pool->origin_count--;
   free(o->key);
   free(o);
+}
+
+static bool adaptive_is_old(const origin *o)
+{
+  return !o->adaptive || clock_now(o->gate.time) - o->adaptive->last > ADAPTIVE_LASTS;
 }
 
 void origins_forget_idle(pool *p)
 {
   for (size_t i = 0; i < p->origin_capacity; i++)
     for (origin **place = &p->origins[i], *o; (o = *place);) {
-      if (o->in_flight || o->queue.count || !gate_is_fresh(&o->gate)) {
+      if (o->unread || o->queue.count || !gate_is_fresh(&o->gate) || !adaptive_is_old(o)) {
         place = &o->next_in_bucket;
       } else {
         origin_leave_turn(o);
@@ -155,7 +177,30 @@ static void join_turn(origin *o)
   o->in_turn = true;
 }
 
-size_t origin_slots(const origin *o) { return o->pool->limits.per_origin; }
+size_t origin_slots(const origin *o)
+{
+  return o->adaptive ? adaptive_slots(o->adaptive) : o->pool->limits.per_origin;
+}
+
+static bool is_overload(const transfer *t)
+{
+  const error *e = t->failure;
+  if (!e) return t->head.complete && (t->head.status == 429 || t->head.status == 503);
+  bool ran_out = e->kind == ERROR_timeout && e->phase && (*e->phase == 'c' || *e->phase == 'r');
+  return ran_out || e->kind == ERROR_connect;
+}
+
+void origin_learn(origin *o, const transfer *t)
+{
+  if (!o->adaptive) return;
+  const transfer_times *times = &t->times;
+  uint64_t now = clock_now(o->gate.time), age = times->ended - times->dispatched;
+  uint64_t began = times->connected > times->dispatched ? times->connected : times->dispatched;
+  if (is_overload(t))
+    adaptive_overload(o->adaptive, now, age);
+  else if (t->head.complete && times->first_byte >= began)
+    adaptive_sample(o->adaptive, now, age, times->first_byte - began, o->in_flight);
+}
 
 /* The first request to an unknown peer goes alone. */
 static bool has_slot(const origin *o, const transfer *t)

@@ -2,6 +2,7 @@
 #ifndef LURCHER_NET_ORIGIN_H
 #define LURCHER_NET_ORIGIN_H
 
+#include "net/adaptive.h"
 #include "net/gate.h"
 #include "net/pool.h"
 #include "net/queue.h"
@@ -42,7 +43,9 @@ struct origin {
   origin *turn_next, *turn_previous;
   bool in_turn;
   size_t in_flight;
+  size_t unread; /* requests that started, and whose answer nobody has looked at yet */
   gate gate;
+  adaptive *adaptive;     /* NULL: limits.per_origin is a number */
   metrics_series *series; /* of the label that was met last; NULL: none yet */
 };
 
@@ -67,6 +70,9 @@ route *route_find(origin *o, const struct transfer *t);
 
 /* Requests that may run at the origin at once. */
 size_t origin_slots(const origin *o);
+
+/* A transfer that ran there is about to leave: what it says about how many should. */
+void origin_learn(origin *o, const struct transfer *t);
 
 /* Lets the origin take its turn again if one of its requests might start. */
 void origin_offer(origin *o);

@@ -17,6 +17,8 @@ bool pool_route_is_http2(const route *r) { return r->http2; }
 static void count_in(pool *p, transfer *t)
 {
   t->origin->in_flight++;
+  t->origin->unread += !t->unread;
+  t->unread = true;
   t->route->in_flight++;
   t->route->shard_load[t->shard]++;
   p->in_flight++;
@@ -141,10 +143,17 @@ void pool_leave(pool *p, transfer *t)
     leave_queue(p, t);
     return;
   }
+  origin_learn(t->origin, t);
   count_out(p, t);
   origin_offer(t->origin);
   pool_admit(p);
   pool_trim_later(p);
+}
+
+void pool_answer_read(transfer *t)
+{
+  if (t->unread) t->origin->unread--;
+  t->unread = false;
 }
 
 void pool_requeue(pool *p, transfer *t)
@@ -192,8 +201,11 @@ bool pool_look(pool *p, const url *u, pool_flow *flow)
 {
   origin *o = origin_find(p, u);
   if (!o) return false;
-  *flow = (pool_flow){
-      .in_flight = o->in_flight, .waiting = o->queue.count, .slots = origin_slots(o), .gate = &o->gate};
+  *flow = (pool_flow){.in_flight = o->in_flight,
+                      .unread = o->unread,
+                      .waiting = o->queue.count,
+                      .slots = origin_slots(o),
+                      .gate = &o->gate};
   return true;
 }
 

@@ -20,6 +20,7 @@ struct transfer;
 
 typedef struct {
   size_t inflight, per_origin; /* SIZE_MAX: no limit */
+  bool adaptive;               /* per origin as many as turn out to be best; per_origin does not count */
   size_t idle;                 /* idle connections kept */
   uint64_t idle_timeout;       /* nanoseconds an idle connection is kept; 0: for ever */
   double rate;                 /* requests a second for each origin; 0: no limit */
@@ -67,7 +68,7 @@ gate *pool_gate(pool *p, const url *u);
 
 /* How things are at one origin. */
 typedef struct {
-  size_t in_flight, waiting, slots;
+  size_t in_flight, unread, waiting, slots;
   gate *gate;
 } pool_flow;
 
@@ -80,6 +81,9 @@ bool pool_submit(pool *p, struct transfer *t);
 
 /* A transfer leaves: it waits no longer, or its slot is free again. */
 void pool_leave(pool *p, struct transfer *t);
+
+/* Somebody looks at the transfer's answer, or never will. */
+void pool_answer_read(struct transfer *t);
 
 /* The transfer could not get a socket: it waits again, first in its origin's queue. */
 void pool_requeue(pool *p, struct transfer *t);

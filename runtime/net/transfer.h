@@ -48,6 +48,7 @@ struct transfer {
   const char *label; /* for metrics; borrowed until transfer_start has returned; NULL: none */
   uint64_t deadline; /* time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
+  bool unread;     /* counted in its origin's `unread` */
   bool requeued;   /* it had its turn, but could not start */
   int8_t priority; /* PRIORITY_LEAST to PRIORITY_MOST; the higher first */
   /* On the way, and of the outcome; together, because thousands of these live at once. */

@@ -221,6 +221,7 @@ static int open_results(lua_State *L, operation *op)
     return count;
   }
   lua_pushnumber(L, t->head.status);
+  pool_answer_read(t);
   http_push_stream(L, t);
   n->taken = NULL; /* the stream owns it */
   push_head(L, t);

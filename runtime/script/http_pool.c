@@ -3,7 +3,10 @@
 #include "script/http.h"
 
 #include "script/errors.h"
+#include "script/limiter.h"
 #include "script/task.h"
+
+#include <string.h>
 
 static size_t size_field(lua_State *L, const char *name, size_t none)
 {
@@ -21,7 +24,24 @@ static double number_field(lua_State *L, const char *name)
   return value;
 }
 
-/* native.pool{inflight=, per_origin=, idle=, idle_timeout=, rate=, burst=} */
+static bool is_auto(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  bool found = lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), "auto");
+  lua_pop(L, 1);
+  return found;
+}
+
+/* A field that holds what lurcher.native.limiter made; NULL: none. It stays alive as long as the table. */
+static limiter *limiter_field(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  limiter *l = lua_isnil(L, -1) ? NULL : limiter_check(L, -1);
+  lua_pop(L, 1);
+  return l;
+}
+
+/* native.pool{inflight=, per_origin=number or "auto", idle=, idle_timeout=, rate=, burst=, limiter=} */
 int http_new_pool(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -29,10 +49,12 @@ int http_new_pool(lua_State *L)
   pool_limits limits = {
       .inflight = size_field(L, "inflight", SIZE_MAX),
       .per_origin = size_field(L, "per_origin", SIZE_MAX),
+      .adaptive = is_auto(L, "per_origin"),
       .idle = size_field(L, "idle", SIZE_MAX),
       .idle_timeout = loop_nanoseconds(number_field(L, "idle_timeout")),
       .rate = number_field(L, "rate"),
       .burst = burst >= 1 ? burst : 1,
+      .limiter = limiter_field(L, "limiter"),
   };
   http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
   box->pointer = pool_new(http_network(L), &limits, task_clock(L));
@@ -99,15 +121,18 @@ static gate *check_gate(lua_State *L)
   return g;
 }
 
-/* pool:hold(url, seconds [, why]): no request of that origin starts before then. 0 ends it; else an end that
- * is later already stays. `why` is for messages: "held by WHY for 3 s more". */
+/* pool:hold(url, seconds [, why]) → whether that changes anything: no request of that origin starts before
+ * then. 0 ends it; else an end that is later already stays. `why` is for messages: "held by WHY for 3 s
+ * more". */
 static int hold(lua_State *L)
 {
-  gate_hold(check_gate(L), luaL_checknumber(L, 3), luaL_optstring(L, 4, "the server"));
-  return 0;
+  double seconds = luaL_checknumber(L, 3);
+  const char *why = luaL_optstring(L, 4, "the server");
+  lua_pushboolean(L, gate_hold(check_gate(L), seconds, why));
+  return 1;
 }
 
-/* pool:quota(url, remaining, reset, patience): see gate_set_quota */
+/* pool:quota(url, remaining, reset, patience) → whether the next request has to wait: see gate_set_quota */
 static int quota(lua_State *L)
 {
   double remaining = luaL_checknumber(L, 3), reset = luaL_checknumber(L, 4),
@@ -119,16 +144,16 @@ static int quota(lua_State *L)
   bool found = pool_look(p, &u, &flow);
   url_free(&u);
   if (!found) return luaL_error(L, "not enough memory");
-  gate_set_quota(flow.gate, remaining, reset, flow.in_flight, patience);
-  return 0;
+  lua_pushboolean(L, gate_set_quota(flow.gate, remaining, reset, flow.unread, patience));
+  return 1;
 }
 
-/* pool:slow_down(url, dispatched) → whether the origin's rate was cut; `dispatched`: seconds, of the request
- * that was refused */
+/* pool:slow_down(url, age) → whether the origin's rate was cut; `age`: seconds since the request started that
+ * was refused */
 static int slow_down(lua_State *L)
 {
-  uint64_t started = loop_nanoseconds(luaL_checknumber(L, 3));
-  lua_pushboolean(L, gate_slow_down(check_gate(L), started));
+  uint64_t age = loop_nanoseconds(luaL_checknumber(L, 3));
+  lua_pushboolean(L, gate_slow_down(check_gate(L), age));
   return 1;
 }
 
