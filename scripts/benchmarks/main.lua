@@ -13,6 +13,7 @@ local MEASUREMENTS = {
   { "lag", "delay of a 10 ms timer with 1,000 requests in flight and a slow DNS lookup" },
   { "epoll", "epoll_ctl calls per request" },
   { "outage", "an outage of 10 s, simulated with 1,000 clients: what is sent, and how they come back" },
+  { "pages", "peak memory of paged lists of 10,000 to 1,000,000 items, with and without a checkpoint" },
   { "policy", "what retry, breaker and rate cost while nothing fails" },
 }
 
