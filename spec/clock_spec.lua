@@ -1,4 +1,5 @@
 local clock = require "lurcher.clock"
+local process = require "spec.support.process"
 local random = require "lurcher.random"
 local task = require "lurcher.task"
 
@@ -251,5 +252,34 @@ describe("clock.virtual", function()
       assert.equal("running", sleeper.status)
     end)
     os.remove(path)
+  end)
+
+  it("ends at a signal, however busily time skips", function()
+    local child = process.start { process.script [[
+      local clock, task = require "lurcher.clock", require "lurcher.task"
+      clock.virtual(function()
+        task.defer(function() io.stderr:write "cleaned up\n" end)
+        io.stderr:write "ready\n"
+        while true do task.sleep(1) end
+      end)
+    ]] }
+    child:wait_for("ready\n", "err")
+    child:kill "INT"
+    local ended = child:wait()
+    assert.equal(130, ended.status)
+    assert.equal("ready\ncleaned up\n", ended.err)
+  end)
+
+  it("reports a deadlock instead of waiting for ever", function()
+    local ended = process.run { "-e", [[
+      require "lurcher.clock".virtual(function()
+        local task = require "lurcher.task"
+        task.sleep(10)
+        task.event():wait()
+      end)
+    ]] }
+    assert.equal(1, ended.status)
+    assert.matches("deadlock: every task waits for another", ended.err, 1, true)
+    assert.matches("waits for an event", ended.err, 1, true)
   end)
 end)
