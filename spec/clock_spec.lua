@@ -24,6 +24,13 @@ describe("clock.virtual", function()
     assert.is_true(real < 10)
   end)
 
+  it("never ends a sleep without end", function()
+    clock.virtual(function()
+      near(10 * 365 * DAY, elapsed(task.timeout, 10 * 365 * DAY, task.sleep, math.huge))
+    end)
+    clock.virtual(function() near(DAY, elapsed(task.sleep, DAY)) end)
+  end)
+
   it("returns what the function returned", function()
     assert.same({ 1, nil, 3, n = 3 }, (function(...)
       return { n = select("#", ...), ... }

@@ -15,6 +15,10 @@ typedef struct {
   uint32_t started;
 } loop_clock;
 
+/* 290 years: the longest time there is. A timer due later than this never fires, so no clock gets there, and
+ * adding the longest time to one cannot overflow. */
+#define CLOCK_NEVER UINT64_C(9200000000000000000)
+
 static inline uint64_t clock_now(const loop_clock *c) { return c->now; }
 
 /* Starts (or moves) a timer to fire at `due`, or up to 1 ms later; one in the past fires in the next turn.

@@ -16,7 +16,7 @@ enum { CLOCK_EVERY = 8 };
 uint64_t loop_nanoseconds(double seconds)
 {
   if (!(seconds > 0)) return 0;
-  return seconds < 9.2e9 ? (uint64_t)(seconds * NANOSECONDS) : (uint64_t)9.2e18;
+  return seconds < (double)CLOCK_NEVER / NANOSECONDS ? (uint64_t)(seconds * NANOSECONDS) : CLOCK_NEVER;
 }
 
 uint64_t loop_update_now(loop *l)

@@ -69,7 +69,7 @@ bool virtual_run_step(loop *l)
   virtual_run *run = &l->run;
   timer *first = clock_first(&l->virtual);
   run->look_at = 0;
-  if (!first || l->jobs || !l->holds) {
+  if (!first || first->due >= CLOCK_NEVER || l->jobs || !l->holds) {
     run->quiet = false;
     return false;
   }

@@ -23,9 +23,7 @@ typedef struct {
   int64_t wall_offset; /* the virtual time of day minus the virtual clock, nanoseconds */
 } virtual_run;
 
-/* A server of this process, which is certain not to answer once no event is waiting. Embedded in what
- * listens.
- */
+/* A server of this process: once no event is waiting, its answer is not on the way. Part of what listens. */
 typedef struct local_server local_server;
 
 struct local_server {

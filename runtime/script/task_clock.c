@@ -3,6 +3,7 @@
 #include "script/state.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 static bool is_virtual(lua_State *L)
 {
@@ -42,13 +43,13 @@ static int virtual_state(lua_State *L)
   return 2;
 }
 
-/* virtual_begin(seed, time of day, patience): seconds. Tasks spawned with TASK_VIRTUAL, and those that they
- * spawn, belong to it. */
+/* virtual_begin(seed, time of day, patience in seconds): begins a run; none may be on. Tasks spawned with
+ * TASK_VIRTUAL, and those that they spawn, belong to it. */
 static int virtual_begin(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
-  if (rt->loop.run.on) return luaL_error(L, "a virtual run is on");
-  rt->virtual_random.state = (uint64_t)(int64_t)luaL_checknumber(L, 1);
+  double seed = luaL_checknumber(L, 1);
+  memcpy(&rt->virtual_random.state, &seed, sizeof seed);
   virtual_run_begin(&rt->loop, loop_nanoseconds(luaL_checknumber(L, 3)),
                     loop_nanoseconds(luaL_checknumber(L, 2)));
   return 0;

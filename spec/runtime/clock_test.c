@@ -4,6 +4,7 @@
 
 #include "support/unit.h"
 
+#include <math.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -276,6 +277,22 @@ static void leaves_timers_that_hold_nothing(void)
   close_loop();
 }
 
+static void never_gets_to_the_end_of_time(void)
+{
+  numbered n[2] = {{.number = 0}, {.number = 1}};
+  open_loop();
+  virtual_run_begin(&l, 0, 0);
+  uint64_t end = clock_now(&l.virtual) + loop_nanoseconds(INFINITY);
+  check(end > CLOCK_NEVER && loop_nanoseconds(1e300) == CLOCK_NEVER);
+  check(clock_start(&l.virtual, &n[0].timer, end, note_firing));
+  run_until(&l.real, &n[1], loop_update_now(&l) + 5 * MILLISECOND);
+  check_string(journal, "1");
+  check(clock_now(&l.virtual) < CLOCK_NEVER);
+  timer_stop(&n[0].timer);
+  virtual_run_end(&l);
+  close_loop();
+}
+
 static void knows_the_servers_of_each_clock(void)
 {
   local_server tcp = {.port = 80}, local = {.path = "/tmp/a"};
@@ -324,6 +341,7 @@ int main(void)
   leaves_the_real_clock_alone();
   waits_for_jobs_and_others_without_spinning();
   leaves_timers_that_hold_nothing();
+  never_gets_to_the_end_of_time();
   knows_the_servers_of_each_clock();
   draws_evenly_and_the_same_from_the_same_seed();
   return unit_end();
