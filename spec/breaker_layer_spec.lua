@@ -226,6 +226,77 @@ describe("the circuit breaker of a client", function()
     end
   end)
 
+  describe("with many requests at once", function()
+    -- What becomes of 50 requests, two at a time, that take a second each.
+    local function fan_out(api)
+      local outcomes, list = {}, {}
+      for i = 1, 50 do list[i] = i end
+      task.map(list, function(i)
+        local res, err = api:get(site.url, i % 2 == 0 and { timeout = 100 } or nil)
+        local outcome = res and res.status or err.kind
+        outcomes[outcome] = (outcomes[outcome] or 0) + 1
+        if err then
+          assert.equal("status 500", err.cause.message)
+          assert.equal(0, err.attempts)
+        end
+      end, { concurrency = 50 })
+      return outcomes
+    end
+
+    local function slowly(status)
+      site:stop()
+      site = origin.start()
+      site.answer = function()
+        task.sleep(1)
+        return { status = status() }
+      end
+    end
+
+    it("refuses those that wait for a slot when it opens", function()
+      clock.virtual(function()
+        slowly(function() return 500 end)
+        local started = task.now()
+        local outcomes = fan_out(client({ failures = 3 }, { limits = { per_origin = 2 } }))
+        -- Three failures, what was under way then, and what had just got a slot.
+        assert.is_true(outcomes[500] >= 3 and outcomes[500] <= 6)
+        assert.equal(50, outcomes[500] + outcomes.circuit_open)
+        assert.equal(outcomes[500], #site:requests())
+        assert.is_true(task.now() - started < 3.5)
+      end)
+    end)
+
+    it("refuses them when it is opened by hand", function()
+      clock.virtual(function()
+        slowly(function() return 200 end)
+        local api = client({}, { limits = { per_origin = 1 } })
+        task.spawn(function()
+          task.sleep(2.5)
+          api:breaker(site.url):open()
+        end)
+        local list, outcomes = { 1, 2, 3, 4, 5, 6, 7, 8, 9 }, { got = 0, circuit_open = 0 }
+        task.map(list, function()
+          local res, err = api:get(site.url)
+          local outcome = res and "got" or err.kind
+          outcomes[outcome] = outcomes[outcome] + 1
+        end)
+        assert.same({ got = 3, circuit_open = 6 }, outcomes)
+      end)
+    end)
+
+    it("lets them wait for it, and go on, when it is told to", function()
+      clock.virtual(function()
+        local up = task.now() + 5
+        slowly(function() return task.now() < up and 500 or 200 end)
+        local started = task.now()
+        local outcomes = fan_out(client({ failures = 3, wait = true }, { limits = { per_origin = 2 } }))
+        assert.is_nil(outcomes.circuit_open)
+        assert.equal(50, outcomes[500] + outcomes[200])
+        assert.is_true(outcomes[500] <= 6)
+        assert.is_true(task.now() - started > 10 + 44 / 2)
+      end)
+    end)
+  end)
+
   describe("and retries", function()
     it("do not hammer an open circuit: what cannot get through is not waited for", function()
       clock.virtual(function()

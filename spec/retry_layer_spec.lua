@@ -425,6 +425,35 @@ describe("retries", function()
     end)
   end)
 
+  it("and their waits end before timeout.total is over", function()
+    clock.virtual(function()
+      site:stop()
+      site = origin.start()
+      site.answer = { status = 503 }
+      local started = task.now()
+      local policy = { attempts = 100, base = 3, factor = 1, jitter = "none" }
+      local res = assert(http.get(site.url, { retry = policy, timeout = 10 }))
+      assert.are.equal(503, res.status)
+      assert.are.equal(4, res.attempts)
+      assert.is_true(math.abs(task.now() - started - 9) < 0.5)
+    end)
+  end)
+
+  it("are made after each time limit, within that of the whole", function()
+    clock.virtual(function()
+      site:stop()
+      site = origin.start()
+      site.answer = function() task.sleep(100) end
+      local started = task.now()
+      local policy = { attempts = 100, base = 1, factor = 1, jitter = "none" }
+      local _, err = http.get(site.url, { retry = policy, timeout = { read = 4, total = 12 } })
+      assert.are.equal("timeout", err.kind)
+      assert.are.equal("total", err.phase)
+      assert.are.equal(3, err.attempts)
+      assert.is_true(math.abs(task.now() - started - 12) < 0.5)
+    end)
+  end)
+
   describe("that are not made", function()
     local function unanswered()
       local bad = server.raw(function(conn) conn:read_request() end)

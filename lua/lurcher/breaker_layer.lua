@@ -22,9 +22,10 @@ local Breakers = {}
 Breakers.__index = Breakers
 
 ---@param opts lurcher.BreakerOptions|true the client option `breaker`
+---@param pool userdata
 ---@return lurcher.Breakers
-function breaker_layer.new(opts)
-  return setmetatable({ options = opts == true and {} or opts, by_origin = {}, count = 0,
+function breaker_layer.new(opts, pool)
+  return setmetatable({ options = opts == true and {} or opts, pool = pool, by_origin = {}, count = 0,
     last_address = false, last = false }, Breakers)
 end
 
@@ -37,6 +38,15 @@ local function forget_idle(self)
   end
 end
 
+-- The breaker of an origin. When it opens, requests that wait for a slot there need not wait any longer: they
+-- are refused, or wait for the circuit.
+local function new_breaker(self, origin)
+  local why = "the circuit of " .. origin .. " opened"
+  return circuit.new(overlay(self.options, { name = origin, on_open = function()
+    self.pool:refuse_waiting(origin .. "/", "circuit_open", why)
+  end }))
+end
+
 ---The breaker of a URL's origin.
 ---@param address string canonical
 ---@return lurcher.Breaker
@@ -46,7 +56,7 @@ function Breakers:of(address)
   local one = self.by_origin[origin]
   if not one then
     if self.count >= MOST then forget_idle(self) end
-    one = circuit.new(overlay(self.options, { name = origin }))
+    one = new_breaker(self, origin)
     self.by_origin[origin], self.count = one, self.count + 1
   end
   self.last_address, self.last = address, one
@@ -63,16 +73,10 @@ function Breakers:obstacle(address, seconds)
   return ("not repeated: the circuit of %s is open (%s)"):format(one.name, one.why)
 end
 
--- Tells of a change. When the circuit opens, those that wait for a slot need not wait any longer: they are
--- refused, or wait for the circuit.
-local function tell(request, one, event)
+local function tell(request, event)
   if not event then return end
   request:announce("breaker", { name = event.name, from = event.from, to = event.to, cause = event.cause,
     wait = event.wait, why = ("%s to %s: %s"):format(event.from, event.to, event.why) })
-  local pool = request.client.pool
-  if event.to == "open" and pool.refuse_waiting then
-    pool:refuse_waiting(request.url, "circuit_open", "the circuit of " .. one.name .. " opened")
-  end
 end
 
 local function tell_of_wait(request, one, waited)
@@ -92,7 +96,7 @@ end
 -- Counts what became of an attempt.
 local function count(request, one, ticket, res, err)
   local failed, cause = breaker.verdict(one, res, err, one.slow and res and res.elapsed)
-  tell(request, one, circuit.settle(one, ticket, failed, cause))
+  tell(request, circuit.settle(one, ticket, failed, cause))
 end
 
 -- What has not been counted, because something was raised, gives its place in the circuit back.
@@ -111,7 +115,7 @@ function breaker_layer.layer(request, next)
       local event, waited
       ticket, event, waited = circuit.enter(one, request.deadline or nil)
       if waited then tell_of_wait(request, one, waited) end
-      tell(request, one, event)
+      tell(request, event)
       if not ticket then return refuse(request, one) end
     end
     local ok, res, err = xpcall(next, trace, request)

@@ -38,6 +38,7 @@ local function change(self, to, why, cause)
   self.bad:clear()
   self.changed:set()
   self.changed = sync.event()
+  if to == "open" and self.on_open then self.on_open() end
   if self.on_change then self.on_change(event) end
   return event
 end
@@ -216,7 +217,8 @@ function Breaker:__tostring()
   return ("lurcher.Breaker%s (%s)"):format(self.name and " of " .. self.name or "", self.state)
 end
 
----Makes one of options that have been checked; `name`: how messages call it.
+---Makes one of options that have been checked; also `name`, how messages call it, and `on_open`, called each
+---time it opens, before `on_change`.
 ---@param opts? lurcher.BreakerOptions
 ---@return lurcher.Breaker
 function circuit.new(opts)

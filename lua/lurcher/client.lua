@@ -81,8 +81,8 @@ local function assemble(merged, pool, budget, jar, breakers)
   return self
 end
 
-local function new_breakers(merged)
-  return merged.breaker and breaker_layer.new(merged.breaker) or false
+local function new_breakers(merged, pool)
+  return merged.breaker and breaker_layer.new(merged.breaker, pool) or false
 end
 
 ---Makes a client.
@@ -93,8 +93,9 @@ function client.new(opts)
   local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
   limits.limiter = limits.limiter and limits.limiter.native or nil
-  return assemble(merged, native.pool(limits), retry_budget.new(), merged.cookies ~= false and cookies.jar(),
-    new_breakers(merged))
+  local pool = native.pool(limits)
+  return assemble(merged, pool, retry_budget.new(), merged.cookies ~= false and cookies.jar(),
+    new_breakers(merged, pool))
 end
 
 ---A client with changed defaults that shares the pool, the limits, the cookies and the circuit breakers.
@@ -107,7 +108,7 @@ function Client:extend(opts)
   local jar = self.cookies
   if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
   local merged = options.merge(self.plan.options, opts)
-  local breakers = opts.breaker == nil and self.breakers or new_breakers(merged)
+  local breakers = opts.breaker == nil and self.breakers or new_breakers(merged, self.pool)
   return assemble(merged, self.pool, self.budget, jar, breakers)
 end
 

@@ -89,8 +89,8 @@ end
 ---Runs it with these options of the client.
 ---@param opts { retry: table, breaker: table? }
 ---@param seed? integer
----@return table figures calls, attempts, retries, failed; total (attempts per call); total_down (what was sent
----  while it was down, to as much time before); peak and mean (requests per 100 ms after it is back),
+---@return table figures calls, attempts, retries, failed; total (attempts per call); total_down (what was
+---  sent while it was down, to as much time before); peak and mean (requests per 100 ms after it is back),
 ---  peak_ratio; peak_again (retries)
 function outage.run(opts, seed)
   local counts = clock.virtual(function() return run(opts) end, { seed = seed or 1 })
