@@ -141,6 +141,14 @@ describe("the metrics", function()
     careful:close()
   end)
 
+  it("count what a closed client refuses", function()
+    local closed = http.client()
+    closed:close()
+    assert.is_nil(closed:get(site.url, { name = "late" }))
+    assert.same({ canceled = 1 }, series_of(site, "late").errors)
+    assert.equal(0, series_of(site, "late").waiting)
+  end)
+
   it("count the time spent waiting for a circuit breaker", function()
     local patient = http.client { breaker = { failures = 1, cooldown = 0.03, wait = true }, retry = false }
     site.answer = { status = 500 }

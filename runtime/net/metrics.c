@@ -82,6 +82,14 @@ metrics_series *metrics_find(metrics *m, const char *label, const char *site)
   return s;
 }
 
+metrics_series *metrics_find_url(metrics *m, const char *label, const url *u)
+{
+  buffer site = {0};
+  metrics_series *s = url_write_origin(u, &site) ? metrics_find(m, label, site.bytes) : NULL;
+  buffer_free(&site);
+  return s;
+}
+
 void metrics_free(metrics *m)
 {
   for (metrics_series *s = m->first, *next; s; s = next) {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/histogram.h"
+#include "net/url.h"
 
 #include <stdbool.h>
 
@@ -61,6 +62,9 @@ void metrics_free(metrics *m);
 /* The series of a label and a site ("https://host:port"), made when missing; it lives as long as `m`. NULL:
  * out of memory. */
 metrics_series *metrics_find(metrics *m, const char *label, const char *site);
+
+/* The same for the site of a URL. */
+metrics_series *metrics_find_url(metrics *m, const char *label, const url *u);
 
 /* Whether the series is that of this label, its origin being the right one. */
 bool metrics_has_label(const metrics_series *s, const char *label);

@@ -114,8 +114,7 @@ bool pool_submit(pool *p, transfer *t)
   t->origin = o;
   t->arrival = p->limits.limiter ? limiter_arrive(p->limits.limiter) : ++p->arrivals;
   t->closed_before = gate_closed_time(&o->gate);
-  t->series = find_series(o, t->label ? t->label : "");
-  if (t->series) t->series->waiting++;
+  transfer_count_in(t, find_series(o, t->label ? t->label : ""));
   p->waiting++;
   origin_offer(o);
   pool_admit(p);

@@ -83,6 +83,12 @@ static void recycle(transfer *t, profile *p)
 
 static void detach_easy(transfer *t, bool clean);
 
+void transfer_count_in(transfer *t, metrics_series *s)
+{
+  t->series = s;
+  if (s) s->waiting++;
+}
+
 static void set_state(transfer *t, transfer_state state)
 {
   metrics_series *s = t->series;
@@ -277,10 +283,12 @@ void transfer_start(transfer *t)
   t->head.limit = t->profile->max_headers;
   t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);
-  if (t->pool->closed) {
-    transfer_cancel(t, "the client is closed");
-  } else if (t->network->budget.refusing) {
-    transfer_refuse(t);
+  if (t->pool->closed || t->network->budget.refusing) {
+    transfer_count_in(t, metrics_find_url(&t->network->metrics, t->label ? t->label : "", &t->target));
+    if (t->pool->closed)
+      transfer_cancel(t, "the client is closed");
+    else
+      transfer_refuse(t);
   } else if (!pool_submit(t->pool, t)) {
     transfer_fail_memory(t);
   } else if (t->state == TRANSFER_WAITING) {

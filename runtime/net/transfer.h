@@ -120,6 +120,9 @@ transfer_supply transfer_available(transfer *t, size_t wanted);
 
 /* ---- for pool.c, engine.c and profile.c ---- */
 
+/* It is counted in that series from now on (NULL: in none). */
+void transfer_count_in(transfer *t, metrics_series *s);
+
 void transfer_run(transfer *t, CURLSH *share);
 void transfer_finished(transfer *t, CURLcode result);
 void transfer_fail_memory(transfer *t);

@@ -141,12 +141,10 @@ static metrics_series *series_of_request(lua_State *L)
   const char *address = luaL_checklstring(L, 1, &length), *label = luaL_optstring(L, 2, "");
   metrics_series *s = NULL;
   url target = {0};
-  buffer site = {0};
   error e;
-  if (url_parse(&target, address, length, &e) && url_write_origin(&target, &site))
-    s = metrics_find(&http_network(L)->metrics, label, site.bytes);
+  if (url_parse(&target, address, length, &e))
+    s = metrics_find_url(&http_network(L)->metrics, label, &target);
   url_free(&target);
-  buffer_free(&site);
   return s;
 }
 
