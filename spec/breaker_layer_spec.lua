@@ -374,6 +374,7 @@ describe("the circuit breaker of a client", function()
   for what, case in pairs {
     ["no table"] = { 5, "option 'breaker' must be table or boolean, got 5" },
     ["a wrong value"] = { { probes = 0 }, "breaker: option 'probes' must be a whole number of at least 1" },
+    ["another library's key"] = { { timeout = 5 }, "breaker: unknown option 'timeout'; it is written cool" },
     ["a misspelt key"] = { { failure = 5 }, "breaker: unknown option 'failure'; did you mean 'failures'%?" },
   } do
     it("raises with the caller's line when its options make no sense: " .. what, function()

@@ -440,6 +440,7 @@ describe("options of a circuit that make no sense", function()
     ["a shrinking cooldown"] = { { cooldown_factor = 0.5 }, "must be a number of at least 1" },
     ["no probes"] = { { probes = 0 }, "option 'probes' must be" },
     ["no function"] = { { counts = 1 }, "option 'counts' must be a function or false, got 1" },
+    ["another library's key"] = { { fail_max = 3 }, "unknown option 'fail_max'; it is written failures" },
     ["an unknown key"] = { { treshold = 1 }, "unknown option 'treshold'" },
     ["a misspelt key"] = { { cooldwn = 1 }, "unknown option 'cooldwn'; did you mean 'cooldown'%?" },
   } do

@@ -115,6 +115,17 @@ describe("retries", function()
       assert.are.equal("mine", site:last().headers["idempotency-key"])
     end)
 
+    it("keep the idempotency key over the hops of a redirect", function()
+      site.paths["/a"] = { status = 307, headers = { Location = "/b" } }
+      answers(503)
+      assert(http.post(site.url .. "/a", { body = "x", idempotency_key = true, retry = AT_ONCE }))
+      local all = site:requests()
+      assert.are.equal(3, #all)
+      local key = all[1].headers["idempotency-key"]
+      assert.is_string(key)
+      for _, req in ipairs(all) do assert.are.equal(key, req.headers["idempotency-key"]) end
+    end)
+
     it("take a list of methods", function()
       answers(503)
       local policy = { base = 0, methods = { "post" } }
@@ -238,6 +249,37 @@ describe("retries", function()
     it("give up when it is longer than the time left", function()
       local res = timed("30", { retry = AT_ONCE, timeout = 10 })
       assert.are.equal(503, res.status)
+    end)
+  end)
+
+  for header, value in pairs {
+    ["RateLimit-Reset"] = "7", ["X-RateLimit-Reset"] = "7", ["RateLimit"] = '"default";r=0;t=7',
+    ["x-ratelimit-reset"] = "1800000007",
+  } do
+    it(("wait as %s: %s says"):format(header, value), function()
+      local first = true
+      site.answer = function()
+        local answer = first and { status = 429, headers = { [header] = value } } or { status = 200 }
+        first = false
+        return answer
+      end
+      clock.virtual(function()
+        local started = task.now()
+        assert.are.equal(2, assert(http.client():get(site.url, { retry = AT_ONCE })).attempts)
+        local took = task.now() - started
+        assert.is_true(took > 5.9 and took < 7.5, "it took " .. took)
+      end, { time = 1800000000 })
+    end)
+  end
+
+  it("take tokens of the rate", function()
+    clock.virtual(function()
+      answers(503, 503)
+      local client = http.client { limits = { rate = 0.5, burst = 1 }, retry = AT_ONCE }
+      local started = task.now()
+      assert.are.equal(3, assert(client:get(site.url)).attempts)
+      local took = task.now() - started
+      assert.is_true(took >= 3.9 and took < 4.5, "it took " .. took)
     end)
   end)
 
@@ -516,6 +558,7 @@ describe("a policy for retries that makes no sense", function()
     ["a negative budget"] = { { budget = { ratio = -1 } }, "a table whose ratio is a number of at least 0" },
     ["an unknown key of the budget"] = { { budget = { rato = 1 } }, "'rato'; did you mean 'ratio'%?" },
     ["no function"] = { { on = 5 }, "'on' must be a function or false, got 5" },
+    ["another library's key"] = { { timeout = 3 }, "'timeout'; it is written timeout = { total" },
     ["an unknown key"] = { { atempts = 3 }, "unknown option 'atempts'; did you mean 'attempts'%?" },
   } do
     it("raises with the caller's line: " .. what, function()

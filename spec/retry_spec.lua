@@ -395,6 +395,7 @@ describe("a policy", function()
     ["an unknown kind"] = { { kinds = { "timout" } }, "unknown kind 'timout'; did you mean 'timeout'%?" },
     ["cancellations"] = { { kinds = { "canceled" } }, "when.kind: a cancellation is never repeated" },
     ["an unknown key"] = { { on_give_up = print }, "did you mean 'on_giving_up'%?" },
+    ["another library's key"] = { { max_attempts = 3 }, "'max_attempts'; it is written attempts" },
     ["waits of two kinds"] = { { wait = 1, base = 2 }, "'wait' and 'base' exclude each other" },
     ["conditions of two kinds"] = { { when = print, kinds = {} }, "'when' and 'kinds' exclude each other" },
   } do

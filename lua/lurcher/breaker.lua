@@ -55,7 +55,7 @@ local OPTIONS = overlay(settings.KNOWN, { name = "string" })
 ---@param opts? lurcher.BreakerOptions `name` too: how messages call it
 ---@return lurcher.Breaker
 function breaker.new(opts)
-  return circuit.new(check.options(opts, OPTIONS, "breaker.new"))
+  return circuit.new(check.options(opts, OPTIONS, "breaker.new", settings.ELSEWHERE))
 end
 
 local function count(self, ticket, seconds, ok, first, second)

@@ -94,8 +94,9 @@ local function refuse(request, one)
 end
 
 -- Counts what became of an attempt.
-local function count(request, one, ticket, res, err)
-  local failed, cause = breaker.verdict(one, res, err, one.slow and res and res.elapsed)
+local function count(request, one, ticket, began, res, err)
+  local seconds = one.slow and res and (res.elapsed > 0 and res.elapsed or now() - began)
+  local failed, cause = breaker.verdict(one, res, err, seconds)
   tell(request, circuit.settle(one, ticket, failed, cause))
 end
 
@@ -118,9 +119,10 @@ function breaker_layer.layer(request, next)
       tell(request, event)
       if not ticket then return refuse(request, one) end
     end
+    local began = now()
     local ok, res, err = xpcall(next, trace, request)
     if not ok then give_back(one, ticket, nil, res) end
-    local counted, raised = xpcall(count, trace, request, one, ticket, res, err)
+    local counted, raised = xpcall(count, trace, request, one, ticket, began, res, err)
     if not counted then give_back(one, ticket, res, raised) end
     if res or err.kind ~= "circuit_open" or ticket == one.generation then return res, err end
     ticket = nil -- the circuit opened while it waited for a slot

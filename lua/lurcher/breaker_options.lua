@@ -33,6 +33,13 @@ local function growth(value)
 end
 
 return {
+  -- What other libraries call them, and how they are written here.
+  ELSEWHERE = {
+    threshold = "failures or ratio", fail_max = "failures", failure_threshold = "failures or ratio",
+    timeout = "cooldown", reset_timeout = "cooldown", recovery_timeout = "cooldown", ttl = "cooldown",
+    volume = "min_requests", volume_threshold = "min_requests", exclude = "counts", half_open = "probes",
+    slow_call = "slow",
+  },
   DEFAULT = {
     failures = 5, window = 10, ratio = 0.5, min_requests = 20, cooldown = 30, cooldown_factor = 2,
     max_cooldown = 300, probes = 1, slow = false, counts = false, on_change = false, wait = false,

@@ -148,9 +148,13 @@ end
 ---@param value any
 ---@param known table<string, string|true|function> name -> type spec
 ---@param what? string named in messages: "http.get"
-function check.option(name, value, known, what)
+---@param elsewhere? table<string, string> what others call it -> how it is written here
+function check.option(name, value, known, what, elsewhere)
   local spec = known[name]
-  if spec == nil then
+  if spec == nil and elsewhere and elsewhere[name] then
+    local prefix = what and what .. ": " or ""
+    raise(("%sunknown option '%s'; it is written %s"):format(prefix, name, elsewhere[name]))
+  elseif spec == nil then
     raise((what and what .. ": " or "") .. check.unknown(name, known))
   end
   local wanted = check.mismatch(value, spec)
@@ -164,13 +168,14 @@ end
 ---@param opts table? nil is fine
 ---@param known table<string, string|true|function> name -> type spec
 ---@param what? string named in messages: "http.get"
+---@param elsewhere? table<string, string> what others call it -> how it is written here
 ---@return table? opts
-function check.options(opts, known, what)
+function check.options(opts, known, what, elsewhere)
   if opts == nil then return nil end
   if type(opts) ~= "table" then
     raise(("%soptions must be a table, got %s"):format(what and what .. ": " or "", shown(opts)))
   end
-  for name, value in pairs(opts) do check.option(name, value, known, what) end
+  for name, value in pairs(opts) do check.option(name, value, known, what, elsewhere) end
   return opts
 end
 

@@ -106,6 +106,7 @@ local function condition(self, moment)
   local what = ("has been open for %.1f s (%s); "):format(moment - self.since, self.why)
   local wait = self.open_until - moment
   if wait == huge then return what .. "it will be closed by hand" end
+  wait = math.max(0, wait)
   return ("%sthe next probe is due in %.1f s"):format(what, wait), wait
 end
 
@@ -119,6 +120,7 @@ function circuit.refusal(self)
     message = ("the circuit%s %s"):format(self.name and " of " .. self.name or "", what),
     cause = errors.is_error(self.cause) and self.cause or nil }
 end
+
 -- Asks to be let through: a ticket for circuit.settle, which must be called with it, or nil; and an event.
 local function admit(self)
   if self.current == "closed" then return self.generation end

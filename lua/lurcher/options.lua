@@ -107,10 +107,22 @@ local backoff = require "lurcher.backoff"
 local breaker_options = require "lurcher.breaker_options"
 local check = require "lurcher.check"
 local errors = require "lurcher.errors"
+local retry_arguments = require "lurcher.retry_arguments"
 local secret = require "lurcher.secret"
 local sync = require "lurcher.sync"
 
 local options = {}
+
+---Lays one table over another by key; false stays as a value.
+---@param below table?
+---@param above table?
+---@return table
+function options.overlay(below, above)
+  local merged = {}
+  for key, value in pairs(below or {}) do merged[key] = value end
+  for key, value in pairs(above or {}) do merged[key] = value end
+  return merged
+end
 
 local raise = errors.raise
 
@@ -357,19 +369,24 @@ local ELSEWHERE = {
 }
 
 local function check_option(name, value, known, what, others)
-  if known[name] == nil and ELSEWHERE[name] then
-    raise(("%s: unknown option '%s'; it is written %s"):format(what, name, ELSEWHERE[name]))
-  end
-  if known[name] == nil and others then
+  if known[name] == nil and others and not ELSEWHERE[name] then
     raise(("%s: %s"):format(what, check.unknown(name, options.overlay(known, others))))
   end
-  check.option(name, value, known, what)
+  check.option(name, value, known, what, ELSEWHERE)
 end
+
+local ENTRIES_ELSEWHERE = {
+  breaker = breaker_options.ELSEWHERE,
+  retry = options.overlay(retry_arguments.ELSEWHERE, { codes = "statuses", status_codes = "statuses",
+    retry_on = "statuses, kinds or on", timeout = "timeout = { total = … }, beside retry" }),
+}
 
 -- Checks the entries of an option that is a table with fixed keys.
 local function check_entries(name, entries, what)
   local known = TABLES[name]
-  if known and type(entries) == "table" then check.options(entries, known, ("%s: %s"):format(what, name)) end
+  if known and type(entries) == "table" then
+    check.options(entries, known, ("%s: %s"):format(what, name), ENTRIES_ELSEWHERE[name])
+  end
 end
 
 ---Checks the options of a client.
@@ -410,17 +427,6 @@ function options.check_request(opts, what, others)
       body = name
     end
   end
-end
-
----Lays one table over another by key; false stays as a value.
----@param below table?
----@param above table?
----@return table
-function options.overlay(below, above)
-  local merged = {}
-  for key, value in pairs(below or {}) do merged[key] = value end
-  for key, value in pairs(above or {}) do merged[key] = value end
-  return merged
 end
 
 local NO_TIMEOUT = { connect = false, read = false, write = false, total = false, queue = false }

@@ -162,7 +162,8 @@ function request.address(client, method, url)
   return address
 end
 
----The canonical URL, without userinfo and fragment, that a request for `url` would go to; or nil and an error.
+---The canonical URL, without userinfo and fragment, that a request for `url` would go to; or nil and an
+---error.
 ---@param client lurcher.Client
 ---@param url string
 ---@return string?

@@ -19,6 +19,7 @@ local check = require "lurcher.check"
 local conditions = require "lurcher.retry_conditions"
 local errors = require "lurcher.errors"
 local native = require "lurcher.native.task"
+local options = require "lurcher.options"
 local stops = require "lurcher.retry_stops"
 local task = require "lurcher.task"
 local waits = require "lurcher.retry_waits"
@@ -65,6 +66,9 @@ local OPTIONS = {
 }
 for name, spec in pairs(backoff.OPTIONS) do OPTIONS[name] = spec end
 
+local ELSEWHERE = options.overlay(arguments.ELSEWHERE, { timeout = "time", max_time = "time",
+  deadline = "time", on_exception = "kinds or when", retry_on = "kinds or when" })
+
 -- Failures of which no repetition can make anything else.
 local FINAL = { canceled = true, limit = true, denied = true, url = true }
 
@@ -107,7 +111,7 @@ Policy.__index = Policy
 ---@param opts? lurcher.RetryPolicyOptions
 ---@return lurcher.RetryPolicy
 function retry.policy(opts)
-  opts = check.options(opts, OPTIONS, "retry.policy") or {}
+  opts = check.options(opts, OPTIONS, "retry.policy", ELSEWHERE) or {}
   exclusive(opts, "wait", { "base", "factor", "max_wait", "jitter" })
   exclusive(opts, "when", { "kinds" })
   return setmetatable({

@@ -15,7 +15,7 @@ const char help_text[] =
     "options, before the script:\n"
     "  --log=LEVEL      what lurcher.log shows on standard error: error, warn (the default), info or debug\n"
     "  --trace          show each request attempt on standard error: method, URL, status or kind of error,\n"
-    "                   and the time it spent waiting, connecting and receiving\n"
+    "                   and the time it spent waiting, connecting and receiving; and each decision to wait\n"
     "  --stats          at the end show tables by name and origin: requests, errors, retries, times, waits\n"
     "  --explain        at the end show what each call spent its time on: waits, connecting, receiving\n"
     "  --report=FILE    at the end write all of that, with a histogram, as a page for a browser\n"
