@@ -61,6 +61,23 @@ describe("lurcher", function()
       assert.equal(700, count)
     end)
 
+    it("counts a wait for a file descriptor to timeout.queue, and not to the request's time", function()
+      local s = serving.start(function() return { body = "answer" } end)
+      local ended = run({ "-c", 'ulimit -n 64; exec "$0" -e "$@"', process.lurcher, [[
+        local http, task = require "lurcher.http", require "lurcher.task"
+        local url, taken = ..., {}
+        for file in function() return io.open "/dev/null" end do taken[#taken + 1] = file end
+        local _, err = http.get(url, { timeout = { queue = 0.2 }, retry = false })
+        print(err.kind, err.phase)
+        local patient = task.spawn(function() return http.get(url, { timeout = 0.2, retry = false }) end)
+        task.sleep(0.5)
+        for _, file in ipairs(taken) do file:close() end
+        print(patient:join().body)
+      ]], s.url }, { command = "sh" })
+      assert.equal("", ended.err)
+      assert.equal("timeout\tqueue\nanswer\n", ended.out)
+    end)
+
     it("leaves standard input to a script from a file", function()
       local ended = run({ "-e", "print(io.read('*l'))" }, { stdin = "a line\n" })
       assert.equal("a line\n", ended.out)

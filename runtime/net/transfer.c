@@ -499,7 +499,9 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
   detach_easy(t, false);
   transfer_set_outside(t, false);
   set_state(t, TRANSFER_WAITING);
+  if (t->deadline == t->times.dispatched + t->profile->total) t->deadline = 0; /* nothing was begun */
   pool_requeue(t->pool, t);
+  transfer_limits_changed(t); /* again that of the queue */
   return true;
 }
 
