@@ -289,6 +289,12 @@ print "not reached"]]
       end)
     end
 
+    it("refuses what is no status, with the caller's line", function()
+      local ended = run { "-e", "os.exit 'x'" }
+      assert.equal(1, ended.status)
+      assert.matches("%(command line%):1: os.exit: the status must be a number or a boolean", ended.err)
+    end)
+
     it("works in any task", function()
       local ended = run { "-e", [[
         local task = require "lurcher.task"

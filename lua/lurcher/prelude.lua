@@ -279,6 +279,7 @@ end
 
 function os.exit(code)
   if code == nil or code == true then code = 0 elseif code == false then code = 1 end
+  if type(code) ~= "number" then error("os.exit: the status must be a number or a boolean", 2) end
   native.exit(code)
 end
 

@@ -124,9 +124,13 @@ static int log_level(lua_State *L)
 static int exit_host(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
-  if (!rt->options.exit)
-    return luaL_error(
+  if (!rt->options.exit) {
+    luaL_where(L, 2); /* who called os.exit */
+    lua_pushliteral(
         L, "os.exit: this script runs inside another program, which did not allow it to end the process");
+    lua_concat(L, 2);
+    return lua_error(L);
+  }
   rt->exiting = L;
   rt->options.exit((int)luaL_optinteger(L, 1, 0), rt->options.ud);
   rt->exiting = NULL;

@@ -104,9 +104,10 @@ static void test_errors_of_scripts(void)
 
 static void test_os_exit_needs_the_host(void)
 {
-  host_run(&h, "print(pcall(os.exit, 1))");
+  host_run(&h, "print(pcall(os.exit, 1)) print(pcall(function() os.exit(1) end))");
   check(strncmp(h.output, "false\t", 6) == 0);
   check(strstr(h.output, "os.exit: this script runs inside another program"));
+  check(strstr(h.output, ":1: os.exit: this script")); /* the caller's line */
   check(h.status == LUR_OK);
 }
 
