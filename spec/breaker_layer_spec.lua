@@ -283,6 +283,21 @@ describe("the circuit breaker of a client", function()
       end)
     end)
 
+    it("lets those go on that belong to clients of the pool with another circuit, or none", function()
+      clock.virtual(function()
+        slowly(function() return 200 end)
+        local api = client({}, { limits = { per_origin = 1 } })
+        local others = { api:extend { breaker = false }, api:extend { breaker = { failures = 9 } } }
+        task.spawn(function()
+          task.sleep(2.5)
+          api:breaker(site.url):open()
+        end)
+        local list = { 1, 2, 3, 4, 5, 6, 7, 8 }
+        task.map(list, function(i) assert(others[i % 2 + 1]:get(site.url)) end)
+        assert.equal(8, #site:requests())
+      end)
+    end)
+
     it("lets them wait for it, and go on, when it is told to", function()
       clock.virtual(function()
         local up = task.now() + 5

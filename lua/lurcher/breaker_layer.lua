@@ -107,6 +107,19 @@ local function give_back(one, ticket, res, raised)
   error(raised, 0)
 end
 
+-- True when it was refused in the queue, because a circuit opened.
+local function was_turned_away(err)
+  return err.kind == "circuit_open" and err.retry_safe
+end
+
+---The layer of clients without circuits: those of others that share the pool are none of their business.
+function breaker_layer.indifferent(request, next)
+  while true do
+    local res, err = next(request)
+    if res or not was_turned_away(err) then return res, err end
+  end
+end
+
 ---Lets a request through, or refuses it.
 function breaker_layer.layer(request, next)
   local one = request.client.breakers:of(request.url)
@@ -124,8 +137,8 @@ function breaker_layer.layer(request, next)
     if not ok then give_back(one, ticket, nil, res) end
     local counted, raised = xpcall(count, trace, request, one, ticket, began, res, err)
     if not counted then give_back(one, ticket, res, raised) end
-    if res or err.kind ~= "circuit_open" or ticket == one.generation then return res, err end
-    ticket = nil -- the circuit opened while it waited for a slot
+    if res or not was_turned_away(err) then return res, err end
+    ticket = nil -- this circuit opened while it waited for a slot, or that of another client of the pool
   end
 end
 

@@ -60,7 +60,7 @@ local function chain(self, functions)
   end
   layers[#layers + 1] = redirect.layer
   layers[#layers + 1] = retry_layer.layer
-  if self.breakers then layers[#layers + 1] = breaker_layer.layer end
+  layers[#layers + 1] = self.breakers and breaker_layer.layer or breaker_layer.indifferent
   if self.cookies then layers[#layers + 1] = cookies.layer end
   layers[#layers + 1] = auth.layer
   if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
