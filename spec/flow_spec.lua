@@ -65,11 +65,11 @@ describe("requests that wait", function()
     local client, s = faults.client(), site()
     client.pool:hold(s.url .. "/", 60)
     local waiting = queue_up(client, s, 5)
-    client.pool:refuse_waiting(s.url .. "/", "circuit_open", "the circuit is open")
+    client.pool:refuse_waiting(s.url .. "/", "limit", "no more of these")
     for i = 1, 5 do
       local err = waiting[i]:join().err
-      assert.equal("circuit_open", err.kind)
-      assert.equal("the circuit is open", err.message)
+      assert.equal("limit", err.kind)
+      assert.equal("no more of these", err.message)
     end
     faults.settled(client)
     assert.equal(0, #s:requests())
