@@ -50,6 +50,24 @@ describe("in virtual time, requests", function()
     end)
   end)
 
+  it("may use a client that is used before and afterwards", function()
+    local site = serving.start(function() return "ok" end)
+    local shared = http.client { limits = { rate = 1, burst = 2 }, retry = false,
+      breaker = { failures = 1, cooldown = 0.02 } }
+    assert(shared:get(site.url))
+    clock.virtual(function()
+      local other = serving.start(function() return "ok" end)
+      near(3, (timed(task.map, { 1, 2, 3, 4, 5 }, function() return assert(shared:get(other.url)) end)))
+      task.sleep(86400)
+      assert.equal("connect", select(3, timed(shared.get, shared, "http://127.0.0.1:1/")).kind)
+      assert.equal("circuit_open", select(3, timed(shared.get, shared, "http://127.0.0.1:1/")).kind)
+    end)
+    assert(shared:get(site.url))
+    serving.eventually(function()
+      return select(2, shared:get("http://127.0.0.1:1/")).kind == "connect"
+    end)
+  end)
+
   it("are cut by each time limit", function()
     virtual(function()
       local site = silent()

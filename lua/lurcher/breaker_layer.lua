@@ -9,7 +9,7 @@ local redact = require "lurcher.redact"
 local origin_of = require("lurcher.native.url").origin
 local overlay = require("lurcher.options").overlay
 
-local now = native.now
+local now = native.shared_now
 local xpcall, trace = native.raw_xpcall, native.trace
 
 local breaker_layer = {}

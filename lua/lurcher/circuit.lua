@@ -9,7 +9,7 @@ local settings = require "lurcher.breaker_options"
 local sync = require "lurcher.sync"
 local task = require "lurcher.task"
 
-local now, huge = task.now, math.huge
+local now, huge = require("lurcher.native.task").shared_now, math.huge
 
 local circuit = {}
 

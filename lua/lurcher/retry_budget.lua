@@ -6,7 +6,7 @@
 --- Calls are what scripts asked for; attempts after the first are retries. Clients made by client:extend
 --- count with the one they share a pool with.
 
-local now = require("lurcher.native.task").now
+local now = require("lurcher.native.task").shared_now
 local rolling = require "lurcher.rolling"
 
 local SPAN = 10 -- seconds

@@ -85,7 +85,7 @@ static origin *new_origin(pool *p, const url *u, size_t hash)
   *o = (origin){.hash = hash, .pool = p, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
   /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
    */
-  gate_init(&o->gate, &p->network->loop->virtual, limits->rate, limits->burst, limits->limiter, on_gate_open);
+  gate_init(&o->gate, p->time, limits->rate, limits->burst, limits->limiter, on_gate_open);
   if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->gate.time));
   o->adaptive = its_adaptive;
   o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];

@@ -252,11 +252,11 @@ void pool_refuse_running(pool *p)
 
 /* ---- life ---- */
 
-pool *pool_new(network *n, const pool_limits *limits, loop_clock *time)
+pool *pool_new(network *n, const pool_limits *limits)
 {
   pool *p = calloc(1, sizeof *p);
   if (!p) return NULL;
-  *p = (pool){.next = n->pools, .references = 1, .network = n, .time = time, .limits = *limits};
+  *p = (pool){.next = n->pools, .references = 1, .network = n, .time = &n->loop->virtual, .limits = *limits};
   if (limits->limiter) limiter_ref(limits->limiter);
   n->pools = p;
   network_ref(n);

@@ -32,7 +32,7 @@ struct pool {
   pool *next; /* in the network's list */
   unsigned references;
   network *network;
-  loop_clock *time; /* of its limits */
+  loop_clock *time; /* the virtual one: clients are used in and out of virtual runs */
   pool_limits limits;
   lane *lanes;
   origin **origins; /* hash table */
@@ -46,7 +46,7 @@ struct pool {
 };
 
 /* A pool with one reference. NULL: out of memory. */
-pool *pool_new(network *n, const pool_limits *limits, loop_clock *time);
+pool *pool_new(network *n, const pool_limits *limits);
 void pool_ref(pool *p);
 void pool_unref(pool *p);
 

@@ -57,7 +57,7 @@ int http_new_pool(lua_State *L)
       .limiter = limiter_field(L, "limiter"),
   };
   http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
-  box->pointer = pool_new(http_network(L), &limits, task_clock(L));
+  box->pointer = pool_new(http_network(L), &limits);
   if (!box->pointer) return luaL_error(L, "not enough memory");
   return 1;
 }

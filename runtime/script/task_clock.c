@@ -19,6 +19,15 @@ static int now(lua_State *L)
   return 1;
 }
 
+/* shared_now() -> the same of the virtual clock, whoever asks: for what tasks inside and outside of a virtual
+ * run have in common. It goes at the real pace while none is on, and never back. */
+static int shared_now(lua_State *L)
+{
+  loop_update_now(task_loop(L));
+  lua_pushnumber(L, (double)clock_now(&task_loop(L)->virtual) / NANOSECONDS);
+  return 1;
+}
+
 /* time() -> seconds since 1970, with fractions */
 static int time_of_day(lua_State *L)
 {
@@ -63,6 +72,7 @@ static int virtual_end(lua_State *L)
 
 const luaL_Reg task_clock_functions[] = {
     {"now", now},
+    {"shared_now", shared_now},
     {"time", time_of_day},
     {"unit", unit},
     {"virtual", virtual_state},
