@@ -19,7 +19,7 @@ static void report_finished(engine *e)
     CURLcode result = message->data.result;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
     transfer *t = (transfer *)owner;
-    bool told = result != CURLE_OK && t->hint[0];
+    bool told = result != CURLE_OK && t->handle->hint[0];
     transfer_finished(t, result); /* it may be gone then */
     e->told = e->told || told;
   }

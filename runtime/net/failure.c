@@ -47,7 +47,7 @@ static const known_code *find_code(CURLcode code)
   return NULL;
 }
 
-static bool says(const transfer *t, const char *words) { return strstr(t->hint, words); }
+static bool says(const transfer *t, const char *words) { return strstr(t->handle->hint, words); }
 
 /* A closed or reset connection: what it means depends on how far the response had come. */
 static void cut(transfer *t, error *e)
@@ -72,7 +72,7 @@ static const char *tls_reason(const transfer *t, CURLcode code)
   long result = X509_V_OK;
   if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
     return "wrong host: the certificate is for another name";
-  if (t->easy_in_engine) curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  if (t->easy_in_engine) curl_easy_getinfo(t->handle->easy, CURLINFO_SSL_VERIFYRESULT, &result);
   /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
   bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
   if (code == CURLE_PEER_FAILED_VERIFICATION && checked) {
@@ -88,7 +88,7 @@ static const char *tls_reason(const transfer *t, CURLcode code)
     return X509_verify_cert_error_string(result);
   }
   if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
-  return t->hint[0] ? t->hint : curl_easy_strerror(code);
+  return t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code);
 }
 
 static void tls(transfer *t, CURLcode code, error *e)
@@ -104,7 +104,7 @@ static void large_head(const transfer *t, error *e)
 {
   size_t observed = 0, limit = 0;
   error_set(e, ERROR_too_large, "read", "the response's head from %s is too large", origin_name(t->origin));
-  const char *figures = strstr(t->hint, "headers: ");
+  const char *figures = strstr(t->handle->hint, "headers: ");
   if (!figures || sscanf(figures, "headers: %zu > %zu", &observed, &limit) != 2) return;
   error_set(e, ERROR_too_large, "read", "the response's headers from %s are larger than %zu bytes",
             origin_name(t->origin), limit);
@@ -132,7 +132,8 @@ static void broken(transfer *t, CURLcode code, error *e)
     large_head(t, e);
   else if (says(t, "chunk") || says(t, "HTTP/2") || says(t, "nghttp2") || says(t, "frame") ||
            says(t, "stream"))
-    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin), t->hint);
+    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin),
+              t->handle->hint);
   else
     cut(t, e);
 }
@@ -141,13 +142,13 @@ static void broken(transfer *t, CURLcode code, error *e)
 static bool others_were_told(const transfer *t)
 {
   for (const transfer *other = t->pool->running; other; other = other->next)
-    if (other != t && other->engine == t->engine && other->hint[0]) return true;
+    if (other != t && other->engine == t->engine && other->handle->hint[0]) return true;
   return t->engine->told;
 }
 
 static void http2(transfer *t, CURLcode code, error *e)
 {
-  const char *host = origin_name(t->origin), *hint = t->hint;
+  const char *host = origin_name(t->origin), *hint = t->handle->hint;
   bool whole = t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
   if (t->head.complete && !(whole && says(t, "PROTOCOL_ERROR"))) {
     error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host,
@@ -169,7 +170,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
   const char *host = origin_name(t->origin);
   const char *phase = t->connected ? "read" : "connect";
   long os_error = 0;
-  if (t->easy_in_engine) curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error);
+  if (t->easy_in_engine) curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);
   switch (code) {
   case CURLE_COULDNT_RESOLVE_HOST:
     error_set(e, ERROR_dns, "connect", "the name %.*s does not resolve", (int)t->target.host.length,
@@ -177,9 +178,9 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_COULDNT_CONNECT:
     error_set(e, ERROR_connect, "connect", "cannot connect to %s: %s", host,
-              os_error     ? strerror((int)os_error)
-              : t->hint[0] ? t->hint
-                           : "no route");
+              os_error             ? strerror((int)os_error)
+              : t->handle->hint[0] ? t->handle->hint
+                                   : "no route");
     break;
   case CURLE_OPERATION_TIMEDOUT: /* not ours, which transfer.c keeps: the kernel gave up */
     error_set(e, ERROR_timeout, phase, "the network timed out for %s", host);
@@ -216,7 +217,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
       tls(t, code, e);
     else
       error_set(e, known ? known->kind : ERROR_protocol, phase, "%s: %s", host,
-                t->hint[0] ? t->hint : curl_easy_strerror(code));
+                t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code));
   }
 }
 

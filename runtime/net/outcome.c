@@ -12,5 +12,6 @@ void outcome_take(outcome *o, const transfer *t)
   o->reused = t->reused;
   o->remote_port = t->remote_port;
   memcpy(o->reason, t->head.reason, sizeof o->reason);
-  memcpy(o->remote_address, t->remote_address, sizeof o->remote_address);
+  o->remote_address[0] = 0;
+  if (t->handle) memcpy(o->remote_address, t->handle->remote_address, sizeof o->remote_address);
 }

@@ -41,11 +41,18 @@ transfer *transfer_new(pool *p, profile *options, header_list *headers, loop_clo
   return t;
 }
 
+static void free_handle(transfer_handle *h)
+{
+  if (!h) return;
+  if (h->easy) curl_easy_cleanup(h->easy);
+  curl_url_cleanup(h->address);
+  buffer_free(&h->address_text);
+  free(h);
+}
+
 static void free_really(transfer *t)
 {
-  if (t->easy) curl_easy_cleanup(t->easy);
-  curl_url_cleanup(t->address);
-  buffer_free(&t->address_text);
+  free_handle(t->handle);
   url_free(&t->target);
   head_free(&t->head);
   byte_queue_free(&t->body);
@@ -69,9 +76,11 @@ static void recycle(transfer *t, profile *p)
   url target = t->target;
   buffer block = t->head.block, body = t->body.all;
   if (body.capacity > KEPT_BODY) buffer_free(&body);
-  memset(t, 0, offsetof(transfer, remote_address));
-  t->remote_address[0] = 0;
-  t->easy_used = true;
+  memset(t, 0, offsetof(transfer, handle));
+  if (t->handle) {
+    t->handle->remote_address[0] = 0;
+    t->handle->used = true;
+  }
   block.length = body.length = 0;
   t->target = target;
   t->head.block = block;
@@ -330,7 +339,7 @@ static int rewind_upload(void *user, curl_off_t offset, int from)
 
 static void set_upload(transfer *t)
 {
-  CURL *easy = t->easy;
+  CURL *easy = t->handle->easy;
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->upload_length);
@@ -355,15 +364,16 @@ static void set_method(transfer *t, bool wants_body)
 {
   bool is_head = !strcmp(t->method, "HEAD");
   if (wants_body) set_upload(t);
-  if (is_head) curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
-  if (!is_head || wants_body) curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method);
+  if (is_head) curl_easy_setopt(t->handle->easy, CURLOPT_NOBODY, 1L);
+  if (!is_head || wants_body) curl_easy_setopt(t->handle->easy, CURLOPT_CUSTOMREQUEST, t->method);
   /* Without bytes of a body to rewind, only a new connection keeps libcurl from sending it twice. */
-  if (!t->upload_length && !transfer_is_idempotent(t)) curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (!t->upload_length && !transfer_is_idempotent(t))
+    curl_easy_setopt(t->handle->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 static bool set_request(transfer *t)
 {
-  CURL *easy = t->easy;
+  CURL *easy = t->handle->easy;
   bool ok = transfer_set_address(t);
   bool plain_get = !t->upload && !strcmp(t->method, "GET"), wants_body = !plain_get && sends_body(t);
   struct curl_slist *lines = header_list_lines(t->headers, wants_body, t->expect_continue);
@@ -371,8 +381,8 @@ static bool set_request(transfer *t)
     t->host_line.next = lines;
     lines = &t->host_line;
   }
-  if (t->easy_lines != lines) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
-  t->easy_lines = lines;
+  if (t->handle->lines != lines) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
+  t->handle->lines = lines;
   if (!plain_get) set_method(t, wants_body);
   if (t->profile->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
@@ -380,26 +390,37 @@ static bool set_request(transfer *t)
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   }
   if (!t->pool->limits.idle) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  if (t->easy_engine != t->engine) engine_set_options(t->engine, easy);
-  t->easy_engine = t->engine;
+  if (t->handle->engine != t->engine) engine_set_options(t->engine, easy);
+  t->handle->engine = t->engine;
   return ok;
 }
 
-static bool prepare_easy(transfer *t)
+/* A spare transfer may have one that does not fit. */
+static void drop_easy(transfer_handle *h)
 {
+  if (h->easy) curl_easy_cleanup(h->easy);
+  h->easy = NULL;
+}
+
+static bool prepare_easy(transfer *t, bool shares)
+{
+  if (!t->handle) t->handle = calloc(1, sizeof *t->handle);
+  transfer_handle *h = t->handle;
+  if (!h) return false;
   bool crowd = t->network->running >= CROWD;
   long buffer_size = t->streaming ? STREAM_BUFFER : crowd ? CROWD_BUFFER : BUFFER;
-  if (t->easy && (t->streaming || (t->easy_buffer < BUFFER && !crowd))) {
-    curl_easy_cleanup(t->easy);
-    t->easy = NULL;
-  }
-  if (t->easy) return true;
-  t->easy = profile_new_easy(t->profile, buffer_size);
-  t->easy_buffer = buffer_size;
-  if (!t->easy) return false;
-  t->easy_used = t->easy_has_address = false;
-  t->easy_engine = NULL;
-  t->easy_lines = NULL;
+  if (t->streaming || (h->buffer < BUFFER && !crowd)) drop_easy(h);
+  /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */
+  if (shares && h->ran_alone) drop_easy(h);
+  h->ran_alone = !shares;
+  h->hint[0] = 0;
+  if (h->easy) return true;
+  h->easy = profile_new_easy(t->profile, buffer_size);
+  h->buffer = buffer_size;
+  if (!h->easy) return false;
+  h->used = h->has_address = false;
+  h->engine = NULL;
+  h->lines = NULL;
   transfer_set_callbacks(t);
   return true;
 }
@@ -409,22 +430,15 @@ void transfer_run(transfer *t, CURLSH *share)
   uint64_t now = now_of(t);
   set_state(t, TRANSFER_RUNNING);
   t->times.dispatched = t->active_at = now;
-  t->hint[0] = 0;
   if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
-  if (share && t->easy && t->easy_ran_alone) {
-    /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */
-    curl_easy_cleanup(t->easy);
-    t->easy = NULL;
-  }
-  t->easy_ran_alone = !share;
-  if (!prepare_easy(t) || !set_request(t)) {
+  if (!prepare_easy(t, share) || !set_request(t)) {
     transfer_fail_memory(t); /* unless a failure is set */
     return;
   }
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
-  if (share) curl_easy_setopt(t->easy, CURLOPT_SHARE, share);
+  if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
   transfer_set_outside(t, true); /* until it is connected, nobody knows */
-  t->easy_in_engine = engine_add(t->engine, t->easy);
+  t->easy_in_engine = engine_add(t->engine, t->handle->easy);
   if (!t->easy_in_engine) {
     transfer_fail_memory(t);
     return;
@@ -445,8 +459,8 @@ static uint64_t info_time(CURL *easy, CURLINFO which)
 static void collect_info(transfer *t)
 {
   long connects = 0, request_size = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-  curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &request_size);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &request_size);
   t->bytes_sent = (uint64_t)request_size + t->uploaded;
   t->reused = t->connected && connects == 0;
   if (t->reused) return;
@@ -454,15 +468,15 @@ static void collect_info(transfer *t)
     t->times.connect = t->times.connected ? t->times.connected - t->times.dispatched : 0;
     return;
   }
-  uint64_t dns = info_time(t->easy, CURLINFO_NAMELOOKUP_TIME_T);
-  uint64_t connect = info_time(t->easy, CURLINFO_CONNECT_TIME_T);
-  uint64_t tls = info_time(t->easy, CURLINFO_APPCONNECT_TIME_T);
+  uint64_t dns = info_time(t->handle->easy, CURLINFO_NAMELOOKUP_TIME_T);
+  uint64_t connect = info_time(t->handle->easy, CURLINFO_CONNECT_TIME_T);
+  uint64_t tls = info_time(t->handle->easy, CURLINFO_APPCONNECT_TIME_T);
   t->times.dns = dns;
   t->times.connect = connect > dns ? connect - dns : 0;
   t->times.tls = tls > connect ? tls - connect : 0;
   /* Ours are read from the clock once per batch of events, and a handshake takes long. */
   loop_update_now(t->network->loop);
-  uint64_t first_byte = t->times.dispatched + info_time(t->easy, CURLINFO_STARTTRANSFER_TIME_T);
+  uint64_t first_byte = t->times.dispatched + info_time(t->handle->easy, CURLINFO_STARTTRANSFER_TIME_T);
   if (t->times.first_byte && t->times.first_byte < first_byte) t->times.first_byte = first_byte;
 }
 
@@ -477,12 +491,12 @@ static bool is_reusable(const transfer *t)
 static void detach_easy(transfer *t, bool clean)
 {
   t->easy_in_engine = false;
-  engine_remove(t->engine, t->easy);
+  engine_remove(t->engine, t->handle->easy);
   if (!clean || !is_reusable(t)) {
-    curl_easy_cleanup(t->easy);
-    t->easy = NULL;
+    curl_easy_cleanup(t->handle->easy);
+    t->handle->easy = NULL;
   } else if (t->route->shares) {
-    curl_easy_setopt(t->easy, CURLOPT_SHARE, NULL);
+    curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
   }
   curl_slist_free_all(t->connect_to);
   free(t->host_line.data);
@@ -495,7 +509,7 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
 {
   long os_error = 0; /* none: it did not come to a connection */
   if (t->connected || !t->engine->refused || result != CURLE_COULDNT_CONNECT) return false;
-  if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
+  if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   detach_easy(t, false);
   transfer_set_outside(t, false);
   set_state(t, TRANSFER_WAITING);

@@ -30,6 +30,22 @@ typedef struct {
   uint64_t rate; /* the part of the queue's time that it waited for a rate, a hold or a limiter */
 } transfer_times;
 
+/* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. It stays with a spare
+ * transfer. */
+typedef struct {
+  char remote_address[TRANSFER_ADDRESS_SIZE];
+  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
+  CURL *easy;                 /* the profile's options are set on it */
+  long buffer;                /* the size of its receive buffer */
+  CURLU *address;             /* its URL, once it is used again */
+  buffer address_text;        /* the URL that was set on it … */
+  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
+  const engine *engine;       /* what was set on it last; only compared */
+  const struct curl_slist *lines;
+  bool used, has_address;
+  bool ran_alone; /* without a share */
+} transfer_handle;
+
 struct transfer {
   operation op;
   transfer *next, *previous; /* among those that wait at the origin, or run in the pool, or are spare */
@@ -84,18 +100,8 @@ struct transfer {
   uint64_t bytes_received, bytes_sent;
   transfer_times times;
 
-  /* Below: not cleared when a transfer is used again. */
-  char remote_address[TRANSFER_ADDRESS_SIZE];
-  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
-  CURL *easy;                 /* kept with a spare transfer: the profile's options are set on it */
-  long easy_buffer;           /* the size of its receive buffer */
-  CURLU *address;             /* its URL, once it is used again */
-  buffer address_text;        /* the URL that was set on it … */
-  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
-  const engine *easy_engine;  /* what was set on it last; only compared */
-  const struct curl_slist *easy_lines;
-  bool easy_used, easy_has_address;
-  bool easy_ran_alone; /* without a share */
+  /* Not cleared when a transfer is used again. */
+  transfer_handle *handle; /* NULL: it never ran */
 };
 
 /* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */

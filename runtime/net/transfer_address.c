@@ -23,36 +23,37 @@ static bool refused(transfer *t, CURLUcode code)
 static bool set_whole(transfer *t, const char *text, size_t path)
 {
   size_t length = strlen(text);
-  if (!t->easy_used) return !curl_easy_setopt(t->easy, CURLOPT_URL, text) || refused(t, CURLUE_OUT_OF_MEMORY);
-  if (!t->address) t->address = curl_url();
-  if (!t->address) return refused(t, CURLUE_OUT_OF_MEMORY);
-  if (!t->easy_has_address) curl_easy_setopt(t->easy, CURLOPT_CURLU, t->address);
-  t->easy_has_address = true;
-  t->address_text.length = t->address_path = 0;
-  CURLUcode code = curl_url_set(t->address, CURLUPART_URL, text, CURLU_PATH_AS_IS);
+  if (!t->handle->used)
+    return !curl_easy_setopt(t->handle->easy, CURLOPT_URL, text) || refused(t, CURLUE_OUT_OF_MEMORY);
+  if (!t->handle->address) t->handle->address = curl_url();
+  if (!t->handle->address) return refused(t, CURLUE_OUT_OF_MEMORY);
+  if (!t->handle->has_address) curl_easy_setopt(t->handle->easy, CURLOPT_CURLU, t->handle->address);
+  t->handle->has_address = true;
+  t->handle->address_text.length = t->handle->address_path = 0;
+  CURLUcode code = curl_url_set(t->handle->address, CURLUPART_URL, text, CURLU_PATH_AS_IS);
   if (code) return refused(t, code);
-  if (!path || !buffer_append(&t->address_text, text, length + 1)) return true;
-  t->address_path = path;
+  if (!path || !buffer_append(&t->handle->address_text, text, length + 1)) return true;
+  t->handle->address_path = path;
   return true;
 }
 
 static bool set_path_and_query(transfer *t, const char *text, size_t length)
 {
-  buffer *kept = &t->address_text;
+  buffer *kept = &t->handle->address_text;
   kept->length = 0;
   if (!buffer_append(kept, text, length + 1)) return refused(t, CURLUE_OUT_OF_MEMORY);
-  char *path = kept->bytes + t->address_path, *query = strchr(path, '?');
+  char *path = kept->bytes + t->handle->address_path, *query = strchr(path, '?');
   if (query) *query = 0;
-  CURLUcode code = curl_url_set(t->address, CURLUPART_PATH, path, 0);
-  if (!code) code = curl_url_set(t->address, CURLUPART_QUERY, query ? query + 1 : NULL, 0);
+  CURLUcode code = curl_url_set(t->handle->address, CURLUPART_PATH, path, 0);
+  if (!code) code = curl_url_set(t->handle->address, CURLUPART_QUERY, query ? query + 1 : NULL, 0);
   if (query) *query = '?';
   return !code || refused(t, code);
 }
 
 static bool set_text(transfer *t, const char *text, size_t length, size_t path)
 {
-  const buffer *kept = &t->address_text;
-  bool same_origin = t->easy_has_address && t->address_path && t->address_path == path &&
+  const buffer *kept = &t->handle->address_text;
+  bool same_origin = t->handle->has_address && t->handle->address_path && t->handle->address_path == path &&
                      kept->length > path && !memcmp(kept->bytes, text, path);
   /* Set by parts, libcurl would write escapes in lower case. */
   if (!same_origin || memchr(text + path, '%', length - path)) return set_whole(t, text, path);
@@ -78,7 +79,7 @@ static bool set_server_name(transfer *t, const char *name)
   ok = ok && buffer_append(&text, name, strlen(name)) && buffer_append(&text, port, strlen(port)) &&
        buffer_append(&text, ":", 1) && buffer_append(&text, real, strlen(real) + 1);
   t->connect_to = ok ? curl_slist_append(NULL, text.bytes) : NULL;
-  curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
+  curl_easy_setopt(t->handle->easy, CURLOPT_CONNECT_TO, t->connect_to);
   buffer_free(&text);
   size_t length = strlen(real) + sizeof "Host: ";
   t->host_line.data = malloc(length);

@@ -33,7 +33,7 @@ static bool is_tls(const transfer *t) { return t->target.scheme.length == 5; }
 static SSL *tls_session_of(const transfer *t)
 {
   struct curl_tlssessioninfo *session = NULL;
-  curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &session);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_TLS_SSL_PTR, &session);
   return session && session->backend == CURLSSLBACKEND_OPENSSL ? session->internals : NULL;
 }
 
@@ -78,7 +78,7 @@ static bool agreed_on_http2(const transfer *t)
 static bool is_on_new_connection(transfer *t)
 {
   long connects = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
   bool more = connects > t->connects;
   t->connects = (uint16_t)connects;
   return more;
@@ -87,7 +87,7 @@ static bool is_on_new_connection(transfer *t)
 /* The other end of the connection is a server of this runtime that lives by the same clock. */
 static bool is_served_here(const transfer *t, const char *local_address)
 {
-  const char *address = t->remote_address;
+  const char *address = t->handle->remote_address;
   bool is_path = *address == '/';
   bool is_near = is_path || !strncmp(address, "127.", 4) || !strcmp(address, local_address);
   return is_near && local_server_find(t->network->loop, t->time, is_path ? 0 : t->remote_port, address);
@@ -101,11 +101,11 @@ static int on_connected(void *user, char *address, char *local_address, int port
   if (!t->connected) t->times.connected = t->active_at;
   if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
   t->connected = true;
-  t->hint[0] = 0; /* an address that did not answer is no fault any more */
+  t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
-  size_t length = strnlen(address, sizeof t->remote_address - 1);
-  memcpy(t->remote_address, address, length);
-  t->remote_address[length] = 0;
+  size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
+  memcpy(t->handle->remote_address, address, length);
+  t->handle->remote_address[length] = 0;
   t->remote_port = port;
   (void)local_port;
   transfer_set_outside(t, !is_served_here(t, local_address));
@@ -164,7 +164,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   if (t->head.complete && !was_complete) {
     if (t->head.version == 20 && !begin_http2(t)) return 0;
     if (is_tls(t) && ends_with_connection(t)) await_close_notify(t);
-    if (t->head.must_close) curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    if (t->head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
   return take_from_budget(t, length) ? length : 0;
@@ -290,7 +290,7 @@ static void let_continue(transfer *t)
   t->paused = false;
   touch(t);
   transfer_watch_clock(t);
-  curl_easy_pause(t->easy, CURLPAUSE_CONT);
+  curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
 }
 
 /* All of an encoded body was decoded: was its end there? */
@@ -323,9 +323,9 @@ transfer_supply transfer_available(transfer *t, size_t wanted)
 
 void transfer_set_callbacks(transfer *t)
 {
-  CURL *easy = t->easy;
+  CURL *easy = t->handle->easy;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->hint);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->handle->hint);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
