@@ -78,7 +78,7 @@ describe('limits.per_origin = "auto"', function()
   it("is the only word", function()
     local ok, err = pcall(http.client, { limits = { per_origin = "automatic" } })
     assert.is_false(ok)
-    assert.truthy(tostring(err):find('option \'per_origin\' must be a whole number of at least 1, "auto" or false',
-      1, true), tostring(err))
+    local wanted = 'option \'per_origin\' must be a whole number of at least 1, "auto" or false'
+    assert.truthy(tostring(err):find(wanted, 1, true), tostring(err))
   end)
 end)

@@ -1,7 +1,9 @@
 -- What the pool does with an origin: holds, refusals, figures.
 
+local clock = require "lurcher.clock"
 local faults = require "spec.support.faults"
 local origin = require "spec.support.origin"
+local process = require "spec.support.process"
 local task = require "lurcher.task"
 
 local function site()
@@ -118,5 +120,79 @@ describe("client:stats with a URL", function()
     assert.has_error(function() client.pool:flow "nonsense" end)
     assert.has_error(function() client.pool:hold("ftp://h/", 1) end)
     assert.has_error(function() client.pool:refuse_waiting("http://h/", "nonsense", "") end)
+  end)
+end)
+
+describe("cancelling", function()
+  -- Requests at an origin with every limit at once, of which each is cancelled after another time.
+  it("at any instant gives back slots, tokens, places and memory", function()
+    clock.virtual(function()
+      local s = origin.start()
+      s.answer = function()
+        task.sleep(0.03)
+        return { status = 200, headers = { ["RateLimit-Remaining"] = "5", ["RateLimit-Reset"] = "1" } }
+      end
+      local limiter = task.limiter { rate = 90, burst = 2 }
+      local client = faults.client { limits = { rate = 100, burst = 2, per_origin = 2, limiter = limiter } }
+      local before = faults.count "transfer"
+      for round = 1, 10 do
+        local handles = {}
+        for i = 1, 40 do
+          handles[i] = task.spawn(function()
+            client:get(s.url, { priority = i % 16 - 8 })
+            return true
+          end)
+        end
+        for i = 1, 40 do
+          task.sleep(0.001 * (i % 7) + 0.0001 * round)
+          handles[(i * 7) % 40 + 1]:cancel()
+        end
+        for i = 1, 40 do pcall(handles[i].join, handles[i]) end
+        faults.settled(client)
+      end
+      task.sleep(2)
+      local stats = client:stats(s.url)
+      assert.equal(0, stats.in_flight + stats.waiting)
+      assert.equal(before, faults.count "transfer")
+      local begun = task.now()
+      task.map({ 1, 2 }, function() assert(client:get(s.url)) end)
+      assert.is_true(task.now() - begun < 0.04, "a slot or a token is missing")
+      s:stop()
+    end)
+  end)
+
+  it("what waits for a hold, a quota, a rate or a limiter at once leaves nothing", function()
+    local limiter = task.limiter { rate = 0.001 }
+    limiter:wait()
+    for what, opts in pairs {
+      hold = {}, quota = {}, rate = { limits = { rate = 0.001 } },
+      limiter = { limits = { limiter = limiter } },
+    } do
+      local client, s = faults.client(opts), site()
+      if what == "hold" then client.pool:hold(s.url .. "/", 1000) end
+      if what == "quota" then client.pool:quota(s.url .. "/", 0, 1000, 2000) end
+      if what == "rate" then assert(client:get(s.url)) end
+      local handles = queue_up(client, s, 100)
+      for i = 1, 50 do handles[i]:cancel() end
+      faults.eventually(function() return client:stats().waiting == 50 end, what)
+      client:close()
+      for i = 51, 100 do assert.equal("canceled", handles[i]:join().err.kind) end
+      faults.settled(client)
+    end
+  end)
+end)
+
+describe("requests that wait", function()
+  it("cost less than 1 KB each beyond their task, and no time", function()
+    if faults.memory_slack() > 1 then return end -- not what the sanitizer adds
+    local function measure(what)
+      local ended = process.run { "scripts/benchmarks/lurcher/waiting.lua", what, "50000" }
+      local bytes, idle = ended.out:match '"bytes":([%d.]+),"idle_ms":([%d.]+)'
+      return assert(tonumber(bytes), ended.out .. ended.err), tonumber(idle)
+    end
+    local tasks = measure "tasks"
+    local requests, idle = measure "requests"
+    assert.is_true(requests - tasks < 1000, requests - tasks .. " bytes")
+    assert.is_true(idle < 50, idle .. " ms of CPU time in a second")
   end)
 end)

@@ -39,8 +39,8 @@ describe("Retry-After", function()
   end)
 
   it("that makes no sense is not there", function()
-    local nonsense = { "", "-5", "soon", "5 s", "1e3", "0x10", "nan", "inf", "5, 10", "Tue, 99 Nov 2023", "\1\2",
-      ("x"):rep(10000) }
+    local nonsense = { "", "-5", "soon", "5 s", "1e3", "0x10", "nan", "inf", "5, 10", "Tue, 99 Nov 2023",
+      "\1\2", ("x"):rep(10000) }
     for _, value in ipairs(nonsense) do
       assert.same({}, read("Retry-After: " .. value), value)
     end
@@ -71,7 +71,8 @@ describe("RateLimit headers", function()
   end)
 
   it("are one field of three, as it was once", function()
-    assert.same({ limit = 100, remaining = 50, reset = 5 }, read "RateLimit: limit=100, remaining=50, reset=5")
+    assert.same({ limit = 100, remaining = 50, reset = 5 },
+      read "RateLimit: limit=100, remaining=50, reset=5")
   end)
 
   it("have names that begin with X", function()

@@ -221,7 +221,8 @@ describe("a limiter that is shared", function()
     for _, wrong in ipairs { { rate = 1 }, 5, task.semaphore(1), "x" } do
       local ok, err = pcall(http.client, { limits = { limiter = wrong } })
       assert.is_false(ok)
-      assert.truthy(tostring(err):find("option 'limiter' must be what task.limiter gave", 1, true), tostring(err))
+      local wanted = "option 'limiter' must be what task.limiter gave"
+      assert.truthy(tostring(err):find(wanted, 1, true), tostring(err))
     end
   end)
 

@@ -5,13 +5,18 @@
 static const double NANOSECOND = 1e-9;
 static const double LONGEST = 9e18; /* nanoseconds */
 
+/* What is made up for, when it is more than one token: seconds. */
+static const double LATENESS = 0.001;
+
 /* Sums of fractions miss the whole number they should give by this at most. */
 static const double ROUNDING = 1e-6;
 
+/* Within one moment nothing is lost either: whoever comes second may take what was saved for the first. */
 static void fill(token_bucket *b, uint64_t now, double most)
 {
-  if (now > b->at) b->tokens += (double)(now - b->at) * NANOSECOND * b->rate;
-  if (now > b->at) b->at = now;
+  if (now <= b->at) return;
+  b->tokens += (double)(now - b->at) * NANOSECOND * b->rate;
+  b->at = now;
   if (b->tokens > most) b->tokens = most;
 }
 
@@ -22,7 +27,8 @@ void token_bucket_init(token_bucket *b, double rate, double burst, uint64_t now)
 
 uint64_t token_bucket_due(token_bucket *b, uint64_t now, double count, bool awaited)
 {
-  fill(b, now, awaited && count + 1 > b->burst ? count + 1 : b->burst);
+  double most = awaited ? count + fmax(1, b->rate * LATENESS) : 0;
+  fill(b, now, fmax(most, b->burst));
   if (b->tokens >= count - ROUNDING) return now;
   double wait = ceil((count - b->tokens) / b->rate / NANOSECOND);
   return wait < LONGEST ? now + (uint64_t)wait : UINT64_MAX;

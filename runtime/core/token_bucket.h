@@ -2,8 +2,8 @@
  * takes some has to find them there. So in any span of t seconds at most burst + rate * t are taken.
  *
  * Whoever waits for tokens wakes up a little late. With a burst of 1 that time would be lost each time, so
- * while somebody waits, up to one token more than is waited for is saved: lateness is made up for, and
- * after a pause there is still only `burst`. */
+ * while somebody waits, up to one token more than is waited for is saved (above 1,000 a second, what comes in
+ * during 1 ms): lateness is made up for, and after a pause there is still only `burst`. */
 #ifndef LURCHER_CORE_TOKEN_BUCKET_H
 #define LURCHER_CORE_TOKEN_BUCKET_H
 

@@ -14,6 +14,8 @@ local MEASUREMENTS = {
   { "epoll", "epoll_ctl calls per request" },
   { "outage", "an outage of 10 s, simulated with 1,000 clients: what is sent, and how they come back" },
   { "pages", "peak memory of paged lists of 10,000 to 1,000,000 items, with and without a checkpoint" },
+  { "rate", "how exact limits.rate is over 10 s, by the server's log; 100,000 requests that wait" },
+  { "adaptive", "limits.per_origin = \"auto\" beside fixed numbers, simulated" },
   { "policy", "what retry, breaker and rate cost while nothing fails" },
 }
 
