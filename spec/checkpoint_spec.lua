@@ -441,6 +441,22 @@ describe("a checkpoint", function()
     assert.are.equal(0, repeated(written))
   end)
 
+  it("is kept when a budget ends the run", function()
+    serve(false)
+    local script, out, statuses = process.script(SCRIPT), directory .. "/out", {}
+    for i = 1, 4 do
+      local ended = process.run { "--max-requests=8", script, site.url, path, out, "", "" }
+      statuses[i] = ended.status
+    end
+    assert.are.same({ 3, 3, 3, 0 }, statuses)
+    local count = 0
+    for line in fs.lines(out) do
+      count = count + 1
+      assert.are.equal(tostring(count), line)
+    end
+    assert.are.equal(COUNT, count)
+  end)
+
   it("survives it at any moment: at most the item in hand is doubled", function()
     serve(true)
     math.randomseed(7)

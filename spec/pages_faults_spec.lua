@@ -280,6 +280,8 @@ describe("pages", function()
         { next = pages.link(), concurrency = 2 })
       options_refused("pages.items: option 'concurrency' needs pages.offset",
         { next = pages.offset(), concurrency = 2 })
+      options_refused("pages.items: option 'limit' cannot be given: it is written max_items",
+        { next = pages.link(), limit = 10 })
       options_refused("pages.items: option 'stream' cannot be given", { next = pages.link(), stream = true })
       options_refused("pages.items: options must be a table, got nil", nil)
     end)

@@ -1,3 +1,4 @@
+local clock = require "lurcher.clock"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local origin = require "spec.support.origin"
@@ -389,11 +390,31 @@ describe("pages", function()
     end)
   end)
 
-  it("keep the distance that `delay` wants", function()
-    site.answer = numbered(2)
-    local started = task.now()
-    assert.are.equal(ALL, ids(pages.items(api, "x", { next = pages.link(), delay = 0.02, ahead = 5 })))
-    assert.is_true(task.now() - started >= 0.08)
+  it("keep the distance that `delay` wants, between the starts of requests", function()
+    clock.virtual(function()
+      local server, times = require "lurcher.server", {}
+      local s = server.start(function(req)
+        times[#times + 1] = math.floor(task.now() * 10 + 0.5)
+        task.sleep(1)
+        return numbered(4)(req)
+      end)
+      local its_client = http.client { base_url = s.url }
+      assert.are.equal(ALL, ids(pages.items(its_client, "x", { next = pages.link(), delay = 3, ahead = 5 })))
+      assert.are.equal(30, times[2] - times[1])
+      assert.are.equal(30, times[3] - times[2])
+      its_client:close()
+      s:stop()
+    end)
+  end)
+
+  it("say so when the task that made the iterator is gone", function()
+    site.answer = numbered(4)
+    local iterator = task.spawn(function() return pages.items(api, "x", { next = pages.link() }) end):join()
+    local err = failure(function()
+      for _ in iterator do error "there is nothing" end
+    end)
+    assert.matches("pages_spec.lua:%d+: the task that made this iterator has ended", err)
+    asked(0)
   end)
 
   it("work inside task.map, coroutines and several tasks", function()

@@ -208,6 +208,13 @@ describe("what is no list", function()
 end)
 
 describe("task.stream", function()
+  it("says so when the task that made it has ended, instead of waiting for ever", function()
+    local stream = task.spawn(function() return task.stream({ 1, 2 }, task.yield) end):join()
+    local ok, err = pcall(function() for _ in stream do error "there is nothing" end end)
+    assert.is_false(ok)
+    assert.matches("^[^:]*task_together_spec.lua:%d+: the task that made this iterator has ended", err)
+  end)
+
   local function slow(item)
     task.sleep(item / 200)
     return item * 10, "more"

@@ -81,7 +81,12 @@ local OWN = {
 }
 
 -- Of requests, but not of pages.
-local REFUSED = { stream = "pages are read as a whole", raw_target = "each page has its own" }
+local REFUSED = {
+  stream = "pages are read as a whole", raw_target = "each page has its own",
+  limit = "it is written max_items = …, or pages.offset{ limit = … }",
+  total = "it belongs to pages.offset{…} or pages.number{…}", size = "it belongs to pages.number{…}",
+  param = "it belongs to pages.cursor{…}, pages.offset{…} or pages.number{…}",
+}
 
 -- Takes the options apart: our own, and those of each request.
 local function split(opts, what)

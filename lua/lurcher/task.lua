@@ -417,9 +417,12 @@ function Stream:__call()
       return unpack(entry, 1, entry.n)
     end
     if self.closed then return nil end
-    if self.over then
+    if self.over or self.producer.status ~= "running" then -- it may have been cancelled before it began
       if self.bar then self.bar:done() end
       native.join(self.producer)
+      if self.producer.status == "canceled" then
+        errors.raise("the task that made this iterator has ended, and with it what runs ahead of the loop")
+      end
       results(self.producer) -- raises if it failed
       return nil
     end
