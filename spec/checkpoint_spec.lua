@@ -229,6 +229,19 @@ describe("a checkpoint", function()
       assert.are.equal("6 7 8 9 10", ids(orders()))
     end)
 
+    it("goes on with task.map where a loop was left", function()
+      local iterator, seen = orders(), {}
+      for _ = 1, 3 do iterator() end
+      failure(function()
+        task.map(iterator, function(item)
+          assert(item.id < 8)
+          seen[#seen + 1] = item.id
+        end, { concurrency = 1 })
+      end)
+      assert.are.same({ 4, 5, 6, 7 }, seen)
+      assert.are.equal("8 9 10", ids(orders()))
+    end)
+
     it("is removed when task.map is done", function()
       assert.are.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, task.map(orders(), function(item)
         task.yield()

@@ -340,10 +340,12 @@ end
 -- nth item is consumed.
 function Pages:__tracked()
   if not self.checkpoint then return self end
+  self:consumed()
+  local before = self.handed
   self.records = {}
   return self, function(index)
-    local record = self.records[index]
-    self.records[index] = nil
+    local record = self.records[before + index]
+    self.records[before + index] = nil
     self.ledger:consumed(record)
   end
 end
