@@ -258,15 +258,32 @@ describe("in virtual time, requests", function()
     end)
   end)
 
-  it("to a server outside of the run are answered in real time", function()
+  it("to a server started before are answered in virtual time, and afterwards in real time again", function()
+    local seconds, times = 3600, {}
     local site = serving.start(function()
-      task.sleep(0.01)
-      return "real"
+      local started, day = task.now(), os.time()
+      task.sleep(seconds)
+      times[#times + 1] = { task.now() - started, os.time() - day, os.time() }
+      return "ok"
     end)
     virtual(function()
-      local took, res = timed(client.get, client, site.url)
-      near(0, took)
-      assert.equal("real", res.body)
-    end)
+      local started = task.now()
+      near(3600, (timed(client.get, client, site.url, { timeout = false })))
+      local function get(read)
+        return timed(client.get, client, site.url, { timeout = { read = read, total = false }, retry = false })
+      end
+      near(3600, (get(3601)))
+      local _, _, err = get(3599)
+      assert.equal("read", err.phase)
+      near(3 * 3600 - 1, task.now() - started)
+    end, { patience = 3600, time = 1e9 })
+    seconds = 0.01
+    local began = task.now()
+    assert(http.get(site.url, { retry = false }))
+    assert.is_true(task.now() - began >= 0.009 and task.now() - began < 60)
+    near(3600, times[1][1])
+    assert.same({ 3600, 1e9 + 3600 }, { times[1][2], times[1][3] })
+    local last = times[#times]
+    assert.is_true(last[1] < 60 and math.abs(last[3] - os.time()) < 60)
   end)
 end)

@@ -47,7 +47,8 @@ local virtual_options = { seed = "number", time = "seconds", patience = "seconds
 
 ---Calls `fn` in virtual time: it, and all tasks it starts, wait for sleeps, time limits, rates and dates
 ---without that real time passes, and in the order in which they would be over. Returns what `fn` returned,
----once those tasks have ended. Other tasks keep real time. One virtual run can be on at a time.
+---once those tasks have ended. Servers, whoever started them, answer in virtual time meanwhile; other tasks
+---keep real time. One virtual run can be on at a time.
 ---
 ---Options: `seed` (1) of the waits that are drawn at random; `time`, the time of day at which the run begins
 ---(seconds since 1970; the present, in whole seconds); `patience` (0.05): after so many real seconds without

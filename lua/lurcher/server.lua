@@ -99,11 +99,11 @@ end
 -- After the listener was closed: running handlers get time to finish, idle ones and those whose client is
 -- gone do not.
 local function drain(self)
-  local until_time, wait = task.now() + self.grace, 0
+  local until_time, wait = tasks.shared_now() + self.grace, 0
   local handles = {}
   for state in pairs(self.open) do handles[#handles + 1] = state.handle end
   while next(self.open) do
-    local late = task.now() >= until_time
+    local late = tasks.shared_now() >= until_time
     for state in pairs(self.open) do
       if late or state.idle or state.conn:gone() then state.handle:cancel("the server stops") end
     end

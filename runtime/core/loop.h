@@ -88,6 +88,9 @@ static inline void loop_event(loop *l)
   if (l->polled) loop_update_now(l);
 }
 
+/* Of those who answer whoever asks: the virtual clock while a virtual run is on, else the real one. */
+static inline loop_clock *loop_serving_clock(loop *l) { return l->run.on ? &l->virtual : &l->real; }
+
 /* Nanoseconds since 1970, as the real clock's user or that of the virtual clock sees it. */
 uint64_t loop_time_of_day(const loop *l, const loop_clock *c);
 

@@ -7,9 +7,8 @@
 
 static const uint64_t SECOND = 1000 * MILLISECOND;
 
-void local_server_add(loop *l, const loop_clock *time, local_server *s)
+void local_server_add(loop *l, local_server *s)
 {
-  s->time = time;
   s->place = &l->local_servers;
   s->next = l->local_servers;
   if (s->next) s->next->place = &s->next;
@@ -24,10 +23,10 @@ void local_server_remove(local_server *s)
   s->place = NULL;
 }
 
-bool local_server_find(const loop *l, const loop_clock *time, int port, const char *path)
+bool local_server_find(const loop *l, int port, const char *path)
 {
   for (const local_server *s = l->local_servers; s; s = s->next)
-    if (s->time == time && s->port == port && (port || !strcmp(s->path, path))) return true;
+    if (s->port == port && (port || !strcmp(s->path, path))) return true;
   return false;
 }
 

@@ -28,16 +28,15 @@ typedef struct local_server local_server;
 
 struct local_server {
   local_server *next, **place;
-  const loop_clock *time; /* of those who answer */
-  int port;               /* 0: `path` of a Unix socket */
+  int port; /* 0: `path` of a Unix socket */
   const char *path;
 };
 
-void local_server_add(struct loop *l, const loop_clock *time, local_server *s);
+void local_server_add(struct loop *l, local_server *s);
 void local_server_remove(local_server *s);
 
-/* Whether one of that clock listens there; `path` counts only for port 0. */
-bool local_server_find(const struct loop *l, const loop_clock *time, int port, const char *path);
+/* Whether one listens there; `path` counts only for port 0. */
+bool local_server_find(const struct loop *l, int port, const char *path);
 
 /* Begins a run; none may be on. `time_of_day`: nanoseconds since 1970 that it is at first. */
 void virtual_run_begin(struct loop *l, uint64_t patience, uint64_t time_of_day);

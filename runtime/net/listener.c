@@ -108,8 +108,8 @@ static int open_socket(address *a, socklen_t size)
 
 static void on_group_closes(socket_member *m) { listener_close(OWNER(listener, member, m)); }
 
-listener *listener_new(socket_group *g, loop_clock *time, const char *host, int port, const char *path,
-                       tls_server *tls, error *e)
+listener *listener_new(socket_group *g, const char *host, int port, const char *path, tls_server *tls,
+                       error *e)
 {
   address a;
   socklen_t size;
@@ -124,7 +124,6 @@ listener *listener_new(socket_group *g, loop_clock *time, const char *host, int 
   uv_unref((uv_handle_t *)&l->poll);
   l->poll.data = l;
   l->group = g;
-  l->time = time;
   l->tls = tls ? tls_server_ref(tls) : NULL;
   l->socket = fd;
   l->port = path ? 0 : ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
@@ -132,7 +131,7 @@ listener *listener_new(socket_group *g, loop_clock *time, const char *host, int 
   socket_group_add(g, &l->member, on_group_closes);
   l->local.port = l->port;
   l->local.path = l->path;
-  local_server_add(g->loop, time, &l->local);
+  local_server_add(g->loop, &l->local);
   watch(l);
   return l;
 fail:

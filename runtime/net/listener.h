@@ -12,7 +12,6 @@ typedef struct {
   uv_poll_t poll;
   socket_member member;
   socket_group *group;
-  loop_clock *time; /* of its connections */
   local_server local;
   tls_server *tls; /* of its connections, or NULL */
   int socket;      /* -1 once closed */
@@ -29,8 +28,8 @@ typedef struct {
 /* Listens on `host` (an address, not a name) and `port` (0: any free one), or, if `path` is not NULL, on a
  * Unix socket there. `tls` may be NULL; a reference is taken. Returns one reference to the listener, or NULL
  * and the error (kind "connect"). */
-listener *listener_new(socket_group *g, loop_clock *time, const char *host, int port, const char *path,
-                       tls_server *tls, error *e);
+listener *listener_new(socket_group *g, const char *host, int port, const char *path, tls_server *tls,
+                       error *e);
 void listener_release(listener *l);
 
 /* A connected socket, now the caller's, or -1: none yet, or closed (`socket` is -1). */

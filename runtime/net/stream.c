@@ -373,8 +373,8 @@ operation *stream_wait(stream *s, double seconds)
   s->references++;
   s->late = false;
   operation_begin(&s->reading, &read_class, l, true);
-  if (seconds > 0)
-    clock_start(s->time, &s->deadline, clock_now(s->time) + loop_nanoseconds(seconds), on_deadline);
+  loop_clock *time = loop_serving_clock(l);
+  if (seconds > 0) clock_start(time, &s->deadline, clock_now(time) + loop_nanoseconds(seconds), on_deadline);
   return &s->reading;
 }
 
@@ -452,7 +452,7 @@ bool stream_peer_gone(const stream *s) { return s->ended; }
 
 /* ---- life ---- */
 
-stream *stream_new(socket_group *g, loop_clock *time, int socket, tls_server *tls)
+stream *stream_new(socket_group *g, int socket, tls_server *tls)
 {
   stream *s = g->closed ? NULL : calloc(1, sizeof *s);
   if (!s) goto fail;
@@ -463,7 +463,6 @@ stream *stream_new(socket_group *g, loop_clock *time, int socket, tls_server *tl
   uv_unref((uv_handle_t *)&s->poll);                              /* operations keep the loop running */
   s->poll.data = s;
   s->group = g;
-  s->time = time;
   s->socket = socket;
   s->references = 2; /* the caller's and the poll handle's */
   socket_group_add(g, &s->member, on_group_closes);

@@ -50,7 +50,6 @@ typedef struct {
   size_t sent;    /* bytes of `output` that were sent */
   buffer input, output;
   operation reading, writing;
-  loop_clock *time; /* of the limits of waits */
   timer deadline, linger;
   tls_session *tls;
   error_kind fault_kind;
@@ -59,7 +58,7 @@ typedef struct {
 
 /* A stream with one reference over a connected, non-blocking socket, which it owns from now on (closed on
  * failure too). `tls` may be NULL. NULL: out of memory, or the loop cannot watch the socket. */
-stream *stream_new(socket_group *g, loop_clock *time, int socket, tls_server *tls);
+stream *stream_new(socket_group *g, int socket, tls_server *tls);
 
 /* Gives a reference back; the last one (not counting running operations) closes like STREAM_CLOSE_FIN. */
 void stream_release(stream *s);

@@ -84,13 +84,13 @@ static bool is_on_new_connection(transfer *t)
   return more;
 }
 
-/* The other end of the connection is a server of this runtime that lives by the same clock. */
+/* The other end of the connection is a server of this runtime. */
 static bool is_served_here(const transfer *t, const char *local_address)
 {
   const char *address = t->handle->remote_address;
   bool is_path = *address == '/';
   bool is_near = is_path || !strncmp(address, "127.", 4) || !strcmp(address, local_address);
-  return is_near && local_server_find(t->network->loop, t->time, is_path ? 0 : t->remote_port, address);
+  return is_near && local_server_find(t->network->loop, is_path ? 0 : t->remote_port, address);
 }
 
 /* Connected, or a connection is reused: the request goes out next. */

@@ -112,7 +112,9 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   t->id = ++rt->last_id;
   t->quiet = flags & TASK_QUIET;
   t->body = flags & TASK_BODY;
-  t->virtual = (flags & TASK_VIRTUAL) || (rt->current && rt->current->virtual);
+  const lur_task *parent = rt->current;
+  t->serves = (flags & TASK_SERVES) || (parent && parent->serves);
+  t->virtual = !t->serves && ((flags & TASK_VIRTUAL) || (parent && parent->virtual));
   luaL_getmetatable(L, "lurcher.task");
   lua_setmetatable(L, -2);
   lua_insert(L, -arguments - 2);

@@ -236,7 +236,7 @@ static int push_connection(lua_State *L, listener *l)
   luaL_getmetatable(L, CONNECTION);
   lua_setmetatable(L, -2);
   int socket = listener_take(l);
-  if (socket >= 0) *connection = stream_new(l->group, l->time, socket, l->tls);
+  if (socket >= 0) *connection = stream_new(l->group, socket, l->tls);
   if (*connection) return 1;
   if (l->socket < 0)
     lua_pushnil(L);
@@ -306,7 +306,7 @@ static int server_listen(lua_State *L)
   luaL_getmetatable(L, LISTENER);
   lua_setmetatable(L, -2);
   error e;
-  *box = listener_new(group, task_clock(L), host, port, path, tls, &e);
+  *box = listener_new(group, host, port, path, tls, &e);
   if (!*box) return errors_return(L, &e);
   task_count(L, "server", 1);
   return 1;

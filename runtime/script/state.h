@@ -58,7 +58,8 @@ struct lur_task {
   bool has_locals : 1;  /* its userdata's environment is a table of its own */
   bool has_cleanup : 1; /* locals say what to do at its end */
   bool in_cleanup : 1;
-  bool virtual : 1; /* it lives by the loop's virtual clock */
+  bool virtual : 1; /* it belongs to a virtual run, and lives by the virtual clock */
+  bool serves : 1;  /* it answers whoever asks: it lives by the virtual clock while a virtual run is on */
   char source[41];  /* it was spawned there: the tail of the chunk's name */
 };
 
@@ -154,7 +155,8 @@ static inline bool task_must_stop(const lur_task *t)
 /* The clock that its waits are timed by. */
 static inline loop_clock *clock_of(const lur_task *t)
 {
-  return t->virtual ? &t->runtime->loop.virtual : &t->runtime->loop.real;
+  loop *l = &t->runtime->loop;
+  return t->virtual || (t->serves && l->run.on) ? &l->virtual : &l->real;
 }
 
 static inline bool task_ended(const lur_task *t) { return t->scope == NULL; }
@@ -166,7 +168,7 @@ extern const operation_class task_scope_wait;
 /* Opens what the scheduler keeps in the Lua state. Can raise. */
 void task_open(lua_State *L);
 
-typedef enum { TASK_QUIET = 1, TASK_BODY = 2, TASK_VIRTUAL = 4 } task_flags;
+typedef enum { TASK_QUIET = 1, TASK_BODY = 2, TASK_VIRTUAL = 4, TASK_SERVES = 8 } task_flags;
 
 /* Pops a function and its arguments, pushes the handle of a new task that will run it as a child of `s`. Can
  * raise. */

@@ -5,11 +5,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-static bool is_virtual(lua_State *L)
-{
-  const lur_task *t = runtime_of(L)->current;
-  return t && t->virtual;
-}
+static bool is_virtual(lua_State *L) { return task_clock(L) == &task_loop(L)->virtual; }
 
 /* now() -> monotonic seconds */
 static int now(lua_State *L)

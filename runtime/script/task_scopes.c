@@ -36,11 +36,12 @@ static int spawn(lua_State *L)
   return 1;
 }
 
-/* daemon(fn, …) -> handle: does not keep the script alive, and is cancelled when all scripts have ended */
+/* daemon(fn, …) -> handle: does not keep the script alive, is cancelled when all scripts have ended, and
+ * lives by the virtual clock while a virtual run is on */
 static int spawn_daemon(lua_State *L)
 {
   luaL_checkany(L, 1);
-  task_spawn(L, runtime_of(L)->daemons, lua_gettop(L) - 1, TASK_QUIET);
+  task_spawn(L, runtime_of(L)->daemons, lua_gettop(L) - 1, TASK_QUIET | TASK_SERVES);
   return 1;
 }
 

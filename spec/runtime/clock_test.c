@@ -293,18 +293,18 @@ static void never_gets_to_the_end_of_time(void)
   close_loop();
 }
 
-static void knows_the_servers_of_each_clock(void)
+static void knows_its_own_servers(void)
 {
   local_server tcp = {.port = 80}, local = {.path = "/tmp/a"};
   open_loop();
-  check(!local_server_find(&l, &l.real, 80, ""));
-  local_server_add(&l, &l.real, &tcp);
-  local_server_add(&l, &l.virtual, &local);
-  check(local_server_find(&l, &l.real, 80, "") && !local_server_find(&l, &l.virtual, 80, ""));
-  check(local_server_find(&l, &l.virtual, 0, "/tmp/a") && !local_server_find(&l, &l.virtual, 0, "/tmp/b"));
+  check(!local_server_find(&l, 80, ""));
+  local_server_add(&l, &tcp);
+  local_server_add(&l, &local);
+  check(local_server_find(&l, 80, "") && !local_server_find(&l, 81, ""));
+  check(local_server_find(&l, 0, "/tmp/a") && !local_server_find(&l, 0, "/tmp/b"));
   local_server_remove(&tcp);
   local_server_remove(&tcp);
-  check(!local_server_find(&l, &l.real, 80, "") && local_server_find(&l, &l.virtual, 0, "/tmp/a"));
+  check(!local_server_find(&l, 80, "") && local_server_find(&l, 0, "/tmp/a"));
   local_server_remove(&local);
   check(!l.local_servers);
   close_loop();
@@ -342,7 +342,7 @@ int main(void)
   waits_for_jobs_and_others_without_spinning();
   leaves_timers_that_hold_nothing();
   never_gets_to_the_end_of_time();
-  knows_the_servers_of_each_clock();
+  knows_its_own_servers();
   draws_evenly_and_the_same_from_the_same_seed();
   return unit_end();
 }
