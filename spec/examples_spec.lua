@@ -1,6 +1,8 @@
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
+local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
+local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
 -- Every example is run as a user runs it, against the API of the demo.
@@ -149,6 +151,129 @@ US-CA   California
     assert.are_not.equal("0", output:match("(%d+) after 503"))
     assert.are.equal(0, status)
     assert.are.equal(5127, count_lines(path))
+  end)
+
+  -- The same without blocking this process, for examples that talk to a server of the spec.
+  local function begin(name, ...)
+    tested[name .. ".lua"] = true
+    return process.start { "examples/" .. name .. ".lua", ... }
+  end
+
+  it("polite_crawl keeps below the rate limit, and waits when the server asks for it", function()
+    local asked, window = 0, {}
+    local s = serving.start(function(req)
+      asked = asked + 1
+      if req.path == "/subdivisions" then
+        local data = {}
+        for i = 1, 50 do data[i] = { code = ("%s-%d"):format(req.query.cursor or "A", i) } end
+        return { body = json.encode { data = data, next_cursor = req.query.cursor and json.null or "B" } }
+      end
+      window[#window + 1] = task.now()
+      if #window == 20 then return { status = 429, headers = { ["Retry-After"] = "1" } } end
+      return { body = '{"type":"canton"}' }
+    end)
+    local ended = begin("polite_crawl", s.url, 200):wait()
+    assert.same({ "", 0 }, { ended.err, ended.status })
+    assert.equal("100 places crawled; the server had to say 'too many requests' 1 times\n", ended.out)
+    assert.equal(103, asked)
+    assert.is_true(window[101] - window[1] > 1 + 76 / 200) -- the second asked for, and the rate
+    for _, req in ipairs(s:requests()) do
+      assert.matches("^polite%-crawl/1%.0", req.headers["User-Agent"])
+    end
+  end)
+
+  it("polite_crawl ends with 3 when its budget is used up", function()
+    tested["polite_crawl.lua"] = true
+    local ended = process.run { "--max-requests=40", "examples/polite_crawl.lua", url, "1000" }
+    assert.matches("^lurcher: the run's budget of 40 requests is used up\n\t40 requests made, ", ended.err)
+    assert.equal(3, ended.status)
+  end)
+
+  it("resumable_export loses nothing when it is killed, and goes on where it was", function()
+    local path = directory .. "/export.ndjson"
+    local function lines()
+      local _, count = (fs.read(path) or ""):gsub("\n", "")
+      return count
+    end
+    local kills = 0
+    for _, least in ipairs { 700, 2500 } do
+      local child = begin("resumable_export", url, path)
+      serving.eventually(function() return lines() >= least end)
+      child:kill "KILL"
+      assert.equal(9, child:wait().signal)
+      kills = kills + 1
+    end
+    local ended = begin("resumable_export", url, path):wait()
+    assert.matches("^%d+ languages were left; all are in ", ended.out)
+    assert.same({ "", 0 }, { ended.err, ended.status })
+    local seen, different, all = {}, 0, 0
+    for line in fs.lines(path) do
+      local code = assert(json.decode(line)).alpha_3
+      all = all + 1
+      if not seen[code] then seen[code], different = true, different + 1 end
+    end
+    assert.equal(7910, different)
+    assert.is_true(all - different <= kills) -- the item in hand
+    assert.is_false(fs.exists(path .. ".checkpoint"))
+  end)
+
+  it("resumable_export keeps its checkpoint when a budget ends it", function()
+    local path = directory .. "/budgeted.ndjson"
+    local ended = process.run { "--max-requests=4", "examples/resumable_export.lua", url, path }
+    assert.equal(3, ended.status)
+    local first = count_lines(path)
+    assert.is_true(first > 0 and first < 7910)
+    ended = process.run { "examples/resumable_export.lua", url, path }
+    assert.equal(0, ended.status)
+    assert.equal(7910, count_lines(path))
+  end)
+
+  it("breaker_fallback leaves the failed service alone", function()
+    local output, status = run "breaker_fallback"
+    local failed, spared = output:match(
+      "^http://127.0.0.1:1 is open: 3 failures in a row\n100 places; the service failed (%d+) times " ..
+      "and was left alone (%d+) times\n$")
+    assert(failed, output)
+    assert.equal(100, failed + spared)
+    assert.is_true(tonumber(failed) <= 8) -- those that were on their way together
+    assert.equal(0, status)
+  end)
+
+  it("breaker_fallback uses the service while it answers", function()
+    local s = serving.start(function() return { body = "{}" } end)
+    local ended = begin("breaker_fallback", url, s.url):wait()
+    assert.equal("100 places; the service failed 0 times and was left alone 0 times\n", ended.out)
+    assert.equal(0, ended.status)
+    assert.equal(100, #s:requests())
+  end)
+
+  it("hedged_request asks a second server only when the first is slow or fails", function()
+    prints("mirror 2 answered; 1 asked\nmirror 2 answered; 2 asked\nmirror 2 answered; 2 asked\n",
+      "hedged_request")
+  end)
+
+  it("sync_apis writes what differs, through passing failures", function()
+    local stored = { DE = "Deutschland", ZZ = "Nowhere" }
+    local failures = 0
+    local s = serving.start(function(req)
+      local code = req.path:match "^/countries/(%u%u)$"
+      if not code then
+        local list = json.array {}
+        for alpha_2, name in pairs(stored) do list[#list + 1] = { alpha_2 = alpha_2, name = name } end
+        return { body = json.encode(list) }
+      end
+      if code:find "^A" and failures < 10 then
+        failures = failures + 1
+        return { status = 503, headers = { ["Retry-After"] = "0" } }
+      end
+      stored[code] = req.method == "PUT" and json.decode(req.body).name or nil
+      return { status = 204 }
+    end)
+    local ended = begin("sync_apis", url, s.url):wait()
+    assert.same({ "249 written, 1 deleted\n", "", 0 }, { ended.out, ended.err, ended.status })
+    assert.same({ "Germany", 10 }, { stored.DE, failures })
+    assert.is_nil(stored.ZZ)
+    assert.equal("0 written, 0 deleted\n", begin("sync_apis", url, s.url):wait().out)
   end)
 
   it("in the directory is run by these specs", function()
