@@ -173,4 +173,13 @@ function headers.find(flat, name)
   return nil
 end
 
+---A list of names as a set, in lower case.
+---@param names? string[]
+---@return table<string, true>
+function headers.name_set(names)
+  local set = {}
+  for _, name in ipairs(names or {}) do set[lower(name)] = true end
+  return set
+end
+
 return headers

@@ -3,6 +3,7 @@
 
 local errors = require "lurcher.errors"
 local fingerprint = require "lurcher.fingerprint"
+local headers = require "lurcher.headers"
 local json = require "lurcher.json"
 local options = require "lurcher.options"
 local pages_path = require "lurcher.pages_path"
@@ -286,12 +287,6 @@ function Fetcher:identity()
   }
 end
 
-local function lower_set(names)
-  local set = {}
-  for _, name in ipairs(names or {}) do set[name:lower()] = true end
-  return set
-end
-
 ---@param client lurcher.Client
 ---@param url string
 ---@param opts table `strategy`, `method`, `options` (of the request), `items`, `whole` (responses are wanted,
@@ -302,7 +297,7 @@ function pages_fetch.new(client, url, opts)
     client = client, url = url, method = opts.method, options = opts.options, strategy = opts.strategy,
     items = opts.items, whole = opts.whole, delay = opts.delay,
     read_items = opts.items and pages_path.reader(opts.items, true), readers = {},
-    secret = lower_set(opts.options.secret_headers), run = {},
+    secret = headers.name_set(opts.options.secret_headers), run = {},
   }, Fetcher)
   for name, path in pairs(opts.strategy.learns or {}) do self.readers[name] = pages_path.reader(path) end
   self.origin = url_native.origin(self:address())

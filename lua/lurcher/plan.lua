@@ -103,12 +103,6 @@ function plan.wire_of(flat, content_type, cookie, authorization)
   return native.headers(wire)
 end
 
-local function lower_set(names)
-  local set = {}
-  for _, name in ipairs(names or {}) do set[name:lower()] = true end
-  return set
-end
-
 ---The Cookie lines of a flat header list as one, or false.
 ---@param flat table
 ---@return string|false
@@ -154,7 +148,7 @@ local function set_policies(self, merged)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false
   self.priority = merged.priority or 0
-  self.dropped = options.overlay(CREDENTIALS, lower_set(merged.secret_headers))
+  self.dropped = options.overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
 end
 
 ---The plan of a client.

@@ -109,6 +109,19 @@ static void check_url(lua_State *L, url *u)
   luaL_argerror(L, 2, e.message);
 }
 
+/* What goes on at the origin at stack index 2. */
+static pool_flow look(lua_State *L)
+{
+  pool *p = http_handle(L, 1, HTTP_POOL);
+  url u;
+  pool_flow flow;
+  check_url(L, &u);
+  bool found = pool_look(p, &u, &flow);
+  url_free(&u);
+  if (!found) luaL_error(L, "not enough memory");
+  return flow;
+}
+
 /* The gate of the origin at stack index 2. */
 static gate *check_gate(lua_State *L)
 {
@@ -137,13 +150,7 @@ static int quota(lua_State *L)
 {
   double remaining = luaL_checknumber(L, 3), reset = luaL_checknumber(L, 4),
          patience = luaL_checknumber(L, 5);
-  pool *p = http_handle(L, 1, HTTP_POOL);
-  url u;
-  pool_flow flow;
-  check_url(L, &u);
-  bool found = pool_look(p, &u, &flow);
-  url_free(&u);
-  if (!found) return luaL_error(L, "not enough memory");
+  pool_flow flow = look(L);
   lua_pushboolean(L, gate_set_quota(flow.gate, remaining, reset, flow.unread, patience));
   return 1;
 }
@@ -183,13 +190,8 @@ static void set_number(lua_State *L, const char *name, double value)
  * learned_rate=, quota= } */
 static int flow(lua_State *L)
 {
-  pool *p = http_handle(L, 1, HTTP_POOL);
-  url u;
-  pool_flow flow;
-  check_url(L, &u);
-  bool found = pool_look(p, &u, &flow);
-  url_free(&u);
-  if (!found) return luaL_error(L, "not enough memory");
+  const pool *p = http_handle(L, 1, HTTP_POOL);
+  pool_flow flow = look(L);
   double learned = gate_learned_rate(flow.gate), left = gate_quota_left(flow.gate);
   lua_createtable(L, 0, 8);
   set_number(L, "in_flight", (double)flow.in_flight);
