@@ -230,7 +230,7 @@ describe("refusals without a hint", function()
   end)
 
   it("are forgotten when nobody had to wait for 10 s", function()
-    run({ retry = false, limits = { per_origin = 10 } }, function(n) return n == 200 and refusal(503) end,
+    run({ retry = false, limits = { per_origin = 10 } }, function(n) return n == 200 and refusal(429) end,
       function(client, site)
         task.map(numbers(200), function() client:get(site.url) end)
         assert.is_number(client.pool:flow(site.url).learned_rate)
@@ -239,8 +239,17 @@ describe("refusals without a hint", function()
       end)
   end)
 
+  it("are no limit when they are failures (503)", function()
+    run({ retry = false, limits = { per_origin = 10 } }, function(n) return n % 20 == 0 and refusal(503) end,
+      function(client, site)
+        task.map(numbers(400), function() client:get(site.url) end)
+        assert.equal(20, site.statuses[503])
+        assert.is_nil(client.pool:flow(site.url).learned_rate)
+      end)
+  end)
+
   it("are too few to tell at first", function()
-    run(NO_RETRY, function(n) return n <= 5 and refusal(503) end, function(client, site)
+    run(NO_RETRY, function(n) return n <= 5 and refusal(429) end, function(client, site)
       for _ = 1, 8 do client:get(site.url) end
       assert.is_nil(client.pool:flow(site.url).learned_rate)
       assert.is_true(site.now() < 1)

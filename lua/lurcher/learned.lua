@@ -2,11 +2,12 @@
 ---
 ---   429 or 503 with Retry-After       none starts before then
 ---   RateLimit headers                 no more than remain start before the reset
----   429 or 503 without any hint       the rate is cut, and grows again: see gate_slow_down in net/gate.h
+---   429 without any hint              the rate is cut, and grows again: see gate_slow_down in net/gate.h
 ---
 --- Nobody waits for longer than the client's `retry.max_retry_after`: such a hold is not kept at all, and the
---- server has to answer again. `limits = { learn = false }` does without all this. The pool, which starts
---- requests, keeps the limits; here is decided what they are.
+--- server has to answer again. A 503 without a hint is a failure and no limit: where one request in twenty
+--- meets one, a rate that is cut for each would soon be next to nothing. `limits = { learn = false }` does
+--- without all this. The pool, which starts requests, keeps the limits; here is decided what they are.
 
 local hints = require "lurcher.hints"
 local native = require "lurcher.native.http"
@@ -50,11 +51,11 @@ local function keep_quota(request, status, said, patience)
   announce(request, status, said.reset, "the server's quota is used up until its reset")
 end
 
-local function slow_down(request, status, info)
+local function slow_down(request, info)
   local pool, age = request.client.pool, native.now() - native.info(info).dispatched
   if not pool:slow_down(request.url, math.max(0, age)) then return end
-  local why = "status %d without a hint: %.3g requests/s at first from now on"
-  announce(request, status, nil, why:format(status, pool:flow(request.url).learned_rate))
+  local why = "status 429 without a hint: %.3g requests/s at first from now on"
+  announce(request, 429, nil, why:format(pool:flow(request.url).learned_rate))
 end
 
 ---Looks at a response that speaks of limits, or refuses.
@@ -70,8 +71,8 @@ function learned.heed(request, status, head, info)
   if asked and heeds(policy) then hold(request, status, asked, patience) end
   if said.reset and (said.remaining or refused) then
     keep_quota(request, status, said, patience)
-  elseif refused and not asked then
-    slow_down(request, status, info)
+  elseif status == 429 and not asked then
+    slow_down(request, info)
   end
 end
 
