@@ -270,7 +270,8 @@ describe("in virtual time, requests", function()
       local started = task.now()
       near(3600, (timed(client.get, client, site.url, { timeout = false })))
       local function get(read)
-        return timed(client.get, client, site.url, { timeout = { read = read, total = false }, retry = false })
+        local limits = { read = read, total = false }
+        return timed(client.get, client, site.url, { timeout = limits, retry = false })
       end
       near(3600, (get(3601)))
       local _, _, err = get(3599)
