@@ -224,6 +224,15 @@ describe("lurcher --max-time", function()
     assert.equal(3, ended.status)
   end)
 
+  it("ends what another budget gave 5 seconds", function()
+    local s = counting()
+    local ended = run(arguments("--max-time=0.5 --max-requests=1",
+      "http.get(url) http.get(url) task.sleep(100)", s.url))
+    assert.matches("^lurcher: the run's budget of 1 request is used up\n", ended.err)
+    assert.equal(3, ended.status)
+    assert.is_true(ended.seconds < 4)
+  end)
+
   it("does not keep a script that has ended", function()
     local ended = run(arguments("--max-time=1000", "task.sleep(0.001)"))
     assert.same({ "", 0 }, { ended.err, ended.status })

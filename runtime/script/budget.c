@@ -43,7 +43,9 @@ static void on_refusal(void *user)
 static void on_quiet(void *user)
 {
   lur_runtime *rt = user;
-  clock_start(&rt->loop.real, &rt->budget.timer, loop_update_now(&rt->loop) + END_LIMIT, on_end_due);
+  timer *t = &rt->budget.timer;
+  uint64_t due = loop_update_now(&rt->loop) + END_LIMIT;
+  if (!timer_active(t) || due < t->due) clock_start(&rt->loop.real, t, due, on_end_due);
 }
 
 static void on_time_over(timer *t)
