@@ -14,6 +14,7 @@ local function measure(opts)
     local places, inside = task.semaphore(opts.serves), 0
     local s = assert(server.start(function()
       if inside >= opts.serves + opts.queue then return { status = 503 } end
+      if opts.fails and opts.fails() < 0.05 then return { status = 503 } end
       inside = inside + 1
       places:with(function() task.sleep(opts.jitter and 0.05 + 0.1 * opts.jitter() or 0.1) end)
       inside = inside - 1
@@ -60,6 +61,14 @@ describe('limits.per_origin = "auto"', function()
   it("keeps away from refusals where a fixed limit runs into them", function()
     local _, _, limit = measure { limit = "auto", serves = 8, queue = 1 }
     assert.is_true(limit >= 4 and limit <= 12, "limit " .. limit)
+  end)
+
+  it("does not take failures for refusals", function()
+    local unit = require("lurcher.random").unit
+    local best = measure { limit = 24, serves = 24, queue = 24, fails = unit }
+    local rate, _, limit = measure { limit = "auto", serves = 24, queue = 24, fails = unit }
+    assert.is_true(rate > 0.93 * best, ("%.1f/s instead of %.1f"):format(rate, best))
+    assert.is_true(limit >= 18 and limit <= 40, "limit " .. limit)
   end)
 
   it("stays at few for a script that asks for one after the other, and below limits.inflight", function()

@@ -196,3 +196,30 @@ describe("requests that wait", function()
     assert.is_true(idle < 50, idle .. " ms of CPU time in a second")
   end)
 end)
+
+describe("a slot", function()
+  it("is not lost to what raises", function()
+    local s = site()
+    local fails = false
+    local function failing() if fails then error "on purpose" end end
+    local client = faults.client {
+      limits = { per_origin = 1, limiter = task.limiter { rate = 1e6, burst = 1e6 } },
+      hooks = { request = { failing }, response = { failing }, retry = { failing } },
+      middleware = { function(request, next)
+        local res, err = next(request)
+        failing()
+        return res, err
+      end },
+      retry = { attempts = 2, base = 0, on = failing },
+    }
+    for _, status in ipairs { 200, 503 } do
+      s.answer = { status = status }
+      fails = true
+      for _ = 1, 3 do assert.has_error(function() client:get(s.url) end) end
+      assert.has_error(function() client:stream("GET", s.url, { expect = status }, failing) end)
+      fails = false
+      assert.equal(status, client:get(s.url).status)
+    end
+    faults.settled(client)
+  end)
+end)

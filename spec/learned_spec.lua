@@ -230,7 +230,7 @@ describe("refusals without a hint", function()
   end)
 
   it("are forgotten when nobody had to wait for 10 s", function()
-    run({ retry = false, limits = { per_origin = 10 } }, function(n) return n == 200 and refusal(429) end,
+    run({ retry = false, limits = { per_origin = 10 } }, function(n) return n == 190 and refusal(429) end,
       function(client, site)
         task.map(numbers(200), function() client:get(site.url) end)
         assert.is_number(client.pool:flow(site.url).learned_rate)
@@ -248,9 +248,18 @@ describe("refusals without a hint", function()
       end)
   end)
 
+  it("do not slow down a script that has one request at a time", function()
+    run({ retry = { attempts = 40, base = 0.01, factor = 1, jitter = "none", budget = false } },
+      function(n) return n < 40 and refusal(429) end,
+      function(client, site)
+        assert.equal(40, client:get(site.url).attempts)
+        assert.is_true(site.now() < 0.5, "took " .. site.now())
+      end)
+  end)
+
   it("are too few to tell at first", function()
     run(NO_RETRY, function(n) return n <= 5 and refusal(429) end, function(client, site)
-      for _ = 1, 8 do client:get(site.url) end
+      task.map(numbers(8), function() client:get(site.url) end)
       assert.is_nil(client.pool:flow(site.url).learned_rate)
       assert.is_true(site.now() < 1)
     end)

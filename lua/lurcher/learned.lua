@@ -2,7 +2,8 @@
 ---
 ---   429 or 503 with Retry-After       none starts before then
 ---   RateLimit headers                 no more than remain start before the reset
----   429 without any hint              the rate is cut, and grows again: see gate_slow_down in net/gate.h
+---   429 without any hint              the rate is cut, and grows again: see gate_slow_down in net/gate.h;
+---                                     but not for a script that has one request at a time: it waits anyway
 ---
 --- Nobody waits for longer than the client's `retry.max_retry_after`: such a hold is not kept at all, and the
 --- server has to answer again. A 503 without a hint is a failure and no limit: where one request in twenty
@@ -53,6 +54,8 @@ end
 
 local function slow_down(request, info)
   local pool, age = request.client.pool, native.now() - native.info(info).dispatched
+  local flow = pool:flow(request.url)
+  if flow.in_flight + flow.waiting == 0 then return end
   if not pool:slow_down(request.url, math.max(0, age)) then return end
   local why = "status 429 without a hint: %.3g requests/s at first from now on"
   announce(request, 429, nil, why:format(pool:flow(request.url).learned_rate))

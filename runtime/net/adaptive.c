@@ -5,7 +5,7 @@
 static const double FIRST_LIMIT = 4, CUT = 0.7, LEAST_GRADIENT = 0.5, STARTS_FROM_GRADIENT = 0.9;
 static const double SMOOTHING = 0.5;
 static const uint64_t BASE_LASTS = UINT64_C(10000000000);
-enum { LEAST_SAMPLES = 8, LEAST_ROUNDS = 30, PROBE_ROUNDS = 2 };
+enum { LEAST_SAMPLES = 8, LEAST_ROUNDS = 30, PROBE_ROUNDS = 2, FAILURES_AT_ANY_LIMIT = 5 };
 
 void adaptive_init(adaptive *a, size_t most, uint64_t now)
 {
@@ -17,11 +17,16 @@ size_t adaptive_slots(const adaptive *a) { return a->limit < 1 ? 1 : (size_t)a->
 
 static void set_limit(adaptive *a, double limit) { a->limit = fmin(fmax(limit, 1), a->most); }
 
+static size_t round_size(const adaptive *a)
+{
+  return adaptive_slots(a) > LEAST_SAMPLES ? adaptive_slots(a) : LEAST_SAMPLES;
+}
+
 static void begin_round(adaptive *a, uint64_t now)
 {
   a->round_since = now;
   a->sum = 0;
-  a->samples = 0;
+  a->samples = a->overloads = 0;
   a->peak = 0;
 }
 
@@ -64,7 +69,7 @@ void adaptive_sample(adaptive *a, uint64_t now, uint64_t age, uint64_t latency, 
   if (now - age < a->round_since) return;
   a->sum += (double)latency;
   a->samples++;
-  if (a->samples < LEAST_SAMPLES || a->samples < adaptive_slots(a)) return;
+  if (a->samples < round_size(a)) return;
   learn(a, a->sum / a->samples, now);
   begin_round(a, now);
 }
@@ -73,6 +78,8 @@ void adaptive_overload(adaptive *a, uint64_t now, uint64_t age)
 {
   a->last = now;
   if (now - age < a->round_since) return;
+  a->overloads++;
+  if (a->overloads * FAILURES_AT_ANY_LIMIT <= round_size(a)) return;
   a->starting = false;
   double from = a->probe ? a->after_probe : a->limit;
   a->probe = 0;

@@ -10,9 +10,10 @@
  * and the limit moves half of the way there; so it settles where about sqrt(limit) requests queue up in the
  * server. `base` is what a request takes without much load: the least mean of a round, measured anew every
  * 10 s (after 30 rounds at least) as BBR does: at half the limit, one round to let the queue run empty, one
- * to measure. At first the limit doubles each round (slow start) while the gradient is above 0.9. A refusal
- * (429, 503), a timeout or a failed connection cuts it at once to 0.7 of what it was, once a round. A round
- * that did not use half the limit says nothing. O(1) per request. */
+ * to measure. At first the limit doubles each round (slow start) while the gradient is above 0.9. When more
+ * than a fifth of a round's requests are refused (429, 503), time out or get no connection, the limit is cut
+ * at once to 0.7 of what it was: fewer are failures, which happen at any limit. A round that did not use half
+ * the limit says nothing. O(1) per request. */
 #ifndef LURCHER_NET_ADAPTIVE_H
 #define LURCHER_NET_ADAPTIVE_H
 
@@ -25,6 +26,7 @@ typedef struct {
   double base;             /* nanoseconds; 0: not known yet */
   double sum;              /* of the round's samples, nanoseconds */
   unsigned samples;        /* in the round */
+  unsigned overloads;      /* in the round, beside them */
   unsigned rounds;         /* since `base` was measured anew */
   size_t peak;             /* requests at once in the round */
   uint64_t round_since;    /* samples of requests that started before do not count */
