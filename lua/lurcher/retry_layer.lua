@@ -14,7 +14,7 @@ local retry_layer = {}
 local function occasion(policy, request, res, err)
   if res then return policy.statuses[res.status] and "status " .. res.status end
   if not retry_policy.is_passing(request, err) then return nil end
-  return err.phase and err.kind .. "/" .. err.phase or err.kind
+  return err.kind == "timeout" and "timeout/" .. err.phase or err.kind
 end
 
 local function why_not_repeatable(policy, request, err)
