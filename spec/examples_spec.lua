@@ -185,7 +185,7 @@ US-CA   California
   it("polite_crawl ends with 3 when its budget is used up", function()
     tested["polite_crawl.lua"] = true
     local ended = process.run { "--max-requests=40", "examples/polite_crawl.lua", url, "1000" }
-    assert.matches("^lurcher: the run's budget of 40 requests is used up\n\t40 requests made, ", ended.err)
+    assert.matches("^lurcher: the run's budget of 40 requests is used up\n\trequests made: 40, ", ended.err)
     assert.equal(3, ended.status)
   end)
 

@@ -91,8 +91,8 @@ static bool append_figures(const lur_runtime *rt, const budget *done, buffer *b)
 {
   char line[256];
   snprintf(line, sizeof line,
-           "\n\t%llu requests made, %llu refused, %llu bytes received in %.3g s"
-           "\n\tleft: %llu requests that waited to start",
+           "\n\trequests made: %llu, refused: %llu; bytes received: %llu; seconds: %.3f"
+           "\n\trequests that waited to start then: %llu",
            (unsigned long long)(done ? done->requests : 0), (unsigned long long)(done ? done->refused : 0),
            (unsigned long long)(done ? done->bytes : 0),
            (double)(rt->budget.end - rt->budget.begin) / NANOSECONDS, (unsigned long long)rt->budget.queued);
