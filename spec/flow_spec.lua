@@ -223,3 +223,25 @@ describe("a slot", function()
     faults.settled(client)
   end)
 end)
+
+describe("origins that are no longer used", function()
+  it("are forgotten, but not what was learned of them or waits there", function()
+    clock.virtual(function()
+      local s = site()
+      local resolve, port = {}, s.port
+      for i = 1, 300 do resolve[("h%d.test:%d"):format(i, port)] = "127.0.0.1" end
+      local function url(i) return ("http://h%d.test:%d/"):format(i, port) end
+      local client = faults.client { resolve = resolve, limits = { idle_timeout = 0.5 } }
+      for i = 1, 300 do assert(client:get(url(i))) end
+      local open = client:get(url(3), { stream = true })
+      client.pool:hold(url(1), 3600)
+      client.pool:quota(url(2), 10, 3600, 60)
+      assert.equal(300, client:stats().origins)
+      task.sleep(10)
+      assert.equal(3, client:stats().origins)
+      assert.equal("ok", open:read_all())
+      assert.is_true(client:stats(url(1)).held > 3500)
+      assert.equal(10, client:stats(url(2)).quota)
+    end)
+  end)
+end)

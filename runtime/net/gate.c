@@ -141,8 +141,8 @@ static void close_gate(gate *g, gate_part part, uint64_t now, uint64_t opens_at)
 /* The limiter comes last, because asking it is taking. */
 static bool pass_limiter(gate *g, uint64_t arrival, uint64_t now)
 {
-  if (limiter_waits(&g->turn)) return false;
-  bool passed = g->granted || limiter_take(g->shared, &g->turn, arrival, 1);
+  bool waits = limiter_waits(&g->turn); /* for one that came before */
+  bool passed = !waits && (g->granted || limiter_take(g->shared, &g->turn, arrival, 1));
   g->granted = false;
   if (!passed) close_gate(g, LIMITER, now, UINT64_MAX);
   return passed;

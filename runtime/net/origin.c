@@ -129,7 +129,7 @@ void origins_forget_idle(pool *p)
 {
   for (size_t i = 0; i < p->origin_capacity; i++)
     for (origin **place = &p->origins[i], *o; (o = *place);) {
-      if (o->unread || o->queue.count || !gate_is_fresh(&o->gate) || !adaptive_is_old(o)) {
+      if (o->transfers || !gate_is_fresh(&o->gate) || !adaptive_is_old(o)) {
         place = &o->next_in_bucket;
       } else {
         origin_leave_turn(o);

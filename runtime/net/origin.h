@@ -43,7 +43,8 @@ struct origin {
   origin *turn_next, *turn_previous;
   bool in_turn;
   size_t in_flight;
-  size_t unread; /* requests that started, and whose answer nobody has looked at yet */
+  size_t transfers; /* that point here; it stays as long as there are any */
+  size_t unread;    /* requests that started, and whose answer nobody has looked at yet */
   gate gate;
   adaptive *adaptive;     /* NULL: limits.per_origin is a number */
   metrics_series *series; /* of the label that was met last; NULL: none yet */

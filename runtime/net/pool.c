@@ -74,6 +74,7 @@ static void start_first(origin *o)
   route *r = t->route;
   t->engine = lane_choose(r, &t->shard);
   if (!t->engine) {
+    o->transfers--;
     t->origin = NULL; /* it holds nothing */
     transfer_fail_memory(t);
     return;
@@ -112,6 +113,7 @@ bool pool_submit(pool *p, transfer *t)
   t->route = o ? route_find(o, t) : NULL;
   if (!t->route || !queue_add(&o->queue, t)) return false;
   t->origin = o;
+  o->transfers++;
   t->arrival = p->limits.limiter ? limiter_arrive(p->limits.limiter) : ++p->arrivals;
   t->closed_before = gate_closed_time(&o->gate);
   transfer_count_in(t, find_series(o, t->label ? t->label : ""));
@@ -153,6 +155,12 @@ void pool_answer_read(transfer *t)
 {
   if (t->unread) t->origin->unread--;
   t->unread = false;
+}
+
+void pool_forget(transfer *t)
+{
+  pool_answer_read(t);
+  if (t->origin) t->origin->transfers--;
 }
 
 void pool_requeue(pool *p, transfer *t)

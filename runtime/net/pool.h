@@ -82,8 +82,11 @@ bool pool_submit(pool *p, struct transfer *t);
 /* A transfer leaves: it waits no longer, or its slot is free again. */
 void pool_leave(pool *p, struct transfer *t);
 
-/* Somebody looks at the transfer's answer, or never will. */
+/* Somebody looks at the transfer's answer. */
 void pool_answer_read(struct transfer *t);
+
+/* The transfer, which has ended, is about to be freed. */
+void pool_forget(struct transfer *t);
 
 /* The transfer could not get a socket: it waits again, first in its origin's queue. */
 void pool_requeue(pool *p, struct transfer *t);

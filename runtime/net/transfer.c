@@ -148,7 +148,7 @@ void transfer_free(transfer *t)
   bool given_up = is_given_up(t);
   stop(t, false);
   if (t->series) metrics_record(t->series, t, given_up);
-  pool_answer_read(t);
+  pool_forget(t);
   operation_reset(&t->op);
   if (t->failure != &out_of_memory) free(t->failure);
   decoder_free(t->decoder);
