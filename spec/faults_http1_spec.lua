@@ -199,6 +199,8 @@ describe("what is strange but clear is accepted:", function()
 
   it("a folded header", function()
     assert.equal("a b", succeeds(HEAD .. "X: a\r\n b\r\nContent-Length: 0\r\n\r\n").headers.x)
+    local twice = HEAD .. "X: a\r\n  b \r\n\tc\r\nContent-Length: 0\r\n\r\n"
+    assert.equal("a b c", succeeds(twice).headers.x)
   end)
 
   it("lines that end in LF alone", function()
@@ -232,6 +234,23 @@ describe("what is strange but clear is accepted:", function()
 end)
 
 describe("what comes behind a response never meets the next request:", function()
+  it("a continuation line that begins the next head is no part of this one", function()
+    local first = HEAD .. "Content-Length: 2\r\nX: a\r\n b\r\n\r\nok"
+    local second = HEAD .. " X: c\r\nContent-Length: 2\r\n\r\nok"
+    local s = faults.raw(function(conn)
+      while conn:read_request() do
+        conn:write(first)
+        if conn:read_request() then conn:write(second) end
+      end
+    end)
+    local client = faults.client()
+    for _ = 1, 3 do
+      assert.equal("a b", assert(client:get(s.url)).headers.x)
+      local wanted = { kind = "protocol", phase = "read", message = "continuation line" }
+      faults.check(wanted, client:get(s.url))
+    end
+  end)
+
   local function not_poisoned(first, method, status)
     local answers = { first, OK }
     local s = faults.raw(function(conn)

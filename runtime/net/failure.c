@@ -23,6 +23,7 @@ static const known_code known_codes[] = {
     {CURLE_WEIRD_SERVER_REPLY, "WEIRD_SERVER_REPLY", ERROR_protocol},
     {CURLE_HTTP2, "HTTP2", ERROR_protocol},
     {CURLE_HTTP2_STREAM, "HTTP2_STREAM", ERROR_protocol},
+    {CURLE_BAD_FUNCTION_ARGUMENT, "BAD_FUNCTION_ARGUMENT", ERROR_protocol},
     {CURLE_OUT_OF_MEMORY, "OUT_OF_MEMORY", ERROR_limit},
     {CURLE_SSL_CONNECT_ERROR, "SSL_CONNECT_ERROR", ERROR_tls},
     {CURLE_SSL_CERTPROBLEM, "SSL_CERTPROBLEM", ERROR_tls},
@@ -184,6 +185,10 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_OPERATION_TIMEDOUT: /* not ours, which transfer.c keeps: the kernel gave up */
     error_set(e, ERROR_timeout, phase, "the network timed out for %s", host);
+    break;
+  case CURLE_BAD_FUNCTION_ARGUMENT: /* what libcurl says to a head that begins with a continuation line */
+    error_set(e, ERROR_protocol, "read", "the server sent a continuation line where none may be (from %s)",
+              host);
     break;
   case CURLE_OUT_OF_MEMORY: /* what libcurl says to a header line over 100 KB */
     if (t->connected) {

@@ -70,6 +70,7 @@ struct transfer {
   /* On the way, and of the outcome; together, because thousands of these live at once. */
   bool granted; /* its start was counted in the network's budget */
   bool easy_in_engine, connected, paused, has_body, reused;
+  bool first_header_expected; /* next, on a handle that was used before */
   bool outside;        /* counted in the loop's `outside` */
   bool close_notified; /* only known of TLS bodies without length */
   bool fresh;          /* on a connection made for it; only known of methods that are not idempotent */

@@ -146,6 +146,25 @@ static bool begin_http2(transfer *t)
   return true;
 }
 
+/* libcurl 7.88 adds a continuation line to the header before it. On a handle that was used before it takes
+ * the last header of the former response for that, whose memory is gone, when a head begins with such a line.
+ * So the first line behind the status line comes here before libcurl keeps it, and a blank at its start is
+ * hidden from libcurl until the line is ours. */
+static int on_first_header(CURL *easy, curl_infotype type, char *line, size_t length, void *user)
+{
+  (void)easy, (void)user;
+  if (type == CURLINFO_HEADER_IN && length && (*line == ' ' || *line == '\t')) *line = '\r';
+  return 0;
+}
+
+static void watch_first_header(transfer *t, bool was_in_head)
+{
+  bool expected = t->head.in_head && !was_in_head;
+  if (t->head.version == 20 || expected == t->first_header_expected) return;
+  t->first_header_expected = expected;
+  curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, (long)expected);
+}
+
 static size_t on_head(char *line, size_t size, size_t count, void *user)
 {
   transfer *t = user;
@@ -155,12 +174,14 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   touch(t);
   if (!t->times.first_byte) t->times.first_byte = t->active_at;
   if (t->failure) return 0;
+  if (t->first_header_expected && *line == '\r' && length > 2) *line = ' ';
   error e;
-  bool was_complete = t->head.complete;
+  bool was_complete = t->head.complete, was_in_head = t->head.in_head;
   if (!head_line(&t->head, line, length, &e)) {
     fail(t, &e);
     return 0;
   }
+  if (t->handle->used) watch_first_header(t, was_in_head);
   if (t->head.complete && !was_complete) {
     if (t->head.version == 20 && !begin_http2(t)) return 0;
     if (is_tls(t) && ends_with_connection(t)) await_close_notify(t);
@@ -328,6 +349,7 @@ void transfer_set_callbacks(transfer *t)
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->handle->hint);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+  curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_first_header); /* called while CURLOPT_VERBOSE is set */
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
