@@ -1,6 +1,7 @@
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local origin = require "spec.support.origin"
+local server = require "lurcher.server"
 local serving = require "spec.support.serving"
 
 local function message_of(...)
@@ -271,6 +272,33 @@ describe("lurcher.http", function()
     it("exclude each other", function()
       assert.matches("exclude each other", message_of(http.post, site.url, { body = "x", json = {} }))
       assert.matches("exclude each other", message_of(http.post, site.url, { form = {}, json = {} }))
+    end)
+
+    it("are sent without Expect when the server answers 417 to it", function()
+      local asked = {}
+      local refusing = assert(server.raw(function(conn)
+        for req in function() return conn:read_head() end do
+          asked[#asked + 1] = req.headers.expect or "none"
+          if req.headers.expect then
+            conn:write "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 5\r\n\r\nnever"
+          else
+            conn:write("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" .. conn:read(3))
+          end
+        end
+      end))
+      for _, opts in ipairs { {}, { stream = true } } do
+        opts.body, opts.expect_continue = "abc", true
+        local res = assert(http.post(refusing.url, opts))
+        assert.are.equal(200, res.status)
+        assert.are.equal("abc", res.body or res:read_all())
+      end
+      assert.are.same({ "100-continue", "none", "100-continue", "none" }, asked)
+      refusing:stop()
+    end)
+
+    it("that are empty are waited for by nobody", function()
+      assert(http.post(site.url, { body = "", expect_continue = true }))
+      assert.is_nil(site:last().headers.expect)
     end)
 
     it("wait for 100 Continue only on request", function()

@@ -371,19 +371,24 @@ static void set_method(transfer *t, bool wants_body)
     curl_easy_setopt(t->handle->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
-static bool set_request(transfer *t)
+void transfer_set_lines(transfer *t)
 {
-  CURL *easy = t->handle->easy;
-  bool ok = transfer_set_address(t);
-  bool plain_get = !t->upload && !strcmp(t->method, "GET"), wants_body = !plain_get && sends_body(t);
-  struct curl_slist *lines = header_list_lines(t->headers, wants_body, t->expect_continue);
+  bool expects = t->expect_continue && t->upload_length;
+  struct curl_slist *lines = header_list_lines(t->headers, sends_body(t), expects);
   if (t->host_line.data && !header_list_has(t->headers, "Host")) {
     t->host_line.next = lines;
     lines = &t->host_line;
   }
-  if (t->handle->lines != lines) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
+  if (t->handle->lines != lines) curl_easy_setopt(t->handle->easy, CURLOPT_HTTPHEADER, lines);
   t->handle->lines = lines;
-  if (!plain_get) set_method(t, wants_body);
+}
+
+static bool set_request(transfer *t)
+{
+  CURL *easy = t->handle->easy;
+  bool ok = transfer_set_address(t), wants_body = sends_body(t);
+  transfer_set_lines(t);
+  if (wants_body || strcmp(t->method, "GET")) set_method(t, wants_body);
   if (t->profile->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);

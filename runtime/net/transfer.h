@@ -71,10 +71,10 @@ struct transfer {
   bool granted; /* its start was counted in the network's budget */
   bool easy_in_engine, connected, paused, has_body, reused;
   bool first_header_expected; /* next, on a handle that was used before */
-  bool outside;        /* counted in the loop's `outside` */
-  bool close_notified; /* only known of TLS bodies without length */
-  bool fresh;          /* on a connection made for it; only known of methods that are not idempotent */
-  uint16_t connects;   /* made for it so far, as libcurl counted them when `fresh` was set */
+  bool outside;               /* counted in the loop's `outside` */
+  bool close_notified;        /* only known of TLS bodies without length */
+  bool fresh;                 /* on a connection made for it; only known of methods that are not idempotent */
+  uint16_t connects;          /* made for it so far, as libcurl counted them when `fresh` was set */
   int remote_port;
 
   /* On the way; for pool.c and transfer.c. */
@@ -161,6 +161,9 @@ void transfer_watch_clock(transfer *t);
 /* Another limit holds now, perhaps one that is due before the clock's. May be called by libcurl's callbacks.
  */
 void transfer_limits_changed(transfer *t);
+
+/* Sets the header lines on the easy handle. May be called by libcurl's callbacks. */
+void transfer_set_lines(transfer *t);
 
 /* Sets the address on the easy handle. False: out of memory, or the failure says why not. */
 bool transfer_set_address(transfer *t);

@@ -165,6 +165,17 @@ static void watch_first_header(transfer *t, bool was_in_head)
   curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, (long)expected);
 }
 
+/* A server that wants no Expect answers 417 before the body is sent. Then libcurl makes the request again,
+ * but only its own Expect is left out, not one among the given lines; and what it was told is no response. */
+static void drop_expectation(transfer *t)
+{
+  bool all_sent = t->uploaded == t->upload_length;
+  if (t->head.status != 417 || !t->expect_continue || all_sent || t->head.version == 20) return;
+  t->expect_continue = false;
+  transfer_set_lines(t);
+  head_reset(&t->head);
+}
+
 static size_t on_head(char *line, size_t size, size_t count, void *user)
 {
   transfer *t = user;
@@ -182,6 +193,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     return 0;
   }
   if (t->handle->used) watch_first_header(t, was_in_head);
+  if (t->head.complete && !was_complete) drop_expectation(t);
   if (t->head.complete && !was_complete) {
     if (t->head.version == 20 && !begin_http2(t)) return 0;
     if (is_tls(t) && ends_with_connection(t)) await_close_notify(t);
