@@ -308,6 +308,34 @@ describe("what comes behind a response never meets the next request:", function(
   end)
 end)
 
+describe("an answer before all of the request's body is sent", function()
+  local body = ("x"):rep(20000000) -- more than the sockets hold
+
+  for what, finish in pairs { ["resets"] = reset, ["closes"] = function(conn) conn:close() end } do
+    it("counts when the server " .. what .. " the connection then", function()
+      for _, status in ipairs { "200 OK", "413 Content Too Large" } do
+        local s = faults.raw(function(conn)
+          conn:read_head()
+          conn:write("HTTP/1.1 " .. status .. "\r\nContent-Length: 2\r\n\r\nok")
+          conn:sleep(0.05)
+          finish(conn)
+        end)
+        assert.equal("ok", assert(faults.client():post(s.url, { body = body })).body)
+      end
+    end)
+  end
+
+  it("that is cut by a reset is of kind 'truncated', at once", function()
+    local s = faults.raw(function(conn)
+      conn:read_head()
+      conn:write(HEAD .. "Content-Length: 10\r\n\r\nok")
+      conn:sleep(0.05)
+      conn:reset()
+    end)
+    faults.check({ kind = "truncated" }, faults.client():post(s.url, { body = body }))
+  end)
+end)
+
 describe("what is too large is of kind 'too_large':", function()
   rows {
     { "a header line of 1 MB", "too_large", "read", HEAD .. "X: " .. ("a"):rep(1000000) .. "\r\n\r\n",

@@ -108,9 +108,9 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
   if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
   if (status < 0) {
     /* libuv has stopped watching. CURL_CSELECT_ERR alone would make libcurl give up unread what came before
-     * the error; reading meets the error in its turn. */
+     * the error; reading meets the error in its turn, or writing where nothing is read any more. */
     w->armed = 0;
-    flags = CURL_CSELECT_ERR | CURL_CSELECT_IN;
+    flags = CURL_CSELECT_ERR | (w->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
   }
   engine *e = w->engine;
   loop_heard(e->network->loop);

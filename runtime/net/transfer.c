@@ -524,9 +524,17 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
   return true;
 }
 
+/* The server answered without waiting for all of the request's body, and then took no more of it. */
+static bool is_answered(const transfer *t)
+{
+  return t->head.complete && t->head.content_length >= 0 &&
+         t->bytes_received >= (uint64_t)t->head.content_length;
+}
+
 void transfer_finished(transfer *t, CURLcode result)
 {
   if (wait_for_descriptor(t, result)) return;
+  if (result == CURLE_SEND_ERROR && is_answered(t)) result = CURLE_OK;
   collect_info(t);
   if (result == CURLE_OK && !t->failure)
     transfer_check_complete(t);
