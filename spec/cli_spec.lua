@@ -279,6 +279,19 @@ print "not reached"]]
     end
   end)
 
+  it("logs what fails in clean-up when something else failed before", function()
+    for _, where in ipairs { "", "task.scope(function() ", "task.spawn(function() " } do
+      local ended = run { "-e", "local task = require 'lurcher.task' " .. where .. [[
+        task.defer(function() error 'deferred first' end)
+        task.defer(function() error 'deferred last' end)
+        error 'the body']] .. (where ~= "" and " end)" or "") }
+      assert.equal(1, ended.status)
+      assert.matches("ERROR clean%-up failed, too error=[^\n]*deferred last[^\n]*\n", ended.err)
+      assert.matches("ERROR clean%-up failed, too error=[^\n]*deferred first[^\n]*\n", ended.err)
+      assert.matches("\nlurcher: %(command line%):3: the body\n", ended.err)
+    end
+  end)
+
   describe("os.exit", function()
     for _, case in ipairs { { "7", 7 }, { "", 0 }, { "true", 0 }, { "false", 1 } } do
       it(("ends with %d for os.exit(%s) and flushes"):format(case[2], case[1]), function()

@@ -242,7 +242,14 @@ end
 
 -- ---- the end of a task: deferred functions, last first ----
 
-native.set_cleanup(function(locals)
+---A deferred function failed, but what ended the task is another error, or was before: nobody else will tell.
+---@param err any
+function native.tell_hidden(err)
+  if type(err) == "table" and err.kind == "canceled" then return end -- the time for clean-up was over
+  require("lurcher.log").error("clean-up failed, too", { error = err })
+end
+
+native.set_cleanup(function(locals, has_failed)
   local stream_scope = locals.stream_scope
   if stream_scope then
     native.scope_cancel(stream_scope, true)
@@ -251,7 +258,11 @@ native.set_cleanup(function(locals)
   local deferred, failure = locals.deferred, nil
   while deferred and #deferred > 0 do
     local ok, err = raw_xpcall(table.remove(deferred), native.trace)
-    if not ok and failure == nil then failure = err end
+    if not ok and (has_failed or failure ~= nil) then
+      native.tell_hidden(err)
+    elseif not ok then
+      failure = err
+    end
   end
   native.cleanup(false)
   return failure

@@ -82,7 +82,11 @@ local function close_scope(self, seconds)
     cleanup(true)
     while #deferred > 0 do
       local ok, err = xpcall(table.remove(deferred), trace)
-      if not ok and not failed then failed, failure = true, err end
+      if not ok and (failed or scope_failed(self.native)) then
+        native.tell_hidden(err)
+      elseif not ok then
+        failed, failure = true, err
+      end
     end
     cleanup(false)
   end

@@ -381,9 +381,10 @@ static int start_cleanup(lua_State *L)
   task_push(L, t);
   task_push_locals(L, -1, t);
   lua_replace(L, -2);
-  lua_xmove(L, co, 2);
+  lua_pushboolean(L, t->status == TASK_FAILED);
+  lua_xmove(L, co, 3);
   t->L = co;
-  t->arguments = 1;
+  t->arguments = 2;
   return 0;
 }
 
