@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Requests of one origin on one engine: libcurl searches an engine's connections for each, and an engine takes
- * 35 KB. With few in flight, short searches; beyond 4,000, memory counts. */
+/* Requests of one origin on one engine: libcurl searches an engine's connections for each, and an engine
+ * takes 35 KB. With few in flight, short searches; beyond 4,000, memory counts. */
 static size_t shard_capacity(size_t shard) { return shard < 4 ? 16 : shard < 66 ? 64 : 256; }
 
 lane *lane_find(pool *p, const char *identity)
