@@ -67,7 +67,7 @@ describe("url.join", function()
     local base = "http://a/b/c/d;p?q"
     local resolved = {
       ["g:h"] = "g:h", ["g"] = "http://a/b/c/g", ["./g"] = "http://a/b/c/g", ["g/"] = "http://a/b/c/g/",
-      ["/g"] = "http://a/g", ["//g"] = "http://g/", ["?y"] = "http://a/b/c/d;p?y",
+      ["/g"] = "http://a/g", ["//g"] = "http://g", ["?y"] = "http://a/b/c/d;p?y",
       ["g?y"] = "http://a/b/c/g?y",
       ["#s"] = "http://a/b/c/d;p?q#s", ["g#s"] = "http://a/b/c/g#s", ["g?y#s"] = "http://a/b/c/g?y#s",
       [";x"] = "http://a/b/c/;x", ["g;x"] = "http://a/b/c/g;x", ["g;x?y#s"] = "http://a/b/c/g;x?y#s",
@@ -83,6 +83,15 @@ describe("url.join", function()
       ["g#s/./x"] = "http://a/b/c/g#s/./x", ["g#s/../x"] = "http://a/b/c/g#s/../x",
     }
     for reference, expected in pairs(resolved) do assert.equal(expected, url.join(base, reference)) end
+  end)
+
+  it("gives no path to a URL without one", function()
+    assert.equal("http://h?y", url.join("http://h", "?y"))
+    assert.equal("http://h", url.join("http://h", ""))
+    assert.equal("http://h#f", url.join("http://h", "#f"))
+    assert.equal("https://g?x/y", url.join("http://a/b", "https://g?x/y"))
+    assert.equal("http://g/", url.join("http://a/b", "//g/"))
+    assert.equal("http://h/x", url.join("http://h", "x"))
   end)
 
   it("does not append as base_url does", function()

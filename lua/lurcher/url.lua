@@ -36,6 +36,12 @@ function url.parse(text)
   return parts
 end
 
+-- Whether an authority ends the text's hierarchy: "http://h?q", "//h".
+local function lacks_path(text)
+  local after = text:match("^%a[%w+.-]*://[^/?#]*(.?)") or text:match("^//[^/?#]*(.?)")
+  return after ~= nil and after ~= "/"
+end
+
 ---The URL that `reference` means in a document at `base` (RFC 3986 section 5); or nil and an error of kind
 ---"url".
 ---@param base string
@@ -47,6 +53,10 @@ function url.join(base, reference)
   check.argument(reference, "string", 2, "url.join")
   local text, message = native.join(base, reference)
   if not text then return failure(message) end
+  -- A request has a path, but RFC 3986 gives none to a URL without one.
+  if lacks_path(reference:find("^[?#]") and base or reference == "" and base or reference) then
+    text = text:gsub("^([^/]*//[^/?#]*)/", "%1", 1)
+  end
   return text
 end
 
