@@ -301,7 +301,7 @@ describe("connections", function()
     end)
   end
 
-  it("that are idle are closed when they are more than `idle`", function()
+  it("that are idle are closed when they are more than `idle`, and those alone", function()
     local client = faults.client { limits = { idle = 4 } }
     local s, state = server()
     state.delay = 0.02
@@ -309,7 +309,12 @@ describe("connections", function()
     faults.eventually(function()
       return client:stats().connections <= 4
     end, "the closing of surplus connections")
-    assert(client:get(s.url))
+    assert.equal(4, client:stats().connections)
+    local reused = 0
+    together(5, function()
+      if assert(client:get(s.url)).reused then reused = reused + 1 end
+    end)
+    assert.equal(4, reused)
   end)
 
   it("are shared neither by clients nor by different TLS settings", function()

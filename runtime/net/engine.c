@@ -125,6 +125,7 @@ static void forget(watcher *w)
 {
   engine *e = w->engine;
   if (w->lasting) e->sockets--;
+  if (w->ended) e->ended--;
   if (w->lookup) e->network->loop->jobs--;
   watcher_close(&e->network->watchers, w->fd);
 }
@@ -249,6 +250,19 @@ void engine_remove(engine *e, CURL *easy)
 {
   curl_multi_remove_handle(e->multi, easy);
   if (--e->in_flight == 0) e->idle_since = clock_now(e->time);
+}
+
+void engine_end_idle(engine *e, size_t count)
+{
+  const watcher_table *watchers = &e->network->watchers;
+  for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (!w || w->engine != e || !w->lasting || !w->idle || w->ended) continue;
+    shutdown(w->fd, SHUT_RDWR);
+    w->ended = true;
+    e->ended++;
+    count--;
+  }
 }
 
 void engine_close_idle(engine *e)

@@ -14,7 +14,8 @@ typedef struct engine {
   timer timer;
   deferred action;         /* libcurl asked for a call at once: one after this batch */
   size_t in_flight;        /* transfers added */
-  size_t sockets;          /* open connections */
+  size_t sockets;          /* open connections … */
+  size_t ended;            /* … that are of no more use */
   bool refused;            /* libcurl's call just made wanted a socket, and no file descriptor was left */
   size_t most_connections; /* kept open, idle or not */
   bool told;               /* a transfer that failed in libcurl's call just made came with libcurl's words */
@@ -32,6 +33,13 @@ void engine_remove(engine *e, CURL *easy);
 
 /* Closes every connection, unless a transfer runs. Not from within a libcurl callback. */
 void engine_close_idle(engine *e);
+
+/* Ends that many idle connections: nothing goes over them any more, and libcurl closes them when it next
+ * looks for one. */
+void engine_end_idle(engine *e, size_t count);
+
+/* Connections that may be used, idle or not. */
+static inline size_t engine_connections(const engine *e) { return e->sockets - e->ended; }
 
 /* Sets the callbacks for sockets on an easy handle that will run here. */
 void engine_set_options(engine *e, CURL *easy);

@@ -6,19 +6,20 @@ static const uint64_t QUIET_TRIM_INTERVAL = 50 * MILLISECOND;
 
 static size_t idle_connections(const engine *e)
 {
-  return e->sockets > e->in_flight ? e->sockets - e->in_flight : 0;
+  size_t open = engine_connections(e);
+  return open > e->in_flight ? open - e->in_flight : 0;
 }
 
 size_t pool_connections(const pool *p)
 {
   size_t count = 0;
   for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = 0; i < l->engine_count; i++) count += l->engines[i]->sockets;
+    for (size_t i = 0; i < l->engine_count; i++) count += engine_connections(l->engines[i]);
   return count;
 }
 
-/* Closes the engines whose connections were idle for too long, or are more than may idle; the last engines
- * first, since the first are filled first. */
+/* Closes the engines whose connections were idle for too long, and as many others as are more than may idle;
+ * those of the last engines first, since the first are filled first. */
 static void trim(pool *p, bool all)
 {
   uint64_t now = clock_now(p->time), timeout = p->limits.idle_timeout;
@@ -30,9 +31,14 @@ static void trim(pool *p, bool all)
       engine *e = l->engines[i];
       bool old = timeout && now - e->idle_since >= timeout;
       if (e->in_flight || !e->multi || !(all || old || idle > p->limits.idle)) continue;
-      size_t was = idle_connections(e);
-      engine_close_idle(e);
-      idle -= was;
+      size_t here = idle_connections(e), surplus = idle > p->limits.idle ? idle - p->limits.idle : 0;
+      if (all || old || surplus >= here) {
+        engine_close_idle(e);
+        idle -= here;
+      } else {
+        engine_end_idle(e, surplus);
+        idle -= surplus;
+      }
     }
 }
 

@@ -20,6 +20,7 @@ typedef struct watcher {
   int armed;        /* what epoll watches */
   bool idle;        /* no transfer uses the connection */
   bool established; /* the connection was made */
+  bool ended;       /* by us: libcurl will find it closed and close it */
   bool lasting;     /* made by our open-socket callback, so our close-socket callback will end it */
   bool lookup;      /* made by libcurl to hear of the end of a name lookup in a thread */
 } watcher;
