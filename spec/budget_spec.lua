@@ -46,7 +46,8 @@ describe("lurcher --max-requests", function()
     ]], s.url))
     local used_up = "the run's budget of 5 requests is used up\n"
     assert.matches("^5\tlimit limit limit limit\nnil\tGET http:%S+/late: limit: " .. used_up, ended.out)
-    assert.matches("^lurcher: " .. used_up .. "\trequests made: 5, refused: 5; bytes received: %d+; seconds: 0%.%d+\n", ended.err)
+    local left = "\trequests made: 5, refused: 5; bytes received: %d+; seconds: 0%.%d+\n"
+    assert.matches("^lurcher: " .. used_up .. left, ended.err)
     assert.equal(3, ended.status)
     assert.equal(5, #asked)
   end)
