@@ -417,7 +417,8 @@ describe("a checkpoint", function()
       local child = process.start { script, site.url, path, out, dedupe, stop and stop(kills) or "" }
       if kill then kill(child) end
       local ended = child:wait()
-      assert.are.equal("", ended.err)
+      -- LeakSanitizer says so when it is killed at its own work, at the end of a run.
+      assert.are.equal("", (ended.err:gsub("==%d+==Unable to get registers from thread %d+%.\n", "")))
       if ended.status == 0 then break end
       assert.are.equal(9, ended.signal)
       kills = kills + 1
