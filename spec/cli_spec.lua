@@ -139,7 +139,7 @@ describe("lurcher", function()
       local path = script "print 'read'"
       assert(os.execute("chmod 0 " .. path) == 0)
       local ended
-      if io.popen("id -u"):read("*n") == 0 then -- may read everything; and others may not enter its directories
+      if io.popen("id -u"):read("*n") == 0 then -- it may read everything; others not even its directories
         local command = os.tmpname()
         assert(os.execute(("cp %s %s && chmod 755 %s"):format(process.lurcher, command, command)) == 0)
         ended = run({ "-u", "nobody", "--", command, path }, { command = "runuser" })
