@@ -25,6 +25,6 @@ for i = 3, #arg do
 end
 
 local out = assert(io.open(out_path, "wb"))
-out:write('#include "script/embedded.h"\n\n', table.concat(arrays),
+out:write('#include "script/runtime/embedded.h"\n\n', table.concat(arrays),
   "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "  {0, 0, 0},\n};\n")
 out:close()

@@ -8,13 +8,13 @@
 --- Once its cooldown is over it is half open: so many probes at once may try. The first that succeeds closes
 --- it, the first that fails opens it again, for longer.
 
-local check = require "lurcher.check"
-local circuit = require "lurcher.circuit"
-local errors = require "lurcher.errors"
+local check = require "lurcher.base.check"
+local circuit = require "lurcher.breaker.circuit"
+local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.task"
-local overlay = require("lurcher.options").overlay
-local response = require "lurcher.response"
-local settings = require "lurcher.breaker_options"
+local overlay = require("lurcher.http.options").overlay
+local response = require "lurcher.http.response"
+local settings = require "lurcher.breaker.options"
 
 local now, raise_if_stopping = native.now, native.raise_if_stopping
 local xpcall, trace, error = native.raw_xpcall, native.trace, error

@@ -9,8 +9,8 @@
 --- which something is due.
 
 local native = require "lurcher.native.task"
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
 
 local xpcall, trace = native.raw_xpcall, native.trace
 

@@ -3,9 +3,9 @@
 --- What the world refuses comes back as `nil, err`: err.kind is "file", err.code the errno's name ("ENOENT"),
 --- and the message names the path. Iterators raise the same object.
 
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
-local leftovers = require "lurcher.leftovers"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
+local leftovers = require "lurcher.task.owned"
 local native = require "lurcher.native.fs"
 
 local MIB = 1024 * 1024

@@ -1,11 +1,11 @@
 --- HTTP requests: `http.get(url, opts)` and the like on the process's default client, `http.client(opts)` for
 --- one of your own.
 
-local auth = require "lurcher.auth"
-local check = require "lurcher.check"
-local client = require "lurcher.client"
-local errors = require "lurcher.errors"
-local secret = require "lurcher.secret"
+local auth = require "lurcher.http.layer.auth"
+local check = require "lurcher.base.check"
+local client = require "lurcher.http.client"
+local errors = require "lurcher.base.errors"
+local secret = require "lurcher.base.secret"
 
 ---@alias lurcher.Verb fun(url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
 

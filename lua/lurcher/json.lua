@@ -2,8 +2,8 @@
 --- null is json.null. Whole numbers beyond 2^53, which Lua numbers cannot hold exactly, come as strings of
 --- digits.
 
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.json"
 
 local json = {}

@@ -2,13 +2,13 @@
 --- Logging never fails: odd values are shown as well as they can be, and a line stays one line.
 ---    log.warn("upload is slow", { url = url, seconds = 12.5 })
 
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.log"
 local time = require("lurcher.native.task").time
-local secret = require "lurcher.secret"
+local secret = require "lurcher.base.secret"
 local task = require "lurcher.task"
-local text_tools = require "lurcher.text"
+local text_tools = require "lurcher.base.text"
 
 local plain = text_tools.printable
 

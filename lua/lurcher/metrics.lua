@@ -82,7 +82,7 @@ end
 ---The text exposition format 0.0.4 of Prometheus.
 ---@return string
 function metrics.prometheus()
-  return require("lurcher.prometheus").text(metrics.series(metrics.BOUNDS), metrics.BOUNDS)
+  return require("lurcher.metrics.prometheus").text(metrics.series(metrics.BOUNDS), metrics.BOUNDS)
 end
 
 return metrics

@@ -5,12 +5,12 @@
 ---
 --- Only what happens redraws the line, at most ten times a second: nothing runs by itself.
 
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.log"
-local secret = require "lurcher.secret"
+local secret = require "lurcher.base.secret"
 local task = require "lurcher.task"
-local units = require "lurcher.units"
+local units = require "lurcher.base.units"
 
 local shorten, width = units.shorten, units.width
 

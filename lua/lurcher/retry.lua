@@ -13,16 +13,16 @@
 --- Requests have a policy of their own, the option `retry`; this is for what is made of several of them, and
 --- for everything else.
 
-local arguments = require "lurcher.retry_arguments"
-local backoff = require "lurcher.backoff"
-local check = require "lurcher.check"
-local conditions = require "lurcher.retry_conditions"
-local errors = require "lurcher.errors"
+local arguments = require "lurcher.retry.arguments"
+local backoff = require "lurcher.retry.backoff"
+local check = require "lurcher.base.check"
+local conditions = require "lurcher.retry.conditions"
+local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.task"
-local options = require "lurcher.options"
-local stops = require "lurcher.retry_stops"
+local options = require "lurcher.http.options"
+local stops = require "lurcher.retry.stops"
 local task = require "lurcher.task"
-local waits = require "lurcher.retry_waits"
+local waits = require "lurcher.retry.waits"
 
 local now, raise_if_stopping = native.now, native.raise_if_stopping
 local xpcall, trace, error = native.raw_xpcall, native.trace, error

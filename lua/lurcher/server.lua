@@ -13,9 +13,9 @@
 
 local native = require "lurcher.native.server"
 local tasks = require "lurcher.native.task"
-local check = require "lurcher.check"
-local server_http = require "lurcher.server_http"
-local server_raw = require "lurcher.server_raw"
+local check = require "lurcher.base.check"
+local server_http = require "lurcher.server.http1"
+local server_raw = require "lurcher.server.raw"
 local task = require "lurcher.task"
 
 local server = {}

@@ -2,9 +2,9 @@
 --- scheduler's primitives (`lurcher.native.task`).
 
 local native = require "lurcher.native.task"
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
-local sync = require "lurcher.sync"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
+local sync = require "lurcher.task.sync"
 
 local argument, method = check.argument, check.method
 local is_error = errors.is_error

@@ -2,10 +2,10 @@
 --- canonical form: scheme and host in lower case, no default port, dot segments removed, and percent-encoding
 --- for what may not stand in a URL, while what is encoded already stays as it is.
 
-local check = require "lurcher.check"
-local errors = require "lurcher.errors"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.url"
-local query = require "lurcher.query"
+local query = require "lurcher.url.query"
 
 local url = {}
 

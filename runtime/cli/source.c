@@ -38,7 +38,7 @@ static bool read_file(source *s, const char *path)
 
 bool source_read(source *s, const cli_options *options)
 {
-  static const char tests[] = "return require('lurcher.test').run(...)";
+  static const char tests[] = "return require('lurcher.command.test').run(...)";
   static const struct {
     const char *argument, *chunkname;
   } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},

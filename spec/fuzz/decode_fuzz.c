@@ -1,6 +1,6 @@
 /* Decodes anything by any coding, whole and cut in two: both must give the same. */
 #include "core/buffer.h"
-#include "net/decode.h"
+#include "format/coding/decode.h"
 
 #include <stdint.h>
 #include <stdlib.h>

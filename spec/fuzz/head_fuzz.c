@@ -1,5 +1,5 @@
 /* Feeds anything line by line; a block that was accepted must be clean and be found again. */
-#include "net/head.h"
+#include "format/http/head.h"
 
 #include <stdint.h>
 #include <stdlib.h>

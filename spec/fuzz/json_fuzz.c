@@ -1,7 +1,7 @@
 /* Checks anything. What is JSON is built and written again, and must come out the same the second time; what
  * is not must be explained, with a position within the text. */
-#include "script/json_check.h"
-#include "script/json_lua.h"
+#include "format/json/json_check.h"
+#include "script/json/json_lua.h"
 
 #include <lauxlib.h>
 #include <stdint.h>

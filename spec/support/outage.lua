@@ -6,7 +6,7 @@
 
 local clock = require "lurcher.clock"
 local http = require "lurcher.http"
-local random = require "lurcher.random"
+local random = require "lurcher.base.random"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
 

@@ -1,0 +1,140 @@
+--- `lurcher test`: runs busted inside the runtime. Every block (it, before_each, setup, …) runs in a task
+--- of its own, so it may wait; an `it` that leaves connections or handles behind fails, and so does a block
+--- whose tasks have not ended one second after it, or that takes longer than 120 seconds (the environment
+--- variable LURCHER_TEST_LIMIT says how long).
+
+local native = require "lurcher.native.task"
+local task = require "lurcher.task"
+
+local test = {}
+
+local limit = tonumber(os.getenv("LURCHER_TEST_LIMIT")) or 120
+
+local blocks = {
+  it = true, finally = true, before_each = true, after_each = true, setup = true, teardown = true,
+  strict_setup = true, strict_teardown = true, lazy_setup = true, lazy_teardown = true,
+}
+
+-- What is open now and was not before, as "2 tasks, 1 server", and what the tasks wait for; nil when
+-- nothing is.
+local function left_over(before)
+  local names = {}
+  for name, count in pairs(native.counts()) do
+    local more = count - (before[name] or 0)
+    if more > 0 then names[#names + 1] = ("%d %s%s"):format(more, name, more == 1 and "" or "s") end
+  end
+  table.sort(names)
+  if #names == 0 then return nil end
+  return table.concat(names, ", ") .. native.waiting(before.last_task)
+end
+
+-- Sockets and files are closed in a later turn of the loop.
+local function settled(before)
+  local left = left_over(before)
+  for _ = 1, 20 do
+    if not left then break end
+    task.sleep(0.001)
+    left = left_over(before)
+  end
+  return left
+end
+
+local function snapshot()
+  local counts = native.counts()
+  counts.last_task = native.last_id()
+  return counts
+end
+
+-- A hang should say what it waits for, so this is not left to task.timeout.
+local function watch(last_task)
+  task.sleep(limit)
+  error(("took longer than %g s%s"):format(limit, native.waiting(last_task)), 0)
+end
+
+-- Tasks that were told to end may need a moment; the others were left behind.
+local function await_tasks(last_task)
+  task.sleep(1)
+  error("the spec ended, but left open: tasks that had not ended 1 s later" .. native.waiting(last_task), 0)
+end
+
+-- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
+local function run_in_tasks(busted)
+  local safe = busted.safe
+  local function run_in_task(descriptor, run, element)
+    local results
+    local ok, err = pcall(task.scope, function(scope)
+      local watchdog = scope:spawn(watch, native.last_id() + 1)
+      local leaving
+      task.scope(function()
+        results = { safe(descriptor, run, element) }
+        leaving = scope:spawn(await_tasks, watchdog.id)
+      end)
+      leaving:cancel()
+      watchdog:cancel()
+    end)
+    if not results then busted.context.pop() end -- cancelled in mid-run: a task that it started failed
+    if not ok and (not results or results[1]:success()) then
+      return { safe(descriptor, function() error(err, 0) end, element) }
+    end
+    return results
+  end
+
+  function busted.safe(descriptor, run, element)
+    local is_block = blocks[descriptor] and (run == element.run or descriptor == "finally")
+    if not is_block then return safe(descriptor, run, element) end
+    local before = descriptor == "it" and snapshot()
+    local results = run_in_task(descriptor, run, element)
+    local left = before and results[1]:success() and settled(before)
+    if left then
+      local message = "the spec ended, but left open: " .. left
+      return safe(descriptor, function() busted.fail(message) end, element)
+    end
+    return unpack(results)
+  end
+end
+
+---@param ... string busted's options and paths
+function test.run(...)
+  arg = { [0] = "lurcher test", ... } -- luacheck: globals arg
+  if not package.searchpath("busted.runner", package.path) then
+    error("lurcher test needs busted, which is not installed: Debian's package is lua-busted", 0)
+  end
+  package.preload["busted.core"] = function()
+    local path = assert(package.searchpath("busted.core", package.path))
+    local chunk = assert(loadfile(path))
+    -- It finds the position of a failure by counting levels, between which our pcall would be one too many.
+    setfenv(chunk, setmetatable({ pcall = native.raw_pcall }, { __index = _G }))
+    local make = chunk("busted.core")
+    return function()
+      local busted = make()
+      run_in_tasks(busted)
+      return busted
+    end
+  end
+  -- The answer to --help is no error.
+  local make_arguments = require "cliargs.core"
+  package.loaded["cliargs.core"] = function(...)
+    local arguments = make_arguments(...)
+    local parse = arguments.parse
+    function arguments:parse(...)
+      local parsed, problem = parse(self, ...)
+      if not parsed and problem:find("^Usage:") then
+        print(problem)
+        os.exit(0)
+      end
+      return parsed, problem
+    end
+    return arguments
+  end
+  -- busted ends a failed run with error() to spare finalizers; here the exit code is enough.
+  require "busted.compatibility".exit = function(code)
+    os.exit(code == 0 and 0 or 1)
+  end
+  -- busted loads modules anew for each file, but not those that are there before: one recording for all.
+  if require("lurcher.native.log").recording() then require "lurcher.report.recorder" end
+  -- It takes its name from that of the chunk that calls it.
+  local run = load('require "busted.runner" { standalone = false } os.exit(0)', "@lurcher test")
+  run()
+end
+
+return test

@@ -1,0 +1,285 @@
+--- Clients: a pool, limits, cookies and defaults, and the chain of layers each request goes down.
+---
+---   middleware → redirect → retry → breaker → cookies → auth → hooks → transport
+---
+--- A layer is `function(request, next)`. The chain is put together once per client.
+
+local auth = require "lurcher.http.layer.auth"
+local breaker_layer = require "lurcher.http.layer.breaker"
+local check = require "lurcher.base.check"
+local cookies = require "lurcher.http.cookies"
+local errors = require "lurcher.base.errors"
+local middleware = require "lurcher.http.layer.middleware"
+local native = require "lurcher.native.http"
+local observe = require "lurcher.http.observe"
+local options = require "lurcher.http.options"
+local plan = require "lurcher.http.settings"
+local redirect = require "lurcher.http.layer.redirect"
+local request = require "lurcher.http.request"
+local retry_budget = require "lurcher.http.retry_budget"
+local retry_layer = require "lurcher.http.layer.retry"
+local stream = require "lurcher.http.stream"
+local task = require "lurcher.task"
+local transport = require "lurcher.http.layer.transport"
+
+require "lurcher.report.trace"
+if require("lurcher.native.log").recording() then observe.add(require "lurcher.report.recorder") end
+
+local request_address, direct, first = request.address, transport.direct, transport.first
+
+---@alias lurcher.ClientVerb
+---| fun(self: lurcher.Client, url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
+
+---@class lurcher.Client
+---@field cookies lurcher.CookieJar|false
+---@field get lurcher.ClientVerb
+---@field head lurcher.ClientVerb
+---@field post lurcher.ClientVerb
+---@field put lurcher.ClientVerb
+---@field patch lurcher.ClientVerb
+---@field delete lurcher.ClientVerb
+---@field options lurcher.ClientVerb
+local Client = { __name = "lurcher.Client" }
+Client.__index = Client
+
+local client = {}
+
+local function bind(layer, next)
+  return function(its_request)
+    return layer(its_request, next)
+  end
+end
+
+-- The layers of a client, outermost first, as one function(request).
+local function chain(self, functions)
+  local layers = { observe.layer }
+  if functions and #functions > 0 then
+    layers[#layers + 1] = middleware.expose
+    for _, fn in ipairs(functions) do layers[#layers + 1] = middleware.wrap(fn) end
+    layers[#layers + 1] = middleware.enter
+  end
+  layers[#layers + 1] = redirect.layer
+  layers[#layers + 1] = retry_layer.layer
+  layers[#layers + 1] = self.breakers and breaker_layer.layer or breaker_layer.indifferent
+  if self.cookies then layers[#layers + 1] = cookies.layer end
+  layers[#layers + 1] = auth.layer
+  if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
+  local run = transport.send
+  for i = #layers, 1, -1 do run = bind(layers[i], run) end
+  return run
+end
+
+local function assemble(merged, pool, budget, jar, breakers)
+  local self = setmetatable({
+    pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
+    base_url = merged.base_url or false,
+    base = merged.base_url and request.base(merged.base_url), plan = plan.new(merged),
+    last_url = false, last_address = false,
+  }, Client)
+  self.direct = not (merged.middleware and merged.middleware[1] or next(self.hooks) or self.plan.auth)
+  self.run = chain(self, merged.middleware)
+  return self
+end
+
+local function new_breakers(merged, pool)
+  return merged.breaker and breaker_layer.new(merged.breaker, pool) or false
+end
+
+---Makes a client.
+---@param opts lurcher.ClientOptions?
+---@return lurcher.Client
+function client.new(opts)
+  local merged = options.merge({}, options.check_client(opts, "http.client"))
+  local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
+  if limits.idle_timeout == 0 then limits.idle = 0 end
+  limits.limiter = limits.limiter and limits.limiter.native or nil
+  local pool = native.pool(limits)
+  return assemble(merged, pool, retry_budget.new(), merged.cookies ~= false and cookies.jar(),
+    new_breakers(merged, pool))
+end
+
+---A client with changed defaults that shares the pool, the limits, the cookies and the circuit breakers.
+---@param opts lurcher.ClientOptions?
+---@return lurcher.Client
+function Client:extend(opts)
+  check.method(self, Client, "client:extend")
+  opts = options.check_client(opts, "client:extend")
+  if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
+  local jar = self.cookies
+  if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
+  local merged = options.merge(self.plan.options, opts)
+  local breakers = opts.breaker == nil and self.breakers or new_breakers(merged, self.pool)
+  return assemble(merged, self.pool, self.budget, jar, breakers)
+end
+
+---@param value any
+---@return boolean
+function client.is(value)
+  return type(value) == "table" and getmetatable(value) == Client
+end
+
+-- The response, when its status is what the call expects. A stream is expected to be no error: its reader
+-- would take the error's text for data.
+local function expected(its_request, res)
+  local wanted = its_request.options and its_request.options.expect
+  if rawget(res, "stream") then return stream.expect(res, wanted) end
+  if wanted then return res:expect(wanted) end
+  return res
+end
+
+-- The end of each call that is not plain: expectations and the hooks for errors.
+local function finish(self, its_request, res, err)
+  if res then res, err = expected(its_request, res) end
+  if res then return res end
+  middleware.fire(self.hooks.error, err)
+  return nil, err
+end
+
+-- True when no layer would do anything before a first attempt, but for auth, which is a request's affair.
+local function idle_layers(self)
+  return self.direct and not observe.enabled and not (self.cookies and self.cookies.count > 0)
+end
+
+-- The circuit breaker of an address if it would let a first attempt through unasked; false: there is none;
+-- nil: it must be asked.
+local function open_way(self, address)
+  local breakers = self.breakers
+  if not breakers then return false end
+  local one = breakers:of(address)
+  return one.fast and one or nil
+end
+
+-- A call with options. Apart from the plain one, which must be short.
+local function call(self, method, url, opts, what)
+  local its_request, err = request.new(self, method, url, opts, what)
+  self.budget:note_call()
+  if not its_request then return finish(self, nil, nil, err) end
+  if idle_layers(self) and not its_request.auth and not its_request.stream then
+    local way = open_way(self, its_request.url)
+    local res = way ~= nil and first(its_request, way)
+    if res then return finish(self, its_request, res) end
+  end
+  return finish(self, its_request, self.run(its_request))
+end
+
+-- A call without options.
+local function plain(self, method, url)
+  local outcome
+  self.budget:note_call()
+  if idle_layers(self) then
+    local address = request_address(self, method, url)
+    local way
+    if address then way = open_way(self, address) end
+    if way ~= nil then
+      local res, unfinished = direct(self, method, address, way)
+      if res then return res end
+      outcome = unfinished
+    end
+  end
+  local its_request, err = request.plain(self, method, url, outcome)
+  if not its_request then return finish(self, nil, nil, err) end
+  if self.hooks.error then return finish(self, its_request, self.run(its_request)) end
+  return self.run(its_request)
+end
+
+local function check_self(self, what)
+  if not client.is(self) then errors.raise(("call it with a colon: client:%s(…)"):format(what)) end
+end
+
+client.verbs = { "get", "head", "post", "put", "patch", "delete", "options" }
+
+---The function(client, url, opts) that sends requests of one method.
+---@param name string
+---@param what string for messages: "client:get"
+---@return function
+function client.verb(name, what)
+  local method = name:upper()
+  return function(self, url, opts)
+    if getmetatable(self) ~= Client then check_self(self, name) end
+    if opts == nil then return plain(self, method, url) end
+    return call(self, method, url, opts, what)
+  end
+end
+
+for _, name in ipairs(client.verbs) do Client[name] = client.verb(name, "client:" .. name) end
+
+---Sends a request of any method.
+---@param self lurcher.Client
+---@param method string
+---@param url string
+---@param opts? table
+---@param what string for messages
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function client.request(self, method, url, opts, what)
+  method = request.method(method)
+  if opts == nil then return plain(self, method, url) end
+  return call(self, method, url, opts, what)
+end
+
+---@param method string
+---@param url string
+---@param opts? lurcher.RequestOptions
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function Client:request(method, url, opts)
+  check_self(self, "request")
+  return client.request(self, method, url, opts, "client:request")
+end
+
+---Returns when the headers are there. With `fn`: calls fn(res), closes the response however fn ends, and
+---returns what fn returned.
+---@param method string
+---@param url string
+---@param opts? lurcher.RequestOptions
+---@param fn? fun(res: lurcher.Response): ...
+function Client:stream(method, url, opts, fn)
+  check_self(self, "stream")
+  if fn == nil and type(opts) == "function" then opts, fn = nil, opts end
+  check.argument(fn, "callable|nil", 4, "client:stream")
+  method = request.method(method)
+  if opts ~= nil then check.argument(opts, "table", 3, "client:stream") end
+  local res, err = call(self, method, url, options.overlay(opts, { stream = true }), "client:stream")
+  if not res then return nil, err end
+  if not fn then return res end
+  return task.scope(function(scope)
+    scope:defer(function() res:close() end)
+    return fn(res)
+  end)
+end
+
+---The circuit breaker of a URL's origin; nil when the client has none.
+---@param url? string default: base_url
+---@return lurcher.Breaker?
+function Client:breaker(url)
+  check_self(self, "breaker")
+  if url == nil then url = self.base_url or nil end
+  check.argument(url, "string", 2, "client:breaker")
+  local address, err = request.canonical(self, url)
+  if not address then errors.raise("client:breaker: " .. tostring(err)) end
+  return self.breakers and self.breakers:of(address) or nil
+end
+
+---Requests in flight, waiting, connections, …: see the README. With a URL, those of its origin.
+---@param url? string
+---@return table? stats
+---@return lurcher.Error? err kind "url"
+function Client:stats(url)
+  check_self(self, "stats")
+  if url == nil then return self.pool:stats() end
+  local address, err = request.canonical(self, url)
+  if not address then return nil, err end
+  return self.pool:flow(address)
+end
+
+---Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same way.
+function Client:close()
+  check_self(self, "close")
+  self.pool:close()
+end
+
+function Client:__tostring()
+  return "lurcher.Client" .. (self.base_url and " of " .. require("lurcher.base.redact").url(self.base_url) or "")
+end
+
+return client

@@ -1,0 +1,339 @@
+--- Cookies by RFC 6265, in memory: parsing Set-Cookie, the jar, and the layer between the two and each hop.
+
+local check = require "lurcher.base.check"
+local date = require "lurcher.base.date"
+local errors = require "lurcher.base.errors"
+local native = require "lurcher.native.http"
+local suffixes = require "lurcher.native.suffixes"
+local time = require("lurcher.native.task").time
+local trim = require("lurcher.base.text").trim
+local url = require "lurcher.native.url"
+
+local head_get, head_list = native.head_get, native.head_list
+
+local cookies = {}
+
+-- Caps of RFC 6265 section 6.1, or what browsers use.
+local LONGEST = 4096
+local LONGEST_LINE = 16384
+local MOST_PER_DOMAIN = 180
+local MOST = 3000
+
+---@class lurcher.Cookie
+---@field name string
+---@field value string
+---@field domain string
+---@field path string
+---@field expires? number Unix time; nil: until the client is gone
+---@field secure boolean
+---@field http_only boolean
+---@field host_only boolean the very host only, not those below it
+
+local function is_address(host)
+  return host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil or host:find(":", 1, true) ~= nil
+end
+
+local function below_domain(host, domain)
+  return host == domain or host:sub(-#domain - 1) == "." .. domain and not is_address(host)
+end
+
+-- The directory of a URL's path.
+local function default_path(path)
+  if path:sub(1, 1) ~= "/" then return "/" end
+  return path:match("^(.+)/[^/]*$") or "/"
+end
+
+local function path_matches(path, cookie_path)
+  if path == cookie_path then return true end
+  if path:sub(1, #cookie_path) ~= cookie_path then return false end
+  return cookie_path:sub(-1) == "/" or path:sub(#cookie_path + 1, #cookie_path + 1) == "/"
+end
+
+-- Host, path and scheme of a URL, as cookies see them.
+local function place(address)
+  local parts = url.parse(address)
+  if not parts or not parts.host then return nil end
+  local path = parts.path ~= "" and parts.path or "/"
+  return { host = parts.host:lower(), path = path, secure = parts.scheme == "https" }
+end
+
+local ATTRIBUTES = {
+  expires = function(cookie, value) cookie.expires_at = date.parse(value) or cookie.expires_at end,
+  ["max-age"] = function(cookie, value)
+    if value:find("^%-?%d+$") then cookie.max_age = tonumber(value) end
+  end,
+  domain = function(cookie, value)
+    if value ~= "" then cookie.domain = value:gsub("^%.", ""):lower() end
+  end,
+  path = function(cookie, value) cookie.path = value:sub(1, 1) == "/" and value or nil end,
+  secure = function(cookie) cookie.secure = true end,
+  httponly = function(cookie) cookie.http_only = true end,
+}
+
+---Reads one Set-Cookie line of a response to `from` (host, path). Nil when the line is no cookie.
+---@param line string
+---@param from table
+---@param now number
+---@return lurcher.Cookie?
+local function parse(line, from, now)
+  if #line > LONGEST_LINE or line:find("[%z\1-\8\10-\31\127]") then return nil end
+  local pair, rest = line:match("^([^;]*)(.*)$")
+  local name, value = pair:match("^([^=]*)=(.*)$")
+  if not name then return nil end
+  name, value = trim(name), trim(value)
+  if name == "" or #name + #value > LONGEST then return nil end
+  local cookie = { name = name, value = value, secure = false, http_only = false }
+  for attribute in rest:gmatch(";([^;]*)") do
+    local key, text = attribute:match("^([^=]*)=?(.*)$")
+    local set = ATTRIBUTES[trim(key):lower()]
+    if set then set(cookie, trim(text)) end
+  end
+  if cookie.max_age then
+    cookie.expires = now + cookie.max_age
+    if cookie.max_age <= 0 then cookie.expires = 0 end
+  else
+    cookie.expires = cookie.expires_at
+  end
+  cookie.max_age, cookie.expires_at = nil, nil
+  cookie.host_only = cookie.domain == nil
+  cookie.domain = cookie.domain or from.host
+  cookie.path = cookie.path or default_path(from.path)
+  return cookie
+end
+
+---The cookies a response set: a list, without those that make no sense.
+---@param lines string[] its Set-Cookie lines
+---@param address string its URL
+---@return lurcher.Cookie[]
+function cookies.parse(lines, address)
+  local list, from = {}, place(address)
+  for _, line in ipairs(lines) do
+    list[#list + 1] = parse(line, from, time())
+  end
+  return list
+end
+
+-- True when `from` may set this cookie. A domain that is a public suffix would share it with strangers: it
+-- may only be set for that very host.
+local function acceptable(cookie, from)
+  if not cookie.host_only then
+    if cookie.domain:sub(-1) == "." or not below_domain(from.host, cookie.domain) then return false end
+    if is_address(cookie.domain) or suffixes.is_public(cookie.domain) then
+      if cookie.domain ~= from.host then return false end
+      cookie.host_only = true
+    end
+  end
+  if cookie.name:find("^__Secure%-") and not (cookie.secure and from.secure) then return false end
+  if cookie.name:find("^__Host%-") then
+    return cookie.secure and from.secure and cookie.host_only and cookie.path == "/"
+  end
+  return true
+end
+
+---@class lurcher.CookieJar
+local Jar = {}
+Jar.__index = Jar
+
+---@return lurcher.CookieJar
+function cookies.jar()
+  -- by_domain: domain -> list of cookies; changes: how often something in it changed
+  return setmetatable({ by_domain = {}, count = 0, changes = 0, created = 0 }, Jar)
+end
+
+local function expired(cookie, now)
+  return cookie.expires ~= nil and cookie.expires <= now
+end
+
+local function remove_at(jar, domain, index)
+  table.remove(jar.by_domain[domain], index)
+  if #jar.by_domain[domain] == 0 then jar.by_domain[domain] = nil end
+  jar.count, jar.changes = jar.count - 1, jar.changes + 1
+end
+
+local function remove_expired(jar, now)
+  for domain, list in pairs(jar.by_domain) do
+    for i = #list, 1, -1 do
+      if expired(list[i], now) then remove_at(jar, domain, i) end
+    end
+  end
+end
+
+local function remove_oldest(jar, domain)
+  local list, oldest = jar.by_domain[domain], 1
+  for i = 2, #list do
+    if list[i].order < list[oldest].order then oldest = i end
+  end
+  remove_at(jar, domain, oldest)
+end
+
+-- Makes room for one more.
+local function evict(jar, domain, now)
+  if jar.count >= MOST then
+    remove_expired(jar, now)
+    while jar.count >= MOST do remove_oldest(jar, (next(jar.by_domain))) end
+  end
+  local list = jar.by_domain[domain]
+  if list and #list >= MOST_PER_DOMAIN then remove_oldest(jar, domain) end
+end
+
+local function store(jar, cookie, over_https)
+  local now = time()
+  local list = jar.by_domain[cookie.domain]
+  for i = 1, list and #list or 0 do
+    local old = list[i]
+    if old.name == cookie.name and old.path == cookie.path and old.host_only == cookie.host_only then
+      if old.over_https and old.secure and not over_https then return end -- plain http may not touch it
+      if expired(cookie, now) then return remove_at(jar, cookie.domain, i) end
+      if old.value ~= cookie.value then jar.changes = jar.changes + 1 end
+      cookie.order, cookie.over_https = old.order, over_https
+      list[i] = cookie
+      return
+    end
+  end
+  if expired(cookie, now) then return end
+  evict(jar, cookie.domain, now)
+  jar.created = jar.created + 1
+  cookie.order, cookie.over_https = jar.created, over_https
+  list = jar.by_domain[cookie.domain] or {}
+  jar.by_domain[cookie.domain] = list
+  list[#list + 1] = cookie
+  jar.count, jar.changes = jar.count + 1, jar.changes + 1
+end
+
+---Takes the Set-Cookie lines of a response.
+---@param lines string[]
+---@param address string
+function Jar:receive(lines, address)
+  local from = place(address)
+  for _, line in ipairs(lines) do
+    local cookie = parse(line, from, time())
+    if cookie and acceptable(cookie, from) then store(self, cookie, from.secure) end
+  end
+end
+
+-- The cookies to send to a place: longest path first, then the oldest.
+local function matching(jar, to)
+  local found, now, domain = {}, time(), to.host
+  while domain do
+    for _, cookie in ipairs(jar.by_domain[domain] or {}) do
+      if (not cookie.host_only or to.host == domain) and not expired(cookie, now)
+        and (to.secure or not cookie.secure) and path_matches(to.path, cookie.path) then
+        found[#found + 1] = cookie
+      end
+    end
+    domain = not is_address(domain) and domain:match("^[^.]*%.(.+)$") or nil
+  end
+  table.sort(found, function(a, b)
+    if #a.path ~= #b.path then return #a.path > #b.path end
+    return a.order < b.order
+  end)
+  return found
+end
+
+---The Cookie line for a request, or nil when there is none. What the script gave goes first and wins.
+---@param address string
+---@param given string|false
+---@return string?
+function Jar:header(address, given)
+  local pairs_given, names = {}, {}
+  if given then
+    pairs_given[1] = given
+    for name in given:gmatch("([^=;]+)=") do names[trim(name)] = true end
+  end
+  local to = place(address)
+  for _, cookie in ipairs(to and matching(self, to) or {}) do
+    if not names[cookie.name] then pairs_given[#pairs_given + 1] = cookie.name .. "=" .. cookie.value end
+  end
+  return pairs_given[1] and table.concat(pairs_given, "; ")
+end
+
+local function public(cookie)
+  return {
+    name = cookie.name, value = cookie.value, domain = cookie.domain, path = cookie.path,
+    expires = cookie.expires, secure = cookie.secure, http_only = cookie.http_only,
+    host_only = cookie.host_only,
+  }
+end
+
+---The value of a cookie that would be sent to `address`, and the cookie. Without `address`: of any with that
+---name.
+---@param name string
+---@param address? string
+---@return string? value
+---@return lurcher.Cookie? cookie
+function Jar:get(name, address)
+  check.method(self, Jar, "cookies:get")
+  check.argument(name, "string", 1, "cookies:get")
+  check.argument(address, "string|nil", 2, "cookies:get")
+  local list
+  if address then
+    local to = place(address)
+    list = to and matching(self, to) or {}
+  else
+    list = self:list()
+  end
+  for _, cookie in ipairs(list) do
+    if cookie.name == name then return cookie.value, public(cookie) end
+  end
+  return nil
+end
+
+local SETTABLE = { name = "string", value = "string", domain = "string", path = "string", expires = "number",
+  secure = "boolean", http_only = "boolean", host_only = "boolean", url = "string" }
+
+---Puts a cookie into the jar: `domain` (with the hosts below it, unless `host_only`) or `url` says where it
+---goes.
+---@param fields table name, value, domain or url, path, expires (Unix time), secure, http_only, host_only
+function Jar:set(fields)
+  check.method(self, Jar, "cookies:set")
+  check.argument(fields, "table", 1, "cookies:set")
+  check.options(fields, SETTABLE, "cookies:set")
+  if not fields.name or not fields.value then errors.raise("cookies:set: 'name' and 'value' are needed") end
+  if fields.name:find("[%z\1-\32\127=;]") or fields.value:find("[%z\1-\31\127;]") then
+    errors.raise("cookies:set: the name or the value holds a character that may not stand in a cookie")
+  end
+  local to = fields.url and place(fields.url)
+  if not (to or fields.domain) then errors.raise("cookies:set: 'domain' or an absolute 'url' is needed") end
+  local host_only = fields.host_only
+  if host_only == nil then host_only = not fields.domain end
+  store(self, {
+    name = fields.name, value = fields.value,
+    domain = fields.domain and fields.domain:gsub("^%.", ""):lower() or to.host,
+    path = fields.path or "/", expires = fields.expires,
+    secure = fields.secure or false, http_only = fields.http_only or false, host_only = host_only,
+  }, true)
+end
+
+---All cookies that are not expired.
+---@return lurcher.Cookie[]
+function Jar:list()
+  check.method(self, Jar, "cookies:list")
+  remove_expired(self, time())
+  local all = {}
+  for _, list in pairs(self.by_domain) do
+    for _, cookie in ipairs(list) do all[#all + 1] = cookie end
+  end
+  table.sort(all, function(a, b) return a.order < b.order end)
+  for i, cookie in ipairs(all) do all[i] = public(cookie) end
+  return all
+end
+
+function Jar:clear()
+  check.method(self, Jar, "cookies:clear")
+  self.by_domain, self.count, self.changes = {}, 0, self.changes + 1
+end
+
+---Sends the jar's cookies along and keeps those that come back, at each hop and attempt.
+function cookies.layer(request, next)
+  local jar = request.client.cookies
+  if jar.count > 0 or request.cookie then
+    request.cookie = jar:header(request.url, request:given_cookie()) or nil
+  end
+  local res, err = next(request)
+  if res and head_get(res.head, "set-cookie") then
+    jar:receive(head_list(res.head, "set-cookie"), request.url)
+  end
+  return res, err
+end
+
+return cookies

@@ -1,0 +1,120 @@
+--- The layer that repeats what failed for a passing reason.
+
+local backoff = require "lurcher.retry.backoff"
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
+local hints = require "lurcher.http.rate_limit_headers"
+local native = require "lurcher.native.http"
+local retry_policy = require "lurcher.http.retry_policy"
+local task = require "lurcher.task"
+
+local retry_layer = {}
+
+-- What happened, in a few words, if the policy is about it.
+local function occasion(policy, request, res, err)
+  if res then return policy.statuses[res.status] and "status " .. res.status end
+  if not retry_policy.is_passing(request, err) then return nil end
+  return err.kind == "timeout" and "timeout/" .. err.phase or err.kind
+end
+
+local function why_not_repeatable(policy, request, err)
+  if err and err.retry_safe or retry_policy.repeatable(request) then return nil end
+  if policy.methods.POST or not (request.method == "POST" or request.method == "PATCH") then
+    return request.method .. " is not repeated: it is not among retry.methods"
+  end
+  return request.method
+    .. " is not repeated: it may have been processed; retryable=true or idempotency_key allows it"
+end
+
+-- What the policy would do: the wait before the next attempt and why; or nil and, if there was an occasion,
+-- why there is to be none.
+local function proposal(policy, request, res, err, previous)
+  local why = occasion(policy, request, res, err)
+  if not why then return nil end
+  local refusal = why_not_repeatable(policy, request, err)
+  if refusal then return nil, refusal end
+  local asked = res and policy.retry_after and hints.wait(res.head)
+  if not asked then return backoff.exponential(policy, request.attempts, previous), why end
+  local most = policy.max_retry_after
+  if most and asked > most then
+    local refused = "not repeated: the server asks to wait %g s, longer than max_retry_after=%g"
+    return nil, refused:format(asked, most)
+  end
+  return asked, why .. ", the server asks for the wait"
+end
+
+-- What is told to `on`, to hooks and to observers.
+local function event(request, res, err, wait, why)
+  return { attempt = request.attempts, wait = wait, why = why, method = request.method, url = request.url,
+    status = res and res.status, response = res, err = err, elapsed = request:elapsed() }
+end
+
+-- What the script's `on` makes of the proposal. What it raises is raised on.
+local function decided(policy, request, res, err, previous, wait, why)
+  local ok, answer = pcall(policy.on, event(request, res, err, wait, why))
+  if ok and answer == nil then return wait, why end
+  if ok and answer == false then return nil end
+  if ok and answer == true then
+    return wait or backoff.exponential(policy, request.attempts, previous), wait and why or "retry.on says so"
+  end
+  if ok and not check.mismatch(answer, "seconds") then return answer, "retry.on says so" end
+  if res then res:close() end
+  if not ok then error(answer, 0) end
+  errors.raise("retry.on must return true, false, a number of seconds or nil, got " .. check.shown(answer))
+end
+
+-- Why what is decided cannot be done after all.
+local function obstacle(request, wait)
+  local left = request.deadline and request.deadline - native.now()
+  if left and wait >= left then
+    return ("not repeated: the wait of %.3g s would pass timeout.total"):format(wait)
+  end
+  local breakers = request.client.breakers
+  return breakers and breakers:obstacle(request.url, wait)
+end
+
+-- Tells why there is no further attempt although there was an occasion for one.
+local function refuse(request, res, err, why)
+  request:announce("refused", event(request, res, err, nil, why))
+end
+
+-- The wait before the next attempt and why, or nil when there is to be none.
+local function next_wait(policy, request, res, err, previous)
+  if err and err.retryable then err.attempts_allowed = policy.attempts end
+  if request.attempts >= policy.attempts then return nil end
+  local wait, why = proposal(policy, request, res, err, previous)
+  if policy.on then wait, why = decided(policy, request, res, err, previous, wait, why) end
+  if wait then
+    request:start_clock(res or err)
+    local problem = obstacle(request, wait)
+    if problem then wait, why = nil, problem end
+  end
+  if wait and policy.budget and not request.client.budget:take(policy.budget) then
+    (res or err).budget_exhausted = true
+    return refuse(request, res, err, "not repeated: the retry budget of the client is used up")
+  end
+  if not wait and why then
+    if err then err.message = err.message .. "; " .. why end
+    return refuse(request, res, err, why)
+  end
+  return wait, why
+end
+
+---Sends the request until it succeeds, fails for good, or the attempts, the time or the budget are used up;
+---then the last response or error is the result.
+function retry_layer.layer(request, next)
+  local policy, previous = request.plan.retry, nil
+  while true do
+    local res, err = next(request)
+    if not policy then return res, err end
+    local wait, why = next_wait(policy, request, res, err, previous)
+    if not wait then return res, err end
+    previous = wait
+    if res then res:discard() end
+    request:announce("retry", event(request, res, err, wait, why))
+    task.sleep(wait)
+    request.attempts = request.attempts + 1
+  end
+end
+
+return retry_layer

@@ -1,0 +1,82 @@
+--- What responses say about the limits of their origin is kept by all requests of the client to it:
+---
+---   429 or 503 with Retry-After       none starts before then
+---   RateLimit headers                 no more than remain start before the reset
+---   429 without any hint              the rate is cut, and grows again: see gate_slow_down in net/gate.h;
+---                                     but not for a script that has one request at a time: it waits anyway
+---
+--- Nobody waits for longer than the client's `retry.max_retry_after`: such a hold is not kept at all, and the
+--- server has to answer again. A 503 without a hint is a failure and no limit: where one request in twenty
+--- meets one, a rate that is cut for each would soon be next to nothing. `limits = { learn = false }` does
+--- without all this. The pool, which starts requests, keeps the limits; here is decided what they are.
+
+local hints = require "lurcher.http.rate_limit_headers"
+local native = require "lurcher.native.http"
+
+local learned = {}
+
+-- How long a hold may be when the client does not say.
+local PATIENCE = 60
+
+local function patience_of(policy)
+  if not policy or policy.max_retry_after == nil then return PATIENCE end
+  return policy.max_retry_after or math.huge
+end
+
+-- `retry_after = false` means that Retry-After does not count.
+local function heeds(policy)
+  return not policy or policy.retry_after ~= false
+end
+
+local function learns(plan)
+  local limits = plan.options.limits
+  return not limits or limits.learn ~= false
+end
+
+local function announce(request, status, wait, why)
+  request:announce("hold", { method = request.method, url = request.url, status = status, wait = wait,
+    why = why })
+end
+
+-- Retry-After: everybody waits.
+local function hold(request, status, wait, patience)
+  if wait > patience or not request.client.pool:hold(request.url, wait, "Retry-After") then return end
+  announce(request, status, wait, ("status %d, and Retry-After asks all to wait"):format(status))
+end
+
+-- RateLimit headers: so many, and no more.
+local function keep_quota(request, status, said, patience)
+  local remaining = said.remaining or 0
+  local waits = request.client.pool:quota(request.url, remaining, said.reset, patience)
+  if not waits or remaining > 0 then return end
+  announce(request, status, said.reset, "the server's quota is used up until its reset")
+end
+
+local function slow_down(request, info)
+  local pool, age = request.client.pool, native.now() - native.info(info).dispatched
+  local flow = pool:flow(request.url)
+  if flow.in_flight + flow.waiting == 0 then return end
+  if not pool:slow_down(request.url, math.max(0, age)) then return end
+  local why = "status 429 without a hint: %.3g requests/s at first from now on"
+  announce(request, 429, nil, why:format(pool:flow(request.url).learned_rate))
+end
+
+---Looks at a response that speaks of limits, or refuses.
+---@param request lurcher.Request
+---@param status integer
+---@param head string
+---@param info userdata
+function learned.heed(request, status, head, info)
+  if not learns(request.plan) then return end
+  local policy, said = request.plan.options.retry, hints.read(head)
+  local refused, patience = status == 429 or status == 503, patience_of(policy)
+  local asked = refused and said.retry_after
+  if asked and heeds(policy) then hold(request, status, asked, patience) end
+  if said.reset and (said.remaining or refused) then
+    keep_quota(request, status, said, patience)
+  elseif status == 429 and not asked then
+    slow_down(request, info)
+  end
+end
+
+return learned

@@ -1,0 +1,266 @@
+--- Responses. What nearly every script asks for is there at once; the rest is made from the header block and
+--- the transfer's record when it is asked for.
+
+local check = require "lurcher.base.check"
+local charset = require "lurcher.base.charset"
+local cookies = require "lurcher.http.cookies"
+local errors = require "lurcher.base.errors"
+local json = require "lurcher.json"
+local links = require "lurcher.http.links"
+local native = require "lurcher.native.http"
+local options = require "lurcher.http.options"
+local redact = require "lurcher.base.redact"
+
+local head_next = native.head_next
+
+local response = {}
+
+---@class lurcher.Response
+---@field status integer
+---@field reason string the server's words, may be ""
+---@field ok boolean status 200 to 299
+---@field http_version string "1.0", "1.1" or "2"
+---@field url string the final one, without userinfo
+---@field method string the final one
+---@field headers table<string, string> any case; repeated headers joined by ", "
+---@field body string? nil while it is streamed
+---@field elapsed number seconds from the dispatch of this attempt to its end
+---@field timings table queue, dns, connect, tls, first_byte, total
+---@field history lurcher.Response[] the redirects that led here
+---@field attempts integer
+---@field reused boolean the connection had served before
+---@field remote_address string
+---@field bytes_received integer
+---@field bytes_sent integer
+local Response = { __name = "lurcher.Response" }
+local methods = {}
+
+response.methods = methods
+response.metatable = Response
+
+local Headers = { __index = function(self, name)
+  return type(name) == "string" and rawget(self, name:lower()) or nil
+end }
+
+-- Fields made when they are asked for first.
+local made = {}
+
+function made.headers(self)
+  local all, repeated = {}, {}
+  for _, name, value in head_next, self.head, 0 do
+    local key = name:lower()
+    local list = repeated[key]
+    if list then
+      list[#list + 1] = value
+    elseif all[key] then
+      repeated[key] = { all[key], value }
+    else
+      all[key] = value
+    end
+  end
+  for key, list in pairs(repeated) do all[key] = table.concat(list, ", ") end
+  return setmetatable(all, Headers)
+end
+
+function made.history() return {} end
+
+local FROM_RECORD = { reason = true, http_version = true, timings = true, reused = true,
+  remote_address = true, bytes_received = true, bytes_sent = true, elapsed = true, dispatched = true }
+
+function Response.__index(self, key)
+  local method = methods[key]
+  if method then return method end
+  local make = made[key]
+  if make then
+    local value = make(self)
+    self[key] = value
+    return value
+  end
+  if FROM_RECORD[key] then
+    local stream, info = rawget(self, "stream"), rawget(self, "info")
+    if stream then return stream:info()[key] end -- still counting
+    if info then
+      response.keep_record(self, native.info(info))
+      return rawget(self, key)
+    end
+  end
+  return nil
+end
+
+---Takes over what is known about the transfer.
+---@param self lurcher.Response
+---@param record table as native.info gives it
+function response.keep_record(self, record)
+  self.info = nil
+  for name, value in pairs(record) do self[name] = value end
+end
+
+function Response:__tostring()
+  return ("%s %s: %d %s"):format(self.method, redact.url(self.url), self.status, self.reason or "")
+end
+
+---@param value any
+---@return boolean
+function response.is(value)
+  return type(value) == "table" and getmetatable(value) == Response
+end
+
+---The first value of a header, or nil.
+---@param name string
+---@return string?
+function methods:header(name)
+  check.method(self, Response, "res:header")
+  check.argument(name, "string", 1, "res:header")
+  return native.head_get(self.head, name)
+end
+
+---All values of a header, in order.
+---@param name string
+---@return string[]
+function methods:header_list(name)
+  check.method(self, Response, "res:header_list")
+  check.argument(name, "string", 1, "res:header_list")
+  return native.head_list(self.head, name)
+end
+
+---Iterates over name and value of all headers, as they came.
+---@return fun(): string?, string?
+function methods:each_header()
+  check.method(self, Response, "res:each_header")
+  local head, offset, name, value = self.head, 0, nil, nil
+  return function()
+    if not offset then return nil end
+    offset, name, value = head_next(head, offset)
+    return name, value
+  end
+end
+
+local function dressed(self, err)
+  err.method, err.url = self.method, redact.url(self.url)
+  err.attempts, err.elapsed = self.attempts, self.elapsed
+  return err
+end
+
+local function gathered(self)
+  return self.body or self:read_all()
+end
+
+---The body as JSON.
+---@param opts? table as for lurcher.json.decode
+---@return any value nil when the body is no JSON, then with an error
+---@return lurcher.Error? err
+function methods:json(opts)
+  check.method(self, Response, "res:json")
+  local body, failure = gathered(self)
+  if not body then return nil, failure end
+  local value, err = json.decode(body, opts)
+  if err then return nil, dressed(self, err) end
+  return value
+end
+
+---The body as UTF-8, converted from the character set its Content-Type names.
+---@return string? text
+---@return lurcher.Error? err kind "decode"
+function methods:text()
+  check.method(self, Response, "res:text")
+  local body, err = gathered(self)
+  if not body then return nil, err end
+  local text, message = charset.decode(body, self:header("Content-Type"))
+  if not text then return nil, dressed(self, errors.new { kind = "decode", message = message }) end
+  return text
+end
+
+local function matches(status, wanted)
+  if type(wanted) == "table" then
+    for i = 1, #wanted do
+      if matches(status, wanted[i]) then return true end
+    end
+    return false
+  elseif type(wanted) == "string" then
+    return math.floor(status / 100) == tonumber(wanted:sub(1, 1))
+  end
+  return status == wanted
+end
+
+local function list_words(wanted)
+  if type(wanted) ~= "table" then return tostring(wanted) end
+  local words = {}
+  for i = 1, #wanted do words[i] = list_words(wanted[i]) end
+  return table.concat(words, ", ")
+end
+
+-- The start of a body, when it is something to read.
+local function excerpt(self)
+  local body = self.body
+  if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
+  local start = body:sub(1, 200)
+  if #body > 200 then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
+  local text = charset.decode(start, self:header("Content-Type")) or start:gsub("[\128-\255]", "?")
+  return ": " .. text:gsub("%s+", " ") .. (#body > 200 and "…" or "")
+end
+
+---The error for a response whose status is not the wanted one.
+---@param self lurcher.Response
+---@param wanted string what was expected, in words
+---@return lurcher.Error
+function response.status_error(self, wanted)
+  local reason = self.reason and self.reason ~= "" and " " .. self.reason or ""
+  return dressed(self, errors.new { kind = "status", response = self,
+    message = ("status %d%s, expected %s%s"):format(self.status, reason, wanted, excerpt(self)) })
+end
+
+---The response itself when its status is among those given (numbers, "2xx", lists of these), else nil and an
+---error of kind "status".
+---@param ... integer|string|table
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function methods:expect(...)
+  check.method(self, Response, "res:expect")
+  local wanted = select("#", ...) == 1 and (...) or { ... }
+  local mismatch = options.expect_mismatch(wanted)
+  if mismatch then errors.raise("res:expect wants " .. mismatch) end
+  if matches(self.status, wanted) then return self end
+  return nil, response.status_error(self, list_words(wanted))
+end
+
+---The Link header, by relation: `res:links().next.url` is absolute.
+---@return table<string, table>
+function methods:links()
+  check.method(self, Response, "res:links")
+  return links.parse(native.head_join(self.head, "Link") or "", self.url)
+end
+
+---The cookies this response set.
+---@return lurcher.Cookie[]
+function methods:cookies()
+  check.method(self, Response, "res:cookies")
+  return cookies.parse(native.head_list(self.head, "Set-Cookie"), self.url)
+end
+
+local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }
+
+---A response that did not come from the network, from `fields` status, headers (a map), body.
+---@param fields table
+---@param request lurcher.Request
+---@return lurcher.Response
+function response.made(fields, request)
+  check.options(fields, MADE_OF, "a response")
+  local block = {}
+  for name, value in pairs(fields.headers or {}) do
+    for _, line in ipairs(type(value) == "table" and value or { value }) do
+      block[#block + 1] = ("%s: %s\r\n"):format(name, line)
+    end
+  end
+  table.sort(block)
+  local status = fields.status or 200
+  return setmetatable({
+    status = status, ok = status >= 200 and status < 300,
+    body = fields.body or "", head = table.concat(block),
+    method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
+    reason = fields.reason or "", http_version = "1.1", reused = false, remote_address = "",
+    timings = { queue = 0, dns = 0, connect = 0, tls = 0, first_byte = 0, total = 0 },
+    bytes_received = 0, bytes_sent = 0, elapsed = 0,
+  }, Response)
+end
+
+return response

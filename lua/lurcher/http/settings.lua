@@ -1,0 +1,245 @@
+--- A plan: checked and merged options, compiled into what the layers use for each request. A client has one,
+--- made once; a request that overrides something gets one of its own that inherits the rest.
+
+local auth = require "lurcher.http.layer.auth"
+local errors = require "lurcher.base.errors"
+local headers = require "lurcher.http.headers"
+local memo = require "lurcher.base.cache"
+local native = require "lurcher.native.http"
+local options = require "lurcher.http.options"
+local query = require "lurcher.url.query"
+local retry_policy = require "lurcher.http.retry_policy"
+local secret = require "lurcher.base.secret"
+local version = require "lurcher.native.version"
+
+local plan = {}
+
+local normalize = require("lurcher.native.url").normalize
+local reveal = secret.reveal
+
+local IN_PROFILE = options.IN_PROFILE
+local MIB = 1024 * 1024
+local MAX_BODY = 64 * MIB
+local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+local MEMO_SIZE = 64
+
+-- Header names that do not follow to another origin, besides `secret_headers`.
+local CREDENTIALS = { authorization = true, cookie = true, ["proxy-authorization"] = true, host = true }
+
+local function value_or(value, default)
+  if value == nil then return default end
+  return value
+end
+
+local function pins_text(pins)
+  return type(pins) == "table" and table.concat(pins, ";") or pins
+end
+
+-- "host:port" as DNS knows it.
+local function in_ascii(key)
+  if not key:find("[\128-\255]") then return key end
+  local host, port = key:match("^(.*)(:%d+)$")
+  local address = normalize("http://" .. host .. "/")
+  return address and address:match("^http://(.*)/$") .. port or key
+end
+
+-- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
+-- mistake.
+local function new_profile(merged, raw_target)
+  local timeout = options.overlay(options.DEFAULT_TIMEOUT, merged.timeout)
+  local tls = options.overlay(options.DEFAULT_TLS, merged.tls)
+  if tls.key and tls.cert == nil then
+    errors.raise("tls.key belongs to a certificate: give tls.cert too")
+  end
+  local resolve
+  for key, address in pairs(merged.resolve or {}) do
+    if address then
+      resolve = resolve or {}
+      resolve[in_ascii(key)] = address
+    end
+  end
+  local ok, profile = pcall(native.profile, {
+    connect = timeout.connect, read = timeout.read, write = timeout.write, total = timeout.total,
+    queue = timeout.queue,
+    http_version = merged.http_version or "auto", decompress = merged.decompress ~= false,
+    max_body = value_or(merged.max_body, MAX_BODY), max_headers = value_or(merged.max_headers, MIB / 4),
+    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil,
+    cert = tls.cert or nil, key = tls.key or nil, key_password = secret.reveal(tls.key_password) or nil,
+    server_name = tls.server_name or nil,
+    pins = pins_text(tls.pins) or nil,
+    unix_socket = merged.unix_socket or nil, local_address = merged.local_address or nil, resolve = resolve,
+    ip = merged.ip or nil, raw_target = raw_target or nil,
+  })
+  if not ok then errors.raise((tostring(profile):gsub("^.-%.lua:%d+: ", ""))) end
+  return profile, timeout.total, tls.verify
+end
+
+-- All headers a request of this plan sends, as a flat list; secrets keep their wrapping.
+local function header_list(merged)
+  local flat = {}
+  if merged.decompress ~= false then flat = { "Accept-Encoding", ACCEPT_ENCODING } end
+  flat = headers.merge(flat, {
+    ["User-Agent"] = value_or(merged.user_agent, "lurcher/" .. version), ["Accept"] = "*/*",
+  })
+  for _, layer in ipairs(merged.headers or {}) do flat = headers.merge(flat, layer) end
+  return flat
+end
+
+---The native list for a flat one, with a content type, a Cookie line and an Authorization line in place of
+---those in it (each may be false).
+---@param flat table
+---@return userdata
+function plan.wire_of(flat, content_type, cookie, authorization)
+  local wire, n = {}, 0
+  for i = 1, #flat, 2 do
+    local key = (cookie or authorization) and flat[i]:lower()
+    if not (cookie and key == "cookie" or authorization and key == "authorization") then
+      wire[n + 1], wire[n + 2], n = flat[i], reveal(flat[i + 1]), n + 2
+    end
+  end
+  if content_type then wire[n + 1], wire[n + 2], n = "Content-Type", content_type, n + 2 end
+  if cookie then wire[n + 1], wire[n + 2], n = "Cookie", cookie, n + 2 end
+  if authorization then wire[n + 1], wire[n + 2] = "Authorization", authorization end
+  return native.headers(wire)
+end
+
+---The Cookie lines of a flat header list as one, or false.
+---@param flat table
+---@return string|false
+function plan.cookie_of(flat)
+  local lines = {}
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() == "cookie" then lines[#lines + 1] = reveal(flat[i + 1]) end
+  end
+  return lines[1] and table.concat(lines, "; ") or false
+end
+
+local function set_headers(self, merged)
+  self.header_list = header_list(merged)
+  self.wire = plan.wire_of(self.header_list)
+  self.cookie = plan.cookie_of(self.header_list)
+  self.wires = memo.new(MEMO_SIZE)
+end
+
+local function set_profile(self, merged, raw_target)
+  local verify
+  self.profile, self.total, verify = new_profile(merged, raw_target)
+  self.max_body = value_or(merged.max_body, MAX_BODY)
+  if not verify and not self.said.unverified then
+    self.said.unverified = true
+    require("lurcher.log").warn("TLS certificates are not verified (tls.verify=false)")
+  end
+end
+
+-- Statuses that no layer does anything about.
+local function quiet_statuses(policy)
+  local quiet = {}
+  if policy and policy.on then return quiet end
+  for status = 200, 299 do quiet[status] = not (policy and policy.statuses[status]) end
+  return quiet
+end
+
+local function set_policies(self, merged)
+  self.auth = auth.compile(merged.auth)
+  self.redirects = value_or(merged.redirects, 10)
+  if self.redirects == 0 then self.redirects = false end
+  self.retry = retry_policy.compile(merged.retry)
+  self.quiet = quiet_statuses(self.retry)
+  self.allow_downgrade = merged.allow_downgrade or false
+  self.name = merged.name or false
+  self.priority = merged.priority or 0
+  self.dropped = options.overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
+end
+
+---The plan of a client.
+---@param merged table
+---@return table
+function plan.new(merged)
+  local self = { options = merged, said = {} }
+  self.__index = self -- it is the metatable of the plans that inherit from it
+  set_headers(self, merged)
+  set_profile(self, merged)
+  set_policies(self, merged)
+  self.derived = memo.new(MEMO_SIZE)
+  self.after_redirect = false -- the plan of the next hop, if it is another one
+  self.query = query.encode(merged.params or {}, "%20", "parameter")
+  return self
+end
+
+-- Options of a request that are not its own affair but change the plan.
+local IN_HEADERS = { user_agent = true, decompress = true }
+local IN_POLICIES = { redirects = true, retry = true, allow_downgrade = true, name = true,
+  priority = true, secret_headers = true }
+
+-- Headers are a request's own affair, unless it does without the client's.
+local function is_in_headers(name, given)
+  return IN_HEADERS[name] or name == "headers" and given == false
+end
+
+-- The one option of a request that changes the plan: its name and value, or true when there are several; nil:
+-- none.
+local function changed_by(opts)
+  local found, value
+  for name, given in pairs(opts) do
+    if IN_PROFILE[name] or is_in_headers(name, given) or IN_POLICIES[name] then
+      if found then return true end
+      found, value = name, given
+    end
+  end
+  return found, value
+end
+
+local function derive(base, opts)
+  local merged = options.merge(base.options, opts)
+  local self = setmetatable({ options = merged }, base)
+  local touched = { headers = false, profile = false, policies = false }
+  for name, given in pairs(opts) do
+    touched.headers = touched.headers or is_in_headers(name, given)
+    touched.profile = touched.profile or IN_PROFILE[name]
+    touched.policies = touched.policies or IN_POLICIES[name]
+  end
+  if opts.raw_target then -- stands for one URL only
+    local others = options.overlay(opts)
+    others.raw_target = nil
+    self.after_redirect = plan.derive(base, others)
+  end
+  if touched.headers then set_headers(self, merged) end
+  if touched.profile then set_profile(self, merged, opts.raw_target) end
+  if touched.policies then set_policies(self, merged) end
+  return self
+end
+
+---The plan of a request with options: the client's, or one that inherits from it what they do not touch. One
+---for a single number, string or boolean, such as timeout=5, is remembered.
+---@param base table
+---@param opts table checked
+---@return table
+function plan.derive(base, opts)
+  local name, value = changed_by(opts)
+  if not name then return base end
+  if name == true or type(value) == "table" then return derive(base, opts) end
+  local key = name .. "=" .. tostring(value)
+  return base.derived:get(key) or base.derived:put(key, derive(base, { [name] = value }))
+end
+
+---The encoded parameters of a request with some of its own; false: none.
+---@param self table
+---@param params table|false
+---@return string
+function plan.query_with(self, params)
+  if not params then return "" end
+  local layers = options.overlay(self.options.params)
+  layers[#layers + 1] = params
+  return query.encode(layers, "%20", "parameter")
+end
+
+---The native list of the plan's headers with those lines. The last few combinations are remembered: a session
+---sends the same ones over and over.
+---@return userdata
+function plan.wire_with(self, content_type, cookie, authorization)
+  local key = (content_type or "") .. "\n" .. (cookie or "") .. "\n" .. (authorization or "")
+  return self.wires:get(key)
+    or self.wires:put(key, plan.wire_of(self.header_list, content_type, cookie, authorization))
+end
+
+return plan

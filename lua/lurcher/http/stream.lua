@@ -1,0 +1,265 @@
+--- Streamed responses: the body is read by the script, piece by piece, and waits in the socket meanwhile.
+
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
+local json = require "lurcher.json"
+local leftovers = require "lurcher.task.owned"
+local observe = require "lurcher.http.observe"
+local redact = require "lurcher.base.redact"
+local response = require "lurcher.http.response"
+
+local stream = {}
+
+local LONGEST_LINE = 1024 * 1024
+local MOST_OF_ERROR, MOST_TO_SKIP = 64 * 1024, 64 * 1024
+
+-- A task closes what it left unread.
+local keep = leftovers.keeper(function(open)
+  for left in pairs(open) do left:close() end
+end)
+
+local methods = response.methods
+
+---Makes a response of its fields, `stream` among them, and has it closed when the task ends.
+function stream.response(fields)
+  local res = setmetatable(fields, response.metatable)
+  res.open_streams = keep(res)
+  return res
+end
+
+-- What the native stream is to a transfer, for a text that is there already.
+local Text = {}
+Text.__index = Text
+
+function Text:read(size)
+  local from = self.at
+  if from > #self.text then return nil end
+  self.at = size and from + size or #self.text + 1
+  return self.text:sub(from, self.at - 1)
+end
+
+function Text:line(longest)
+  local from = self.at
+  if from > #self.text then return nil end
+  local stop = self.text:find("\n", from, true)
+  local line = self.text:sub(from, (stop or #self.text + 1) - 1)
+  if #line > longest then
+    return nil, errors.new { kind = "too_large", message = ("a line is longer than %d bytes"):format(longest),
+      limit = longest, observed = #line }
+  end
+  self.at = (stop or #self.text) + 1
+  if stop then line = line:gsub("\r$", "") end
+  return line
+end
+
+function Text.info() return {} end
+
+function Text:close() self.at = #self.text + 1 end
+
+---Makes a streamed response of one that is there as a whole.
+---@param res lurcher.Response
+---@return lurcher.Response res
+function stream.of_text(res)
+  res.stream, res.body = setmetatable({ text = res.body, at = 1 }, Text), nil
+  res.open_streams = keep(res)
+  return res
+end
+
+-- Lets go of the transfer; what is known about it stays with the response.
+local function release(self)
+  local body = rawget(self, "stream")
+  if not body then return end
+  local record = body:info()
+  response.keep_record(self, record)
+  if self.observed then observe.body(self.observed, record, self.failure) end
+  self.stream, self.observed = nil, nil
+  self.open_streams[self] = nil
+  body:close()
+end
+
+-- The next piece of the body, by the given method of the native stream; nil at the end; nil and an error.
+local function piece(self, method, argument)
+  local body = rawget(self, "stream")
+  if not body then
+    if self.failure or self.complete then return nil, self.failure end
+    errors.raise(self.open_streams and "the response was closed before it was read"
+      or "only streamed responses are read: give stream=true or use client:stream")
+  end
+  local bytes, err = body[method](body, argument)
+  if bytes then return bytes end
+  self.complete, self.failure = not err, err
+  release(self)
+  if not err then return nil end
+  err.method, err.url = self.method, redact.url(self.url)
+  err.attempts, err.elapsed = self.attempts, self.elapsed
+  return nil, err
+end
+
+-- An iterator over pieces; raises the error of a body that was cut, after what arrived.
+local function iterate(self, method, argument)
+  if not rawget(self, "stream") and not self.complete then piece(self) end -- raises
+  return function()
+    local bytes, err = piece(self, method, argument)
+    if err then error(err, 0) end
+    return bytes
+  end
+end
+
+---Up to `size` bytes, as they come; nil at the end; nil and an error when the body was cut.
+---@param size? integer
+---@return string? bytes
+---@return lurcher.Error? err
+function methods:read(size)
+  check.method(self, response.metatable, "res:read")
+  check.argument(size, "count|nil", 1, "res:read")
+  return piece(self, "read", size)
+end
+
+-- What is left is more than may be gathered in memory.
+local function too_large(self, observed)
+  local err = errors.new {
+    kind = "too_large", phase = "read", limit = self.max_body, observed = observed, method = self.method,
+    url = redact.url(self.url), attempts = self.attempts, elapsed = self.elapsed, retryable = false,
+    message = ("the response body passed the limit of %d bytes (max_body)"):format(self.max_body),
+  }
+  self.failure = err
+  release(self)
+  return nil, err
+end
+
+---All that is left of the body; nil and an error when it was cut, or is more than `max_body`.
+---@return string? body
+---@return lurcher.Error? err
+function methods:read_all()
+  check.method(self, response.metatable, "res:read_all")
+  local parts, size = {}, 0
+  while true do
+    local bytes, err = piece(self, "read")
+    if err then return nil, err end
+    if not bytes then return table.concat(parts) end
+    parts[#parts + 1] = bytes
+    size = size + #bytes
+    if self.max_body and size > self.max_body then return too_large(self, size) end
+  end
+end
+
+---Iterates over the body in pieces of at most `size` bytes, as they come. Raises the error of a body that was
+---cut, after what arrived.
+---@param size? integer
+---@return fun(): string?
+function methods:chunks(size)
+  check.method(self, response.metatable, "res:chunks")
+  check.argument(size, "count|nil", 1, "res:chunks")
+  return iterate(self, "read", size)
+end
+
+---Iterates over the lines of the body, without their ends (LF or CRLF).
+---@param opts? { max: integer } bytes in one line, 1 MiB
+---@return fun(): string?
+function methods:lines(opts)
+  check.method(self, response.metatable, "res:lines")
+  opts = check.options(opts, { max = "count" }, "res:lines") or {}
+  return iterate(self, "line", opts.max or LONGEST_LINE)
+end
+
+---Iterates over the values of newline-delimited JSON; blank lines are skipped.
+---@return fun(): any
+function methods:ndjson()
+  check.method(self, response.metatable, "res:ndjson")
+  local next_line, number = self:lines(), 0
+  return function()
+    local line
+    repeat
+      line, number = next_line(), number + 1
+    until not line or line:find("%S")
+    if not line then return nil end
+    local value, err = json.decode(line)
+    if not err then return value end
+    err.message = ("line %d: %s"):format(number, (err.message:gsub("at line 1 column", "at column")))
+    err.method, err.url = self.method, redact.url(self.url)
+    error(err, 0)
+  end
+end
+
+-- Writes what is left of the body; nil and an error when either end fails.
+local function copy_to(self, out)
+  local total = 0
+  local bytes, err = self.body, nil
+  if not bytes then bytes, err = piece(self, "read") end
+  while bytes do
+    local ok
+    ok, err = out:write(bytes)
+    if not ok then return nil, err end
+    total = total + #bytes
+    if self.body then break end
+    bytes, err = piece(self, "read")
+  end
+  if err then return nil, err end
+  return total
+end
+
+---Writes the body, or what is left of it, to a file; it appears when it is complete.
+---@param path string
+---@param opts? table none so far
+---@return integer? bytes
+---@return lurcher.Error? err
+function methods:save(path, opts)
+  check.method(self, response.metatable, "res:save")
+  check.argument(path, "string", 1, "res:save")
+  check.options(opts, {}, "res:save")
+  local out, err = require("lurcher.fs").writer(path, { atomic = true })
+  if not out then return nil, err end
+  local total
+  total, err = copy_to(self, out)
+  if not total then
+    out:discard()
+    return nil, err
+  end
+  local ok
+  ok, err = out:close()
+  if not ok then return nil, err end
+  return total
+end
+
+-- The start of an error's body, for its message; a fault in it does not matter.
+local function read_excerpt(self)
+  local parts, size = {}, 0
+  repeat
+    local bytes = self.stream:read()
+    parts[#parts + 1], size = bytes, size + #(bytes or "")
+  until not bytes or size >= MOST_OF_ERROR
+  return table.concat(parts)
+end
+
+---The streamed response, when its status is `wanted`; nil: no error status; false: any. Else nil and an error
+---of kind "status"; the start of the body is then in err.response.body.
+---@param self lurcher.Response
+---@param wanted any
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function stream.expect(self, wanted)
+  if wanted == false or wanted == nil and self.status < 400 then return self end
+  if wanted and self:expect(wanted) then return self end
+  self.body = read_excerpt(self)
+  self:close()
+  if wanted then return self:expect(wanted) end
+  return nil, response.status_error(self, "one below 400 for a stream (expect=false streams any)")
+end
+
+---Gives up a response that is not for the script. A short rest is read, so that the connection can serve
+---again.
+function methods:discard()
+  local length = rawget(self, "stream") and tonumber(self:header("Content-Length"))
+  if length and length <= MOST_TO_SKIP then
+    while piece(self, "read") do end
+  end
+  release(self)
+end
+
+---Gives up what was not read. May be called more than once.
+function methods:close()
+  check.method(self, response.metatable, "res:close")
+  release(self)
+end
+
+return stream

@@ -1,0 +1,307 @@
+--- Fetches single pages: puts the request for a position together, and takes the response apart into items
+--- and the next position. Errors it raises say which page it was.
+
+local errors = require "lurcher.base.errors"
+local fingerprint = require "lurcher.base.fingerprint"
+local headers = require "lurcher.http.headers"
+local json = require "lurcher.json"
+local options = require "lurcher.http.options"
+local pages_path = require "lurcher.pages.path"
+local plan = require "lurcher.http.settings"
+local query = require "lurcher.url.query"
+local redact = require "lurcher.base.redact"
+local request = require "lurcher.http.request"
+local secret = require "lurcher.base.secret"
+local task = require "lurcher.task"
+local url_native = require "lurcher.native.url"
+
+local pages_fetch = {}
+
+local is_list, outline = pages_path.is_list, pages_path.outline
+
+---@class lurcher.Page
+---@field res lurcher.Response
+---@field items? table
+---@field n integer how many items
+---@field position any
+---@field number integer 1 for the first
+---@field following any the next page's position; nil after the last one
+---@field foreign? boolean the credentials do not go along any more
+
+---@class lurcher.PageFetcher
+local Fetcher = {}
+Fetcher.__index = Fetcher
+
+-- ---- the request ----
+
+-- Adds the client's own parameters that a complete URL lacks: an API key, say.
+local function with_client_params(address, encoded)
+  local present = {}
+  for name in (address:match("%?([^#]*)") or ""):gmatch("([^&=]+)[^&]*") do present[name] = true end
+  for pair in encoded:gmatch("[^&]+") do
+    if not present[pair:match("^[^=]*")] then
+      address = address .. (address:find("?", 1, true) and "&" or "?") .. pair
+    end
+  end
+  return address
+end
+
+-- `params` of the call with those of a page over them.
+local function merge_params(given, changed)
+  if not given or not changed then return changed or given end
+  if type(given[1]) ~= "table" then return options.overlay(given, changed) end
+  local list = {}
+  for _, pair in ipairs(given) do
+    if changed[pair[1]] == nil then list[#list + 1] = pair end
+  end
+  for name, value in pairs(changed) do list[#list + 1] = { name, value } end
+  return list
+end
+
+-- Takes off what must not leave the origin the first page came from.
+local function without_credentials(self, opts)
+  opts.auth = false
+  if opts.headers == false then return end
+  local dropped, kept = options.overlay(self.client.plan.dropped, self.secret), {}
+  for name in pairs(dropped) do kept[name] = false end
+  for name, value in pairs(opts.headers or {}) do
+    if not dropped[name:lower()] then kept[name] = value end
+  end
+  opts.headers = kept
+end
+
+-- Where a position leads, as URL and options.
+function Fetcher:target(position, foreign)
+  local changes = options.overlay(self.strategy:request(position))
+  local url, given = changes.url, self.options
+  changes.url = nil
+  local opts = options.overlay(given, changes)
+  if changes.headers and given.headers then opts.headers = options.overlay(given.headers, changes.headers) end
+  if not url then
+    opts.params = merge_params(given.params, changes.params)
+    return self.url, opts
+  end
+  if self.client.base then url = request.below(self.client.base, url) end
+  if foreign then
+    without_credentials(self, opts)
+  elseif not changes.params then
+    url = with_client_params(url, self.client.plan.query)
+  end
+  opts.params = changes.params or false -- a link is complete
+  return url, opts
+end
+
+-- Whether the next page is at another origin; from there on nothing is trusted, not even a way back.
+local function leads_away(self, page)
+  local url = self.strategy:request(page.following).url
+  if page.foreign or not url then return page.foreign end
+  if self.client.base then url = request.below(self.client.base, url) end
+  local address = url_native.normalize(url)
+  if not address then return nil end -- the request will say what is wrong with it
+  local allowed = self.options.allow_downgrade
+  if allowed == nil then allowed = self.client.plan.allow_downgrade end
+  if address:find("^http:") and page.res.url:find("^https:") and not allowed then
+    error(errors.new { kind = "redirect", method = self.method, url = redact.url(address),
+      message = "the next page's URL leads from https to http; allow_downgrade=true would follow it "
+        .. "without credentials" }, 0)
+  end
+  return url_native.origin(address) ~= self.origin or nil
+end
+
+-- ---- errors ----
+
+local LONGEST_CURSOR = 60
+
+-- What tells this page from the others, for messages and as a field of errors.
+local function cursor_of(self, position)
+  if type(position) ~= "table" then
+    return self.strategy.follows_links and position and redact.url(position) or position or nil
+  end
+  local ok, text = pcall(json.encode, position, { sort = true })
+  return ok and text or nil
+end
+
+---Says in an error which page it is about.
+---@param err any
+---@param number integer
+---@param position any
+---@return any err
+function Fetcher:name_page(err, number, position)
+  if not errors.is_error(err) or err.page then return err end
+  err.page, err.cursor = number, cursor_of(self, position)
+  local shown = ""
+  if type(err.cursor) == "number" or type(err.cursor) == "string" and not err.cursor:find("^https?://")
+    and #err.cursor <= LONGEST_CURSOR then
+    shown = (", at %s"):format(type(err.cursor) == "string" and ("%q"):format(err.cursor) or err.cursor)
+  end
+  err.message = ("%s (page %d%s)"):format(err.message, number, shown)
+  return err
+end
+
+---An error about a page that is not asked for, or not handed out.
+---@param number integer
+---@param position any
+---@param fields table kind and message
+---@return lurcher.Error
+function Fetcher:failure(number, position, fields)
+  fields.method, fields.url = self.method, redact.url(self:address())
+  return self:name_page(errors.new(fields), number, position)
+end
+
+local function page_error(res, kind, message)
+  error(errors.new { kind = kind, message = message, method = res.method, url = redact.url(res.url),
+    attempts = res.attempts, elapsed = res.elapsed }, 0)
+end
+
+-- Why a body is no JSON, when it is plain to see.
+local function not_json(res, err)
+  local content_type = res:header("Content-Type") or ""
+  local start = res.body:match("^%s*(.-)%s*$")
+  if start == "" then return "the page is empty, not JSON" end
+  if content_type:find("html", 1, true) or start:find("^<") then
+    start = start:sub(1, 80):gsub("%s+", " "):gsub("[\128-\255]", "?")
+    return ("the page is %s, not JSON: %s"):format(
+      content_type:find("html", 1, true) and "HTML" or "markup", start)
+  end
+  return err.message
+end
+
+-- ---- the response ----
+
+-- The decoded body, once it is asked for. `lenient`: nil for what is no JSON.
+local function decoder(res)
+  local value, err, done
+  if res.status == 204 then done = true end
+  return function(lenient)
+    if not done then
+      value, err = res:json()
+      done = true
+    end
+    if err and not lenient then page_error(res, "decode", not_json(res, err)) end
+    return value
+  end
+end
+
+-- Why what `items` leads to is no list.
+local function no_list(self, value, found)
+  if type(self.items) == "function" then
+    return "the function `items` must return a list, got " .. outline(found)
+  end
+  local whole = value()
+  if not self.items then
+    return ("the page is %s, not a list; the option `items` says where in it the list is")
+      :format(outline(whole))
+  end
+  local where = pages_path.shown(self.items)
+  if found == nil then
+    return ("there is nothing at '%s' in the page, which is %s"):format(where, outline(whole))
+  end
+  return ("there is no list at '%s', but %s"):format(where, outline(found))
+end
+
+-- The list in a page. Nil when the script wants whole responses, and nobody said where the list is.
+local function items_of(self, res, value)
+  if res.status == 204 then return {} end
+  local found
+  if self.read_items then
+    found = self.read_items(res, value)
+    if found == json.null then return {} end
+  else
+    found = value(self.whole and not self.strategy.step)
+    if self.whole and not is_list(found) and not self.strategy.step then return nil end
+  end
+  if is_list(found) then return found end
+  page_error(res, "decode", no_list(self, value, found))
+end
+
+-- Takes what is known about the whole from a page.
+local function learn(self, page)
+  local run, strategy = self.run, self.strategy
+  for name, path in pairs(strategy.learns or {}) do
+    local value = tonumber(self.readers[name](page.res, page.value))
+    if not value and not run[name] then
+      page_error(page.res, "decode", ("there is no number at '%s', where `%s` should be"):format(
+        pages_path.shown(path), name))
+    end
+    run[name] = value or run[name]
+  end
+  if strategy.step and not run.step then run.step = strategy:step(page, run) end
+end
+
+-- Waits until `delay` has passed since the last page was asked for.
+local function keep_distance(self)
+  if not self.delay then return end
+  local now = task.now()
+  local start = math.max(now, self.earliest or now)
+  self.earliest = start + self.delay
+  if start > now then task.sleep(start - now) end
+end
+
+local function fetch(self, position, number, foreign)
+  keep_distance(self)
+  local url, opts = self:target(position, foreign)
+  local res, err = self.client:request(self.method, url, opts)
+  if not res then error(err, 0) end
+  if not opts.expect then
+    res, err = res:expect("2xx")
+    if not res then error(err, 0) end
+  end
+  local page = { res = res, value = decoder(res), position = position, number = number, foreign = foreign }
+  page.items = items_of(self, res, page.value)
+  page.n = page.items and #page.items or 0
+  if res.status ~= 204 then learn(self, page) end
+  page.following = self.strategy:following(page, self.run)
+  if page.following ~= nil then page.foreign_next = leads_away(self, page) end
+  return page
+end
+
+---Fetches the page at a position; raises an error that names it.
+---@param position any
+---@param number integer
+---@param foreign? boolean without credentials
+---@return lurcher.Page
+function Fetcher:fetch(position, number, foreign)
+  local ok, page = pcall(fetch, self, position, number, foreign)
+  if ok then return page end
+  error(self:name_page(page, number, position), 0)
+end
+
+---The canonical URL of the first page, without the parameters that the options add.
+---@return string
+function Fetcher:address()
+  local url = secret.reveal(self.url)
+  if self.client.base then url = request.below(self.client.base, url) end
+  return url_native.normalize(url) or url
+end
+
+---What must be the same for the pages to be the same.
+---@return table<string, string>
+function Fetcher:identity()
+  local plan_of_client, opts = self.client.plan, self.options
+  local encoded = opts.params == nil and plan_of_client.query or plan.query_with(plan_of_client, opts.params)
+  local body = opts.json ~= nil and opts.json or opts.form or opts.body
+  return {
+    method = self.method, url = redact.url(query.add(self:address(), encoded)), next = self.strategy.describe,
+    items = self.items and pages_path.shown(self.items) or "",
+    body = body and fingerprint(json.encode(body, { sort = true })) or "",
+  }
+end
+
+---@param client lurcher.Client
+---@param url string
+---@param opts table `strategy`, `method`, `options` (of the request), `items`, `whole` (responses are wanted,
+---  not items), `delay`
+---@return lurcher.PageFetcher
+function pages_fetch.new(client, url, opts)
+  local self = setmetatable({
+    client = client, url = url, method = opts.method, options = opts.options, strategy = opts.strategy,
+    items = opts.items, whole = opts.whole, delay = opts.delay,
+    read_items = opts.items and pages_path.reader(opts.items, true), readers = {},
+    secret = headers.name_set(opts.options.secret_headers), run = {},
+  }, Fetcher)
+  for name, path in pairs(opts.strategy.learns or {}) do self.readers[name] = pages_path.reader(path) end
+  self.origin = url_native.origin(self:address())
+  return self
+end
+
+return pages_fetch

@@ -1,0 +1,308 @@
+--- Run once when a runtime opens: makes Lua's own functions fit for tasks. Waiting works inside pcall,
+--- coroutines and modules being required, and a cancellation cannot be swallowed.
+
+-- luacheck: globals pcall xpcall load dofile require print coroutine os pairs next
+
+local native = require "lurcher.native.task"
+
+local raw_pcall, raw_xpcall, error = pcall, xpcall, error
+local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
+local raw_status, raw_running, raw_isyieldable = coroutine.status, coroutine.running, coroutine.isyieldable
+local raw_load, raw_loadfile, type, select = load, loadfile, type, select
+local tostring, concat = tostring, table.concat
+local current, wake, suspend = native.current, native.wake, native.suspend
+local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
+local tag = native.tag
+
+-- ---- pcall: a cancellation goes on when the function has unwound ----
+
+local function checked(ok, ...)
+  if not ok then raise_if_stopping() end
+  return ok, ...
+end
+
+function pcall(fn, ...)
+  return checked(raw_pcall(fn, ...))
+end
+
+function xpcall(fn, handler, ...)
+  return checked(raw_xpcall(fn, handler, ...))
+end
+
+-- For those who clean up and raise again themselves.
+native.raw_pcall, native.raw_xpcall = raw_pcall, raw_xpcall
+
+-- ---- pairs: every loop sees every entry ----
+
+-- Debian 12's LuaJIT ends a compiled `for … in pairs(t)` around another such loop after its first entry, from
+-- some moment on for ever (LuaJIT issue 827). It does so only with its own `next`, which it gives a bytecode
+-- of its own.
+local raw_next = next
+
+local function refuse_table(t, name)
+  error(("bad argument #1 to '%s' (table expected, got %s)"):format(name, type(t)), 3)
+end
+
+function next(t, key)
+  if type(t) ~= "table" then refuse_table(t, "next") end
+  return raw_next(t, key)
+end
+
+local visible_next = next
+
+function pairs(t)
+  if type(t) ~= "table" then refuse_table(t, "pairs") end
+  return visible_next, t, nil
+end
+
+-- ---- coroutines: a wait inside one is passed up to the scheduler ----
+
+-- Each level costs C stack, and LuaJIT does not check it.
+local DEPTH_MAX = 190
+
+local depth = 0 -- of coroutines around the running code; 0 while none is resumed
+local waiting = setmetatable({}, { __mode = "k" }) -- coroutines inside which a task waits
+
+local function resume(co, ...)
+  depth = depth + 1
+  return co, raw_resume(co, ...)
+end
+
+local function resume_waiting(co, ...)
+  waiting[co] = nil
+  return resume(co, ...)
+end
+
+local pass
+
+-- What a coroutine gave: results, or a wait that all coroutines around must pass on.
+local function passed(co, ok, value, ...)
+  depth = depth - 1
+  if value == tag and ok then return pass(co, ...) end
+  return ok, value, ...
+end
+
+function pass(co, ...)
+  if not raw_isyieldable() then
+    refuse()
+    return passed(resume(co))
+  end
+  waiting[co] = true
+  return passed(resume_waiting(co, raw_yield(tag, ...)))
+end
+
+local function start(co, ...)
+  if depth >= DEPTH_MAX then
+    return false, ("coroutines are nested more than %d deep"):format(DEPTH_MAX)
+  end
+  if waiting[co] then return false, "cannot resume a coroutine in which another task waits" end
+  return passed(resume(co, ...))
+end
+
+function coroutine.resume(co, ...)
+  return checked(start(co, ...))
+end
+
+local function unwrapped(co, ok, ...)
+  if ok then return ... end
+  local err = ...
+  note(err, co)
+  error(err, 0) -- no tail call: it would hide who called the generator in tracebacks
+end
+
+function coroutine.wrap(fn)
+  local co = raw_create(fn)
+  return function(...) return unwrapped(co, start(co, ...)) end
+end
+
+function coroutine.yield(...)
+  if depth == 0 then error("attempt to yield from outside a coroutine", 2) end
+  return raw_yield(...)
+end
+
+-- As on Lua's main thread, so that nobody can resume a task from outside.
+function coroutine.running()
+  return depth > 0 and raw_running() or nil
+end
+
+function coroutine.status(co)
+  return waiting[co] and "normal" or raw_status(co)
+end
+
+---Raises in a cancelled task, and where it cannot wait, before anything is begun.
+function native.ready_to_wait()
+  if depth == 0 then native.checkpoint() else native.yield() end
+end
+
+function coroutine.isyieldable()
+  return depth > 0 and raw_isyieldable()
+end
+
+-- ---- loading: a chunk or module may wait while it runs ----
+
+function load(chunk, ...)
+  if type(chunk) ~= "function" then return raw_load(chunk, ...) end
+  local pieces = {}
+  while true do
+    local piece = chunk()
+    if piece == nil or piece == "" then break end
+    if type(piece) ~= "string" then return nil, "reader function must return a string" end
+    pieces[#pieces + 1] = piece
+  end
+  local name = ...
+  return raw_load(concat(pieces), name or "=(load)", select(2, ...))
+end
+
+function dofile(path)
+  local chunk, message = raw_loadfile(path)
+  if not chunk then error(message, 0) end
+  return chunk()
+end
+
+local loading = {} -- name -> { task = its loader, waiters = tasks }
+local awaited = {} -- task -> the name it waits for
+
+-- Whether `task` waits, perhaps through others, for a module that `me` is loading.
+local function waits_for(task, me)
+  while task do
+    if task == me then return true end
+    local entry = loading[awaited[task]]
+    task = entry and entry.task
+  end
+  return false
+end
+
+local function wait_for(name, entry)
+  local me = current()
+  if not me or waits_for(entry.task, me) then
+    error(("loop or previous error loading module '%s'"):format(name), 0)
+  end
+  entry.waiters[#entry.waiters + 1] = me
+  awaited[me] = name
+  local woken = suspend("another task that requires the same module")
+  awaited[me] = nil
+  if not woken then
+    for i = 1, #entry.waiters do
+      if entry.waiters[i] == me then entry.waiters[i] = false end
+    end
+    raise_if_stopping()
+  end
+end
+
+local function find_loader(name)
+  local messages = {}
+  for _, searcher in ipairs(package.loaders) do
+    local loader = searcher(name)
+    if type(loader) == "function" then return loader end
+    if type(loader) == "string" then messages[#messages + 1] = loader end
+  end
+  local own, near = name:match("^lurcher%.(.+)$"), nil
+  if own then
+    local names = {}
+    for module in pairs(native.modules()) do names[#names + 1] = module:match("^lurcher%.(.+)$") end
+    near = require("lurcher.base.check").suggest(own, names)
+  end
+  local hint = near and ("; did you mean 'lurcher.%s'?"):format(near) or ""
+  require("lurcher.base.errors").raise(("module '%s' not found%s:%s"):format(name, hint, concat(messages)))
+end
+
+local function run_loader(name, loader, entry)
+  local ok, value = raw_xpcall(loader, native.trace, name)
+  loading[name] = nil
+  for _, waiter in ipairs(entry.waiters) do
+    if waiter then wake(waiter) end
+  end
+  if not ok then
+    raise_if_stopping()
+    error(value, 0)
+  end
+  if value ~= nil then package.loaded[name] = value end
+  if package.loaded[name] == nil then package.loaded[name] = true end
+  return package.loaded[name]
+end
+
+function require(name)
+  if type(name) ~= "string" then name = tostring(name) end
+  while true do
+    local module = package.loaded[name]
+    if module ~= nil then return module end
+    local entry = loading[name]
+    if not entry then break end
+    wait_for(name, entry)
+  end
+  local entry = { task = current(), waiters = {} }
+  loading[name] = entry
+  local ok, loader = raw_pcall(find_loader, name)
+  if not ok then
+    loading[name] = nil
+    error(loader, 0)
+  end
+  return run_loader(name, loader, entry)
+end
+
+-- ---- the end of a task: deferred functions, last first ----
+
+---A deferred function failed, but what ended the task is another error, or was before: nobody else will tell.
+---@param err any
+function native.tell_hidden(err)
+  if type(err) == "table" and err.kind == "canceled" then return end -- the time for clean-up was over
+  require("lurcher.log").error("clean-up failed, too", { error = err })
+end
+
+native.set_cleanup(function(locals, has_failed)
+  local stream_scope = locals.stream_scope
+  if stream_scope then
+    native.scope_cancel(stream_scope, true)
+    native.scope_wait(stream_scope)
+  end
+  local deferred, failure = locals.deferred, nil
+  while deferred and #deferred > 0 do
+    local ok, err = raw_xpcall(table.remove(deferred), native.trace)
+    if not ok and (has_failed or failure ~= nil) then
+      native.tell_hidden(err)
+    elseif not ok then
+      failure = err
+    end
+  end
+  native.cleanup(false)
+  return failure
+end)
+
+-- ---- handles ----
+
+function native.methods:join()
+  native.join(self)
+  return native.results(self)
+end
+
+native.methods.cancel = native.cancel
+
+-- ---- what goes to the host ----
+
+function print(...)
+  local texts = { ... }
+  local count = select("#", ...)
+  for i = 1, count do
+    texts[i] = tostring(texts[i])
+  end
+  native.print(concat(texts, "\t", 1, count) .. "\n")
+end
+
+function os.exit(code)
+  if code == nil or code == true then code = 0 elseif code == false then code = 1 end
+  if type(code) ~= "number" then error("os.exit: the status must be a number or a boolean", 2) end
+  native.exit(code)
+end
+
+-- ---- the time of day, which in a virtual run is that run's ----
+
+local raw_time, raw_date, floor = os.time, os.date, math.floor
+
+function os.time(parts)
+  if parts == nil then return floor(native.time()) end
+  return raw_time(parts)
+end
+
+function os.date(format, moment)
+  return raw_date(format, moment or floor(native.time()))
+end

@@ -1,0 +1,260 @@
+#include "core/file/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  STEP = 1 << 20,      /* bytes between two looks at the job's stop flag */
+  POLL_MS = 50,        /* a pipe is waited for so long, then the stop flag is looked at */
+  SHOWN_PATH = 300,    /* of a path in a message, so that the reason behind it is never cut off */
+  NAME_ATTEMPTS = 100, /* at making a name for a temporary file */
+};
+
+bool file_error(error *e, const char *verb, const char *path, int number)
+{
+  const char *name = strerrorname_np(number), *reason = strerrordesc_np(number);
+  size_t length = strlen(path);
+  bool cut = length > SHOWN_PATH;
+  error_set(e, ERROR_file, NULL, "cannot %s '%s%s': %s (%s)", verb, cut ? "..." : "",
+            cut ? path + length - SHOWN_PATH : path, reason ? reason : "unknown error",
+            name ? name : "errno");
+  e->code = name;
+  return false;
+}
+
+static bool stopped(job *j, error *e)
+{
+  if (!job_stopped(j)) return false;
+  error_set(e, ERROR_canceled, NULL, "the work was stopped");
+  return true;
+}
+
+/* Waits until a pipe, terminal or such is ready; regular files always are. False: stopped. */
+static bool wait_ready(int fd, short events, job *j, error *e)
+{
+  struct pollfd p = {.fd = fd, .events = events};
+  do {
+    if (stopped(j, e)) return false;
+  } while (poll(&p, 1, POLL_MS) <= 0);
+  return true;
+}
+
+/* ---- reading ---- */
+
+int file_open(const char *path, error *e)
+{
+  /* O_NONBLOCK: opening a pipe without a writer must not hang a pool thread. */
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) file_error(e, "read", path, errno);
+  return fd;
+}
+
+bool file_read_some(int fd, const char *path, size_t most, buffer *out, size_t *got, bool *later, job *j,
+                    error *e)
+{
+  *got = 0;
+  if (later) *later = false;
+  if (!buffer_reserve(out, most)) return file_error(e, "read", path, ENOMEM);
+  struct stat status;
+  bool waits = fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+  for (;;) {
+    if (waits && later) {
+      struct pollfd p = {.fd = fd, .events = POLLIN};
+      *later = poll(&p, 1, POLL_MS) <= 0;
+      if (*later) return true;
+    } else if (waits && !wait_ready(fd, POLLIN, j, e)) {
+      return false;
+    }
+    ssize_t n = read(fd, out->bytes + out->length, most);
+    if (n >= 0) {
+      out->length += (size_t)n;
+      *got = (size_t)n;
+      return true;
+    }
+    if (errno != EINTR && errno != EAGAIN) return file_error(e, "read", path, errno);
+    if (stopped(j, e)) return false;
+  }
+}
+
+bool file_read(const char *path, uint64_t max, buffer *out, job *j, error *e)
+{
+  int fd = file_open(path, e);
+  if (fd < 0) return false;
+  struct stat status;
+  bool ok = fstat(fd, &status) == 0 || file_error(e, "read", path, errno);
+  /* The size is a hint: files in /proc say 0, others grow while they are read. One byte more finds the end.
+   */
+  uint64_t size = ok && S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
+  if (size <= max && !buffer_reserve(out, (size_t)size + 1)) ok = file_error(e, "read", path, ENOMEM);
+  size_t got = 1;
+  while (ok && got > 0) {
+    uint64_t rest = size > out->length ? size - out->length + 1 : 4096;
+    ok = !stopped(j, e) && file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, NULL, j, e);
+    if (ok && (out->length > max || size > max)) {
+      error_set(e, ERROR_too_large, NULL, "'%.300s' holds more than max = %.0f bytes", path, (double)max);
+      e->limit = (double)max;
+      e->observed = (double)(size > out->length ? size : out->length);
+      ok = false;
+    }
+  }
+  close(fd);
+  return ok;
+}
+
+bool file_exists(const char *path, bool *exists, error *e)
+{
+  struct stat status;
+  *exists = stat(path, &status) == 0;
+  if (*exists || errno == ENOENT || errno == ENOTDIR) return true;
+  return file_error(e, "look for", path, errno);
+}
+
+/* ---- writing ---- */
+
+bool file_write_all(int fd, const char *path, const char *bytes, size_t length, job *j, error *e)
+{
+  while (length > 0) {
+    if (stopped(j, e)) return false;
+    ssize_t n = write(fd, bytes, length < STEP ? length : STEP);
+    if (n >= 0) {
+      bytes += n;
+      length -= (size_t)n;
+    } else if (errno == EAGAIN) {
+      if (!wait_ready(fd, POLLOUT, j, e)) return false;
+    } else if (errno != EINTR) {
+      return file_error(e, "write", path, errno);
+    }
+  }
+  return true;
+}
+
+static int open_for_writing(const char *path, int flags)
+{
+  return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0666);
+}
+
+bool file_append(const char *path, const buffer *data, job *j, error *e)
+{
+  if (stopped(j, e)) return false;
+  int fd = open_for_writing(path, O_APPEND);
+  if (fd < 0) return file_error(e, "append to", path, errno);
+  struct stat status;
+  job never = {0};
+  bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  bool ok = file_write_all(fd, path, data->bytes, data->length, regular ? &never : j, e);
+  if (close(fd) != 0 && ok) ok = file_error(e, "append to", path, errno);
+  return ok;
+}
+
+/* Makes and opens a file of a new name in the directory of `place`. */
+static bool open_temporary(file_target *t, error *e)
+{
+  const char *slash = strrchr(t->place, '/');
+  int directory = slash ? (int)(slash - t->place + 1) : 0;
+  int number = EEXIST;
+  for (int i = 0; i < NAME_ATTEMPTS && number == EEXIST; i++) {
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof random, 0) < 0) return file_error(e, "write", t->path, errno);
+    /* A short name of its own: the file's name with something added could be too long. */
+    if (asprintf(&t->temporary, "%.*s.lurcher-%016llx", directory, t->place, (unsigned long long)random) <
+        0) {
+      t->temporary = NULL;
+      return file_error(e, "write", t->path, ENOMEM);
+    }
+    t->fd = open_for_writing(t->temporary, O_EXCL);
+    if (t->fd >= 0) return true;
+    number = errno;
+    free(t->temporary);
+    t->temporary = NULL;
+  }
+  return file_error(e, "write", t->path, number);
+}
+
+/* Mode and owner of the file it will replace. The owner only where this is allowed. */
+static bool copy_attributes(const file_target *t, const struct stat *old, error *e)
+{
+  if (old->st_uid != geteuid() || old->st_gid != getegid()) {
+    int ignored = fchown(t->fd, old->st_uid, old->st_gid);
+    (void)ignored;
+  }
+  return fchmod(t->fd, old->st_mode & 0777) == 0 || file_error(e, "write", t->path, errno);
+}
+
+static bool open_atomic(file_target *t, error *e)
+{
+  if (!*t->path) return file_error(e, "write", t->path, ENOENT);
+  t->place = realpath(t->path, NULL);
+  if (!t->place) { /* nothing there yet, most often; otherwise the next step fails and says why */
+    t->place = strdup(t->path);
+    return t->place ? open_temporary(t, e) : file_error(e, "write", t->path, ENOMEM);
+  }
+  struct stat old;
+  if (stat(t->place, &old) != 0) return file_error(e, "write", t->path, errno);
+  if (S_ISDIR(old.st_mode)) return file_error(e, "write", t->path, EISDIR);
+  /* Replacing needs no right to write the old file; but who protected it will not expect it to change. */
+  if (access(t->place, W_OK) != 0) return file_error(e, "write", t->path, errno);
+  if (S_ISREG(old.st_mode)) return open_temporary(t, e) && copy_attributes(t, &old, e);
+  t->fd = open_for_writing(t->place, 0);
+  return t->fd >= 0 || file_error(e, "write", t->path, errno);
+}
+
+bool file_target_open(file_target *t, const char *path, file_mode mode, error *e)
+{
+  *t = (file_target){.fd = -1, .path = strdup(path)};
+  if (!t->path) return file_error(e, "write", path, ENOMEM);
+  bool ok;
+  if (mode == FILE_ATOMIC) {
+    ok = open_atomic(t, e);
+  } else {
+    t->fd = open_for_writing(path, mode == FILE_APPEND ? O_APPEND : O_TRUNC);
+    ok = t->fd >= 0 || file_error(e, "write", path, errno);
+  }
+  if (!ok) file_target_discard(t);
+  return ok;
+}
+
+bool file_target_commit(file_target *t, error *e)
+{
+  bool ok = true;
+  /* Before the rename: otherwise a crash of the machine could leave the new name on an empty file. */
+  if (t->temporary && fsync(t->fd) != 0 && errno != EINVAL) ok = file_error(e, "write", t->path, errno);
+  if (close(t->fd) != 0 && ok) ok = file_error(e, "write", t->path, errno);
+  t->fd = -1;
+  if (ok && t->temporary) {
+    ok = rename(t->temporary, t->place) == 0 || file_error(e, "write", t->path, errno);
+    if (ok) {
+      free(t->temporary);
+      t->temporary = NULL;
+    }
+  }
+  file_target_discard(t);
+  return ok;
+}
+
+void file_target_discard(file_target *t)
+{
+  if (!t->path) return;
+  if (t->fd >= 0) close(t->fd);
+  if (t->temporary) unlink(t->temporary);
+  free(t->temporary);
+  free(t->place);
+  free(t->path);
+  *t = (file_target){.fd = -1};
+}
+
+bool file_write(const char *path, const buffer *data, job *j, error *e)
+{
+  file_target t;
+  if (stopped(j, e) || !file_target_open(&t, path, FILE_ATOMIC, e)) return false;
+  if (file_write_all(t.fd, path, data->bytes, data->length, j, e) && !stopped(j, e))
+    return file_target_commit(&t, e);
+  file_target_discard(&t);
+  return false;
+}

@@ -1,0 +1,97 @@
+#include "core/file/file_job.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static file_job *job_of(job *j) { return (file_job *)((char *)j - offsetof(file_job, job)); }
+
+/* On a pool thread. */
+static void work(job *base)
+{
+  file_job *j = job_of(base);
+  switch (j->action) {
+  case FILE_JOB_READ:
+    j->ok = file_read(j->path, j->max, &j->data, base, &j->error);
+    break;
+  case FILE_JOB_WRITE:
+    j->ok = file_write(j->path, &j->data, base, &j->error);
+    break;
+  case FILE_JOB_APPEND:
+    j->ok = file_append(j->path, &j->data, base, &j->error);
+    break;
+  case FILE_JOB_EXISTS:
+    j->ok = file_exists(j->path, &j->flag, &j->error);
+    break;
+  case FILE_JOB_LIST:
+    j->ok = directory_list(j->path, j->flag, &j->listing, base, &j->error);
+    break;
+  case FILE_JOB_MAKE:
+    j->ok = directory_make(j->path, j->flag, &j->error);
+    break;
+  case FILE_JOB_REMOVE:
+    j->ok = directory_remove(j->path, j->flag, base, &j->error);
+    break;
+  case FILE_JOB_OPEN_READER:
+    j->fd = file_open(j->path, &j->error);
+    j->ok = j->fd >= 0;
+    break;
+  case FILE_JOB_OPEN_TARGET:
+    j->ok = file_target_open(&j->target, j->path, j->mode, &j->error);
+    break;
+  }
+}
+
+static void on_done(job *base)
+{
+  file_job *j = job_of(base);
+  if (j->abandoned)
+    file_job_free(j);
+  else
+    operation_complete(&j->operation);
+}
+
+/* While the pool is at work on it, on_done must free it; the loop is not touched there, it may be gone by
+ * then. */
+static void abandon(operation *op)
+{
+  file_job *j = (file_job *)op;
+  if (!j->job.running) {
+    file_job_free(j);
+    return;
+  }
+  j->abandoned = true;
+  job_stop(&j->job);
+}
+
+static const operation_class class = {.name = "file", .abandon = abandon};
+
+file_job *file_job_new(file_action action, const char *path, const char *data, size_t length)
+{
+  file_job *j = calloc(1, sizeof *j);
+  if (!j) return NULL;
+  j->action = action;
+  j->fd = -1;
+  j->path = strdup(path);
+  if (j->path && (!data || buffer_append(&j->data, data, length))) return j;
+  file_job_free(j);
+  return NULL;
+}
+
+void file_job_start(file_job *j, loop *l)
+{
+  operation_begin(&j->operation, &class, l, true);
+  operation_is_job(&j->operation);
+  job_start(&j->job, l->uv, work, on_done);
+}
+
+void file_job_free(file_job *j)
+{
+  if (j->fd >= 0) close(j->fd);
+  file_target_discard(&j->target);
+  directory_listing_free(&j->listing);
+  buffer_free(&j->data);
+  free(j->path);
+  free(j);
+}

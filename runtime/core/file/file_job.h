@@ -1,0 +1,49 @@
+/* One job on files as one operation: read a whole file, write one atomically, list a directory … A compound
+ * job is one trip to the thread pool, not one per system call, and is either waited for or given up as a
+ * whole. */
+#ifndef LURCHER_CORE_FILE_JOB_H
+#define LURCHER_CORE_FILE_JOB_H
+
+#include "core/file/directory.h"
+#include "core/loop/loop.h"
+
+typedef enum {
+  FILE_JOB_READ,        /* -> data; `max` */
+  FILE_JOB_WRITE,       /* data */
+  FILE_JOB_APPEND,      /* data */
+  FILE_JOB_EXISTS,      /* -> flag */
+  FILE_JOB_LIST,        /* flag: details -> listing */
+  FILE_JOB_MAKE,        /* flag: parents */
+  FILE_JOB_REMOVE,      /* flag: recursive */
+  FILE_JOB_OPEN_READER, /* -> fd */
+  FILE_JOB_OPEN_TARGET, /* mode -> target */
+} file_action;
+
+typedef struct {
+  operation operation;
+  job job;
+  bool abandoned;
+  file_action action;
+  char *path;
+  buffer data;
+  uint64_t max;
+  bool flag;
+  file_mode mode;
+  directory_listing listing;
+  int fd;
+  file_target target;
+  bool ok;
+  error error; /* when not ok */
+} file_job;
+
+/* A job with copies of `path` and, unless it is NULL, `data`. NULL: out of memory. */
+file_job *file_job_new(file_action action, const char *path, const char *data, size_t length);
+
+/* Begins the operation. From now on it belongs to the waiting task: free it once completed, or abandon it. */
+void file_job_start(file_job *j, loop *l);
+
+/* Frees a job that is not running, with what it still holds: descriptors and files that nobody took over are
+ * closed (set fd to -1, or target to all-zero, to take them over). */
+void file_job_free(file_job *j);
+
+#endif

@@ -1,0 +1,162 @@
+#include "core/file/file_writer.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+/* A buffer that one huge piece made larger than this is given back. */
+enum { LARGEST_KEPT = 4 * FILE_WRITER_FULL };
+
+static file_writer *writer_of(job *j) { return (file_writer *)((char *)j - offsetof(file_writer, job)); }
+
+file_writer *file_writer_new(file_target *target, loop *l)
+{
+  file_writer *w = calloc(1, sizeof *w);
+  if (!w) return NULL;
+  w->target = *target;
+  *target = (file_target){.fd = -1};
+  w->loop = l;
+  w->references = 1;
+  w->ok = true;
+  return w;
+}
+
+static void unref(file_writer *w)
+{
+  if (--w->references > 0) return;
+  file_target_discard(&w->target);
+  buffer_free(&w->filling);
+  buffer_free(&w->writing);
+  free(w);
+}
+
+/* ---- the job ---- */
+
+static void work(job *base)
+{
+  file_writer *w = writer_of(base);
+  error *e = &w->outgoing.error;
+  w->outgoing.ok = w->outgoing.discard ||
+                   file_write_all(w->target.fd, w->target.path, w->writing.bytes, w->writing.length, base, e);
+  if (!w->outgoing.finish) return;
+  if (w->outgoing.ok && !w->outgoing.discard)
+    w->outgoing.ok = file_target_commit(&w->target, e);
+  else
+    file_target_discard(&w->target);
+}
+
+static void on_done(job *base);
+
+static void start(file_writer *w)
+{
+  if (w->writing.capacity > LARGEST_KEPT) buffer_free(&w->writing);
+  buffer empty = w->writing;
+  empty.length = 0;
+  w->writing = w->filling;
+  w->filling = empty;
+  w->outgoing.finish = w->state == FILE_WRITER_CLOSING;
+  w->outgoing.discard = w->discard || !w->ok;
+  w->references++;
+  job_start(&w->job, w->loop->uv, work, on_done);
+}
+
+static bool wait_over(const file_wait *wait)
+{
+  const file_writer *w = wait->writer;
+  if (w->state == FILE_WRITER_CLOSED) return true;
+  return wait->until != UINT64_MAX && (w->written >= wait->until || !w->ok);
+}
+
+static bool has_work(const file_writer *w)
+{
+  if (w->state == FILE_WRITER_CLOSING) return true;
+  return w->ok && (w->filling.length >= FILE_WRITER_START || w->wanted > w->written);
+}
+
+static void on_done(job *base)
+{
+  file_writer *w = writer_of(base);
+  if (!w->orphaned) {
+    w->written += w->writing.length;
+    if (w->ok && !w->outgoing.ok) {
+      w->ok = false;
+      w->error = w->outgoing.error;
+    }
+    if (w->outgoing.finish) {
+      w->state = FILE_WRITER_CLOSED;
+      buffer_free(&w->filling);
+      buffer_free(&w->writing);
+    } else if (has_work(w)) {
+      start(w);
+    }
+    for (file_wait *wait = w->first; wait; wait = wait->next)
+      if (wait_over(wait)) operation_complete(&wait->operation);
+  }
+  unref(w);
+}
+
+/* ---- for the loop's thread ---- */
+
+bool file_writer_append(file_writer *w, const char *bytes, size_t length)
+{
+  if (!buffer_append(&w->filling, bytes, length)) return false;
+  w->appended += length;
+  if (!w->job.running && has_work(w)) start(w);
+  return true;
+}
+
+void file_writer_close(file_writer *w, bool discard)
+{
+  if (w->state != FILE_WRITER_OPEN) return;
+  w->state = FILE_WRITER_CLOSING;
+  w->discard = discard;
+  if (!w->job.running) start(w);
+}
+
+void file_writer_drop(file_writer *w)
+{
+  w->orphaned = true;
+  if (w->job.running && w->state == FILE_WRITER_OPEN) job_stop(&w->job);
+  unref(w);
+}
+
+static void free_wait(file_wait *wait)
+{
+  file_writer *w = wait->writer;
+  *(wait->previous ? &wait->previous->next : &w->first) = wait->next;
+  *(wait->next ? &wait->next->previous : &w->last) = wait->previous;
+  unref(w);
+  free(wait);
+}
+
+static void abandon(operation *op) { free_wait((file_wait *)op); }
+
+static const operation_class class = {.name = "file", .abandon = abandon};
+
+file_wait *file_writer_wait(file_writer *w, file_wait_for what)
+{
+  file_wait *wait = calloc(1, sizeof *wait);
+  if (!wait) return NULL;
+  wait->writer = w;
+  wait->until = what == FILE_WAIT_CLOSED ? UINT64_MAX : w->appended;
+  if (what == FILE_WAIT_ROOM)
+    wait->until = w->appended > FILE_WRITER_FULL ? w->appended - FILE_WRITER_FULL : 0;
+  if (what == FILE_WAIT_FLUSHED) w->wanted = w->appended;
+  wait->previous = w->last;
+  *(w->last ? &w->last->next : &w->first) = wait;
+  w->last = wait;
+  w->references++;
+  operation_begin(&wait->operation, &class, w->loop, true);
+  operation_is_job(&wait->operation);
+  if (w->state == FILE_WRITER_OPEN && !w->job.running && has_work(w)) start(w);
+  if (wait_over(wait)) operation_complete(&wait->operation);
+  return wait;
+}
+
+bool file_wait_end(file_wait *wait, error *e)
+{
+  bool ok = wait->writer->ok;
+  if (!ok) *e = wait->writer->error;
+  operation_reset(&wait->operation);
+  free_wait(wait);
+  return ok;
+}

@@ -1,0 +1,76 @@
+/* A file written piece by piece from a buffer: appending costs no trip to the thread pool, a job in the
+ * background writes what has gathered. The job belongs to the writer, not to the task that happened to fill
+ * the buffer, so that cancelling a task never loses what others wrote. */
+#ifndef LURCHER_CORE_FILE_WRITER_H
+#define LURCHER_CORE_FILE_WRITER_H
+
+#include "core/file/file.h"
+#include "core/loop/loop.h"
+
+enum {
+  FILE_WRITER_START = 64 * 1024,  /* bytes that start a write */
+  FILE_WRITER_FULL = 1024 * 1024, /* bytes not yet written that make appending tasks wait */
+};
+
+typedef enum { FILE_WRITER_OPEN, FILE_WRITER_CLOSING, FILE_WRITER_CLOSED } file_writer_state;
+
+typedef struct file_wait file_wait;
+
+typedef struct {
+  job job;
+  loop *loop;
+  unsigned references;
+  file_target target;
+  buffer filling, writing;
+  uint64_t appended, written; /* bytes in all */
+  uint64_t wanted;            /* bytes in all that somebody wants written, however few they are */
+  file_wait *first, *last;    /* who waits, in the order they came */
+  file_writer_state state;
+  bool discard;  /* close without completing the file */
+  bool orphaned; /* closed by a finalizer: nobody waits, the loop may be gone */
+  bool ok;
+  error error; /* when not ok: all that follows fails as well */
+  struct {     /* what the running job fills */
+    bool finish, discard, ok;
+    error error;
+  } outgoing;
+} file_writer;
+
+/* A task that waits for its writer. */
+struct file_wait {
+  operation operation;
+  file_writer *writer;
+  uint64_t until; /* bytes written; UINT64_MAX: the file is closed */
+  file_wait *next, *previous;
+};
+
+/* Takes the target over (it is all-zero afterwards); counts one reference. NULL: out of memory. */
+file_writer *file_writer_new(file_target *target, loop *l);
+
+/* For finalizers: drops the reference and, when it was not closed, what was not written yet. A temporary file
+ * is removed. */
+void file_writer_drop(file_writer *w);
+
+/* Adds to an open writer's buffer. False: out of memory (nothing added). */
+bool file_writer_append(file_writer *w, const char *bytes, size_t length);
+
+/* The buffer holds so much that whoever appends should wait. */
+static inline bool file_writer_full(const file_writer *w)
+{
+  return w->ok && w->appended - w->written > FILE_WRITER_FULL;
+}
+
+/* Writes what has been appended, completes the file (or, with `discard`, removes what is not complete) and
+ * closes it. Errors end up in w->error. */
+void file_writer_close(file_writer *w, bool discard);
+
+typedef enum { FILE_WAIT_ROOM, FILE_WAIT_FLUSHED, FILE_WAIT_CLOSED } file_wait_for;
+
+/* A begun operation that completes when there is room, when all appended so far is written, or when the file
+ * is closed; in any case after a failure. End it by file_wait_end. NULL: out of memory. */
+file_wait *file_writer_wait(file_writer *w, file_wait_for what);
+
+/* Frees a completed wait. True, or false with the writer's error in `e`. */
+bool file_wait_end(file_wait *wait, error *e);
+
+#endif

@@ -1,0 +1,129 @@
+/* The event loop of one runtime: a libuv loop (its own or the host's), timers, and the one place where ended
+ * operations are handed to their tasks.
+ *
+ * Order within one turn of the libuv loop: due timers and I/O callbacks run and complete operations; then,
+ * before the loop waits again, `loop_drain` resumes the owners and runs what was deferred, in turn, until
+ * nothing is left or a time slice is used up (then the loop polls for I/O without waiting and goes on).
+ *
+ * Everything here belongs to the loop's thread, but for loop_wake. */
+#ifndef LURCHER_CORE_LOOP_H
+#define LURCHER_CORE_LOOP_H
+
+#include "core/loop/alarm.h"
+#include "core/loop/clock.h"
+#include "core/loop/operation.h"
+#include "core/loop/virtual_run.h"
+
+#include <stdint.h>
+#include <uv.h>
+
+typedef struct deferred deferred;
+
+/* Work to be done once after the current batch: embedded by its user, all-zero at first. */
+struct deferred {
+  void (*run)(deferred *d);
+  deferred *next;
+  bool queued;
+};
+
+typedef struct loop loop;
+
+struct loop {
+  uv_loop_t *uv;
+  uv_prepare_t before_poll; /* drains before the loop waits */
+  uv_check_t after_poll;    /* drains what the poll brought */
+  uv_idle_t busy;           /* active: more is ready, do not wait */
+  loop_alarm alarm;
+  uv_async_t wake;
+  loop_clock real, virtual;
+  int64_t virtual_ahead; /* of the real clock, while no virtual run is on: nanoseconds */
+  virtual_run run;
+  local_server *local_servers;
+  operation ready; /* sentinel of the ready queue */
+  deferred *deferred_first, **deferred_last;
+  size_t deferred_count;
+  unsigned holds;   /* reasons to keep running */
+  unsigned jobs;    /* work under way in threads of this process, that ends by itself: on files, on names */
+  unsigned outside; /* things under way that another process or machine may answer */
+  unsigned events;  /* counts whatever happens, to see whether anything did */
+  unsigned checkpoints;
+  unsigned completed; /* since the last drain */
+  bool draining, owned, closing;
+  bool polled;      /* since the clocks were read */
+  int open_handles; /* those above and those of loop_handle_opened, until all close callbacks ran */
+  uv_loop_t own;
+
+  void (*on_ready)(operation *op, void *user); /* resume the owner of this operation */
+  void (*on_wake)(void *user);
+  void (*on_closed)(void *user);
+  void *user;
+};
+
+/* Prepares a loop in place. `uv` NULL: makes its own uv loop. Returns 0 or a libuv error. */
+int loop_init(loop *l, uv_loop_t *uv, void *user);
+
+/* Starts closing all of it; `on_closed` is called from the uv loop when the last handle is closed.
+ * After that, loop_deinit frees the rest. */
+void loop_close(loop *l, void (*on_closed)(void *user));
+void loop_deinit(loop *l);
+
+/* For users with libuv handles of their own: `opened` when one is initialised, `closed` at the end of its
+ * close callback. The loop is not closed, and so the runtime not freed, before every handle is. */
+void loop_handle_opened(loop *l);
+void loop_handle_closed(loop *l);
+
+/* Runs the own uv loop until nothing keeps it alive or uv_stop. */
+void loop_run(loop *l);
+
+/* The real clock: monotonic time in nanoseconds, read once per batch of events. */
+static inline uint64_t loop_now(const loop *l) { return l->real.now; }
+
+/* Reads the clocks again, for work that ran long within one batch. Returns real time. */
+uint64_t loop_update_now(loop *l);
+
+/* First thing in a callback of an event that the loop polled for: it may have waited for long, and its clocks
+ * stood still meanwhile. */
+static inline void loop_event(loop *l)
+{
+  if (l->polled) loop_update_now(l);
+}
+
+/* Of those who answer whoever asks: the virtual clock while a virtual run is on, else the real one. */
+static inline loop_clock *loop_serving_clock(loop *l) { return l->run.on ? &l->virtual : &l->real; }
+
+/* Nanoseconds since 1970, as the real clock's user or that of the virtual clock sees it. */
+uint64_t loop_time_of_day(const loop *l, const loop_clock *c);
+
+/* Something moved on a connection, perhaps between this process and another. */
+static inline void loop_heard(loop *l)
+{
+  if (l->outside) l->run.heard_at = l->real.now;
+}
+
+/* Fires the timers of both clocks that are due. */
+void loop_fire_due(loop *l);
+
+/* Keeps the uv loop alive until the matching loop_release, whatever its other handles are. */
+void loop_hold(loop *l);
+void loop_release(loop *l);
+
+/* Queues `d` to run once after the current batch; does nothing when it is queued already. */
+void loop_defer(loop *l, deferred *d);
+
+/* Takes `d` off the queue again. */
+void loop_undefer(loop *l, deferred *d);
+
+/* Between two events of a large batch, from a libuv callback: if much is ready, fires the timers that
+ * are due and drains, while it is still in the cache. */
+void loop_checkpoint(loop *l);
+
+/* Any thread, any signal handler: `on_wake` is called on the loop's thread soon. */
+void loop_wake(loop *l);
+
+#define NANOSECONDS 1000000000.0
+#define MILLISECOND UINT64_C(1000000)
+
+/* Seconds to nanoseconds; capped at about 290 years, negative and NaN count as 0. */
+uint64_t loop_nanoseconds(double seconds);
+
+#endif

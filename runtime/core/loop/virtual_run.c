@@ -1,0 +1,85 @@
+#include "core/loop/virtual_run.h"
+
+#include "core/loop/loop.h"
+
+#include <poll.h>
+#include <string.h>
+
+static const uint64_t SECOND = 1000 * MILLISECOND;
+
+void local_server_add(loop *l, local_server *s)
+{
+  s->place = &l->local_servers;
+  s->next = l->local_servers;
+  if (s->next) s->next->place = &s->next;
+  l->local_servers = s;
+}
+
+void local_server_remove(local_server *s)
+{
+  if (!s->place) return;
+  *s->place = s->next;
+  if (s->next) s->next->place = s->place;
+  s->place = NULL;
+}
+
+bool local_server_find(const loop *l, int port, const char *path)
+{
+  for (const local_server *s = l->local_servers; s; s = s->next)
+    if (s->port == port && (port || !strcmp(s->path, path))) return true;
+  return false;
+}
+
+void virtual_run_begin(loop *l, uint64_t patience, uint64_t time_of_day)
+{
+  /* From a whole second on: sums of whole seconds are exact as `double`, too. */
+  loop_update_now(l);
+  l->virtual.now = (l->virtual.now / SECOND + 1) * SECOND;
+  l->run = (virtual_run){.on = true, .patience = patience};
+  l->run.wall_offset = (int64_t)time_of_day - (int64_t)l->virtual.now;
+}
+
+void virtual_run_end(loop *l)
+{
+  l->run.on = false;
+  l->run.look_at = 0;
+  l->virtual_ahead = (int64_t)(l->virtual.now - uv_hrtime());
+}
+
+static bool events_wait(const loop *l)
+{
+  struct pollfd backend = {.fd = uv_backend_fd(l->uv), .events = POLLIN};
+  return poll(&backend, 1, 0) != 0;
+}
+
+/* Sockets that are first watched in one turn are only looked at in the next, so it takes two without any
+ * event to know that nothing is on its way. */
+static bool is_quiet(loop *l)
+{
+  virtual_run *run = &l->run;
+  bool was_quiet = run->quiet && run->events == l->events;
+  run->events = l->events;
+  run->quiet = !events_wait(l);
+  return was_quiet && run->quiet;
+}
+
+bool virtual_run_step(loop *l)
+{
+  virtual_run *run = &l->run;
+  timer *first = clock_first(&l->virtual);
+  run->look_at = 0;
+  if (!first || first->due >= CLOCK_NEVER || l->jobs || !l->holds) {
+    run->quiet = false;
+    return false;
+  }
+  if (!is_quiet(l)) return true;
+  uint64_t look_at = run->heard_at + run->patience;
+  if (l->outside && uv_hrtime() < look_at) {
+    run->look_at = look_at;
+    return false;
+  }
+  run->quiet = false;
+  l->virtual.now = first->due;
+  clock_fire(&l->virtual);
+  return true;
+}

@@ -1,0 +1,72 @@
+#include "format/coding/decode_stage.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+enum { WINDOW_LOG_LIMIT = 27 }; /* 128 MiB, of which only what is written is ever touched */
+
+typedef struct {
+  ZSTD_DCtx *context;
+  bool inside; /* of a frame */
+} zstd_state;
+
+static bool start(decode_stage *stage)
+{
+  zstd_state *state = calloc(1, sizeof *state);
+  if (!state || !(state->context = ZSTD_createDCtx())) {
+    free(state);
+    return false;
+  }
+  ZSTD_DCtx_setParameter(state->context, ZSTD_d_windowLogMax, WINDOW_LOG_LIMIT);
+  stage->state = state;
+  return true;
+}
+
+static void release(decode_stage *stage)
+{
+  zstd_state *state = stage->state;
+  ZSTD_freeDCtx(state->context);
+  free(state);
+}
+
+/* Frames of today's format and skippable ones. The library also decodes what it wrote before version 0.8, by
+ * old code that nobody but an attacker would send us to. */
+static bool begins_frame(char first) { return first == 0x28 || (first & 0xf0) == 0x50; }
+
+static bool fail(const decode_stage *stage, size_t status, error *e)
+{
+  switch (ZSTD_getErrorCode(status)) {
+  case ZSTD_error_memory_allocation:
+    return stage_out_of_memory(e);
+  case ZSTD_error_frameParameter_windowTooLarge:
+    return stage_fail(stage, "asks for too large a window", NULL, e);
+  case ZSTD_error_prefix_unknown:
+    return stage_fail(stage, "is not zstd data", NULL, e);
+  default:
+    return stage_fail(stage, "is damaged", ZSTD_getErrorName(status), e);
+  }
+}
+
+/* Several frames in a row are one body. */
+static bool write_all(decode_stage *stage, const char *bytes, size_t length, error *e)
+{
+  zstd_state *state = stage->state;
+  ZSTD_inBuffer in = {.src = bytes, .size = length};
+  char piece[DECODE_PIECE];
+  bool full = false;
+  while (in.pos < in.size || full) {
+    if (!state->inside && !begins_frame(bytes[in.pos]))
+      return stage_fail(stage, stage->ended ? "has something behind its end" : "is not zstd data", NULL, e);
+    ZSTD_outBuffer out = {.dst = piece, .size = sizeof piece};
+    size_t status = ZSTD_decompressStream(state->context, &out, &in);
+    if (ZSTD_isError(status)) return fail(stage, status, e);
+    stage->ended = status == 0;
+    state->inside = !stage->ended;
+    full = out.pos == out.size && status != 0;
+    if (!stage_emit(stage, piece, out.pos, e)) return false;
+  }
+  return true;
+}
+
+const decode_coding decode_zstd = {"zstd", start, write_all, release};

@@ -1,0 +1,164 @@
+#include "format/json/json_write.h"
+
+#include "format/json/json_scan.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TWO_53 9007199254740992.0
+
+/* Writes the digits of `value`, at least `least` of them; returns their number. */
+static size_t write_digits(uint64_t value, size_t least, char *out)
+{
+  char reversed[20];
+  size_t count = 0;
+  while (value || count < least) {
+    reversed[count++] = (char)('0' + value % 10);
+    value /= 10;
+  }
+  for (size_t i = 0; i < count; i++) out[i] = reversed[count - 1 - i];
+  return count;
+}
+
+/* Tries `value` (at least 0) as a decimal fraction of less than 2^53 by a power of ten. Both are exact
+ * doubles then, so that the division gives what reading the decimal would give. Returns 0 when there is none.
+ */
+static size_t write_fraction(double value, char *out)
+{
+  static const uint64_t whole_powers[] = {1,
+                                          10,
+                                          100,
+                                          1000,
+                                          10000,
+                                          100000,
+                                          1000000,
+                                          10000000,
+                                          100000000,
+                                          1000000000,
+                                          10000000000,
+                                          100000000000,
+                                          1000000000000,
+                                          10000000000000,
+                                          100000000000000,
+                                          1000000000000000,
+                                          10000000000000000,
+                                          100000000000000000,
+                                          1000000000000000000};
+  if (value < 1e-5) return 0;
+  for (size_t places = 1; places < sizeof whole_powers / sizeof *whole_powers; places++) {
+    double power = (double)whole_powers[places], digits = rint(value * power);
+    if (digits >= TWO_53) return 0;
+    if (digits / power != value) continue;
+    size_t length = write_digits((uint64_t)digits / whole_powers[places], 1, out);
+    out[length++] = '.';
+    return length + write_digits((uint64_t)digits % whole_powers[places], places, out + length);
+  }
+  return 0;
+}
+
+/* By the C library, with as many digits as it takes. All 15 digits of a decimal survive in a double, unless
+ * it is below the normal ones. */
+static size_t write_general(double value, char *out)
+{
+  int length = 0;
+  for (int digits = value < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+    length = snprintf(out, JSON_NUMBER_SIZE - 2, "%.*g", digits, value);
+    if (strtod(out, NULL) == value) break;
+  }
+  bool whole = true;
+  for (int i = 0; i < length; i++) {
+    if (json_digit(out[i]) || out[i] == '-') continue;
+    whole = false;
+    if (out[i] != 'e' && out[i] != '+') out[i] = '.'; /* the locale's decimal point */
+  }
+  if (whole) { /* beyond 2^53, where a bare whole number would be read as a string of digits */
+    out[length++] = '.';
+    out[length++] = '0';
+  }
+  return (size_t)length;
+}
+
+size_t json_write_number(double value, char out[JSON_NUMBER_SIZE])
+{
+  size_t sign = 0;
+  if (signbit(value)) {
+    *out++ = '-';
+    value = -value;
+    sign = 1;
+  }
+  if (value <= TWO_53 && value == floor(value)) return sign + write_digits((uint64_t)value, 1, out);
+  size_t length = write_fraction(value, out);
+  return sign + (length ? length : write_general(value, out));
+}
+
+/* The letter of a two-character escape, or 0. */
+static char short_escape(char c)
+{
+  switch (c) {
+  case '"':
+  case '\\':
+    return c;
+  case '\b':
+    return 'b';
+  case '\f':
+    return 'f';
+  case '\n':
+    return 'n';
+  case '\r':
+    return 'r';
+  case '\t':
+    return 't';
+  default:
+    return 0;
+  }
+}
+
+size_t json_quoted_length(const char *text, size_t length)
+{
+  const char *p = text, *end = text + length;
+  size_t more = 2;
+  for (;;) {
+    p = json_skip_plain(p, end);
+    int kind;
+    while ((kind = json_in_string[(unsigned char)*p]) == JSON_PLAIN) p++;
+    if (kind >= JSON_LEAD_2) {
+      size_t bytes = json_utf8_length(p, kind);
+      if (!bytes) return 0;
+      p += bytes;
+    } else if (p == end) {
+      return length + more;
+    } else {
+      more += short_escape(*p++) ? 1 : 5;
+    }
+  }
+}
+
+size_t json_write_string(const char *text, size_t length, size_t quoted, char *out)
+{
+  const char *end = text + length;
+  *out++ = '"';
+  if (quoted == length + 2) {
+    if (length) memcpy(out, text, length);
+    out += length;
+  } else {
+    while (text < end) {
+      char c = *text++, letter = short_escape(c);
+      if (letter) {
+        *out++ = '\\';
+        *out++ = letter;
+      } else if ((unsigned char)c < 0x20) {
+        static const char hex[] = "0123456789abcdef";
+        memcpy(out, "\\u00", 4);
+        out[4] = hex[c >> 4];
+        out[5] = hex[c & 15];
+        out += 6;
+      } else {
+        *out++ = c;
+      }
+    }
+  }
+  *out = '"';
+  return quoted;
+}

@@ -1,0 +1,278 @@
+#include "net/curl/multi.h"
+
+#include "net/transfer/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static engine *engine_of(void *member, size_t offset) { return (engine *)((char *)member - offset); }
+
+/* Reports what libcurl has finished. A report may start other transfers here. */
+static void report_finished(engine *e)
+{
+  CURLMsg *message;
+  int left;
+  while (e->multi && (message = curl_multi_info_read(e->multi, &left))) {
+    char *owner;
+    CURLcode result = message->data.result;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+    transfer *t = (transfer *)owner;
+    bool told = result != CURLE_OK && t->handle->hint[0];
+    transfer_finished(t, result); /* it may be gone then */
+    e->told = e->told || told;
+  }
+}
+
+static void act(engine *e, curl_socket_t fd, int flags)
+{
+  int running;
+  e->told = false;
+  curl_multi_socket_action(e->multi, fd, flags, &running);
+  report_finished(e);
+  e->refused = false;
+}
+
+/* ---- timer ---- */
+
+static void on_action(deferred *d)
+{
+  engine *e = engine_of(d, offsetof(engine, action));
+  if (e->multi) act(e, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_timer(timer *t)
+{
+  engine *e = engine_of(t, offsetof(engine, timer));
+  loop_defer(e->network->loop, &e->action);
+}
+
+/* libcurl may be running now: only note what it wants. */
+static int set_timer(CURLM *multi, long ms, void *user)
+{
+  engine *e = user;
+  loop *l = e->network->loop;
+  (void)multi;
+  if (ms > 0) {
+    clock_start(&l->real, &e->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
+    return 0;
+  }
+  timer_stop(&e->timer);
+  if (ms == 0) loop_defer(l, &e->action);
+  return 0;
+}
+
+/* ---- sockets ---- */
+
+/* libcurl wants nothing of a socket any more: because the response on it is over, or because its reader is
+ * slow. An HTTP/2 connection may bring something at any time. */
+static bool is_over(CURL *easy)
+{
+  char *owner = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+  const transfer *t = (const transfer *)owner;
+  return t && t->head.complete && !t->paused && t->head.version != 20;
+}
+
+/* Input on a connection that no transfer reads from: the peer closed it, or sends what nobody asked for.
+ * libcurl 7.88 notices the former at the next use, but would take the latter for the next response; so it is
+ * thrown away, and the connection made one that libcurl finds closed. */
+static void on_idle_input(watcher *w)
+{
+  char unwanted[4096];
+  int most = 64;
+  uv_poll_stop(&w->poll);
+  w->armed = 0;
+  if (!w->idle) return;
+  while (most-- && recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
+  }
+  shutdown(w->fd, SHUT_RDWR);
+}
+
+static void on_socket_event(uv_poll_t *poll, int status, int events)
+{
+  watcher *w = (watcher *)poll;
+  loop_event(w->engine->network->loop);
+  if (!w->wanted) {
+    on_idle_input(w);
+    return;
+  }
+  if (status >= 0 && !(events & w->wanted)) { /* armed for more than is wanted now */
+    w->armed = w->wanted;
+    uv_poll_start(poll, w->wanted, on_socket_event);
+    return;
+  }
+  int flags = 0, fd = w->fd;
+  if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
+  if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
+  if (status < 0) {
+    /* libuv has stopped watching. CURL_CSELECT_ERR alone would make libcurl give up unread what came before
+     * the error; reading meets the error in its turn, or writing where nothing is read any more. */
+    w->armed = 0;
+    flags = CURL_CSELECT_ERR | (w->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
+  }
+  engine *e = w->engine;
+  loop_heard(e->network->loop);
+  act(e, fd, flags);
+  w = status < 0 ? watcher_find(&e->network->watchers, fd) : NULL;
+  if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);
+  loop_checkpoint(e->network->loop);
+}
+
+/* The socket is closed, or about to be. */
+static void forget(watcher *w)
+{
+  engine *e = w->engine;
+  if (w->lasting) e->sockets--;
+  if (w->ended) e->ended--;
+  if (w->lookup) e->network->loop->jobs--;
+  watcher_close(&e->network->watchers, w->fd);
+}
+
+/* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
+ * connection that was not made in the end (cancelled, timed out, lost to another address) without our
+ * close-socket callback. Asked once per connection: later it does call that. */
+static bool is_open(watcher *w)
+{
+  if (!w->established) w->established = fcntl(w->fd, F_GETFD) >= 0;
+  return w->established;
+}
+
+/* libcurl has no other sockets that open_socket did not make. */
+static watcher *watch_lookup(engine *e, int fd)
+{
+  watcher *w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  if (!w) return NULL;
+  w->lookup = true;
+  e->network->loop->jobs++;
+  return w;
+}
+
+static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
+{
+  engine *e = user;
+  watcher_table *watchers = &e->network->watchers;
+  (void)unused;
+  if (what == CURL_POLL_REMOVE) {
+    watcher *w = watcher_find(watchers, fd);
+    if (!w) return 0;
+    /* Not a connection of ours (the resolver's socket pair): libcurl closes it next without telling. */
+    if (!w->lasting || !is_open(w)) {
+      forget(w);
+      return 0;
+    }
+    w->wanted = 0;
+    w->idle = is_over(easy);
+    return 0;
+  }
+  watcher *w = watcher_find(watchers, fd);
+  if (!w && !(w = watch_lookup(e, fd))) return -1;
+  w->engine = e;
+  w->idle = false;
+  int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  watcher_want(w, events, on_socket_event);
+  return 0;
+}
+
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+  engine *e = user;
+  (void)purpose;
+  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE) {
+      e->refused = true;
+      network_out_of_descriptors(e->network);
+    }
+    return CURL_SOCKET_BAD;
+  }
+  watcher *w = watcher_find(&e->network->watchers, fd);
+  if (w) forget(w); /* closed before libcurl wanted anything of it */
+  w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  if (!w) {
+    close(fd);
+    return CURL_SOCKET_BAD;
+  }
+  w->engine = e;
+  w->lasting = true;
+  e->sockets++;
+  return fd;
+}
+
+static int close_socket(void *user, curl_socket_t fd)
+{
+  engine *e = user;
+  watcher *w = watcher_find(&e->network->watchers, fd);
+  if (w) forget(w);
+  int result = close(fd);
+  if (e->network->starved) network_descriptor_freed(e->network);
+  return result;
+}
+
+void engine_set_options(engine *e, CURL *easy)
+{
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, e);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, e);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+}
+
+/* ---- life ---- */
+
+void engine_init(engine *e, network *n, const loop_clock *time, size_t most_connections)
+{
+  *e = (engine){.network = n, .time = time, .most_connections = most_connections, .action.run = on_action};
+}
+
+static bool open_multi(engine *e)
+{
+  e->multi = curl_multi_init();
+  if (!e->multi) return false;
+  curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, set_interest);
+  curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
+  curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+  curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+  curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)e->most_connections);
+  curl_multi_setopt(e->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
+  return true;
+}
+
+bool engine_add(engine *e, CURL *easy)
+{
+  if (!e->multi && !open_multi(e)) return false;
+  if (curl_multi_add_handle(e->multi, easy) != CURLM_OK) return false;
+  e->in_flight++;
+  return true;
+}
+
+void engine_remove(engine *e, CURL *easy)
+{
+  curl_multi_remove_handle(e->multi, easy);
+  if (--e->in_flight == 0) e->idle_since = clock_now(e->time);
+}
+
+void engine_end_idle(engine *e, size_t count)
+{
+  const watcher_table *watchers = &e->network->watchers;
+  for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (!w || w->engine != e || !w->lasting || !w->idle || w->ended) continue;
+    shutdown(w->fd, SHUT_RDWR);
+    w->ended = true;
+    e->ended++;
+    count--;
+  }
+}
+
+void engine_close_idle(engine *e)
+{
+  if (e->in_flight || !e->multi) return;
+  curl_multi_cleanup(e->multi);
+  e->multi = NULL;
+  watcher_table *watchers = &e->network->watchers;
+  for (size_t fd = 0; fd < watchers->capacity; fd++)
+    if (watchers->by_fd[fd] && watchers->by_fd[fd]->engine == e) forget(watchers->by_fd[fd]);
+  timer_stop(&e->timer);
+  loop_undefer(e->network->loop, &e->action);
+}

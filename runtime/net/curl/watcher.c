@@ -1,0 +1,65 @@
+#include "net/curl/watcher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_room(watcher_table *table, size_t index)
+{
+  if (index < table->capacity) return true;
+  size_t capacity = table->capacity ? table->capacity : 256;
+  while (capacity <= index) capacity *= 2;
+  watcher **grown = realloc(table->by_fd, capacity * sizeof *grown);
+  if (!grown) return false;
+  memset(grown + table->capacity, 0, (capacity - table->capacity) * sizeof *grown);
+  table->by_fd = grown;
+  table->capacity = capacity;
+  return true;
+}
+
+watcher *watcher_find(const watcher_table *table, int fd)
+{
+  return fd >= 0 && (size_t)fd < table->capacity ? table->by_fd[fd] : NULL;
+}
+
+watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd)
+{
+  watcher *w = watcher_find(table, fd);
+  if (w) return w;
+  if (fd < 0 || !make_room(table, (size_t)fd)) return NULL;
+  w = calloc(1, sizeof *w);
+  if (!w) return NULL;
+  if (uv_poll_init_socket(uv, &w->poll, fd)) {
+    free(w);
+    return NULL;
+  }
+  /* Transfers hold the loop themselves; an idle connection must not. */
+  uv_unref((uv_handle_t *)&w->poll);
+  w->fd = fd;
+  table->by_fd[fd] = w;
+  return w;
+}
+
+void watcher_want(watcher *w, int events, uv_poll_cb on_event)
+{
+  w->wanted = events;
+  if ((w->armed & events) == events) return;
+  w->armed = events;
+  uv_poll_start(&w->poll, events, on_event);
+}
+
+static void on_closed(uv_handle_t *handle) { free(handle); }
+
+void watcher_close(watcher_table *table, int fd)
+{
+  watcher *w = watcher_find(table, fd);
+  if (!w) return;
+  table->by_fd[fd] = NULL;
+  uv_poll_stop(&w->poll);
+  uv_close((uv_handle_t *)&w->poll, on_closed);
+}
+
+void watcher_table_free(watcher_table *table)
+{
+  free(table->by_fd);
+  *table = (watcher_table){0};
+}

@@ -1,0 +1,95 @@
+#include "net/pool/network.h"
+
+#include "net/pool/pool.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+/* Left free for name lookups, certificate files, and the script's own files. */
+enum { RESERVED_DESCRIPTORS = 16, LEAST_RUNNING = 4 };
+
+static const uint64_t STARVED_RETRY = 50 * MILLISECOND;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode global_result;
+
+static void init_curl(void) { global_result = curl_global_init(CURL_GLOBAL_ALL); }
+
+static size_t open_descriptors(void)
+{
+  size_t count = 0;
+  DIR *directory = opendir("/proc/self/fd");
+  if (!directory) return 16;
+  while (readdir(directory)) count++;
+  closedir(directory);
+  return count;
+}
+
+static size_t descriptors_for_transfers(void)
+{
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return (size_t)-1;
+  size_t taken = open_descriptors() + RESERVED_DESCRIPTORS;
+  return limit.rlim_cur > taken + LEAST_RUNNING ? limit.rlim_cur - taken : LEAST_RUNNING;
+}
+
+static void admit_all(deferred *d)
+{
+  network *n = (network *)((char *)d - offsetof(network, admit_all));
+  for (pool *p = n->pools; p; p = p->next) {
+    if (n->starved) pool_close_idle(p);
+    pool_admit(p);
+  }
+}
+
+static void retry_starved(timer *t)
+{
+  network_descriptor_freed((network *)((char *)t - offsetof(network, retry_starved)));
+}
+
+network *network_new(loop *l)
+{
+  pthread_once(&once, init_curl);
+  network *n = global_result == CURLE_OK ? calloc(1, sizeof *n) : NULL;
+  if (!n) return NULL;
+  n->references = 1;
+  n->loop = l;
+  n->admit_all.run = admit_all;
+  n->max_running = descriptors_for_transfers();
+  budget_init(&n->budget);
+  return n;
+}
+
+void network_ref(network *n) { n->references++; }
+
+void network_unref(network *n)
+{
+  if (--n->references) return;
+  timer_stop(&n->retry_starved);
+  loop_undefer(n->loop, &n->admit_all);
+  budget_deinit(&n->budget);
+  watcher_table_free(&n->watchers);
+  metrics_free(&n->metrics);
+  free(n);
+}
+
+bool network_has_room(const network *n) { return !n->starved && n->running < n->max_running; }
+
+void network_out_of_descriptors(network *n)
+{
+  if (n->starved) return;
+  n->starved = true;
+  clock_start(&n->loop->real, &n->retry_starved, loop_now(n->loop) + STARVED_RETRY, retry_starved);
+  loop_defer(n->loop, &n->admit_all); /* closes idle connections, which libcurl must not do now */
+}
+
+void network_descriptor_freed(network *n)
+{
+  n->starved = false;
+  timer_stop(&n->retry_starved);
+  loop_defer(n->loop, &n->admit_all);
+}

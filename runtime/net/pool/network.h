@@ -1,0 +1,45 @@
+/* What all clients of one runtime share on the network side: libcurl's global state, the sockets and their
+ * number, spare transfers, and the pools that wait for a free file descriptor. */
+#ifndef LURCHER_NET_NETWORK_H
+#define LURCHER_NET_NETWORK_H
+
+#include "core/loop/loop.h"
+#include "net/pool/budget.h"
+#include "net/pool/metrics.h"
+#include "net/curl/watcher.h"
+
+struct pool;
+struct transfer;
+
+typedef struct network {
+  unsigned references; /* its owner's, and one for each pool: finalizers run in no order */
+  loop *loop;
+  watcher_table watchers;
+  metrics metrics;
+  struct pool *pools; /* all of this runtime */
+  size_t running;     /* transfers that libcurl has */
+  size_t max_running; /* what the limit of file descriptors leaves for them */
+  bool starved;       /* a socket could not be made; lifted by the next that closes, or after a moment */
+  timer retry_starved;
+  deferred admit_all; /* let every pool look at its queue again */
+  budget budget;
+  struct transfer *taken; /* its results are being handed over; NULL: that went well */
+} network;
+
+/* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of
+ * memory. */
+network *network_new(loop *l);
+void network_ref(network *n);
+void network_unref(network *n);
+
+/* A socket could not be opened for want of descriptors: transfers wait until one is free. Safe inside a
+ * libcurl callback. */
+void network_out_of_descriptors(network *n);
+
+/* A transfer ended or a socket closed: whoever waits for a descriptor may try again, after this batch. */
+void network_descriptor_freed(network *n);
+
+/* False while a transfer must wait for a file descriptor. */
+bool network_has_room(const network *n);
+
+#endif

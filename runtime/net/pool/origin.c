@@ -1,0 +1,222 @@
+#include "net/pool/origin.h"
+
+#include "net/transfer/transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ADAPTIVE = 10000 };
+
+/* How long an unused limit that was found out is remembered. */
+static const uint64_t ADAPTIVE_LASTS = 60000 * MILLISECOND;
+
+const char *origin_name(const origin *o) { return o->name; }
+
+/* ---- the pool's table ---- */
+
+static size_t hash_bytes(size_t hash, const char *bytes, size_t length)
+{
+  for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+  return hash;
+}
+
+static size_t hash_target(const url *u)
+{
+  size_t hash = hash_bytes(0xcbf29ce484222325u ^ u->port, url_bytes(u, u->scheme), u->scheme.length);
+  return hash_bytes(hash, url_bytes(u, u->host), u->host.length);
+}
+
+static bool same_target(const origin *o, const url *u)
+{
+  size_t scheme = u->scheme.length, host = u->host.length;
+  const char *name = o->key + scheme + 3 + u->ipv6;
+  return !memcmp(o->key, url_bytes(u, u->scheme), scheme) && o->key[scheme] == ':' &&
+         !strncmp(name, url_bytes(u, u->host), host) && name[host + u->ipv6] == ':' &&
+         atoi(name + host + u->ipv6 + 1) == u->port;
+}
+
+static bool is_numeric_host(const url *u)
+{
+  const char *host = url_bytes(u, u->host);
+  return u->ipv6 || strspn(host, "0123456789.") >= u->host.length;
+}
+
+static bool grow(pool *p)
+{
+  size_t capacity = p->origin_capacity ? p->origin_capacity * 2 : 16;
+  origin **buckets = calloc(capacity, sizeof(origin *));
+  if (!buckets) return p->origin_capacity > 0;
+  for (size_t i = 0; i < p->origin_capacity; i++)
+    for (origin *o = p->origins[i], *next; o; o = next) {
+      next = o->next_in_bucket;
+      o->next_in_bucket = buckets[o->hash & (capacity - 1)];
+      buckets[o->hash & (capacity - 1)] = o;
+    }
+  free(p->origins);
+  p->origins = buckets;
+  p->origin_capacity = capacity;
+  return true;
+}
+
+static void on_gate_open(gate *g)
+{
+  origin *o = (origin *)((char *)g - offsetof(origin, gate));
+  origin_offer(o);
+  pool_admit(o->pool);
+}
+
+static size_t most_slots(const pool_limits *limits)
+{
+  return limits->inflight < MOST_ADAPTIVE ? limits->inflight : MOST_ADAPTIVE;
+}
+
+static origin *new_origin(pool *p, const url *u, size_t hash)
+{
+  const pool_limits *limits = &p->limits;
+  origin *o = calloc(1, sizeof *o);
+  buffer key = {0};
+  adaptive *its_adaptive = limits->adaptive ? malloc(sizeof *its_adaptive) : NULL;
+  if (!o || !url_write_origin(u, &key) || (limits->adaptive && !its_adaptive)) {
+    free(its_adaptive);
+    free(o);
+    buffer_free(&key);
+    return NULL;
+  }
+  *o = (origin){.hash = hash, .pool = p, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
+  /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
+   */
+  gate_init(&o->gate, p->time, limits->rate, limits->burst, limits->limiter, on_gate_open);
+  if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->gate.time));
+  o->adaptive = its_adaptive;
+  o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];
+  p->origins[hash & (p->origin_capacity - 1)] = o;
+  p->origin_count++;
+  return o;
+}
+
+origin *origin_find(pool *p, const url *u)
+{
+  size_t hash = hash_target(u);
+  if (p->origin_capacity)
+    for (origin *o = p->origins[hash & (p->origin_capacity - 1)]; o; o = o->next_in_bucket)
+      if (o->hash == hash && same_target(o, u)) return o;
+  if (p->origin_count >= p->origin_capacity && !grow(p)) return NULL;
+  return new_origin(p, u, hash);
+}
+
+void origin_free(origin *o)
+{
+  for (route *r = o->routes, *next; r; r = next) {
+    next = r->next;
+    timer_stop(&r->grace);
+    free(r->shard_load);
+    free(r);
+  }
+  gate_deinit(&o->gate);
+  queue_free(&o->queue);
+  free(o->adaptive);
+  o->pool->origin_count--;
+  free(o->key);
+  free(o);
+}
+
+static bool adaptive_is_old(const origin *o)
+{
+  return !o->adaptive || clock_now(o->gate.time) - o->adaptive->last > ADAPTIVE_LASTS;
+}
+
+void origins_forget_idle(pool *p)
+{
+  for (size_t i = 0; i < p->origin_capacity; i++)
+    for (origin **place = &p->origins[i], *o; (o = *place);) {
+      if (o->transfers || !gate_is_fresh(&o->gate) || !adaptive_is_old(o)) {
+        place = &o->next_in_bucket;
+      } else {
+        origin_leave_turn(o);
+        *place = o->next_in_bucket;
+        origin_free(o);
+      }
+    }
+}
+
+/* ---- routes ---- */
+
+route *route_find(origin *o, const transfer *t)
+{
+  for (route *r = o->routes; r; r = r->next)
+    if (!strcmp(r->lane->identity, t->profile->identity)) return r;
+  lane *l = lane_find(o->pool, t->profile->identity);
+  route *r = l ? calloc(1, sizeof *r) : NULL;
+  if (!r) return NULL;
+  bool is_tls = t->target.scheme.length == 5, is_numeric = is_numeric_host(&t->target);
+  *r = (route){.next = o->routes, .origin = o, .lane = l};
+  r->known = is_numeric && !(is_tls && t->profile->version != HTTP_1_1);
+  r->shares = !is_numeric || is_tls;
+  return o->routes = r;
+}
+
+/* ---- turns ---- */
+
+void origin_leave_turn(origin *o)
+{
+  if (!o->in_turn) return;
+  pool *p = o->pool;
+  *(o->turn_previous ? &o->turn_previous->turn_next : &p->turn_first) = o->turn_next;
+  *(o->turn_next ? &o->turn_next->turn_previous : &p->turn_last) = o->turn_previous;
+  o->turn_next = o->turn_previous = NULL;
+  o->in_turn = false;
+}
+
+static void join_turn(origin *o)
+{
+  pool *p = o->pool;
+  if (o->in_turn) return;
+  o->turn_previous = p->turn_last;
+  *(p->turn_last ? &p->turn_last->turn_next : &p->turn_first) = o;
+  p->turn_last = o;
+  o->in_turn = true;
+}
+
+size_t origin_slots(const origin *o)
+{
+  return o->adaptive ? adaptive_slots(o->adaptive) : o->pool->limits.per_origin;
+}
+
+static bool is_overload(const transfer *t)
+{
+  const error *e = t->failure;
+  if (!e) return t->head.complete && (t->head.status == 429 || t->head.status == 503);
+  bool ran_out = e->kind == ERROR_timeout && e->phase && (*e->phase == 'c' || *e->phase == 'r');
+  return ran_out || e->kind == ERROR_connect;
+}
+
+void origin_learn(origin *o, const transfer *t)
+{
+  if (!o->adaptive) return;
+  const transfer_times *times = &t->times;
+  uint64_t now = clock_now(o->gate.time), age = times->ended - times->dispatched;
+  uint64_t began = times->connected > times->dispatched ? times->connected : times->dispatched;
+  if (is_overload(t))
+    adaptive_overload(o->adaptive, now, age);
+  else if (t->head.complete && times->first_byte >= began)
+    adaptive_sample(o->adaptive, now, age, times->first_byte - began, o->in_flight);
+}
+
+/* The first request to an unknown peer goes alone. */
+static bool has_slot(const origin *o, const transfer *t)
+{
+  return o->in_flight < origin_slots(o) && (t->route->known || !t->route->in_flight);
+}
+
+void origin_offer(origin *o)
+{
+  const transfer *t = queue_first(&o->queue);
+  if (t && has_slot(o, t)) join_turn(o);
+}
+
+bool origin_may_start(origin *o)
+{
+  const transfer *t = queue_first(&o->queue);
+  if (!t || !has_slot(o, t) || !budget_lets_start(&o->pool->network->budget, t->granted)) return false;
+  return gate_pass(&o->gate, t->arrival);
+}

@@ -1,0 +1,369 @@
+/* What arrives: libcurl's callbacks, which only append to buffers, and the reading of a stream. */
+#include "net/transfer/transfer.h"
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <string.h>
+
+enum {
+  STREAM_HIGH = 128 * 1024, /* received and not yet taken: above, the peer is held back … */
+  STREAM_LOW = 32 * 1024,   /* … until no more than this is left */
+  DECODE_STEP = 1024,       /* encoded bytes decoded at a time, so that little can become much only slowly */
+  MOST_PER_STEP = 16 * 1024 * 1024,
+  BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */
+};
+
+static void touch(transfer *t) { t->active_at = clock_now(t->time); }
+
+/* Keeps what the head's or the body's parser found, with what only the transfer knows. */
+static void fail(transfer *t, const error *e)
+{
+  error *failure = transfer_failure(t);
+  error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
+            origin_name(t->origin));
+  failure->limit = e->limit;
+  failure->observed = e->observed;
+}
+
+/* ---- connection ---- */
+
+static bool is_tls(const transfer *t) { return t->target.scheme.length == 5; }
+
+/* The TLS session of a running transfer's connection, or NULL. */
+static SSL *tls_session_of(const transfer *t)
+{
+  struct curl_tlssessioninfo *session = NULL;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_TLS_SSL_PTR, &session);
+  return session && session->backend == CURLSSLBACKEND_OPENSSL ? session->internals : NULL;
+}
+
+/* Where an SSL keeps the transfer that waits for its end; libcurl uses the application's own place. */
+static int waiting_index;
+static pthread_once_t waiting_once = PTHREAD_ONCE_INIT;
+
+static void make_waiting_index(void) { waiting_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+
+static void on_tls_event(const SSL *session, int where, int value)
+{
+  if (where != SSL_CB_READ_ALERT || (value & 0xff) != SSL_AD_CLOSE_NOTIFY) return;
+  transfer *t = SSL_get_ex_data(session, waiting_index);
+  if (t) t->close_notified = true;
+}
+
+void transfer_watch_tls(void *context)
+{
+  pthread_once(&waiting_once, make_waiting_index);
+  SSL_CTX_set_info_callback(context, on_tls_event);
+}
+
+/* libcurl 7.88 takes a connection that ends without close_notify for a clean end, so a cut body without a
+ * length would pass for whole. */
+static void await_close_notify(transfer *t)
+{
+  SSL *session = tls_session_of(t);
+  if (session) SSL_set_ex_data(session, waiting_index, t); /* the connection serves nobody after it */
+}
+
+static bool agreed_on_http2(const transfer *t)
+{
+  const unsigned char *protocol = NULL;
+  unsigned length = 0;
+  if (!is_tls(t)) return t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
+  SSL *session = tls_session_of(t);
+  if (session) SSL_get0_alpn_selected(session, &protocol, &length);
+  return length == 2 && !memcmp(protocol, "h2", 2);
+}
+
+/* Whether the connection was made for this transfer; if libcurl tries again, the one it uses then. */
+static bool is_on_new_connection(transfer *t)
+{
+  long connects = 0;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
+  bool more = connects > t->connects;
+  t->connects = (uint16_t)connects;
+  return more;
+}
+
+/* The other end of the connection is a server of this runtime. */
+static bool is_served_here(const transfer *t, const char *local_address)
+{
+  const char *address = t->handle->remote_address;
+  bool is_path = *address == '/';
+  bool is_near = is_path || !strncmp(address, "127.", 4) || !strcmp(address, local_address);
+  return is_near && local_server_find(t->network->loop, is_path ? 0 : t->remote_port, address);
+}
+
+/* Connected, or a connection is reused: the request goes out next. */
+static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
+{
+  transfer *t = user;
+  touch(t);
+  if (!t->connected) t->times.connected = t->active_at;
+  if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
+  t->connected = true;
+  t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
+  transfer_limits_changed(t);
+  size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
+  memcpy(t->handle->remote_address, address, length);
+  t->handle->remote_address[length] = 0;
+  t->remote_port = port;
+  (void)local_port;
+  transfer_set_outside(t, !is_served_here(t, local_address));
+  if (!pool_route_is_known(t->route)) pool_origin_known(t->pool, t, agreed_on_http2(t));
+  return CURL_PREREQFUNC_OK;
+}
+
+/* Counts what came. False: it was more than the run may receive, and the transfer has failed. */
+static bool take_from_budget(transfer *t, size_t length)
+{
+  if (budget_receive(&t->network->budget, length)) return true;
+  transfer_fail_refused(t);
+  return false;
+}
+
+/* ---- head ---- */
+
+static bool has_no_body(const transfer *t)
+{
+  return !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
+}
+
+static bool ends_with_connection(const transfer *t)
+{
+  return t->head.version < 20 && t->head.content_length < 0 && !t->head.chunked && !has_no_body(t);
+}
+
+/* libcurl takes "HTTP/2" in a status line for what it is, whatever was agreed on. */
+static bool begin_http2(transfer *t)
+{
+  if (!agreed_on_http2(t)) {
+    error e;
+    error_set(&e, ERROR_protocol, NULL, "the server sent an HTTP/2 status line on an HTTP/1.1 connection");
+    fail(t, &e);
+    return false;
+  }
+  pool_origin_known(t->pool, t, true);
+  return true;
+}
+
+/* libcurl 7.88 adds a continuation line to the header before it. On a handle that was used before it takes
+ * the last header of the former response for that, whose memory is gone, when a head begins with such a line.
+ * So the first line behind the status line comes here before libcurl keeps it, and a blank at its start is
+ * hidden from libcurl until the line is ours. */
+static int on_first_header(CURL *easy, curl_infotype type, char *line, size_t length, void *user)
+{
+  (void)easy, (void)user;
+  if (type == CURLINFO_HEADER_IN && length && (*line == ' ' || *line == '\t')) *line = '\r';
+  return 0;
+}
+
+static void watch_first_header(transfer *t, bool was_in_head)
+{
+  bool expected = t->head.in_head && !was_in_head;
+  if (t->head.version == 20 || expected == t->first_header_expected) return;
+  t->first_header_expected = expected;
+  curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, (long)expected);
+}
+
+/* A server that wants no Expect answers 417 before the body is sent. Then libcurl makes the request again,
+ * but only its own Expect is left out, not one among the given lines; and what it was told is no response. */
+static void drop_expectation(transfer *t)
+{
+  bool all_sent = t->uploaded == t->upload_length;
+  if (t->head.status != 417 || !t->expect_continue || all_sent || t->head.version == 20) return;
+  t->expect_continue = false;
+  transfer_set_lines(t);
+  head_reset(&t->head);
+}
+
+static size_t on_head(char *line, size_t size, size_t count, void *user)
+{
+  transfer *t = user;
+  size_t length = size * count;
+  /* Once for each response: the clock of the batch may be from before a hundred others. */
+  if (!t->times.first_byte) loop_update_now(t->network->loop);
+  touch(t);
+  if (!t->times.first_byte) t->times.first_byte = t->active_at;
+  if (t->failure) return 0;
+  if (t->first_header_expected && *line == '\r' && length > 2) *line = ' ';
+  error e;
+  bool was_complete = t->head.complete, was_in_head = t->head.in_head;
+  if (!head_line(&t->head, line, length, &e)) {
+    fail(t, &e);
+    return 0;
+  }
+  if (t->handle->used) watch_first_header(t, was_in_head);
+  if (t->head.complete && !was_complete) drop_expectation(t);
+  if (t->head.complete && !was_complete) {
+    if (t->head.version == 20 && !begin_http2(t)) return 0;
+    if (is_tls(t) && ends_with_connection(t)) await_close_notify(t);
+    if (t->head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+    if (t->streaming) operation_complete(&t->op);
+  }
+  return take_from_budget(t, length) ? length : 0;
+}
+
+/* ---- body ---- */
+
+static bool on_decoded(void *user, const char *bytes, size_t length, error *e)
+{
+  transfer *t = user;
+  size_t most = t->streaming ? MOST_PER_STEP : t->profile->max_body;
+  size_t present = byte_queue_length(&t->body);
+  if (length > most || present > most - length) {
+    error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
+    e->limit = (double)most;
+    e->observed = (double)present + (double)length;
+    return false;
+  }
+  if (byte_queue_append(&t->body, bytes, length)) return true;
+  error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
+  return false;
+}
+
+/* At the first byte: sees what the body is made of. */
+static bool begin_body(transfer *t, error *e)
+{
+  static const char name[] = "content-encoding";
+  const char *value;
+  size_t length;
+  t->has_body = true;
+  if (t->head.content_length > 0 && t->head.content_length <= BODY_GUESS && !t->streaming)
+    buffer_reserve(&t->body.all, (size_t)t->head.content_length);
+  if (!t->profile->decompress) return true;
+  if (!head_find(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &value, &length))
+    return true;
+  buffer codings = {0};
+  bool well = head_values(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &codings);
+  if (well)
+    well = decoder_create(&t->decoder, codings.bytes, codings.length, on_decoded, t, e);
+  else
+    error_set(e, ERROR_limit, "read", "out of memory");
+  buffer_free(&codings);
+  return well;
+}
+
+static bool receive(transfer *t, const char *bytes, size_t length, error *e)
+{
+  if (!t->has_body && !begin_body(t, e)) return false;
+  t->bytes_received += length;
+  if (t->streaming) {
+    if (byte_queue_append(t->decoder ? &t->raw : &t->body, bytes, length)) return true;
+    error_set(e, ERROR_limit, "read", "out of memory");
+    return false;
+  }
+  return t->decoder ? decoder_write(t->decoder, bytes, length, e) : on_decoded(t, bytes, length, e);
+}
+
+static size_t stored(const transfer *t) { return byte_queue_length(&t->raw) + byte_queue_length(&t->body); }
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *user)
+{
+  transfer *t = user;
+  size_t length = size * count;
+  error e;
+  touch(t);
+  if (t->failure) return 0;
+  if (t->streaming && stored(t) >= STREAM_HIGH && stored(t) >= t->wanted) {
+    t->paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  if (!receive(t, bytes, length, &e)) {
+    fail(t, &e);
+    return 0;
+  }
+  if (t->streaming) operation_complete(&t->op);
+  return take_from_budget(t, length) ? length : 0;
+}
+
+void transfer_check_complete(transfer *t)
+{
+  error e;
+  if (!t->head.complete) {
+    error_set(transfer_failure(t), ERROR_closed, "read",
+              "%s closed the connection before the response's head was complete", origin_name(t->origin));
+    return;
+  }
+  int64_t announced = t->head.content_length;
+  if (is_tls(t) && ends_with_connection(t) && !t->close_notified) {
+    error_set(&e, ERROR_truncated, NULL,
+              "the connection ended without TLS close_notify after %llu bytes of a body of unknown length",
+              (unsigned long long)t->bytes_received);
+    fail(t, &e);
+    return;
+  }
+  if (!has_no_body(t) && announced >= 0 && !t->head.chunked && t->bytes_received < (uint64_t)announced) {
+    error_set(&e, ERROR_truncated, NULL, "the body ended after %llu of %lld bytes",
+              (unsigned long long)t->bytes_received, (long long)announced);
+    fail(t, &e);
+    return;
+  }
+  if (t->decoder && !t->streaming && !decoder_finish(t->decoder, &e)) fail(t, &e);
+}
+
+/* ---- streams ---- */
+
+/* Decodes received bytes until `wanted` are there or none are left. */
+static bool decode_some(transfer *t, size_t wanted, error *e)
+{
+  size_t left;
+  while (byte_queue_length(&t->body) < wanted && (left = byte_queue_length(&t->raw))) {
+    size_t step = left < DECODE_STEP ? left : DECODE_STEP;
+    if (!decoder_write(t->decoder, byte_queue_front(&t->raw), step, e)) return false;
+    byte_queue_take(&t->raw, step);
+  }
+  return true;
+}
+
+/* Once little is left; or when the reader cannot use what there is, as with a long line. */
+static void let_continue(transfer *t)
+{
+  if (!t->paused || t->state != TRANSFER_RUNNING) return;
+  if (stored(t) > STREAM_LOW && byte_queue_length(&t->body) >= t->wanted) return;
+  t->paused = false;
+  touch(t);
+  transfer_watch_clock(t);
+  curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
+}
+
+/* All of an encoded body was decoded: was its end there? */
+static void finish_decoding(transfer *t)
+{
+  error e;
+  if (!t->decoder) return;
+  if (!t->failure && !decoder_finish(t->decoder, &e)) fail(t, &e);
+  decoder_free(t->decoder);
+  t->decoder = NULL;
+}
+
+transfer_supply transfer_available(transfer *t, size_t wanted)
+{
+  error e;
+  t->wanted = wanted;
+  if (t->decoder && !decode_some(t, wanted, &e)) {
+    fail(t, &e);
+    transfer_stop(t);
+    finish_decoding(t);
+  }
+  if (t->state == TRANSFER_RUNNING) let_continue(t);
+  if (byte_queue_length(&t->body) >= wanted) return TRANSFER_BYTES;
+  if (t->state != TRANSFER_ENDED) return TRANSFER_MORE_TO_COME;
+  finish_decoding(t);
+  return t->failure ? TRANSFER_FAILED : TRANSFER_COMPLETE;
+}
+
+/* ---- wiring ---- */
+
+void transfer_set_callbacks(transfer *t)
+{
+  CURL *easy = t->handle->easy;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->handle->hint);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+  curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_first_header); /* called while CURLOPT_VERBOSE is set */
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
+}

@@ -1,0 +1,20 @@
+/* What is told of a transfer beside its status, head and body: plain data that outlives it. */
+#ifndef LURCHER_NET_OUTCOME_H
+#define LURCHER_NET_OUTCOME_H
+
+#include "net/transfer/transfer.h"
+
+typedef struct {
+  transfer_times times; /* nanoseconds of the loop's clock */
+  uint64_t bytes_received, bytes_sent;
+  uint64_t at; /* when this was taken */
+  int version; /* 10, 11, 20; 0 when there was no response */
+  bool reused;
+  int remote_port;
+  char reason[HEAD_REASON_SIZE];
+  char remote_address[TRANSFER_ADDRESS_SIZE];
+} outcome;
+
+void outcome_take(outcome *o, const transfer *t);
+
+#endif

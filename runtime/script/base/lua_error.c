@@ -1,0 +1,61 @@
+#include "script/base/lua_error.h"
+
+#include <lauxlib.h>
+
+static const char metatable_key;
+
+/* Pushes lurcher.errors' metatable; kept in the registry after the first time. */
+static void push_metatable(lua_State *L)
+{
+  lua_pushlightuserdata(L, (void *)&metatable_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  if (!lua_isnil(L, -1)) return;
+  lua_pop(L, 1);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "lurcher.base.errors");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "metatable");
+  lua_remove(L, -2);
+  lua_pushlightuserdata(L, (void *)&metatable_key);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+  if (!value) return;
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+  if (value == 0) return;
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, name);
+}
+
+void errors_push(lua_State *L, const error *e)
+{
+  luaL_checkstack(L, 5, "error object");
+  lua_createtable(L, 0, 12); /* room for what the Lua layers add */
+  set_string(L, "kind", error_kind_name(e->kind));
+  set_string(L, "message", e->message);
+  set_string(L, "phase", e->phase);
+  set_string(L, "code", e->code);
+  set_number(L, "limit", e->limit);
+  set_number(L, "observed", e->observed);
+  lua_pushboolean(L, e->retry_safe);
+  lua_setfield(L, -2, "retry_safe");
+  lua_pushboolean(L, e->retry_safe);
+  lua_setfield(L, -2, "retryable");
+  push_metatable(L);
+  lua_setmetatable(L, -2);
+}
+
+int errors_return(lua_State *L, const error *e)
+{
+  lua_pushnil(L);
+  errors_push(L, e);
+  return 2;
+}

@@ -1,0 +1,16 @@
+/* Errors at the edge to Lua: the tables of kind, message, phase … that scripts see. */
+#ifndef LURCHER_SCRIPT_ERRORS_H
+#define LURCHER_SCRIPT_ERRORS_H
+
+#include "core/error.h"
+
+#include <lua.h>
+
+/* Pushes the Lua error object for `e` (its metatable comes from lua/lurcher/base/errors.lua). Can raise (memory).
+ */
+void errors_push(lua_State *L, const error *e);
+
+/* Pushes nil and the error object; returns 2, as in `return errors_return(L, &e)`. */
+int errors_return(lua_State *L, const error *e);
+
+#endif

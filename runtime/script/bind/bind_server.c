@@ -1,0 +1,504 @@
+/* lurcher.native.server: sockets, TLS and request heads for lua/lurcher/server.lua, which is the server. */
+#include "net/server/server_listener.h"
+#include "format/http/request_head.h"
+#include "net/server/server_connection.h"
+#include "net/server/tls_server.h"
+#include "script/base/lua_error.h"
+#include "script/task/task.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+static const char CONNECTION[] = "lurcher.connection";
+static const char LISTENER[] = "lurcher.listener";
+static const char TLS[] = "lurcher.tls_server";
+static const char GROUP[] = "lurcher.socket_group";
+static const char OPEN_SOCKETS[] = "lurcher.open_sockets"; /* registry key of the group */
+
+#define OWNER(type, member_name, pointer) ((type *)((char *)(pointer)-offsetof(type, member_name)))
+
+static void *check(lua_State *L, int index, const char *type)
+{
+  return *(void **)luaL_checkudata(L, index, type);
+}
+
+/* ---- reading ---- */
+
+static int return_error(lua_State *L, const stream *s, stream_state state, const char *phase)
+{
+  error e;
+  switch (state) {
+  case STREAM_TOO_LONG:
+    error_set(&e, ERROR_too_large, phase, "more than %zu bytes without an end", s->amount);
+    e.limit = (double)s->amount;
+    break;
+  case STREAM_LATE:
+    error_set(&e, ERROR_timeout, phase, "the client sent too little in time");
+    e.observed = (double)(s->input.length - s->taken);
+    break;
+  case STREAM_ENDED:
+    error_set(&e, ERROR_truncated, phase, "the client ended the connection too early");
+    break;
+  case STREAM_FAILED:
+    error_set(&e, s->fault_kind, phase, "%s", s->fault);
+    break;
+  default:
+    error_set(&e, ERROR_closed, phase, "the connection was closed on this side");
+  }
+  return errors_return(L, &e);
+}
+
+/* Pushes what a reading function returns for a state that is not STREAM_WAITING. */
+static int push_input(lua_State *L, stream *s, stream_state state, size_t length)
+{
+  if (state == STREAM_THERE && s->want == STREAM_SECURE) {
+    lua_pushboolean(L, true);
+    return 1;
+  }
+  bool partial = state == STREAM_ENDED && s->want == STREAM_EXACTLY && length > 0;
+  if (state == STREAM_THERE || partial) {
+    lua_pushlstring(L, length ? stream_input(s) : "", length);
+    stream_consume(s, length);
+    return 1;
+  }
+  if (state == STREAM_ENDED && length == 0 && s->want != STREAM_SECURE) {
+    lua_pushnil(L);
+    return 1;
+  }
+  return return_error(L, s, state, "read");
+}
+
+static int read_results(lua_State *L, operation *op)
+{
+  stream *s = OWNER(stream, reading, op);
+  size_t length;
+  stream_state state = stream_look(s, s->want, s->amount, &length);
+  operation_reset(op);
+  int count = push_input(L, s, state, length);
+  stream_done(s, op);
+  return count;
+}
+
+static int read_wanted(lua_State *L, stream_want want, size_t amount, double seconds)
+{
+  stream *s = check(L, 1, CONNECTION);
+  size_t length;
+  if (s->reading.state != OPERATION_IDLE)
+    return luaL_error(L, "another task is reading from this connection");
+  stream_state state = stream_look(s, want, amount, &length);
+  if (state != STREAM_WAITING) return push_input(L, s, state, length);
+  return task_wait(L, stream_wait(s, seconds), read_results);
+}
+
+static size_t check_amount(lua_State *L, int index)
+{
+  lua_Number n = luaL_checknumber(L, index);
+  luaL_argcheck(L, n >= 0 && n < 9e15 && n == (lua_Number)(size_t)n, index, "a number of bytes expected");
+  return (size_t)n;
+}
+
+/* read(max, seconds) -> some bytes, or nil at the end, or nil and an error. */
+static int connection_read(lua_State *L)
+{
+  size_t amount = check_amount(L, 2);
+  luaL_argcheck(L, amount > 0, 2, "at least one byte must be asked for");
+  return read_wanted(L, STREAM_ANY, amount, luaL_optnumber(L, 3, 0));
+}
+
+/* read_exactly(count, seconds): fewer bytes only at the end of the input. */
+static int connection_read_exactly(lua_State *L)
+{
+  return read_wanted(L, STREAM_EXACTLY, check_amount(L, 2), luaL_optnumber(L, 3, 0));
+}
+
+/* line(max, seconds) -> a line with its end. */
+static int connection_line(lua_State *L)
+{
+  return read_wanted(L, STREAM_LINE, check_amount(L, 2), luaL_optnumber(L, 3, 0));
+}
+
+/* head(max, seconds) -> all lines up to and with an empty one. */
+static int connection_head(lua_State *L)
+{
+  return read_wanted(L, STREAM_HEAD, check_amount(L, 2), luaL_optnumber(L, 3, 0));
+}
+
+/* secure(seconds) -> true once the TLS handshake is over. */
+static int connection_secure(lua_State *L)
+{
+  return read_wanted(L, STREAM_SECURE, 0, luaL_optnumber(L, 2, 0));
+}
+
+/* ---- writing and closing ---- */
+
+static int push_written(lua_State *L, const stream *s)
+{
+  if (s->failed) return return_error(L, s, STREAM_FAILED, "write");
+  if (s->closing || s->half_closed) return return_error(L, s, STREAM_CLOSED, "write");
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int write_results(lua_State *L, operation *op)
+{
+  stream *s = OWNER(stream, writing, op);
+  operation_reset(op);
+  int count = push_written(L, s);
+  stream_done(s, op);
+  return count;
+}
+
+/* write(bytes [, first, last]) -> true once the operating system has all of it, or nil and an error. */
+static int connection_write(lua_State *L)
+{
+  stream *s = check(L, 1, CONNECTION);
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  size_t first = lua_isnoneornil(L, 3) ? 1 : check_amount(L, 3);
+  size_t last = lua_isnoneornil(L, 4) ? length : check_amount(L, 4);
+  if (s->writing.state != OPERATION_IDLE) return luaL_error(L, "another task is writing to this connection");
+  if (last > length) last = length;
+  if (first < 1 || first > last + 1) return luaL_error(L, "no such range of bytes");
+  if (!stream_write(s, bytes + first - 1, last + 1 - first) || stream_flushed(s)) return push_written(L, s);
+  return task_wait(L, stream_flush(s), write_results);
+}
+
+/* close([notify]): FIN; with notify false without TLS's close_notify. */
+static int connection_close(lua_State *L)
+{
+  bool silent = lua_isboolean(L, 2) && !lua_toboolean(L, 2);
+  stream_close(check(L, 1, CONNECTION), silent ? STREAM_CLOSE_SILENT : STREAM_CLOSE_FIN);
+  return 0;
+}
+
+static int connection_reset(lua_State *L)
+{
+  stream_close(check(L, 1, CONNECTION), STREAM_CLOSE_RESET);
+  return 0;
+}
+
+static int connection_half_close(lua_State *L)
+{
+  stream_half_close(check(L, 1, CONNECTION));
+  return 0;
+}
+
+static int connection_gone(lua_State *L)
+{
+  lua_pushboolean(L, stream_peer_gone(check(L, 1, CONNECTION)));
+  return 1;
+}
+
+static int connection_remote_address(lua_State *L)
+{
+  char text[80];
+  stream_remote_address(check(L, 1, CONNECTION), text, sizeof text);
+  lua_pushstring(L, text);
+  return 1;
+}
+
+static void set_text(lua_State *L, const char *name, const char *text, size_t length)
+{
+  if (!text || !length) return;
+  lua_pushlstring(L, text, length);
+  lua_setfield(L, -2, name);
+}
+
+/* tls() -> {version, server_name, alpn, resumed}, or nil on a plain connection. */
+static int connection_tls(lua_State *L)
+{
+  stream *s = check(L, 1, CONNECTION);
+  if (!s->tls) return 0;
+  tls_description d = tls_session_describe(s->tls);
+  lua_createtable(L, 0, 4);
+  set_text(L, "version", d.version, d.version ? strlen(d.version) : 0);
+  set_text(L, "server_name", d.server_name, d.server_name ? strlen(d.server_name) : 0);
+  set_text(L, "alpn", d.protocol, d.protocol_length);
+  lua_pushboolean(L, d.resumed);
+  lua_setfield(L, -2, "resumed");
+  return 1;
+}
+
+static int connection_collect(lua_State *L)
+{
+  stream **box = luaL_checkudata(L, 1, CONNECTION);
+  if (*box) stream_release(*box);
+  *box = NULL;
+  return 0;
+}
+
+/* ---- listening ---- */
+
+static int push_connection(lua_State *L, listener *l)
+{
+  stream **connection = lua_newuserdata(L, sizeof *connection);
+  *connection = NULL;
+  luaL_getmetatable(L, CONNECTION);
+  lua_setmetatable(L, -2);
+  int socket = listener_take(l);
+  if (socket >= 0) *connection = stream_new(l->group, socket, l->tls);
+  if (*connection) return 1;
+  if (l->socket < 0)
+    lua_pushnil(L);
+  else
+    lua_pushboolean(L, false);
+  return 1;
+}
+
+static int accept_results(lua_State *L, operation *op)
+{
+  listener *l = OWNER(listener, accepting, op);
+  operation_reset(op);
+  int count = push_connection(L, l);
+  listener_done(l, op);
+  return count;
+}
+
+/* accept() -> a connection; false when none could be made of what came; nil once the listener is closed. */
+static int listener_accept(lua_State *L)
+{
+  listener *l = check(L, 1, LISTENER);
+  if (l->accepting.state != OPERATION_IDLE)
+    return luaL_error(L, "another task is accepting connections here");
+  if (l->count || l->socket < 0) return push_connection(L, l);
+  return task_wait(L, listener_wait(l), accept_results);
+}
+
+static int listener_port(lua_State *L)
+{
+  listener *l = check(L, 1, LISTENER);
+  lua_pushinteger(L, l->port);
+  return 1;
+}
+
+static void stop_listening(lua_State *L, listener *l)
+{
+  if (l->socket >= 0) task_count(L, "server", -1);
+  listener_close(l);
+}
+
+static int listener_stop(lua_State *L)
+{
+  stop_listening(L, check(L, 1, LISTENER));
+  return 0;
+}
+
+static int listener_collect(lua_State *L)
+{
+  listener **box = luaL_checkudata(L, 1, LISTENER), *l = *box;
+  if (!l) return 0;
+  *box = NULL;
+  stop_listening(L, l);
+  listener_release(l);
+  return 0;
+}
+
+/* listen(host, port, path or nil, tls or nil) -> listener, or nil and an error. */
+static int server_listen(lua_State *L)
+{
+  const char *host = luaL_checkstring(L, 1), *path = luaL_optstring(L, 3, NULL);
+  int port = (int)luaL_checkinteger(L, 2);
+  tls_server *tls = lua_isnoneornil(L, 4) ? NULL : check(L, 4, TLS);
+  lua_getfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
+  socket_group *group = check(L, -1, GROUP);
+  listener **box = lua_newuserdata(L, sizeof *box);
+  *box = NULL;
+  luaL_getmetatable(L, LISTENER);
+  lua_setmetatable(L, -2);
+  error e;
+  *box = listener_new(group, host, port, path, tls, &e);
+  if (!*box) return errors_return(L, &e);
+  task_count(L, "server", 1);
+  return 1;
+}
+
+/* ---- TLS configuration ---- */
+
+static const char *text_field(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  return lua_tostring(L, -1); /* stays on the stack, and so alive */
+}
+
+/* The list at `index` as a NULL-ended array in a userdata that is left on the stack. */
+static const char *const *text_list(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  luaL_checktype(L, -1, LUA_TTABLE);
+  size_t count = lua_objlen(L, -1);
+  const char **list = lua_newuserdata(L, (count + 1) * sizeof *list);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, -2, (int)i + 1);
+    list[i] = luaL_checkstring(L, -1); /* alive in the table */
+    lua_pop(L, 1);
+  }
+  list[count] = NULL;
+  return list;
+}
+
+static size_t wire_protocols(lua_State *L, const char *const *names, unsigned char *wire)
+{
+  size_t length = 0;
+  for (; *names; names++) {
+    size_t size = strlen(*names);
+    if (!size || length + 1 + size > 255) luaL_error(L, "the ALPN protocols are empty or too long");
+    wire[length++] = (unsigned char)size;
+    memcpy(wire + length, *names, size);
+    length += size;
+  }
+  return length;
+}
+
+/* tls{names=, alpn= (lists), expires_in=, cert=, key=, client_ca=, min=, max=} -> configuration, its
+ * self-signed certificate in PEM or nil; or nil and an error. */
+static int server_tls(lua_State *L)
+{
+  unsigned char wire[255];
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkstack(L, 20, NULL);
+  tls_server_options options = {
+      .certificate = text_field(L, "cert"),
+      .key = text_field(L, "key"),
+      .client_ca = text_field(L, "client_ca"),
+      .min_version = text_field(L, "min"),
+      .max_version = text_field(L, "max"),
+      .names = text_list(L, "names"),
+  };
+  lua_getfield(L, 1, "expires_in");
+  options.expires_in = lua_tonumber(L, -1);
+  options.protocols_length = wire_protocols(L, text_list(L, "alpn"), wire);
+  if (options.protocols_length) options.protocols = wire;
+  tls_server **box = lua_newuserdata(L, sizeof *box);
+  *box = NULL;
+  luaL_getmetatable(L, TLS);
+  lua_setmetatable(L, -2);
+  error e;
+  *box = tls_server_new(&options, &e);
+  if (!*box) return errors_return(L, &e);
+  lua_pushstring(L, tls_server_certificate(*box));
+  return 2;
+}
+
+static int tls_collect(lua_State *L)
+{
+  tls_server **box = luaL_checkudata(L, 1, TLS);
+  if (*box) tls_server_unref(*box);
+  *box = NULL;
+  return 0;
+}
+
+/* ---- request heads ---- */
+
+static void push_view(lua_State *L, text_view v)
+{
+  if (v.bytes)
+    lua_pushlstring(L, v.bytes, v.length);
+  else
+    lua_pushnil(L);
+}
+
+/* parse_head(text) -> method, target, version, content length or nil, chunked, keep alive, expects
+ * 100-continue, and for a request that must be refused its status and why. Method, target and version can be
+ * nil then. */
+static int server_parse_head(lua_State *L)
+{
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 1, &length);
+  request_head head;
+  int status = request_head_parse(&head, bytes, length);
+  push_view(L, head.method);
+  push_view(L, head.target);
+  push_view(L, head.version);
+  if (head.content_length >= 0)
+    lua_pushnumber(L, (lua_Number)head.content_length);
+  else
+    lua_pushnil(L);
+  lua_pushboolean(L, head.chunked);
+  lua_pushboolean(L, head.keep_alive);
+  lua_pushboolean(L, head.expects_continue);
+  if (!status) return 7;
+  lua_pushinteger(L, status);
+  lua_pushstring(L, head.fault);
+  return 9;
+}
+
+/* ---- module ---- */
+
+static int group_collect(lua_State *L)
+{
+  socket_group **box = luaL_checkudata(L, 1, GROUP);
+  if (*box) {
+    socket_group_close(*box);
+    socket_group_unref(*box);
+  }
+  *box = NULL;
+  return 0;
+}
+
+/* Only once for a state, however often the module is loaded: busted does so for each file. */
+static void make_group(lua_State *L)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
+  bool made = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (made) return;
+  socket_group **group = lua_newuserdata(L, sizeof *group);
+  *group = NULL;
+  luaL_getmetatable(L, GROUP);
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
+  if (!(*group = socket_group_new(task_loop(L)))) luaL_error(L, "not enough memory");
+}
+
+static void make_type(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *blocking,
+                      lua_CFunction collect)
+{
+  luaL_newmetatable(L, name);
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_newtable(L);
+  luaL_register(L, NULL, methods);
+  for (; blocking->name; blocking++) task_set_blocking(L, -1, blocking->name, blocking->func);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+int luaopen_lurcher_native_server(lua_State *L);
+
+int luaopen_lurcher_native_server(lua_State *L)
+{
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  static const luaL_Reg connection_methods[] = {
+      {"close", connection_close},
+      {"reset", connection_reset},
+      {"half_close", connection_half_close},
+      {"gone", connection_gone},
+      {"remote_address", connection_remote_address},
+      {"tls", connection_tls},
+      {NULL, NULL},
+  };
+  static const luaL_Reg connection_blocking[] = {
+      {"read", connection_read},
+      {"read_exactly", connection_read_exactly},
+      {"line", connection_line},
+      {"head", connection_head},
+      {"secure", connection_secure},
+      {"write", connection_write},
+      {NULL, NULL},
+  };
+  static const luaL_Reg listener_methods[] = {
+      {"port", listener_port}, {"close", listener_stop}, {NULL, NULL}};
+  static const luaL_Reg listener_blocking[] = {{"accept", listener_accept}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"listen", server_listen}, {"tls", server_tls}, {"parse_head", server_parse_head}, {NULL, NULL}};
+
+  make_type(L, GROUP, none, none, group_collect);
+  make_type(L, TLS, none, none, tls_collect);
+  make_type(L, LISTENER, listener_methods, listener_blocking, listener_collect);
+  make_type(L, CONNECTION, connection_methods, connection_blocking, connection_collect);
+
+  make_group(L);
+  lua_newtable(L);
+  luaL_register(L, NULL, functions);
+  return 1;
+}

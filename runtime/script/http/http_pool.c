@@ -1,0 +1,216 @@
+/* Pools: the limits of a client, and what is known of the origins that it talks to. URLs given here are
+ * canonical ones. */
+#include "script/http/http.h"
+
+#include "script/base/lua_error.h"
+#include "script/bind/bind_limiter.h"
+#include "script/task/task.h"
+
+#include <string.h>
+
+static size_t size_field(lua_State *L, const char *name, size_t none)
+{
+  lua_getfield(L, 1, name);
+  double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
+  lua_pop(L, 1);
+  return value >= 0 && value < 9e15 ? (size_t)value : none;
+}
+
+static double number_field(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  double value = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static bool is_auto(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  bool found = lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), "auto");
+  lua_pop(L, 1);
+  return found;
+}
+
+/* A field that holds what lurcher.native.limiter made; NULL: none. It stays alive as long as the table. */
+static limiter *limiter_field(lua_State *L, const char *name)
+{
+  lua_getfield(L, 1, name);
+  limiter *l = lua_isnil(L, -1) ? NULL : limiter_check(L, -1);
+  lua_pop(L, 1);
+  return l;
+}
+
+/* native.pool{inflight=, per_origin=number or "auto", idle=, idle_timeout=, rate=, burst=, limiter=} */
+int http_new_pool(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double burst = number_field(L, "burst");
+  pool_limits limits = {
+      .inflight = size_field(L, "inflight", SIZE_MAX),
+      .per_origin = size_field(L, "per_origin", SIZE_MAX),
+      .adaptive = is_auto(L, "per_origin"),
+      .idle = size_field(L, "idle", SIZE_MAX),
+      .idle_timeout = loop_nanoseconds(number_field(L, "idle_timeout")),
+      .rate = number_field(L, "rate"),
+      .burst = burst >= 1 ? burst : 1,
+      .limiter = limiter_field(L, "limiter"),
+  };
+  http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
+  box->pointer = pool_new(http_network(L), &limits);
+  if (!box->pointer) return luaL_error(L, "not enough memory");
+  return 1;
+}
+
+static int pool_gc(lua_State *L)
+{
+  http_box *box = lua_touserdata(L, 1);
+  pool_unref(box->pointer);
+  box->pointer = NULL;
+  return 0;
+}
+
+static int pool_stats(lua_State *L)
+{
+  const pool *p = http_handle(L, 1, HTTP_POOL);
+  struct {
+    const char *name;
+    size_t value;
+  } fields[] = {{"in_flight", p->in_flight},
+                {"waiting", p->waiting},
+                {"connections", pool_connections(p)},
+                {"origins", p->origin_count},
+                {"requests", p->started}};
+  lua_createtable(L, 0, 5);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_pushnumber(L, (double)fields[i].value);
+    lua_setfield(L, -2, fields[i].name);
+  }
+  return 1;
+}
+
+static int close_pool(lua_State *L)
+{
+  pool_close(http_handle(L, 1, HTTP_POOL));
+  return 0;
+}
+
+/* ---- one origin ---- */
+
+/* The URL at stack index 2. */
+static void check_url(lua_State *L, url *u)
+{
+  size_t length;
+  const char *text = luaL_checklstring(L, 2, &length);
+  error e;
+  *u = (url){0};
+  if (url_parse(u, text, length, &e) && url_require_http(u, &e)) return;
+  url_free(u);
+  luaL_argerror(L, 2, e.message);
+}
+
+/* What goes on at the origin at stack index 2. */
+static pool_flow look(lua_State *L)
+{
+  pool *p = http_handle(L, 1, HTTP_POOL);
+  url u;
+  pool_flow flow;
+  check_url(L, &u);
+  bool found = pool_look(p, &u, &flow);
+  url_free(&u);
+  if (!found) luaL_error(L, "not enough memory");
+  return flow;
+}
+
+/* The gate of the origin at stack index 2. */
+static gate *check_gate(lua_State *L)
+{
+  pool *p = http_handle(L, 1, HTTP_POOL);
+  url u;
+  check_url(L, &u);
+  gate *g = pool_gate(p, &u);
+  url_free(&u);
+  if (!g) luaL_error(L, "not enough memory");
+  return g;
+}
+
+/* pool:hold(url, seconds [, why]) → whether that changes anything: no request of that origin starts before
+ * then. 0 ends it; else an end that is later already stays. `why` is for messages: "held by WHY for 3 s
+ * more". */
+static int hold(lua_State *L)
+{
+  double seconds = luaL_checknumber(L, 3);
+  const char *why = luaL_optstring(L, 4, "the server");
+  lua_pushboolean(L, gate_hold(check_gate(L), seconds, why));
+  return 1;
+}
+
+/* pool:quota(url, remaining, reset, patience) → whether the next request has to wait: see gate_set_quota */
+static int quota(lua_State *L)
+{
+  double remaining = luaL_checknumber(L, 3), reset = luaL_checknumber(L, 4),
+         patience = luaL_checknumber(L, 5);
+  pool_flow flow = look(L);
+  lua_pushboolean(L, gate_set_quota(flow.gate, remaining, reset, flow.unread, patience));
+  return 1;
+}
+
+/* pool:slow_down(url, age) → whether the origin's rate was cut; `age`: seconds since the request started that
+ * was refused */
+static int slow_down(lua_State *L)
+{
+  uint64_t age = loop_nanoseconds(luaL_checknumber(L, 3));
+  lua_pushboolean(L, gate_slow_down(check_gate(L), age));
+  return 1;
+}
+
+/* pool:refuse_waiting(url, kind, message): ends the requests that wait for that origin; they were not sent */
+static int refuse_waiting(lua_State *L)
+{
+  pool *p = http_handle(L, 1, HTTP_POOL);
+  const char *kind = luaL_checkstring(L, 3), *message = luaL_checkstring(L, 4);
+  error e;
+  error_set(&e, error_kind_of(kind), NULL, "%s", message);
+  e.retry_safe = true;
+  luaL_argcheck(L, e.kind < ERROR_KIND_COUNT, 3, "not an error kind");
+  url u;
+  check_url(L, &u);
+  pool_refuse_origin(p, &u, &e);
+  url_free(&u);
+  return 0;
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* pool:flow(url) → { in_flight=, waiting=, held=seconds, and where there is such a limit: per_origin=, rate=,
+ * learned_rate=, quota= } */
+static int flow(lua_State *L)
+{
+  const pool *p = http_handle(L, 1, HTTP_POOL);
+  pool_flow flow = look(L);
+  double learned = gate_learned_rate(flow.gate), left = gate_quota_left(flow.gate);
+  lua_createtable(L, 0, 8);
+  set_number(L, "in_flight", (double)flow.in_flight);
+  set_number(L, "waiting", (double)flow.waiting);
+  set_number(L, "held", gate_held(flow.gate));
+  if (flow.slots != SIZE_MAX) set_number(L, "per_origin", (double)flow.slots);
+  if (p->limits.rate > 0) set_number(L, "rate", p->limits.rate);
+  if (learned > 0) set_number(L, "learned_rate", learned);
+  if (left >= 0) set_number(L, "quota", left);
+  return 1;
+}
+
+void http_register_pool(lua_State *L)
+{
+  static const luaL_Reg methods[] = {
+      {"stats", pool_stats},    {"close", close_pool},
+      {"hold", hold},           {"quota", quota},
+      {"slow_down", slow_down}, {"refuse_waiting", refuse_waiting},
+      {"flow", flow},           {NULL, NULL},
+  };
+  http_make_metatable(L, "lurcher.pool", pool_gc, methods);
+}

@@ -1,0 +1,164 @@
+/* native.profile{…}: from a table of checked options to a profile. */
+#include "net/transfer/transfer_options.h"
+#include "script/http/http.h"
+
+#include "core/loop/loop.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+typedef struct {
+  const char *name;
+  size_t offset;
+} field;
+
+static const field times[] = {
+    {"connect", offsetof(profile, connect)}, {"read", offsetof(profile, read)},
+    {"write", offsetof(profile, write)},     {"total", offsetof(profile, total)},
+    {"queue", offsetof(profile, queue)},
+};
+
+static const field sizes[] = {
+    {"max_body", offsetof(profile, max_body)},
+    {"max_headers", offsetof(profile, max_headers)},
+};
+
+static const field flags[] = {
+    {"verify", offsetof(profile, verify)},
+    {"decompress", offsetof(profile, decompress)},
+};
+
+static const struct {
+  const char *name;
+  profile_text which;
+} texts[] = {
+    {"ca", PROFILE_CA},
+    {"cert", PROFILE_CERT},
+    {"key", PROFILE_KEY},
+    {"key_password", PROFILE_KEY_PASSWORD},
+    {"server_name", PROFILE_SERVER_NAME},
+    {"pins", PROFILE_PINS},
+    {"unix_socket", PROFILE_UNIX_SOCKET},
+    {"local_address", PROFILE_LOCAL_ADDRESS},
+    {"raw_target", PROFILE_RAW_TARGET},
+};
+
+typedef struct {
+  const char *name;
+  int value;
+} choice;
+
+static const choice versions[] = {{"auto", HTTP_AUTO},
+                                  {"1.1", HTTP_1_1},
+                                  {"2", HTTP_2},
+                                  {"2-prior-knowledge", HTTP_2_PRIOR_KNOWLEDGE},
+                                  {NULL, 0}};
+static const choice tls_versions[] = {
+    {"1.0", TLS_1_0}, {"1.1", TLS_1_1}, {"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
+static const choice addresses[] = {{"4", IP_4}, {"6", IP_6}, {NULL, 0}};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static int choose(lua_State *L, const char *name, const choice *choices, int none)
+{
+  lua_getfield(L, 1, name);
+  const char *text = lua_tostring(L, -1);
+  int value = none;
+  if (text) {
+    while (choices->name && strcmp(choices->name, text) != 0) choices++;
+    if (!choices->name) luaL_error(L, "unknown %s '%s'", name, text);
+    value = choices->value;
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+static void read_numbers(lua_State *L, profile *p)
+{
+  for (size_t i = 0; i < COUNT(times); i++) {
+    lua_getfield(L, 1, times[i].name);
+    if (lua_isnumber(L, -1))
+      *(uint64_t *)((char *)p + times[i].offset) = loop_nanoseconds(lua_tonumber(L, -1));
+    lua_pop(L, 1);
+  }
+  for (size_t i = 0; i < COUNT(sizes); i++) {
+    lua_getfield(L, 1, sizes[i].name);
+    double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
+    if (value >= 0 && value < 9e15) *(size_t *)((char *)p + sizes[i].offset) = (size_t)value;
+    lua_pop(L, 1);
+  }
+  for (size_t i = 0; i < COUNT(flags); i++) {
+    lua_getfield(L, 1, flags[i].name);
+    if (lua_isboolean(L, -1)) *(bool *)((char *)p + flags[i].offset) = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+}
+
+static bool has_control_or_space(const char *text)
+{
+  for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+    if (*at <= 0x20 || *at == 0x7f) return true;
+  return false;
+}
+
+static bool read_texts(lua_State *L, profile *p)
+{
+  bool ok = true;
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    lua_getfield(L, 1, texts[i].name);
+    if (lua_isstring(L, -1)) {
+      size_t length;
+      const char *text = lua_tolstring(L, -1, &length);
+      if (strlen(text) < length) luaL_error(L, "%s must not hold NUL bytes", texts[i].name);
+      ok = profile_set_text(p, texts[i].which, text) && ok;
+    }
+    lua_pop(L, 1);
+  }
+  const char *target = p->texts[PROFILE_RAW_TARGET], *name = p->texts[PROFILE_SERVER_NAME];
+  if (target && (!*target || has_control_or_space(target)))
+    luaL_error(L, "raw_target must not be empty nor hold spaces or control characters");
+  if (name && (!*name || has_control_or_space(name) || strpbrk(name, ":/?#@[]")))
+    luaL_error(L, "tls.server_name must be a host name");
+  return ok;
+}
+
+/* resolve = { ["host:port"] = "address" } */
+static bool read_resolve(lua_State *L, profile *p)
+{
+  bool ok = true;
+  lua_getfield(L, 1, "resolve");
+  if (lua_istable(L, -1))
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 2)) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2); /* key, key, value */
+      if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "resolve maps \"host:port\" to an address");
+      const char *entry = lua_pushfstring(L, "%s:%s", lua_tostring(L, -2), lua_tostring(L, -1));
+      ok = profile_add_resolve(p, entry) && ok;
+      lua_pop(L, 1);
+    }
+  lua_pop(L, 1);
+  return ok;
+}
+
+int http_new_profile(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  http_box *box = http_new_box(L, HTTP_PROFILE, "lurcher.profile");
+  profile *p = box->pointer = profile_new();
+  if (!p) return luaL_error(L, "not enough memory");
+  p->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
+  p->tls_min = (tls_version)choose(L, "min_tls", tls_versions, TLS_1_2);
+  p->ip = (ip_version)choose(L, "ip", addresses, IP_ANY);
+  read_numbers(L, p);
+  if (!read_texts(L, p) || !read_resolve(L, p) || !profile_seal(p)) return luaL_error(L, "not enough memory");
+  return 1;
+}
+
+int http_profile_gc(lua_State *L)
+{
+  http_box *box = lua_touserdata(L, 1);
+  profile_unref(box->pointer);
+  box->pointer = NULL;
+  return 0;
+}

@@ -1,0 +1,192 @@
+/* Streamed responses: a body read piece by piece, by one task at a time. */
+#include "script/base/lua_error.h"
+#include "script/http/http.h"
+#include "script/task/task.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+enum { READ_SIZE = 32 * 1024, LINE_SIZE = 1024 * 1024 };
+
+typedef struct {
+  http_box box; /* the transfer; NULL once closed */
+  bool closed;  /* while a task waited for it, which frees it then */
+} stream;
+
+/* A reader that is cancelled leaves the stream as it is. */
+static const operation_class reading_class = {"response body", NULL};
+
+static void end_stream(lua_State *L, stream *s)
+{
+  transfer *t = s->box.pointer;
+  if (!t) return;
+  s->box.pointer = NULL;
+  transfer_free(t);
+  task_count(L, "stream", -1);
+}
+
+void http_push_stream(lua_State *L, transfer *t)
+{
+  stream *s = lua_newuserdata(L, sizeof *s);
+  *s = (stream){.box.tag = HTTP_STREAM};
+  luaL_getmetatable(L, "lurcher.http.stream");
+  lua_setmetatable(L, -2);
+  operation_reset(&t->op);
+  s->box.pointer = t;
+  task_count(L, "stream", 1);
+}
+
+static int stream_gc(lua_State *L)
+{
+  end_stream(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+/* stream:close(): the rest of the body is not wanted. A task that reads gets kind "canceled". */
+static int close_stream(lua_State *L)
+{
+  stream *s = lua_touserdata(L, 1);
+  luaL_argcheck(L, s && s->box.tag == HTTP_STREAM, 1, "not a stream");
+  transfer *t = s->box.pointer;
+  if (t && t->op.state != OPERATION_IDLE) {
+    s->closed = true;
+    transfer_cancel(t, "the response was closed while it was read");
+  } else {
+    end_stream(L, s);
+  }
+  return 0;
+}
+
+/* The results of a wait: false says "try again". */
+static int try_again(lua_State *L, operation *op)
+{
+  operation_reset(op);
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+static int wait_for_more(lua_State *L, transfer *t)
+{
+  if (t->op.state != OPERATION_IDLE) return luaL_error(L, "another task reads this response already");
+  operation_begin(&t->op, &reading_class, t->network->loop, true);
+  return task_wait(L, &t->op, try_again);
+}
+
+/* What the reader of a stream gets that was closed meanwhile. */
+static int push_closed(lua_State *L)
+{
+  stream *s = lua_touserdata(L, 1);
+  int count = errors_return(L, ((transfer *)s->box.pointer)->failure);
+  end_stream(L, s);
+  return count;
+}
+
+static bool is_closed(lua_State *L)
+{
+  const stream *s = lua_touserdata(L, 1);
+  return s->closed;
+}
+
+static int push_end(lua_State *L, transfer *t)
+{
+  if (t->failure) return errors_return(L, t->failure);
+  lua_pushnil(L);
+  return 1;
+}
+
+static int push_taken(lua_State *L, transfer *t, size_t length, size_t skip)
+{
+  lua_pushlstring(L, byte_queue_front(&t->body), length);
+  byte_queue_take(&t->body, length + skip);
+  return 1;
+}
+
+/* stream:read([max]) → up to max bytes (default 32 KiB) as they come | nil at the clean end | nil, err */
+static int read_some(lua_State *L)
+{
+  transfer *t = http_handle(L, 1, HTTP_STREAM);
+  double most = luaL_optnumber(L, 2, READ_SIZE);
+  luaL_argcheck(L, most >= 1, 2, "must be at least 1");
+  if (is_closed(L)) return push_closed(L);
+  transfer_supply supply = transfer_available(t, 1);
+  if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
+  size_t length = byte_queue_length(&t->body);
+  if (!length) return push_end(L, t);
+  return push_taken(L, t, (double)length > most ? (size_t)most : length, 0);
+}
+
+static int line_too_long(lua_State *L, size_t observed, double most)
+{
+  error e;
+  error_set(&e, ERROR_too_large, "read", "a line of the response passed the limit of %.0f bytes", most);
+  e.limit = most;
+  e.observed = (double)observed;
+  return errors_return(L, &e);
+}
+
+/* stream:line([max]) → a line without its LF or CRLF | nil at the clean end | nil, err. Where the body ends
+ * without a line end, the rest is a line only if the end is clean. */
+static int read_line(lua_State *L)
+{
+  transfer *t = http_handle(L, 1, HTTP_STREAM);
+  double most = luaL_optnumber(L, 2, LINE_SIZE);
+  size_t searched = 0;
+  if (is_closed(L)) return push_closed(L);
+  for (;;) {
+    transfer_supply supply = transfer_available(t, searched + 1);
+    size_t length = byte_queue_length(&t->body);
+    const char *bytes = byte_queue_front(&t->body);
+    const char *end = length > searched ? memchr(bytes + searched, '\n', length - searched) : NULL;
+    size_t line = end ? (size_t)(end - bytes) : length;
+    if (end && line > 0 && bytes[line - 1] == '\r') line--;
+    if ((double)line > most) return line_too_long(L, line, most);
+    if (end) return push_taken(L, t, line, (size_t)(end - bytes) + 1 - line);
+    if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
+    if (supply == TRANSFER_COMPLETE && length) return push_taken(L, t, length, 0);
+    if (supply != TRANSFER_BYTES) return push_end(L, t);
+    searched = length;
+  }
+}
+
+/* stream:info() → as native.info, as things are now */
+static int stream_info(lua_State *L)
+{
+  outcome o;
+  outcome_take(&o, http_handle(L, 1, HTTP_STREAM));
+  http_push_info(L, &o);
+  return 1;
+}
+
+/* A wait brings some bytes, but perhaps not enough of them. */
+static const char retry_source[] = "local try = ...\n"
+                                   "return function(stream, max)\n"
+                                   "  while true do\n"
+                                   "    local piece, err = try(stream, max)\n"
+                                   "    if piece ~= false then return piece, err end\n"
+                                   "  end\n"
+                                   "end\n";
+
+static void set_reader(lua_State *L, const char *name, lua_CFunction try)
+{
+  task_set_blocking(L, -1, name, try);
+  if (luaL_loadbuffer(L, retry_source, sizeof retry_source - 1, "=stream")) lua_error(L);
+  lua_getfield(L, -2, name);
+  lua_call(L, 1, 1);
+  lua_setfield(L, -2, name);
+}
+
+void http_register_stream(lua_State *L)
+{
+  luaL_newmetatable(L, "lurcher.http.stream");
+  lua_pushcfunction(L, stream_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_newtable(L);
+  lua_pushcfunction(L, close_stream);
+  lua_setfield(L, -2, "close");
+  lua_pushcfunction(L, stream_info);
+  lua_setfield(L, -2, "info");
+  set_reader(L, "read", read_some);
+  set_reader(L, "line", read_line);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,66 @@
+#include "script/runtime/preload.h"
+
+#include "script/runtime/embedded.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#define NATIVE(name) int luaopen_lurcher_native_##name(lua_State *L);
+#include "script/runtime/natives.def"
+#undef NATIVE
+
+/* lua-cjson's header declares no more than this, in a directory that may hold another Lua's headers. */
+int luaopen_cjson(lua_State *L);
+int luaopen_cjson_safe(lua_State *L);
+
+static const luaL_Reg natives[] = {
+#define NATIVE(name) {"lurcher.native." #name, luaopen_lurcher_native_##name},
+#include "script/runtime/natives.def"
+#undef NATIVE
+    {"cjson", luaopen_cjson}, {"cjson.safe", luaopen_cjson_safe}, {NULL, NULL}};
+
+int preload_push(lua_State *L, const char *name)
+{
+  for (const embedded_module *m = embedded_modules; m->name; m++) {
+    if (strcmp(m->name, name) != 0) continue;
+    if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->name) != 0) lua_error(L);
+    return 1;
+  }
+  return 0;
+}
+
+void preload_push_names(lua_State *L)
+{
+  lua_newtable(L);
+  for (const embedded_module *m = embedded_modules; m->name; m++) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, m->name);
+  }
+}
+
+/* __index of package.preload: a module is looked up only when it is first required, which keeps the start
+ * short. */
+static int find_module(lua_State *L)
+{
+  const char *name = lua_tostring(L, 2);
+  if (!name) return 0;
+  for (const luaL_Reg *native = natives; native->name; native++) {
+    if (strcmp(native->name, name) != 0) continue;
+    lua_pushcfunction(L, native->func);
+    return 1;
+  }
+  if (strncmp(name, "lurcher", 7) != 0) return 0;
+  if (strcmp(name, "lurcher") == 0) name = "lurcher.init";
+  return preload_push(L, name);
+}
+
+void preload_open(lua_State *L)
+{
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "preload");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, find_module);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_pop(L, 2);
+}

@@ -1,0 +1,119 @@
+#include "script/runtime/run_budget.h"
+
+#include "core/buffer.h"
+#include "script/http/http.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long scripts may go on after their last request has ended: to write down what they have. */
+static const uint64_t END_LIMIT = 5000 * MILLISECOND;
+
+static lur_runtime *runtime_with(timer *t)
+{
+  return (lur_runtime *)((char *)t - offsetof(lur_runtime, budget.timer));
+}
+
+/* Notes what is left, as things are now. */
+static void note_used_up(lur_runtime *rt, const error *reason)
+{
+  run_budget *b = &rt->budget;
+  if (b->used_up) return;
+  b->used_up = true;
+  b->reason = *reason;
+  b->end = loop_update_now(&rt->loop);
+  b->waiting = report_waiting(rt, "", 0, false);
+  network *n = http_network(rt->L);
+  for (const pool *p = n ? n->pools : NULL; p; p = p->next) b->queued += p->waiting;
+}
+
+static void on_end_due(timer *t)
+{
+  runtime_interrupt(runtime_with(t), runtime_with(t)->budget.reason.message);
+}
+
+static void on_refusal(void *user)
+{
+  lur_runtime *rt = user;
+  note_used_up(rt, &http_network(rt->L)->budget.reason);
+}
+
+static void on_quiet(void *user)
+{
+  lur_runtime *rt = user;
+  timer *t = &rt->budget.timer;
+  uint64_t due = loop_update_now(&rt->loop) + END_LIMIT;
+  if (!timer_active(t) || due < t->due) clock_start(&rt->loop.real, t, due, on_end_due);
+}
+
+static void on_time_over(timer *t)
+{
+  lur_runtime *rt = runtime_with(t);
+  error e;
+  error_set(&e, ERROR_limit, NULL, "the run's budget of %g s is used up", rt->options.max_seconds);
+  e.limit = rt->options.max_seconds;
+  network *n = http_network(rt->L);
+  if (n) budget_refuse(&n->budget, &e);
+  note_used_up(rt, &e);
+  runtime_interrupt(rt, e.message);
+}
+
+void budget_script_started(lur_runtime *rt)
+{
+  run_budget *b = &rt->budget;
+  if (b->started) return;
+  b->started = true;
+  b->begin = loop_update_now(&rt->loop);
+  double seconds = rt->options.max_seconds;
+  if (seconds > 0) clock_start(&rt->loop.real, &b->timer, b->begin + loop_nanoseconds(seconds), on_time_over);
+}
+
+void budget_watch_network(lur_runtime *rt, network *n)
+{
+  budget *b = &n->budget;
+  const lur_options *o = &rt->options;
+  if (o->max_requests) b->max_requests = o->max_requests;
+  if (o->max_bytes) b->max_bytes = o->max_bytes;
+  b->on_refusal = on_refusal;
+  b->on_quiet = on_quiet;
+  b->user = rt;
+  if (rt->budget.used_up) budget_refuse(b, &rt->budget.reason);
+  if (atomic_load(&rt->draining)) budget_drain(b);
+}
+
+/* ---- the report ---- */
+
+static bool append(buffer *b, const char *text) { return buffer_append(b, text, strlen(text)); }
+
+static bool append_figures(const lur_runtime *rt, const budget *done, buffer *b)
+{
+  char line[256];
+  snprintf(line, sizeof line,
+           "\n\trequests made: %llu, refused: %llu; bytes received: %llu; seconds: %.3f"
+           "\n\trequests that waited to start then: %llu",
+           (unsigned long long)(done ? done->requests : 0), (unsigned long long)(done ? done->refused : 0),
+           (unsigned long long)(done ? done->bytes : 0),
+           (double)(rt->budget.end - rt->budget.begin) / NANOSECONDS, (unsigned long long)rt->budget.queued);
+  return append(b, line);
+}
+
+const char *budget_report(lur_runtime *rt, const char *failure)
+{
+  run_budget *kept = &rt->budget;
+  const network *n = rt->L ? http_network(rt->L) : NULL;
+  buffer b = {0};
+  bool fine = append(&b, kept->reason.message) && append_figures(rt, n ? &n->budget : NULL, &b);
+  if (fine && kept->waiting) fine = append(&b, kept->waiting);
+  if (fine && failure) fine = append(&b, "\n") && append(&b, failure);
+  if (!fine || !buffer_append(&b, "", 1)) buffer_free(&b);
+  free(kept->report);
+  kept->report = b.bytes;
+  return kept->report ? kept->report : kept->reason.message;
+}
+
+const char *lur_budget_report(lur_runtime *rt)
+{
+  return rt && rt->budget.used_up ? budget_report(rt, NULL) : NULL;
+}

@@ -1,0 +1,397 @@
+#include "script/task/task_internal.h"
+
+#include "script/runtime/run_budget.h"
+#include "script/http/http.h"
+#include "script/runtime/preload.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const status_names[] = {"ok",        "failed",  "syntax", "canceled",
+                                           "no_memory", "invalid", "io",     "budget"};
+
+const char *lur_version(void) { return LURCHER_VERSION; }
+
+const char *lur_status_name(lur_status status)
+{
+  return (size_t)status < sizeof status_names / sizeof *status_names ? status_names[status] : "unknown";
+}
+
+const char *lur_error(const lur_runtime *runtime) { return runtime ? runtime->message : ""; }
+
+lua_State *lur_lua(lur_runtime *runtime) { return runtime->L; }
+
+void lur_options_init_sized(lur_options *options, size_t size)
+{
+  memset(options, 0, size);
+  options->size = size;
+  if (size > offsetof(lur_options, log_level)) options->log_level = LUR_LOG_WARN;
+}
+
+static lur_status fail(lur_runtime *rt, lur_status status, const char *message)
+{
+  snprintf(rt->message, sizeof rt->message, "%s", message);
+  return status;
+}
+
+/* ---- open ---- */
+
+static void *allocate(void *ud, void *block, size_t old_size, size_t size)
+{
+  (void)ud;
+  (void)old_size;
+  if (size) return realloc(block, size);
+  free(block);
+  return NULL;
+}
+
+static int open_state(lua_State *L)
+{
+  lur_runtime *rt = runtime_of(L);
+  luaL_openlibs(L);
+  preload_open(L);
+  task_open(L);
+  rt->daemons = scope_new(rt);
+  if (!rt->daemons || !preload_push(L, "lurcher.task.prelude")) return luaL_error(L, "not enough memory");
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+/* Clean-up after an interruption. Less than the 5 seconds that a single task's clean-up may take, so that a
+ * program that is told to end has time to do so within them. */
+static const uint64_t INTERRUPT_LIMIT = 4500 * MILLISECOND;
+
+static void on_interrupt_due(timer *t)
+{
+  lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, force_timer));
+  for (uint32_t i = 0; i < rt->slot_count; i++) {
+    if (rt->slots[i] && rt->slots[i]->cancelled) task_force(rt->slots[i]);
+  }
+}
+
+void runtime_interrupt(lur_runtime *rt, const char *why)
+{
+  runtime_cancel_all(rt, why);
+  clock_start(&rt->loop.real, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
+              on_interrupt_due);
+}
+
+static void on_wake(void *user)
+{
+  lur_runtime *rt = user;
+  network *n = atomic_load(&rt->draining) && rt->L ? http_network(rt->L) : NULL;
+  if (n) budget_drain(&n->budget);
+  if (atomic_exchange(&rt->interrupted, false)) runtime_interrupt(rt, NULL);
+}
+
+lur_status lur_open(lur_runtime **runtime, const lur_options *options)
+{
+  if (!runtime) return LUR_INVALID;
+  *runtime = NULL;
+  if (options && options->size < offsetof(lur_options, log_level)) return LUR_INVALID;
+  lur_runtime *rt = calloc(1, sizeof *rt);
+  if (!rt) return LUR_NO_MEMORY;
+  lur_options_init(&rt->options);
+  if (options) {
+    size_t size = options->size < sizeof *options ? options->size : sizeof *options;
+    memcpy(&rt->options, options, size);
+  }
+  if (!(rt->options.max_seconds >= 0)) {
+    free(rt);
+    return LUR_INVALID;
+  }
+  if (loop_init(&rt->loop, rt->options.loop, rt) != 0) {
+    free(rt);
+    return LUR_IO;
+  }
+  random_seed(&rt->random);
+  rt->loop.on_ready = task_on_ready;
+  rt->loop.on_wake = on_wake;
+  rt->L = lua_newstate(allocate, rt);
+  if (rt->L && lua_cpcall(rt->L, open_state, NULL) == 0) {
+    *runtime = rt;
+    return LUR_OK;
+  }
+  lur_close(rt, NULL, NULL);
+  return LUR_NO_MEMORY;
+}
+
+/* ---- scripts ---- */
+
+typedef struct {
+  lur_runtime *runtime;
+  scope *scope;
+  const char *chunkname, *source;
+  size_t length;
+  int argc;
+  const char *const *argv;
+  lur_status status;
+} starting_script;
+
+static int start_script(lua_State *L)
+{
+  starting_script *start = lua_touserdata(L, 1);
+  start->status = LUR_SYNTAX;
+  if (luaL_loadbuffer(L, start->source, start->length, start->chunkname) != 0) return lua_error(L);
+  start->status = LUR_NO_MEMORY;
+  luaL_checkstack(L, start->argc + 4, "too many arguments");
+  for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);
+  scope *s = start->scope;
+  s->main = task_spawn(L, s, start->argc, 0);
+  s->main->line = 0;
+  s->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+/* "#!/usr/bin/lurcher": the line's end stays, so that line numbers are right. */
+static void skip_shebang(starting_script *start)
+{
+  if (start->length == 0 || *start->source != '#') return;
+  const char *end = memchr(start->source, '\n', start->length);
+  start->length = end ? start->length - (size_t)(end - start->source) : 0;
+  start->source = end;
+}
+
+lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source, size_t length, int argc,
+                     const char *const *argv, lur_done_fn done, void *ud, lur_task **task)
+{
+  if (task) *task = NULL;
+  if (!rt) return LUR_INVALID;
+  if (rt->closing) return fail(rt, LUR_INVALID, "the runtime is being closed");
+  starting_script start = {
+      .runtime = rt, .chunkname = chunkname, .source = source, .length = length, .argc = argc, .argv = argv};
+  skip_shebang(&start);
+  if (!start.source) start.source = "";
+  scope *s = start.scope = scope_new(rt);
+  if (!s) return fail(rt, LUR_NO_MEMORY, "not enough memory");
+  s->is_script = true;
+  s->done = done;
+  s->ud = ud;
+  if (lua_cpcall(rt->L, start_script, &start) != 0) {
+    const char *message = lua_tostring(rt->L, -1);
+    fail(rt, start.status, message ? message : "not enough memory");
+    lua_pop(rt->L, 1);
+    scope_unref(s);
+    return start.status;
+  }
+  s->next_script = rt->scripts;
+  s->previous_script = &rt->scripts;
+  if (s->next_script) s->next_script->previous_script = &s->next_script;
+  rt->scripts = s;
+  if (task) *task = s->main;
+  budget_script_started(rt);
+  return LUR_OK;
+}
+
+static int set_arg(lua_State *L)
+{
+  const starting_script *start = lua_touserdata(L, 1);
+  lua_createtable(L, start->argc, 1);
+  lua_pushstring(L, start->chunkname);
+  lua_rawseti(L, -2, 0);
+  for (int i = 0; i < start->argc; i++) {
+    lua_pushstring(L, start->argv[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setglobal(L, "arg");
+  return 0;
+}
+
+lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *const *argv)
+{
+  if (!rt) return LUR_INVALID;
+  starting_script start = {.chunkname = name, .argc = argc, .argv = argv};
+  if (lua_cpcall(rt->L, set_arg, &start) == 0) return LUR_OK;
+  lua_pop(rt->L, 1);
+  return fail(rt, LUR_NO_MEMORY, "not enough memory");
+}
+
+static int push_report(lua_State *L)
+{
+  scope *s = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->failed_ref);
+  report_push(L, lua_gettop(L));
+  size_t length;
+  const char *text = lua_tolstring(L, -1, &length);
+  s->failure = malloc(length + 1);
+  if (s->failure) memcpy(s->failure, text, length + 1);
+  return 0;
+}
+
+void runtime_script_ended(scope *s)
+{
+  lur_runtime *rt = s->runtime;
+  *s->previous_script = s->next_script;
+  if (s->next_script) s->next_script->previous_script = s->previous_script;
+  if (s->failed && !s->failure && lua_cpcall(rt->L, push_report, s) != 0) lua_pop(rt->L, 1);
+  lur_status status = LUR_OK;
+  const char *report = NULL;
+  if (s->failed || s->failure) {
+    status = LUR_FAILED;
+    report = s->failure ? s->failure : "not enough memory for a report";
+  } else if (s->host_cancelled || s->main->status == TASK_CANCELED) {
+    status = LUR_CANCELED;
+    report = s->why;
+  }
+  if (rt->budget.used_up) {
+    report = budget_report(rt, report);
+    status = LUR_BUDGET;
+  }
+  if (!rt->scripts) scope_cancel(rt->daemons, NULL);
+  if (!rt->daemons->count) rt->daemons->cancelled = false;
+  if (s->done) s->done(s->main, status, report, s->ud);
+  scope_unref(s);
+}
+
+void lur_task_cancel(lur_task *task, const char *why)
+{
+  if (!task) return;
+  lur_runtime *rt = task->runtime;
+  for (scope *s = rt->scripts; s; s = s->next_script) {
+    if (s->main != task || s->cancelled) continue;
+    s->host_cancelled = true;
+    s->why = why ? strdup(why) : NULL;
+    scope_cancel(s, why);
+  }
+}
+
+void runtime_cancel_all(lur_runtime *rt, const char *why)
+{
+  for (scope *s = rt->scripts; s; s = s->next_script) {
+    if (!s->cancelled) s->host_cancelled = true;
+    scope_cancel(s, why);
+  }
+}
+
+void lur_interrupt(lur_runtime *rt)
+{
+  if (!rt) return;
+  atomic_store(&rt->interrupted, true);
+  loop_wake(&rt->loop);
+}
+
+void lur_drain(lur_runtime *rt)
+{
+  if (!rt) return;
+  atomic_store(&rt->draining, true);
+  loop_wake(&rt->loop);
+}
+
+/* ---- run ---- */
+
+static void force_all(lur_runtime *rt)
+{
+  for (uint32_t i = 0; i < rt->slot_count; i++) {
+    if (rt->slots[i]) task_force(rt->slots[i]);
+  }
+}
+
+/* Nothing but tasks that wait for each other is left. */
+static void break_deadlock(lur_runtime *rt)
+{
+  char *report =
+      report_waiting(rt, "deadlock: every task waits for another, and nothing else can happen", 0, false);
+  bool cancelled_any = false;
+  for (scope *s = rt->scripts; s; s = s->next_script) {
+    if (s->cancelled) continue;
+    cancelled_any = true;
+    s->failure = strdup(report ? report : "deadlock");
+    scope_cancel(s, "deadlock");
+  }
+  free(report);
+  if (!cancelled_any) force_all(rt); /* shielded, or cancelled before: this time there is no shield */
+}
+
+static void release(lur_runtime *rt);
+
+lur_status lur_run(lur_runtime *rt)
+{
+  if (!rt) return LUR_INVALID;
+  if (!rt->loop.owned) return fail(rt, LUR_INVALID, "the loop is the host's: the host runs it");
+  if (rt->running) return fail(rt, LUR_INVALID, "the loop runs already");
+  rt->running = true;
+  while (!rt->gone) {
+    loop_run(&rt->loop);
+    if (rt->gone || (rt->tasks == 0 && !rt->closing)) break;
+    break_deadlock(rt);
+  }
+  rt->running = false;
+  if (rt->gone) release(rt);
+  return LUR_OK;
+}
+
+/* ---- close ---- */
+
+static void release(lur_runtime *rt)
+{
+  lur_closed_fn closed = rt->closed;
+  void *ud = rt->closed_ud;
+  loop_deinit(&rt->loop);
+  for (int i = 0; i < rt->counter_count; i++) {
+    if (rt->counters[i].owned) free((char *)rt->counters[i].name);
+  }
+  free(rt->budget.waiting);
+  free(rt->budget.report);
+  free(rt->slots);
+  free(rt->free_slots);
+  free(rt);
+  if (closed) closed(ud);
+}
+
+static void on_loop_closed(void *user)
+{
+  lur_runtime *rt = user;
+  rt->gone = true;
+  if (!rt->loop.owned) release(rt);
+}
+
+/* A timer leads here, so that no code of the runtime is on the C stack. */
+static void close_state(timer *t)
+{
+  lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer));
+  timer_stop(&rt->force_timer);
+  timer_stop(&rt->budget.timer);
+  if (rt->L) {
+    if (rt->daemons) scope_unref(rt->daemons);
+    lua_close(rt->L);
+    rt->L = NULL;
+  }
+  loop_release(&rt->loop);
+  loop_close(&rt->loop, on_loop_closed);
+}
+
+static void close_soon(lur_runtime *rt)
+{
+  clock_start(&rt->loop.real, &rt->close_timer, loop_update_now(&rt->loop), close_state);
+}
+
+void runtime_task_ended(lur_runtime *rt)
+{
+  if (rt->closing && rt->tasks == 0) close_soon(rt);
+}
+
+static void on_close_due(timer *t)
+{
+  force_all((lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer)));
+}
+
+void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
+{
+  if (!rt) return;
+  if (rt->closing) return;
+  rt->closing = true;
+  rt->closed = closed;
+  rt->closed_ud = ud;
+  loop_hold(&rt->loop);
+  runtime_cancel_all(rt, "the runtime is being closed");
+  if (rt->daemons) scope_cancel(rt->daemons, NULL);
+  uint64_t limit = loop_update_now(&rt->loop) + 5000 * MILLISECOND;
+  if (rt->tasks == 0)
+    close_soon(rt);
+  else
+    clock_start(&rt->loop.real, &rt->close_timer, limit, on_close_due);
+  if (rt->loop.owned && !rt->running) lur_run(rt);
+}

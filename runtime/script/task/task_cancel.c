@@ -1,0 +1,131 @@
+#include "script/task/task_internal.h"
+
+#include "script/base/lua_error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const operation_class interrupted = {"its cancellation", NULL};
+
+struct cleanup {
+  timer timer;
+  lur_task *task;
+  unsigned depth;
+};
+
+void task_push_cancellation(lua_State *L, lur_task *t)
+{
+  error e;
+  if (t->forced && t->cleanup)
+    error_set(&e, ERROR_canceled, NULL, "clean-up took longer than 5 seconds");
+  else if (t->why)
+    error_set(&e, ERROR_canceled, NULL, "the task was cancelled: %s", t->why);
+  else
+    error_set(&e, ERROR_canceled, NULL, "the task was cancelled");
+  errors_push(L, &e);
+}
+
+int task_raise_canceled(lua_State *L, lur_task *t)
+{
+  task_push_cancellation(L, t);
+  return lua_error(L);
+}
+
+void task_checkpoint(lua_State *L, lur_task *t)
+{
+  if (task_must_stop(t)) task_raise_canceled(L, t);
+}
+
+/* Gives up what the task waits for, and queues it to be told. What has ended already is left to it: a value
+ * handed over by another task must not be lost. */
+static void interrupt(lur_task *t)
+{
+  operation *op = t->waiting;
+  if (!op || op->state != OPERATION_PENDING) return;
+  if (op->class == &task_scope_wait) {
+    scope_cancel(t->target, t->why);
+    return;
+  }
+  if (op == &t->op) {
+    timer_stop(&t->timer);
+    if (op->class->abandon) op->class->abandon(op);
+    operation_reset(op);
+  } else {
+    operation_abandon(op);
+  }
+  t->waiting = NULL;
+  t->interrupted = true;
+  task_queue(t, &interrupted);
+}
+
+void task_cancel(lur_task *t, const char *why)
+{
+  if (task_ended(t) || t->in_cleanup) return;
+  if (!t->cancelled) {
+    t->cancelled = true;
+    t->why = why ? strdup(why) : NULL;
+  }
+  if (task_must_stop(t)) interrupt(t);
+}
+
+void task_force(lur_task *t)
+{
+  if (task_ended(t)) return;
+  t->forced = true;
+  interrupt(t);
+}
+
+void task_refuse(lur_task *t)
+{
+  operation *op = t->waiting;
+  if (!op) return;
+  t->waits_for = op->class->name;
+  timer_stop(&t->timer);
+  operation_abandon(op);
+  t->waiting = NULL;
+  t->interrupted = t->refused = true;
+}
+
+static void on_cleanup_due(timer *expired)
+{
+  cleanup *c = (cleanup *)expired;
+  task_force(c->task);
+}
+
+bool task_begin_cleanup(lur_task *t)
+{
+  if (!t->cleanup) {
+    cleanup *c = calloc(1, sizeof *c);
+    loop *l = &t->runtime->loop;
+    loop_clock *time = clock_of(t);
+    loop_update_now(l);
+    if (!c || !clock_start(time, &c->timer, clock_now(time) + 5000 * MILLISECOND, on_cleanup_due)) {
+      free(c);
+      return false;
+    }
+    c->task = t;
+    t->cleanup = c;
+    loop_hold(l);
+  }
+  t->cleanup->depth++;
+  t->shield++;
+  return true;
+}
+
+void task_end_cleanup(lur_task *t)
+{
+  t->shield--;
+  if (--t->cleanup->depth > 0) return;
+  timer_stop(&t->cleanup->timer);
+  loop_release(&t->runtime->loop);
+  free(t->cleanup);
+  t->cleanup = NULL;
+  t->forced = t->runtime->closing && t->forced;
+}
+
+void task_drop_cleanup(lur_task *t)
+{
+  if (!t->cleanup) return;
+  t->cleanup->depth = 1;
+  task_end_cleanup(t);
+}

@@ -1,0 +1,215 @@
+#include "script/task/task_internal.h"
+
+#include "core/buffer.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHAIN_MAX = 16 }; /* tasks shown in one report */
+
+static bool is_own(const char *source) { return strncmp(source, "@lurcher/", 9) == 0; }
+
+void report_position(lua_State *L, char *text, size_t size)
+{
+  lua_Debug at;
+  *text = 0;
+  for (int level = 0; lua_getstack(L, level, &at); level++) {
+    lua_getinfo(L, "Sl", &at);
+    if (at.currentline <= 0 || is_own(at.source)) continue;
+    snprintf(text, size, "%s:%d", at.short_src, at.currentline);
+    return;
+  }
+}
+
+/* ---- tracebacks without the runtime's own frames ---- */
+
+static bool starts_with(const char *line, const char *prefix)
+{
+  return strncmp(line, prefix, strlen(prefix)) == 0;
+}
+
+static void add_line(luaL_Buffer *b, const char *line)
+{
+  luaL_addlstring(b, line, strcspn(line, "\n"));
+  luaL_addchar(b, '\n');
+}
+
+void report_push_traceback(lua_State *L, lua_State *of, int level)
+{
+  luaL_traceback(L, of, NULL, level);
+  int text = lua_gettop(L);
+  const char *line = lua_tostring(L, text), *c_line = NULL;
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  while (line && *line) {
+    /* A C function called by the runtime's own Lua is as uninteresting as that: kept back until its caller is
+     * known. */
+    bool own = starts_with(line, "\tlurcher/"), heading = starts_with(line, "stack traceback:");
+    if (c_line && !own) add_line(&b, c_line);
+    c_line = NULL;
+    if (starts_with(line, "\t[C]:") || starts_with(line, "\t[builtin#"))
+      c_line = line;
+    else if (!own && !heading)
+      add_line(&b, line);
+    line = strchr(line, '\n');
+    if (line) line++;
+  }
+  luaL_pushresult(&b);
+  lua_remove(L, text);
+}
+
+/* ---- where errors came from ---- */
+
+void report_note_cause(lua_State *L, lur_task *t)
+{
+  int entry = lua_gettop(L);
+  task_push(L, t);
+  task_push_locals(L, -1, t);
+  lua_getfield(L, -1, "causes");
+  if (!lua_istable(L, -1) || (lua_getfield(L, -1, "error"), !lua_rawequal(L, -1, entry - 1))) {
+    lua_settop(L, entry + 2);
+    lua_newtable(L);
+    lua_pushvalue(L, entry - 1);
+    lua_setfield(L, -2, "error");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, entry + 2, "causes");
+  } else {
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, entry);
+  lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+  lua_settop(L, entry - 1);
+}
+
+static void push_text(lua_State *L, int index)
+{
+  if (lua_isstring(L, index)) {
+    lua_pushvalue(L, index);
+    return;
+  }
+  if (luaL_getmetafield(L, index, "__tostring")) {
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) return;
+    lua_pop(L, 1);
+  }
+  lua_pushfstring(L, "(the error is a %s value)", luaL_typename(L, index));
+}
+
+/* Pushes the tracebacks of a failed task, innermost first; its locals are on top of the stack (popped). */
+static void push_trace(lua_State *L, lur_task *t, int depth)
+{
+  int locals = lua_gettop(L), parts = 0;
+  luaL_checkstack(L, 12, "report");
+  lua_newtable(L);
+  int list = lua_gettop(L);
+  lua_getfield(L, locals, "error");
+  lua_getfield(L, locals, "causes");
+  if (lua_istable(L, -1) && depth < CHAIN_MAX) {
+    int causes = lua_gettop(L);
+    lua_getfield(L, causes, "error");
+    bool same = lua_rawequal(L, -1, causes - 1);
+    lua_pop(L, 1);
+    for (int i = 1; same && i <= (int)lua_objlen(L, causes); i++) {
+      lua_rawgeti(L, causes, i);
+      lur_task *child = lua_touserdata(L, -1);
+      if (child) {
+        task_push_locals(L, -1, child);
+        lua_remove(L, -2);
+        push_trace(L, child, depth + 1);
+      }
+      lua_rawseti(L, list, ++parts);
+    }
+  }
+  lua_settop(L, list);
+  lua_getfield(L, locals, "thread");
+  lua_State *co = lua_tothread(L, -1);
+  if (co) {
+    report_push_traceback(L, co, 0);
+    lua_rawseti(L, list, ++parts);
+  }
+  if (t->line && !t->body) {
+    lua_pushfstring(L, "\tspawned at %s:%d\n", t->source, t->line);
+    lua_rawseti(L, list, ++parts);
+  }
+  lua_settop(L, list);
+  lua_pushliteral(L, "");
+  for (int i = 1; i <= parts; i++) {
+    lua_rawgeti(L, list, i);
+    lua_concat(L, 2);
+  }
+  lua_replace(L, locals);
+  lua_settop(L, locals);
+}
+
+/* LuaJIT no longer knows the line in the function where the machine itself raised the error ("attempt to
+ * index …"), but the message does: puts it into the traceback's first line. Message and traceback are on top
+ * of the stack. */
+static void add_missing_line(lua_State *L)
+{
+  const char *message = lua_tostring(L, -2), *trace = lua_tostring(L, -1), *in = strstr(trace, ": in ");
+  if (*trace != '\t' || !in || in > strchr(trace, '\n')) return;
+  size_t source = (size_t)(in - trace) - 1;
+  if (strncmp(message, trace + 1, source) != 0 || message[source] != ':') return;
+  size_t digits = strspn(message + source + 1, "0123456789");
+  if (digits == 0 || message[source + 1 + digits] != ':') return;
+  lua_pushlstring(L, trace, 1 + source);
+  lua_pushlstring(L, message + source, 1 + digits);
+  lua_pushstring(L, in);
+  lua_concat(L, 3);
+  lua_replace(L, -2);
+}
+
+void report_push(lua_State *L, int index)
+{
+  lur_task *t = lua_touserdata(L, index);
+  task_push_locals(L, index, t);
+  lua_getfield(L, -1, "error");
+  push_text(L, lua_gettop(L));
+  lua_replace(L, -2);
+  lua_insert(L, -2);
+  push_trace(L, t, 0);
+  if (lua_objlen(L, -1) == 0) {
+    lua_pop(L, 1);
+    return;
+  }
+  add_missing_line(L);
+  lua_pushliteral(L, "\nstack traceback:\n");
+  lua_insert(L, -2);
+  size_t length;
+  const char *text = lua_tolstring(L, -1, &length);
+  lua_pushlstring(L, text, length - 1); /* no newline at the end */
+  lua_replace(L, -2);
+  lua_concat(L, 3);
+}
+
+/* ---- what tasks wait for ---- */
+
+static bool append_text(buffer *b, const char *text) { return buffer_append(b, text, strlen(text)); }
+
+char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool daemons)
+{
+  buffer b = {0};
+  char line[512], at[128];
+  bool fine = append_text(&b, heading);
+  uint32_t shown = 0;
+  for (uint32_t i = 0; fine && i < rt->slot_count; i++) {
+    lur_task *t = rt->slots[i];
+    if (!t || !t->waiting || t->id <= after || (t->scope == rt->daemons && !daemons)) continue;
+    if (++shown > 20) continue;
+    report_position(t->waits_in, at, sizeof at);
+    snprintf(line, sizeof line, "\n\ttask %u waits for %s%s%s", t->id,
+             t->waits_for ? t->waits_for : t->waiting->class->name, *at ? " at " : "", at);
+    fine = append_text(&b, line);
+    if (t->line && fine && !t->body) {
+      snprintf(line, sizeof line, " (spawned at %s:%d)", t->source, t->line);
+      fine = append_text(&b, line);
+    }
+  }
+  if (fine && shown > 20) {
+    snprintf(line, sizeof line, "\n\t… and %u more", shown - 20);
+    fine = append_text(&b, line);
+  }
+  if (!fine || !buffer_append(&b, "", 1)) buffer_free(&b);
+  return b.bytes;
+}

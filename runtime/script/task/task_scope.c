@@ -1,0 +1,100 @@
+#include "script/task/task_internal.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+scope *scope_new(lur_runtime *rt)
+{
+  scope *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  s->runtime = rt;
+  s->references = 1;
+  s->failed_ref = s->main_ref = LUA_NOREF;
+  return s;
+}
+
+void scope_unref(scope *s)
+{
+  if (--s->references > 0) return;
+  luaL_unref(s->runtime->L, LUA_REGISTRYINDEX, s->failed_ref);
+  luaL_unref(s->runtime->L, LUA_REGISTRYINDEX, s->main_ref);
+  free(s->why);
+  free(s->failure);
+  free(s);
+}
+
+void scope_add(scope *s, lur_task *t)
+{
+  t->scope = s;
+  s->references++;
+  s->count++;
+  t->previous = NULL;
+  t->next = s->children;
+  if (t->next) t->next->previous = t;
+  s->children = t;
+}
+
+void scope_cancel(scope *s, const char *why)
+{
+  if (s->cancelled) return;
+  s->cancelled = true;
+  for (lur_task *child = s->children; child; child = child->next) task_cancel(child, why);
+}
+
+static int keep_failed(lua_State *L)
+{
+  lur_task *t = lua_touserdata(L, 1);
+  task_push(L, t);
+  t->scope->failed_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+static int log_report(lua_State *L)
+{
+  task_push(L, lua_touserdata(L, 1));
+  report_push(L, 2);
+  lur_runtime *rt = runtime_of(L);
+  size_t length;
+  const char *text = lua_tolstring(L, -1, &length);
+  if (rt->options.log) rt->options.log(LUR_LOG_ERROR, text, length, rt->options.ud);
+  return 0;
+}
+
+static void child_failed(scope *s, lur_task *t)
+{
+  if (s == s->runtime->daemons) { /* nobody waits for these: say it at least */
+    if (lua_cpcall(s->runtime->L, log_report, t) != 0) lua_pop(s->runtime->L, 1);
+    return;
+  }
+  if (s->failed || s->settled || t->quiet) return;
+  if (lua_cpcall(s->runtime->L, keep_failed, t) != 0) {
+    lua_pop(s->runtime->L, 1);
+    return;
+  }
+  s->failed = t;
+  scope_cancel(s, NULL);
+}
+
+void scope_child_ended(scope *s, lur_task *t)
+{
+  if (t->status == TASK_FAILED) child_failed(s, t);
+  if (t->previous)
+    t->previous->next = t->next;
+  else
+    s->children = t->next;
+  if (t->next) t->next->previous = t->previous;
+  t->scope = NULL;
+  s->count--;
+  if (s->room_waiter && s->count <= s->room) {
+    task_wake(s->room_waiter);
+    s->room_waiter = NULL;
+  }
+  if (s->count > 0) return;
+  if (s->owner) {
+    task_wake(s->owner);
+    s->owner = NULL;
+  }
+  if (s == s->runtime->daemons) s->cancelled = false;
+  if (s->is_script) runtime_script_ended(s);
+}

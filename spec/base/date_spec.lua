@@ -1,0 +1,23 @@
+local date = require "lurcher.base.date"
+
+describe("HTTP dates", function()
+  for _, text in ipairs { "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+    "Sun Nov  6 08:49:37 1994", "06 Nov 1994 08:49:37", "Sun, 6-Nov-1994 8:49:37 GMT" } do
+    it("read " .. text, function()
+      assert.are.equal(784111777, date.parse(text))
+    end)
+  end
+
+  it("know the epoch, leap days and years to come", function()
+    assert.are.equal(0, date.parse("Thu, 01 Jan 1970 00:00:00 GMT"))
+    assert.are.equal(951782400, date.parse("Tue, 29 Feb 2000 00:00:00 GMT"))
+    assert.are.equal(4102444800, date.parse("Fri, 01 Jan 2100 00:00:00 GMT"))
+  end)
+
+  for _, text in ipairs { "", "soon", "0", "-1", "Sun, 06 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT",
+    "Sun, 36 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 06 Nov 1500 08:49:37 GMT" } do
+    it(("refuse %q"):format(text), function()
+      assert.is_nil(date.parse(text))
+    end)
+  end
+end)

@@ -1,0 +1,32 @@
+local fingerprint = require "lurcher.base.fingerprint"
+
+describe("a fingerprint", function()
+  it("is the same for the same text, and eight digits long", function()
+    for _, text in ipairs { "", "a", "abcd", ("x"):rep(10007) } do
+      assert.matches("^%x%x%x%x%x%x%x%x$", fingerprint(text))
+      assert.are.equal(fingerprint(text), fingerprint(text))
+    end
+  end)
+
+  it("is another one for texts that differ in a byte, a length or their order", function()
+    local seen, count = {}, 0
+    local function note(text)
+      local print = fingerprint(text)
+      assert.is_nil(seen[print])
+      seen[print], count = true, count + 1
+    end
+    for length = 0, 40 do note(("\0"):rep(length)) end
+    for place = 1, 40 do
+      for bit = 0, 7 do note(("a"):rep(place - 1) .. string.char(2 ^ bit) .. ("a"):rep(40 - place)) end
+    end
+    for i = 1, 5000 do note(('{"id":%d}'):format(i)) end
+    note "abcdefgh"
+    note "efghabcd"
+    assert.are.equal(41 + 320 + 5002, count)
+  end)
+
+  it("depends on the one before", function()
+    assert.are_not.equal(fingerprint("a", fingerprint "b"), fingerprint("a", fingerprint "c"))
+    assert.are_not.equal(fingerprint "a", fingerprint("a", fingerprint "b"))
+  end)
+end)

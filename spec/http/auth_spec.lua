@@ -1,0 +1,125 @@
+local http = require "lurcher.http"
+local errors = require "lurcher.base.errors"
+local origin = require "spec.support.origin"
+
+describe("auth", function()
+  local site
+
+  before_each(function() site = origin.start() end)
+  after_each(function() site:stop() end)
+
+  local function sent() return site:last().headers.authorization end
+
+  it("is basic for user and password", function()
+    assert(http.get(site.url, { auth = { "Aladdin", "open sesame" } }))
+    assert.are.equal("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", sent())
+    assert(http.client({ auth = http.basic("Aladdin", "open sesame") }):get(site.url))
+    assert.are.equal("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", sent())
+  end)
+
+  it("comes from userinfo in the URL, which is shown nowhere", function()
+    local res = assert(http.get((site.url:gsub("//", "//Aladdin:open%%20sesame@")) .. "/x"))
+    assert.are.equal("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", sent())
+    assert.are.equal(site.url .. "/x", res.url)
+  end)
+
+  it("in a URL that cannot be sent is an error of kind url", function()
+    for _, userinfo in ipairs { "a%0Ab:c", "a:b%0D", "a%3Ab:c" } do
+      local _, err = http.get((site.url:gsub("//", function() return "//" .. userinfo .. "@" end)))
+      assert.are.equal("url", err.kind)
+      assert.is_nil(tostring(err):find(userinfo, 1, true))
+    end
+  end)
+
+  it("is a bearer token", function()
+    assert(http.client({ auth = http.bearer("abc") }):get(site.url))
+    assert.are.equal("Bearer abc", sent())
+    assert(http.get(site.url, { auth = http.bearer(http.secret("def")) }))
+    assert.are.equal("Bearer def", sent())
+  end)
+
+  it("asks a token function before each attempt", function()
+    local count = 0
+    site.answer = function() return { status = count < 2 and 503 or 200 } end
+    local res = assert(http.get(site.url, { retry = { base = 0 }, auth = http.bearer(function()
+      count = count + 1
+      return "token" .. count
+    end) }))
+    assert.are.equal(2, res.attempts)
+    assert.are.equal("Bearer token1", site:requests()[1].headers.authorization)
+    assert.are.equal("Bearer token2", sent())
+  end)
+
+  it("returns the error of a token function", function()
+    local failure = errors.new { kind = "timeout", message = "no token" }
+    local res, err = http.get(site.url, { auth = http.bearer(function() return nil, failure end),
+      retry = false })
+    assert.is_nil(res)
+    assert.are.equal(failure, err)
+    assert.are.equal(0, #site:requests())
+  end)
+
+  it("raises when a token function gives nonsense", function()
+    assert.has_error(function() http.get(site.url, { auth = http.bearer(function() end) }) end)
+    local smuggling = http.bearer(function() return "a\r\nb" end)
+    assert.has_error(function() http.get(site.url, { auth = smuggling }) end)
+  end)
+
+  it("is left out for one request with auth=false", function()
+    local client = http.client { auth = { "u", "p" } }
+    assert(client:get(site.url, { auth = false }))
+    assert.is_nil(sent())
+    assert(client:get(site.url))
+    assert.is_string(sent())
+  end)
+
+  it("is a function that sees each attempt and hop", function()
+    site.paths["/a"] = { status = 302, headers = { Location = "/b" } }
+    local urls = {}
+    local client = http.client { auth = function(request, next)
+      urls[#urls + 1] = request.url
+      request.headers["X-Signature"] = request.method .. #urls
+      return next(request)
+    end }
+    assert(client:get(site.url .. "/a"))
+    assert.are.same({ site.url .. "/a", site.url .. "/b" }, urls)
+    assert.are.equal("GET1", site:requests()[1].headers["x-signature"])
+    assert.are.equal("GET2", site:last().headers["x-signature"])
+  end)
+
+  it("may try again in a function, as for a 401", function()
+    site.answer = function(req) return { status = req.headers.authorization == "new" and 200 or 401 } end
+    local res = assert(http.get(site.url, { auth = function(request, next)
+      local first, err = next(request)
+      if not first or first.status ~= 401 then return first, err end
+      request.headers.Authorization = "new"
+      return next(request)
+    end }))
+    assert.are.equal(200, res.status)
+  end)
+
+  it("gives way to a header in the same place, and wins over the client's", function()
+    local client = http.client { headers = { Authorization = "client" } }
+    assert(client:get(site.url))
+    assert.are.equal("client", sent())
+    assert(client:get(site.url, { auth = { "u", "p" } }))
+    assert.are.same({ "Basic dTpw" }, site:last():header_list("authorization"))
+    assert(http.client({ auth = { "u", "p" } }):get(site.url, { headers = { Authorization = "request" } }))
+    assert.are.same({ "request" }, site:last():header_list("authorization"))
+  end)
+
+  it("refuses what cannot be sent", function()
+    assert.has_error(function() http.basic("a:b", "c") end)
+    assert.has_error(function() http.basic("a", "c\n") end)
+    assert.has_error(function() http.basic("a") end)
+    assert.has_error(function() http.bearer("a\r\nb") end)
+    assert.has_error(function() http.bearer() end)
+  end)
+
+  it("raises what an auth function raises", function()
+    local ok, raised = pcall(http.get, site.url, { auth = function() error("broken", 0) end })
+    assert.is_false(ok)
+    assert.are.equal("broken", raised)
+    assert.has_error(function() http.get(site.url, { auth = function() end }) end)
+  end)
+end)

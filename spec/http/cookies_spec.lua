@@ -1,0 +1,285 @@
+local cookies = require "lurcher.http.cookies"
+local http = require "lurcher.http"
+local origin = require "spec.support.origin"
+
+describe("the cookie jar", function()
+  local jar
+
+  before_each(function() jar = cookies.jar() end)
+
+  local function receive(line, url) jar:receive({ line }, url or "http://www.example.com/dir/page") end
+  local function header(url) return jar:header(url or "http://www.example.com/dir/page", false) end
+
+  it("sends back what it got", function()
+    receive("a=1")
+    receive("b=2")
+    assert.are.equal("a=1; b=2", header())
+  end)
+
+  it("replaces a cookie of the same name, domain and path, in its place", function()
+    receive("a=1; Path=/")
+    receive("b=2; Path=/")
+    receive("a=3; Path=/")
+    assert.are.equal("a=3; b=2", header())
+    assert.are.equal(2, #jar:list())
+  end)
+
+  it("keeps values as they are", function()
+    receive('a="x y,z=1"; Path=/')
+    receive("b=; Path=/")
+    assert.are.equal('a="x y,z=1"; b=', header())
+  end)
+
+  for what, line in pairs { ["no equals sign"] = "abc", ["no name"] = "=1", ["a control character"] = "a=\1",
+    ["too many bytes"] = "a=" .. ("x"):rep(5000), ["nothing"] = "" } do
+    it("ignores a line with " .. what, function()
+      receive(line)
+      assert.is_nil(header())
+    end)
+  end
+
+  describe("domains", function()
+    it("without Domain mean that host only", function()
+      receive("a=1")
+      assert.are.equal("a=1", header("http://www.example.com/dir/"))
+      assert.are.equal("a=1", header("http://WWW.Example.COM/dir/"))
+      assert.is_nil(header("http://example.com/dir/"))
+      assert.is_nil(header("http://x.www.example.com/dir/"))
+    end)
+
+    it("with Domain mean that domain and all below", function()
+      receive("a=1; Domain=.Example.com; Path=/")
+      assert.are.equal("a=1", header("http://example.com/"))
+      assert.are.equal("a=1", header("http://a.b.example.com/"))
+      assert.is_nil(header("http://badexample.com/"))
+      assert.is_nil(header("http://example.com.evil.org/"))
+    end)
+
+    it("are ignored from other hosts", function()
+      receive("a=1; Domain=other.com")
+      receive("a=1; Domain=x.www.example.com")
+      receive("a=1; Domain=ample.com")
+      assert.are.equal(0, jar.count)
+    end)
+
+    it("that are public suffixes are refused", function()
+      receive("a=1; Domain=com")
+      receive("a=1; Domain=co.uk", "http://example.co.uk/")
+      receive("a=1; Domain=github.io", "http://me.github.io/")
+      assert.are.equal(0, jar.count)
+    end)
+
+    it("that are public suffixes mean the host itself when it is one", function()
+      receive("a=1; Domain=localhost; Path=/", "http://localhost/")
+      assert.are.equal("a=1", header("http://localhost/"))
+      assert.is_nil(header("http://x.localhost/"))
+    end)
+
+    it("with a dot at the end are refused", function()
+      receive("a=1; Domain=example.com.", "http://www.example.com./")
+      assert.are.equal(0, jar.count)
+    end)
+
+    it("that are addresses match exactly", function()
+      receive("a=1; Path=/", "http://127.0.0.1/")
+      assert.are.equal("a=1", header("http://127.0.0.1/"))
+      assert.is_nil(header("http://127.0.0.2/"))
+      receive("b=1; Domain=0.0.1; Path=/", "http://127.0.0.1/")
+      assert.are.equal(1, jar.count)
+      receive("c=1; Domain=127.0.0.1; Path=/", "http://127.0.0.1/")
+      assert.are.equal(2, jar.count)
+      receive("d=1", "http://[::1]/")
+      assert.are.equal("d=1", header("http://[::1]:8080/"))
+    end)
+
+    it("ignore ports", function()
+      receive("a=1; Path=/", "http://www.example.com:8080/")
+      assert.are.equal("a=1", header("http://www.example.com:9090/"))
+    end)
+  end)
+
+  describe("paths", function()
+    it("default to the directory of the request", function()
+      receive("a=1", "http://h.test/one/two?x=/three/four")
+      assert.are.equal("a=1", header("http://h.test/one"))
+      assert.are.equal("a=1", header("http://h.test/one/x"))
+      assert.is_nil(header("http://h.test/onefold"))
+      assert.is_nil(header("http://h.test/"))
+    end)
+
+    it("match at slashes", function()
+      receive("a=1; Path=/docs", "http://h.test/")
+      assert.are.equal("a=1", header("http://h.test/docs"))
+      assert.are.equal("a=1", header("http://h.test/docs/"))
+      assert.is_nil(header("http://h.test/docs2"))
+      receive("b=1; Path=/deep/", "http://h.test/")
+      assert.are.equal("b=1", header("http://h.test/deep/x"))
+      assert.is_nil(header("http://h.test/deep"))
+    end)
+
+    it("that are not absolute count as absent", function()
+      receive("a=1; Path=docs", "http://h.test/one/two")
+      assert.are.equal("a=1", header("http://h.test/one/x"))
+    end)
+
+    it("order the cookies: longest first, then the oldest", function()
+      receive("short=1; Path=/", "http://h.test/a/b/c")
+      receive("long=1; Path=/a/b", "http://h.test/a/b/c")
+      receive("second=1; Path=/", "http://h.test/a/b/c")
+      assert.are.equal("long=1; short=1; second=1", header("http://h.test/a/b/c"))
+    end)
+  end)
+
+  describe("expiry", function()
+    it("by Max-Age goes before Expires", function()
+      receive("a=1; Max-Age=100; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+      assert.are.equal("a=1", header())
+      receive("a=1; Max-Age=0; Expires=Thu, 01 Jan 2099 00:00:00 GMT")
+      assert.is_nil(header())
+    end)
+
+    it("by Expires removes", function()
+      receive("a=1")
+      receive("a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+      assert.is_nil(header())
+      assert.are.equal(0, jar.count)
+    end)
+
+    it("with nonsense is as if not given", function()
+      receive("a=1; Expires=tomorrow; Max-Age=ten")
+      assert.are.equal("a=1", header())
+      assert.is_nil(jar:list()[1].expires)
+    end)
+  end)
+
+  it("keeps secure cookies to https", function()
+    receive("a=1; Secure; Path=/", "https://h.test/")
+    assert.are.equal("a=1", header("https://h.test/"))
+    assert.is_nil(header("http://h.test/"))
+  end)
+
+  it("does not let plain http overwrite a secure cookie", function()
+    receive("a=1; Secure; Path=/", "https://h.test/")
+    receive("a=2; Path=/", "http://h.test/")
+    assert.are.equal("a=1", header("https://h.test/"))
+  end)
+
+  it("holds __Secure- and __Host- to their promises", function()
+    receive("__Secure-a=1; Path=/", "https://h.test/")
+    receive("__Host-b=1; Secure; Path=/; Domain=h.test", "https://h.test/")
+    receive("__Host-c=1; Secure", "https://h.test/x/y")
+    assert.are.equal(0, jar.count)
+    receive("__Secure-a=1; Secure; Path=/", "https://h.test/")
+    receive("__Host-b=1; Secure; Path=/", "https://h.test/")
+    assert.are.equal(2, jar.count)
+  end)
+
+  it("has room for 180 cookies of a domain and 3,000 in all", function()
+    for i = 1, 200 do receive(("c%d=1"):format(i)) end
+    assert.are.equal(180, jar.count)
+    assert.is_nil(jar:get("c20"))
+    assert.are.equal("1", jar:get("c21"))
+    for i = 1, 3100 do receive("a=1", ("http://h%d.test/"):format(i)) end
+    assert.are.equal(3000, jar.count)
+  end)
+
+  it("is read and written by scripts", function()
+    jar:set { name = "a", value = "1", domain = "example.com" }
+    jar:set { name = "b", value = "2", url = "https://h.test/x", path = "/x", secure = true, http_only = true,
+      expires = os.time() + 60 }
+    assert.are.equal("1", (jar:get("a")))
+    assert.are.equal("1", (jar:get("a", "http://www.example.com/")))
+    assert.is_nil(jar:get("a", "http://other.com/"))
+    assert.are.equal("2", (jar:get("b", "https://h.test/x/y")))
+    assert.is_nil(jar:get("b", "http://h.test/x"))
+    local list = jar:list()
+    assert.are.equal(2, #list)
+    assert.are.equal("a", list[1].name)
+    assert.is_true(list[2].http_only)
+    jar:clear()
+    assert.are.same({}, jar:list())
+    assert.is_nil(jar:get("a"))
+  end)
+
+  it("refuses nonsense from scripts", function()
+    assert.has_error(function() jar:set { name = "a", value = "1" } end)
+    assert.has_error(function() jar:set { name = "a", domain = "h" } end)
+    assert.has_error(function() jar:set { name = "a", value = "1; Secure", domain = "h" } end)
+    assert.has_error(function() jar:set { name = "a\r\n", value = "1", domain = "h" } end)
+    assert.has_error(function() jar:set { nam = "a", value = "1", domain = "h" } end)
+    assert.has_error(function() jar:get(1) end)
+  end)
+end)
+
+describe("cookies of a client", function()
+  local site
+
+  before_each(function() site = origin.start() end)
+  after_each(function() site:stop() end)
+
+  it("come back in the next request", function()
+    site.paths["/login"] = { headers = { { "Set-Cookie", "sid=1; Path=/" },
+      { "Set-Cookie", "x=2; Path=/deep" } } }
+    local client = http.client()
+    assert(client:get(site.url .. "/login"))
+    assert(client:get(site.url .. "/"))
+    assert.are.equal("sid=1", site:last().headers.cookie)
+    assert(client:get(site.url .. "/deep/er"))
+    assert.are.equal("x=2; sid=1", site:last().headers.cookie)
+    assert.are.equal("1", (client.cookies:get("sid", site.url)))
+  end)
+
+  it("come back within one redirect, and one retry", function()
+    site.paths["/a"] = { status = 302, headers = { Location = "/b", ["Set-Cookie"] = "hop=1" } }
+    assert(http.client():get(site.url .. "/a"))
+    assert.are.equal("hop=1", site:last().headers.cookie)
+    site.paths["/c"] = function(req)
+      return { status = req.headers.cookie and 200 or 503, headers = { ["Set-Cookie"] = "try=1" } }
+    end
+    assert.are.equal(200, assert(http.client({ retry = { base = 0 } }):get(site.url .. "/c")).status)
+  end)
+
+  it("follow those the script gives, which win", function()
+    local client = http.client()
+    client.cookies:set { name = "a", value = "jar", url = site.url }
+    client.cookies:set { name = "b", value = "jar", url = site.url }
+    assert(client:get(site.url, { headers = { Cookie = "a=mine; z=1" } }))
+    assert.are.same({ "a=mine; z=1; b=jar" }, site:last():header_list("cookie"))
+  end)
+
+  it("are not kept with cookies=false", function()
+    site.answer = { headers = { ["Set-Cookie"] = "sid=1" } }
+    local client = http.client { cookies = false }
+    assert(client:get(site.url))
+    assert(client:get(site.url))
+    assert.is_nil(site:last().headers.cookie)
+    assert.is_false(client.cookies)
+  end)
+
+  it("are shared by an extended client", function()
+    local client = http.client()
+    client.cookies:set { name = "a", value = "1", url = site.url }
+    assert(client:extend({ headers = { ["X-A"] = "1" } }):get(site.url))
+    assert.are.equal("a=1", site:last().headers.cookie)
+    assert(client:extend({ cookies = false }):get(site.url))
+    assert.is_nil(site:last().headers.cookie)
+  end)
+
+  it("of two clients are apart", function()
+    local one, two = http.client(), http.client()
+    one.cookies:set { name = "a", value = "1", url = site.url }
+    assert(two:get(site.url))
+    assert.is_nil(site:last().headers.cookie)
+  end)
+
+  it("reach hosts below a domain", function()
+    local client = http.client()
+    local www, resolve = site:called("www.example.com")
+    local api, resolve_api = site:called("api.example.com")
+    site.answer = { headers = { ["Set-Cookie"] = "wide=1; Domain=example.com" } }
+    assert(client:get(www, { resolve = resolve }))
+    site.answer = nil
+    assert(client:get(api, { resolve = resolve_api }))
+    assert.are.equal("wide=1", site:last().headers.cookie)
+  end)
+end)

@@ -1,0 +1,110 @@
+#include "net/flow/queue.h"
+
+#include "net/transfer/transfer.h"
+#include "support/unit.h"
+
+#include <stdlib.h>
+
+enum { MANY = 200, STEPS = 100000 };
+
+static transfer transfers[MANY];
+static bool waits[MANY];
+static uint32_t random_state = 3;
+
+static uint32_t next_random(uint32_t below)
+{
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 17;
+  random_state ^= random_state << 5;
+  return random_state % below;
+}
+
+/* Whose turn it is, found the slow way. */
+static transfer *reference_first(bool turn_of_oldest)
+{
+  transfer *first = NULL;
+  for (size_t i = 0; i < MANY; i++) {
+    transfer *t = &transfers[i];
+    if (!waits[i]) continue;
+    bool before = !first || (!turn_of_oldest && t->priority > first->priority) ||
+                  ((turn_of_oldest || t->priority == first->priority) && t->arrival < first->arrival);
+    if (before) first = t;
+  }
+  return first;
+}
+
+static void add_next(transfer_queue *q, uint64_t *arrivals)
+{
+  size_t i = next_random(MANY);
+  if (waits[i]) return;
+  transfers[i].priority = (int8_t)((int)next_random(PRIORITIES) + PRIORITY_LEAST);
+  transfers[i].arrival = ++*arrivals;
+  waits[i] = queue_add(q, &transfers[i]);
+}
+
+static void follows_priority_and_age(void)
+{
+  transfer_queue q = {0};
+  uint64_t arrivals = 0;
+  size_t taken = 0;
+  bool right = true;
+  for (int step = 0; step < STEPS && right; step++) {
+    uint32_t what = next_random(5);
+    if (what < 2) add_next(&q, &arrivals);
+    if (what < 2) continue;
+    transfer *wanted = reference_first(taken % 8 == 7);
+    right = queue_first(&q) == wanted;
+    if (!wanted || !right) continue;
+    transfer *leaves = wanted;
+    if (what == 2) { /* another one gives up */
+      size_t i = next_random(MANY);
+      if (!waits[i]) continue;
+      queue_remove(&q, leaves = &transfers[i]);
+    } else {
+      taken++;
+      right = queue_take(&q) == wanted;
+    }
+    waits[leaves - transfers] = false;
+  }
+  check(right);
+  check(taken > STEPS / 10);
+  while (queue_first(&q)) queue_take(&q);
+  check(q.count == 0 && !q.filled);
+  queue_free(&q);
+}
+
+static void lets_the_one_go_first_that_had_its_turn(void)
+{
+  transfer_queue q = {0};
+  transfer low = {.priority = PRIORITY_LEAST, .arrival = 2}, high = {.priority = PRIORITY_MOST, .arrival = 1};
+  check(queue_add(&q, &high) && queue_add(&q, &low));
+  queue_remove(&q, &low);
+  queue_put_back(&q, &low);
+  check(queue_first(&q) == &low && q.count == 2);
+  check(queue_take(&q) == &low && queue_take(&q) == &high);
+  check(!queue_first(&q) && !q.filled && !low.requeued);
+  queue_free(&q);
+}
+
+static void remove_it(transfer *t, const void *q) { queue_remove((transfer_queue *)q, t); }
+
+static void may_be_emptied_while_it_is_walked(void)
+{
+  transfer_queue q = {0};
+  for (int i = 0; i < 20; i++) {
+    transfers[i] = (transfer){.priority = (int8_t)(i % 3 - 1), .arrival = (uint64_t)i};
+    check(queue_add(&q, &transfers[i]));
+  }
+  queue_put_back(&q, queue_take(&q));
+  queue_each(&q, remove_it, &q);
+  check(q.count == 0 && !queue_first(&q));
+  queue_free(&q);
+}
+
+int main(void)
+{
+  follows_priority_and_age();
+  lets_the_one_go_first_that_had_its_turn();
+  may_be_emptied_while_it_is_walked();
+  return unit_end();
+}
