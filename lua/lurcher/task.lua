@@ -14,7 +14,7 @@ local scope_wait, scope_cancel, scope_failed = native.scope_wait, native.scope_c
 local cleanup, raise_if_stopping, locals = native.cleanup, native.raise_if_stopping, native.locals
 
 -- Flags of native.spawn.
-local QUIET, BODY = 1, 2
+local ISOLATED, BODY = 1, 2
 
 local task = {
   sleep = native.sleep,
@@ -261,7 +261,7 @@ end
 ---@param list function[]
 function task.any(list)
   check_functions(list, "task.any", 1)
-  local winner, handles = start_competition(list, QUIET)
+  local winner, handles = start_competition(list, ISOLATED)
   if not winner then return results(handles[1]) end
   return unpack(winner, 1, winner.n)
 end
@@ -473,7 +473,7 @@ function task.stream(source, fn, opts)
     concurrency = opts.concurrency or 16, ordered = opts.ordered, ready = {}, taken = 0, delivered = 0,
     consumed = consumed, bar = progress_bar(opts, source),
   }, Stream)
-  self.producer = spawn(stream_scope(), QUIET, produce, self, next_item, fn)
+  self.producer = spawn(stream_scope(), ISOLATED, produce, self, next_item, fn)
   return self
 end
 

@@ -70,13 +70,13 @@ static verdict set_grace(cli_options *options, const char *value)
   return WRONG_USAGE;
 }
 
-static const double MOST_COUNTED = 9007199254740992.0; /* every whole number up to it is a double */
+static const double MAX_COUNT = 9007199254740992.0; /* every whole number up to it is a double */
 
 static verdict set_max_requests(cli_options *options, const char *value)
 {
   char *end;
   double count = strtod(value, &end);
-  if (is_digit(*value) && !*end && count >= 1 && count <= MOST_COUNTED && count == floor(count)) {
+  if (is_digit(*value) && !*end && count >= 1 && count <= MAX_COUNT && count == floor(count)) {
     options->max_requests = (unsigned long long)count;
     return GO_ON;
   }
@@ -95,7 +95,7 @@ static verdict set_max_bytes(cli_options *options, const char *value)
     for (const char *u = units; u <= unit; u++) size *= 1024;
     end++;
   }
-  if (is_digit(*value) && !*end && size >= 1 && size <= MOST_COUNTED) {
+  if (is_digit(*value) && !*end && size >= 1 && size <= MAX_COUNT) {
     options->max_bytes = (unsigned long long)size;
     return GO_ON;
   }
@@ -153,7 +153,7 @@ enum { KNOWN = sizeof known / sizeof *known };
 
 enum { NAME_MAX_LENGTH = 24 };
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* How many letters must be added, dropped, changed or swapped with their neighbour to make one of the other.
  */
@@ -165,9 +165,9 @@ static size_t distance(const char *a, size_t a_length, const char *b)
   for (size_t i = 1; i <= a_length; i++) {
     row[0] = i;
     for (size_t j = 1; j <= b_length; j++) {
-      size_t best = least(least(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+      size_t best = smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        best = least(best, before[j - 2] + 1);
+        best = smaller(best, before[j - 2] + 1);
       row[j] = best;
     }
     size_t *oldest = before;

@@ -15,7 +15,7 @@ static const double STOP_SECONDS = 5;
 
 /* Writes to a broken pipe before a script that does not notice its cancellation, because it never waits, is
  * ended. Clean-up code that prints a little is left alone. */
-enum { BROKEN_WRITES_MAX = 100 };
+enum { MAX_BROKEN_WRITES = 100 };
 
 static _Atomic(lur_runtime *) runtime;
 static volatile sig_atomic_t received, stopping, broken_writes;
@@ -94,7 +94,7 @@ static void on_broken_pipe(int number)
   if (output_is_broken()) {
     if (++broken_writes == 1)
       signals_stop();
-    else if (broken_writes > BROKEN_WRITES_MAX)
+    else if (broken_writes > MAX_BROKEN_WRITES)
       die_by_sigpipe();
   }
   errno = error;

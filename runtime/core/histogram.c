@@ -25,9 +25,9 @@ static double middle(size_t bucket)
 
 void histogram_record(histogram *h, uint64_t value)
 {
-  if (value > HISTOGRAM_MOST) value = HISTOGRAM_MOST;
-  if (!h->count || value < h->least) h->least = value;
-  if (value > h->most) h->most = value;
+  if (value > HISTOGRAM_MAX) value = HISTOGRAM_MAX;
+  if (!h->count || value < h->min) h->min = value;
+  if (value > h->max) h->max = value;
   h->count++;
   h->sum += value;
   h->buckets[bucket_of(value)]++;
@@ -36,8 +36,8 @@ void histogram_record(histogram *h, uint64_t value)
 void histogram_add(histogram *h, const histogram *other)
 {
   if (!other->count) return;
-  if (!h->count || other->least < h->least) h->least = other->least;
-  if (other->most > h->most) h->most = other->most;
+  if (!h->count || other->min < h->min) h->min = other->min;
+  if (other->max > h->max) h->max = other->max;
   h->count += other->count;
   h->sum += other->sum;
   for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) h->buckets[i] += other->buckets[i];
@@ -51,16 +51,16 @@ double histogram_quantile(const histogram *h, double q)
     seen += h->buckets[i];
     if (!h->buckets[i] || (double)seen < rank) continue;
     double value = middle(i);
-    if (value < (double)h->least) return (double)h->least;
-    return value > (double)h->most ? (double)h->most : value;
+    if (value < (double)h->min) return (double)h->min;
+    return value > (double)h->max ? (double)h->max : value;
   }
-  return (double)h->most;
+  return (double)h->max;
 }
 
 uint64_t histogram_at_most(const histogram *h, double value)
 {
   uint64_t seen = 0;
-  if (value >= (double)h->most) return h->count;
+  if (value >= (double)h->max) return h->count;
   for (size_t i = 0; i < HISTOGRAM_BUCKETS && middle(i) <= value; i++) seen += h->buckets[i];
   return seen;
 }

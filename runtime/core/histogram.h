@@ -1,6 +1,6 @@
 /* How values are spread, in little and constant memory: counts of buckets that are exact below 32 and then a
  * sixteenth of their value wide, so that a quantile is off by at most 1/32. Values are whole numbers of
- * whatever unit, here microseconds; those above HISTOGRAM_MOST (71 minutes) count as that. All-zero is empty.
+ * whatever unit, here microseconds; those above HISTOGRAM_MAX (71 minutes) count as that. All-zero is empty.
  */
 #ifndef LURCHER_CORE_HISTOGRAM_H
 #define LURCHER_CORE_HISTOGRAM_H
@@ -8,12 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HISTOGRAM_MOST UINT64_C(0xffffffff)
+#define HISTOGRAM_MAX UINT64_C(0xffffffff)
 
 enum { HISTOGRAM_BUCKETS = 464 };
 
 typedef struct {
-  uint64_t count, sum, least, most;
+  uint64_t count, sum, min, max;
   uint64_t buckets[HISTOGRAM_BUCKETS];
 } histogram;
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DEEPEST = 128 }; /* levels of a tree to remove; each one holds a file descriptor */
+enum { MAX_DEPTH = 128 }; /* levels of a tree to remove; each one holds a file descriptor */
 
 static bool stopped(job *j, error *e)
 {
@@ -146,7 +146,7 @@ static bool remove_entry(int directory, const char *name, const char *path, unsi
   if (unlinkat(directory, name, 0) == 0) return true;
   if (errno == ENOENT && depth > 0) return true; /* somebody else was faster */
   if (errno != EISDIR && errno != EPERM) return file_error(e, "remove", path, errno);
-  if (depth == DEEPEST) return file_error(e, "remove", path, ENAMETOOLONG);
+  if (depth == MAX_DEPTH) return file_error(e, "remove", path, ENAMETOOLONG);
   int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return file_error(e, "remove", path, errno == ENOTDIR ? EPERM : errno);
   if (!empty_directory(fd, path, depth + 1, j, e)) return false;

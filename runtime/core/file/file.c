@@ -56,12 +56,12 @@ int file_open(const char *path, error *e)
   return fd;
 }
 
-bool file_read_some(int fd, const char *path, size_t most, buffer *out, size_t *got, bool *later, job *j,
+bool file_read_some(int fd, const char *path, size_t max, buffer *out, size_t *got, bool *later, job *j,
                     error *e)
 {
   *got = 0;
   if (later) *later = false;
-  if (!buffer_reserve(out, most)) return file_error(e, "read", path, ENOMEM);
+  if (!buffer_reserve(out, max)) return file_error(e, "read", path, ENOMEM);
   struct stat status;
   bool waits = fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
   for (;;) {
@@ -72,7 +72,7 @@ bool file_read_some(int fd, const char *path, size_t most, buffer *out, size_t *
     } else if (waits && !wait_ready(fd, POLLIN, j, e)) {
       return false;
     }
-    ssize_t n = read(fd, out->bytes + out->length, most);
+    ssize_t n = read(fd, out->bytes + out->length, max);
     if (n >= 0) {
       out->length += (size_t)n;
       *got = (size_t)n;

@@ -17,10 +17,10 @@ bool file_error(error *e, const char *verb, const char *path, int number);
 /* Opens for reading. Never waits for a writer of a pipe: file_read_some does. Returns -1 on failure. */
 int file_open(const char *path, error *e);
 
-/* Appends what comes next, at most `most` bytes, to `out`. `*got` 0: the end. A pipe or a terminal is waited
+/* Appends what comes next, at most `max` bytes, to `out`. `*got` 0: the end. A pipe or a terminal is waited
  * for: until something comes or, unless `later` is NULL, for a moment only; then `*later` says that nothing
  * has come yet. */
-bool file_read_some(int fd, const char *path, size_t most, buffer *out, size_t *got, bool *later, job *j,
+bool file_read_some(int fd, const char *path, size_t max, buffer *out, size_t *got, bool *later, job *j,
                     error *e);
 
 /* Reads a whole file. More than `max` bytes is "too_large". */

@@ -132,12 +132,12 @@ void file_reader_close(file_reader *r)
 
 /* ---- taking them ---- */
 
-file_take file_reader_take(file_reader *r, size_t most, const char **bytes, size_t *length)
+file_take file_reader_take(file_reader *r, size_t max, const char **bytes, size_t *length)
 {
   size_t left = r->bytes.length - r->taken;
   if (left == 0) return FILE_TAKE_NONE;
   *bytes = r->bytes.bytes + r->taken;
-  *length = left < most ? left : most;
+  *length = left < max ? left : max;
   r->taken += *length;
   r->scanned = r->taken;
   return FILE_TAKE_SOME;

@@ -42,8 +42,8 @@ void file_reader_end_wait(file_reader *r);
 
 typedef enum { FILE_TAKE_SOME, FILE_TAKE_NONE, FILE_TAKE_LONG } file_take;
 
-/* Takes 1 to `most` of the bytes that are there. They stay valid until the next wait. */
-file_take file_reader_take(file_reader *r, size_t most, const char **bytes, size_t *length);
+/* Takes 1 to `max` of the bytes that are there. They stay valid until the next wait. */
+file_take file_reader_take(file_reader *r, size_t max, const char **bytes, size_t *length);
 
 /* Takes one line, without its LF or CRLF. FILE_TAKE_NONE: it is not complete yet. At the end of the file the
  * rest is a line, too. FILE_TAKE_LONG: it is longer than `max` bytes; nothing is taken. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* A buffer that one huge piece made larger than this is given back. */
-enum { LARGEST_KEPT = 4 * FILE_WRITER_FULL };
+enum { MAX_KEPT = 4 * FILE_WRITER_FULL };
 
 static file_writer *writer_of(job *j) { return (file_writer *)((char *)j - offsetof(file_writer, job)); }
 
@@ -48,7 +48,7 @@ static void on_done(job *base);
 
 static void start(file_writer *w)
 {
-  if (w->writing.capacity > LARGEST_KEPT) buffer_free(&w->writing);
+  if (w->writing.capacity > MAX_KEPT) buffer_free(&w->writing);
   buffer empty = w->writing;
   empty.length = 0;
   w->writing = w->filling;

@@ -42,10 +42,10 @@ struct loop {
   operation ready; /* sentinel of the ready queue */
   deferred *deferred_first, **deferred_last;
   size_t deferred_count;
-  unsigned holds;   /* reasons to keep running */
-  unsigned jobs;    /* work under way in threads of this process, that ends by itself: on files, on names */
-  unsigned outside; /* things under way that another process or machine may answer */
-  unsigned events;  /* counts whatever happens, to see whether anything did */
+  unsigned holds; /* reasons to keep running */
+  unsigned jobs;  /* work under way in threads of this process, that ends by itself: on files, on names */
+  unsigned external_requests; /* requests of a virtual run that another process or machine answers */
+  unsigned events;            /* counts whatever happens, to see whether anything did */
   unsigned checkpoints;
   unsigned completed; /* since the last drain */
   bool draining, owned, closing;
@@ -81,23 +81,23 @@ static inline uint64_t loop_now(const loop *l) { return l->real.now; }
 /* Reads the clocks again, for work that ran long within one batch. Returns real time. */
 uint64_t loop_update_now(loop *l);
 
-/* First thing in a callback of an event that the loop polled for: it may have waited for long, and its clocks
- * stood still meanwhile. */
+/* Called first in a callback of an event that the loop polled for: the poll may have taken long, and the
+ * clocks were not read meanwhile. */
 static inline void loop_event(loop *l)
 {
   if (l->polled) loop_update_now(l);
 }
 
-/* Of those who answer whoever asks: the virtual clock while a virtual run is on, else the real one. */
+/* The clock of server tasks: virtual during a virtual run, else real. */
 static inline loop_clock *loop_serving_clock(loop *l) { return l->run.on ? &l->virtual : &l->real; }
 
 /* Nanoseconds since 1970, as the real clock's user or that of the virtual clock sees it. */
 uint64_t loop_time_of_day(const loop *l, const loop_clock *c);
 
-/* Something moved on a connection, perhaps between this process and another. */
-static inline void loop_heard(loop *l)
+/* Records network activity, for the silence test of virtual runs. */
+static inline void loop_note_activity(loop *l)
 {
-  if (l->outside) l->run.heard_at = l->real.now;
+  if (l->external_requests) l->run.last_activity = l->real.now;
 }
 
 /* Fires the timers of both clocks that are due. */

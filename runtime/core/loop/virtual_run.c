@@ -57,10 +57,10 @@ static bool events_wait(const loop *l)
 static bool is_quiet(loop *l)
 {
   virtual_run *run = &l->run;
-  bool was_quiet = run->quiet && run->events == l->events;
+  bool was_silent = run->silent && run->events == l->events;
   run->events = l->events;
-  run->quiet = !events_wait(l);
-  return was_quiet && run->quiet;
+  run->silent = !events_wait(l);
+  return was_silent && run->silent;
 }
 
 bool virtual_run_step(loop *l)
@@ -69,16 +69,16 @@ bool virtual_run_step(loop *l)
   timer *first = clock_first(&l->virtual);
   run->look_at = 0;
   if (!first || first->due >= CLOCK_NEVER || l->jobs || !l->holds) {
-    run->quiet = false;
+    run->silent = false;
     return false;
   }
   if (!is_quiet(l)) return true;
-  uint64_t look_at = run->heard_at + run->patience;
-  if (l->outside && uv_hrtime() < look_at) {
+  uint64_t look_at = run->last_activity + run->patience;
+  if (l->external_requests && uv_hrtime() < look_at) {
     run->look_at = look_at;
     return false;
   }
-  run->quiet = false;
+  run->silent = false;
   l->virtual.now = first->due;
   clock_fire(&l->virtual);
   return true;

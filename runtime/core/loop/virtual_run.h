@@ -3,7 +3,7 @@
  *
  *   - no task is ready, nothing is deferred, no file is worked on and no name looked up;
  *   - a whole turn of the loop brought no event, and none is waiting now;
- *   - if something outside this process may still answer (`outside`), it was quiet for `patience` as well.
+ *   - while another process may still answer (loop.external_requests), it has been silent for `patience`.
  *
  * Timers of the real clock do not count: those who wait for them are not part of the run. */
 #ifndef LURCHER_CORE_VIRTUAL_RUN_H
@@ -15,12 +15,12 @@ struct loop;
 
 typedef struct {
   bool on;
-  bool quiet;          /* the turn before brought nothing */
-  unsigned events;     /* the loop's count when it was last looked at */
-  uint64_t heard_at;   /* real time at which something from or to the outside last moved */
-  uint64_t patience;   /* real nanoseconds */
-  uint64_t look_at;    /* real time at which to look again; 0: none */
-  int64_t wall_offset; /* the virtual time of day minus the virtual clock, nanoseconds */
+  bool silent;            /* the turn before brought nothing */
+  unsigned events;        /* the loop's count when it was last looked at */
+  uint64_t last_activity; /* real time at which bytes of an external request last moved */
+  uint64_t patience;      /* real nanoseconds */
+  uint64_t look_at;       /* real time at which to look again; 0: none */
+  int64_t wall_offset;    /* the virtual time of day minus the virtual clock, nanoseconds */
 } virtual_run;
 
 /* A server of this process: once no event is waiting, its answer is not on the way. Part of what listens. */

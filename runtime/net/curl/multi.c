@@ -113,7 +113,7 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     flags = CURL_CSELECT_ERR | (w->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
   }
   engine *e = w->engine;
-  loop_heard(e->network->loop);
+  loop_note_activity(e->network->loop);
   act(e, fd, flags);
   w = status < 0 ? watcher_find(&e->network->watchers, fd) : NULL;
   if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);

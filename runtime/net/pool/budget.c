@@ -48,7 +48,7 @@ void budget_refused(budget *b)
 {
   if (b->draining || b->refused++ || !b->on_refusal) return;
   b->on_refusal(b->user);
-  if (!network_of(b)->running) b->on_quiet(b->user);
+  if (!network_of(b)->running) b->on_idle(b->user);
 }
 
 void budget_requeued(budget *b)

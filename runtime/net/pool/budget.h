@@ -27,7 +27,7 @@ typedef struct {
   /* For the owner: the first request was refused for a budget; nothing runs (any more) after that. Called in
    * the midst of things: no transfer may be started or ended. */
   void (*on_refusal)(void *user);
-  void (*on_quiet)(void *user);
+  void (*on_idle)(void *user);
   void *user;
 } budget;
 

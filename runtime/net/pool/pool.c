@@ -39,7 +39,7 @@ static void count_out(pool *p, transfer *t)
   if (--r->shard_load[t->shard], t->shard < r->first_free) r->first_free = t->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
-  if (!n->running && n->budget.refused && n->budget.on_quiet) n->budget.on_quiet(n->budget.user);
+  if (!n->running && n->budget.refused && n->budget.on_idle) n->budget.on_idle(n->budget.user);
   *(t->previous ? &t->previous->next : &p->running) = t->next;
   if (t->next) t->next->previous = t->previous;
   t->next = t->previous = NULL;

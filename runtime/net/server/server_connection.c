@@ -21,473 +21,477 @@ static const uint64_t LINGER = 2000 * MILLISECOND;
 
 #define OWNER(type, member_name, pointer) ((type *)((char *)(pointer)-offsetof(type, member_name)))
 
-static void settle(stream *s);
+static void settle(server_connection *c);
 
 /* ---- references ---- */
 
-static void unref(stream *s)
+static void unref(server_connection *c)
 {
-  if (--s->references > 0) return;
-  buffer_free(&s->input);
-  buffer_free(&s->output);
-  if (s->tls) tls_session_free(s->tls);
-  socket_group_unref(s->group);
-  free(s);
+  if (--c->references > 0) return;
+  buffer_free(&c->input);
+  buffer_free(&c->output);
+  if (c->tls) tls_session_free(c->tls);
+  socket_group_unref(c->group);
+  free(c);
 }
 
 static void on_poll_closed(uv_handle_t *handle) { unref(handle->data); }
 
-static void close_now(stream *s)
+static void close_now(server_connection *c)
 {
-  if (s->socket < 0) return;
-  timer_stop(&s->deadline);
-  timer_stop(&s->linger);
-  socket_group_remove(&s->member);
-  uv_close((uv_handle_t *)&s->poll, on_poll_closed);
-  close(s->socket);
-  s->socket = -1;
-  s->closing = s->ended = true;
-  s->armed = 0;
-  buffer_free(&s->output);
-  s->sent = 0;
-  settle(s);
+  if (c->socket < 0) return;
+  timer_stop(&c->deadline);
+  timer_stop(&c->linger);
+  socket_group_remove(&c->member);
+  uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+  close(c->socket);
+  c->socket = -1;
+  c->closing = c->ended = true;
+  c->armed = 0;
+  buffer_free(&c->output);
+  c->sent = 0;
+  settle(c);
 }
 
-static void on_group_closes(socket_member *m) { close_now(OWNER(stream, member, m)); }
+static void on_group_closes(socket_member *m) { close_now(OWNER(server_connection, member, m)); }
 
 /* ---- faults ---- */
 
-static void fail(stream *s, error_kind kind, const char *message)
+static void fail(server_connection *c, error_kind kind, const char *message)
 {
-  if (s->failed) return;
-  s->failed = true;
-  s->fault_kind = kind;
-  snprintf(s->fault, sizeof s->fault, "%s", message);
+  if (c->failed) return;
+  c->failed = true;
+  c->fault_kind = kind;
+  snprintf(c->fault, sizeof c->fault, "%s", message);
 }
 
 /* The socket is of no use any more in either direction. */
-static void fail_socket(stream *s, int number)
+static void fail_socket(server_connection *c, int number)
 {
-  fail(s, ERROR_closed, uv_strerror(uv_translate_sys_error(number)));
-  s->ended = true;
-  buffer_free(&s->output);
-  s->sent = 0;
+  fail(c, ERROR_closed, uv_strerror(uv_translate_sys_error(number)));
+  c->ended = true;
+  buffer_free(&c->output);
+  c->sent = 0;
 }
 
 /* ---- output ---- */
 
-static size_t output_left(const stream *s) { return s->output.length - s->sent; }
+static size_t output_left(const server_connection *c) { return c->output.length - c->sent; }
 
-static ssize_t send_some(stream *s, const char *bytes, size_t length)
+static ssize_t send_some(server_connection *c, const char *bytes, size_t length)
 {
   ssize_t n;
-  do n = send(s->socket, bytes, length, MSG_NOSIGNAL);
+  do n = send(c->socket, bytes, length, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
   if (n >= 0) return n;
-  if (errno != EAGAIN && errno != EWOULDBLOCK) fail_socket(s, errno);
+  if (errno != EAGAIN && errno != EWOULDBLOCK) fail_socket(c, errno);
   return 0;
 }
 
-static void push(stream *s, const char *bytes, size_t length)
+static void push(server_connection *c, const char *bytes, size_t length)
 {
   size_t n = 0;
-  if (output_left(s) == 0) n = (size_t)send_some(s, bytes, length);
-  if (n == length || (s->failed && s->ended)) return;
-  if (!buffer_append(&s->output, bytes + n, length - n)) fail_socket(s, ENOMEM);
+  if (output_left(c) == 0) n = (size_t)send_some(c, bytes, length);
+  if (n == length || (c->failed && c->ended)) return;
+  if (!buffer_append(&c->output, bytes + n, length - n)) fail_socket(c, ENOMEM);
 }
 
-static void push_encrypted(stream *s)
+static void push_encrypted(server_connection *c)
 {
   const char *bytes;
-  size_t length = tls_session_output(s->tls, &bytes);
+  size_t length = tls_session_output(c->tls, &bytes);
   if (!length) return;
-  push(s, bytes, length);
-  tls_session_output_taken(s->tls);
+  push(c, bytes, length);
+  tls_session_output_taken(c->tls);
 }
 
-static void send_output(stream *s)
+static void send_output(server_connection *c)
 {
-  while (output_left(s)) {
-    ssize_t n = send_some(s, s->output.bytes + s->sent, output_left(s));
+  while (output_left(c)) {
+    ssize_t n = send_some(c, c->output.bytes + c->sent, output_left(c));
     if (n == 0) break;
-    s->sent += (size_t)n;
+    c->sent += (size_t)n;
   }
-  if (output_left(s) == 0) {
-    buffer_free(&s->output);
-    s->sent = 0;
+  if (output_left(c) == 0) {
+    buffer_free(&c->output);
+    c->sent = 0;
   }
 }
 
 /* ---- input ---- */
 
-static size_t input_left(const stream *s) { return s->input.length - s->taken; }
+static size_t input_left(const server_connection *c) { return c->input.length - c->taken; }
 
-static bool input_full(const stream *s)
+static bool input_full(const server_connection *c)
 {
-  size_t mark = s->want == STREAM_ANY || s->amount < INPUT_MARK ? INPUT_MARK : s->amount + 1;
-  return input_left(s) >= mark;
+  size_t mark = c->want == CONNECTION_ANY || c->amount < INPUT_MARK ? INPUT_MARK : c->amount + 1;
+  return input_left(c) >= mark;
 }
 
-static void keep(stream *s, const char *bytes, size_t length)
+static void keep(server_connection *c, const char *bytes, size_t length)
 {
-  if (s->taken && s->taken >= input_left(s)) {
-    memmove(s->input.bytes, s->input.bytes + s->taken, input_left(s));
-    s->input.length -= s->taken;
-    s->taken = 0;
+  if (c->taken && c->taken >= input_left(c)) {
+    memmove(c->input.bytes, c->input.bytes + c->taken, input_left(c));
+    c->input.length -= c->taken;
+    c->taken = 0;
   }
-  if (!buffer_append(&s->input, bytes, length)) fail_socket(s, ENOMEM);
+  if (!buffer_append(&c->input, bytes, length)) fail_socket(c, ENOMEM);
 }
 
-static void fail_tls(stream *s)
+static void fail_tls(server_connection *c)
 {
-  fail(s, ERROR_tls, tls_session_fault(s->tls));
-  push_encrypted(s); /* the alert */
+  fail(c, ERROR_tls, tls_session_fault(c->tls));
+  push_encrypted(c); /* the alert */
 }
 
-static void decrypt(stream *s)
+static void decrypt(server_connection *c)
 {
   tls_state state = TLS_READY;
-  if (!s->secure) {
-    state = tls_session_handshake(s->tls);
-    s->secure = state == TLS_READY;
+  if (!c->secure) {
+    state = tls_session_handshake(c->tls);
+    c->secure = state == TLS_READY;
   }
-  while (state == TLS_READY && !s->failed && !input_full(s)) {
+  while (state == TLS_READY && !c->failed && !input_full(c)) {
     size_t got;
-    state = tls_session_read(s->tls, s->group->scratch, SOCKET_SCRATCH_SIZE, &got);
-    if (state == TLS_READY) keep(s, s->group->scratch, got);
+    state = tls_session_read(c->tls, c->group->scratch, SOCKET_SCRATCH_SIZE, &got);
+    if (state == TLS_READY) keep(c, c->group->scratch, got);
   }
-  push_encrypted(s);
-  if (state == TLS_BROKEN) fail_tls(s);
-  if (state == TLS_ENDED) s->ended = true;
+  push_encrypted(c);
+  if (state == TLS_BROKEN) fail_tls(c);
+  if (state == TLS_ENDED) c->ended = true;
 }
 
-static void receive(stream *s)
+static void receive(server_connection *c)
 {
   ssize_t n;
-  do n = recv(s->socket, s->group->scratch, SOCKET_SCRATCH_SIZE, 0);
+  do n = recv(c->socket, c->group->scratch, SOCKET_SCRATCH_SIZE, 0);
   while (n < 0 && errno == EINTR);
   if (n < 0) {
-    if (errno != EAGAIN && errno != EWOULDBLOCK) fail_socket(s, errno);
+    if (errno != EAGAIN && errno != EWOULDBLOCK) fail_socket(c, errno);
     return;
   }
-  if (n == 0) s->ended = true;
-  if (s->closing) return;
-  if (!s->tls) {
-    if (n) keep(s, s->group->scratch, (size_t)n);
+  if (n == 0) c->ended = true;
+  if (c->closing) return;
+  if (!c->tls) {
+    if (n) keep(c, c->group->scratch, (size_t)n);
     return;
   }
   if (n == 0)
-    tls_session_feed_end(s->tls);
-  else if (!tls_session_feed(s->tls, s->group->scratch, (size_t)n))
-    fail_socket(s, ENOMEM);
-  if (!s->failed) decrypt(s);
+    tls_session_feed_end(c->tls);
+  else if (!tls_session_feed(c->tls, c->group->scratch, (size_t)n))
+    fail_socket(c, ENOMEM);
+  if (!c->failed) decrypt(c);
 }
 
 /* ---- events ---- */
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-  stream *s = poll->data;
-  loop_event(s->group->loop);
+  server_connection *c = poll->data;
+  loop_event(c->group->loop);
   if (status < 0) {
     /* libuv reports any error as EBADF and has stopped watching; the socket knows the reason, behind the
      * input that came before it. */
-    s->armed = 0;
-    size_t before = input_left(s);
-    receive(s);
-    if (!s->failed && input_left(s) == before) {
+    c->armed = 0;
+    size_t before = input_left(c);
+    receive(c);
+    if (!c->failed && input_left(c) == before) {
       int number = 0;
       socklen_t size = sizeof number;
-      getsockopt(s->socket, SOL_SOCKET, SO_ERROR, &number, &size);
-      fail_socket(s, number ? number : ECONNRESET);
+      getsockopt(c->socket, SOL_SOCKET, SO_ERROR, &number, &size);
+      fail_socket(c, number ? number : ECONNRESET);
     }
   } else {
-    if (events & UV_WRITABLE) send_output(s);
-    if (events & UV_READABLE && !s->ended) receive(s);
+    if (events & UV_WRITABLE) send_output(c);
+    if (events & UV_READABLE && !c->ended) receive(c);
   }
-  settle(s);
-  loop_checkpoint(s->group->loop);
+  settle(c);
+  loop_checkpoint(c->group->loop);
 }
 
-static void arm(stream *s)
+static void arm(server_connection *c)
 {
   int events = 0;
-  if (!s->ended && (s->closing || (!s->failed && !input_full(s)))) events |= UV_READABLE;
-  if (output_left(s)) events |= UV_WRITABLE;
-  if (events == s->armed) return;
-  s->armed = events;
+  if (!c->ended && (c->closing || (!c->failed && !input_full(c)))) events |= UV_READABLE;
+  if (output_left(c)) events |= UV_WRITABLE;
+  if (events == c->armed) return;
+  c->armed = events;
   if (events)
-    uv_poll_start(&s->poll, events, on_poll);
+    uv_poll_start(&c->poll, events, on_poll);
   else
-    uv_poll_stop(&s->poll);
+    uv_poll_stop(&c->poll);
 }
 
 /* After anything changed: ends what is waited for, sends FIN when it is its turn, watches what is needed. */
-static void settle(stream *s)
+static void settle(server_connection *c)
 {
   size_t length;
-  if (s->reading.state == OPERATION_PENDING &&
-      stream_look(s, s->want, s->amount, &length) != STREAM_WAITING) {
-    timer_stop(&s->deadline);
-    operation_complete(&s->reading);
+  if (c->reading.state == OPERATION_PENDING &&
+      server_connection_look(c, c->want, c->amount, &length) != CONNECTION_WAITING) {
+    timer_stop(&c->deadline);
+    operation_complete(&c->reading);
   }
-  if (s->writing.state == OPERATION_PENDING && stream_flushed(s)) operation_complete(&s->writing);
-  if (s->socket < 0) return;
-  if (s->half_closed && !s->finished_output && output_left(s) == 0) {
-    s->finished_output = true;
-    shutdown(s->socket, SHUT_WR);
+  if (c->writing.state == OPERATION_PENDING && server_connection_flushed(c)) operation_complete(&c->writing);
+  if (c->socket < 0) return;
+  if (c->half_closed && !c->finished_output && output_left(c) == 0) {
+    c->finished_output = true;
+    shutdown(c->socket, SHUT_WR);
   }
-  if (s->closing && s->finished_output && s->ended)
-    close_now(s);
+  if (c->closing && c->finished_output && c->ended)
+    close_now(c);
   else
-    arm(s);
+    arm(c);
 }
 
 static void on_deadline(timer *t)
 {
-  stream *s = OWNER(stream, deadline, t);
-  s->late = true;
-  settle(s);
+  server_connection *c = OWNER(server_connection, deadline, t);
+  c->late = true;
+  settle(c);
 }
 
-static void on_lingered(timer *t) { close_now(OWNER(stream, linger, t)); }
+static void on_lingered(timer *t) { close_now(OWNER(server_connection, linger, t)); }
 
 /* ---- waiting for input ---- */
 
-static size_t find_line(stream *s, const char *bytes, size_t length)
+static size_t find_line(server_connection *c, const char *bytes, size_t length)
 {
-  const char *end = memchr(bytes + s->scanned, '\n', length - s->scanned);
+  const char *end = memchr(bytes + c->scanned, '\n', length - c->scanned);
   if (end) return (size_t)(end - bytes) + 1;
-  s->scanned = length;
+  c->scanned = length;
   return 0;
 }
 
 /* Where the empty line after a head ends, or 0. A lone LF ends a line too, as RFC 9112, 2.2 allows. */
-static size_t find_head(stream *s, const char *bytes, size_t length)
+static size_t find_head(server_connection *c, const char *bytes, size_t length)
 {
-  size_t at = s->scanned;
+  size_t at = c->scanned;
   const char *end;
   while ((end = memchr(bytes + at, '\n', length - at))) {
     size_t next = (size_t)(end - bytes) + 1;
     if (next < length && bytes[next] == '\n') return next + 1;
     if (next + 1 < length && bytes[next] == '\r' && bytes[next + 1] == '\n') return next + 2;
     if (next == length || (next + 1 == length && bytes[next] == '\r')) {
-      s->scanned = next - 1;
+      c->scanned = next - 1;
       return 0;
     }
     at = next;
   }
-  s->scanned = length;
+  c->scanned = length;
   return 0;
 }
 
-static void drop_empty_lines(stream *s)
+static void drop_empty_lines(server_connection *c)
 {
-  while (input_left(s) && s->scanned == 0) {
-    const char *bytes = stream_input(s);
+  while (input_left(c) && c->scanned == 0) {
+    const char *bytes = server_connection_input(c);
     if (bytes[0] == '\n')
-      s->taken++;
-    else if (bytes[0] == '\r' && input_left(s) > 1 && bytes[1] == '\n')
-      s->taken += 2;
+      c->taken++;
+    else if (bytes[0] == '\r' && input_left(c) > 1 && bytes[1] == '\n')
+      c->taken += 2;
     else
       return;
   }
 }
 
 /* The length of what is wanted if it is there, 0 if not, more than `amount` if it is too long. */
-static size_t wanted_length(stream *s)
+static size_t wanted_length(server_connection *c)
 {
   size_t have, found;
-  if (s->want == STREAM_HEAD) drop_empty_lines(s);
-  have = input_left(s);
-  switch (s->want) {
-  case STREAM_ANY:
-    return have < s->amount ? have : s->amount;
-  case STREAM_EXACTLY:
-    return have < s->amount ? 0 : s->amount;
-  case STREAM_LINE:
-    found = have ? find_line(s, stream_input(s), have) : 0;
+  if (c->want == CONNECTION_HEAD) drop_empty_lines(c);
+  have = input_left(c);
+  switch (c->want) {
+  case CONNECTION_ANY:
+    return have < c->amount ? have : c->amount;
+  case CONNECTION_EXACTLY:
+    return have < c->amount ? 0 : c->amount;
+  case CONNECTION_LINE:
+    found = have ? find_line(c, server_connection_input(c), have) : 0;
     break;
-  case STREAM_HEAD:
-    found = have ? find_head(s, stream_input(s), have) : 0;
+  case CONNECTION_HEAD:
+    found = have ? find_head(c, server_connection_input(c), have) : 0;
     break;
   default:
     return 0;
   }
-  return found ? found : have >= s->amount ? s->amount + 1 : 0;
+  return found ? found : have >= c->amount ? c->amount + 1 : 0;
 }
 
-stream_state stream_look(stream *s, stream_want want, size_t amount, size_t *length)
+connection_state server_connection_look(server_connection *c, connection_want want, size_t amount,
+                                        size_t *length)
 {
-  if (s->want != want) s->scanned = 0;
-  s->want = want;
-  s->amount = amount;
+  if (c->want != want) c->scanned = 0;
+  c->want = want;
+  c->amount = amount;
   *length = 0;
-  if (s->closing) return STREAM_CLOSED;
-  size_t found = wanted_length(s);
-  if (found > amount) return STREAM_TOO_LONG;
-  if (found || (want == STREAM_EXACTLY && amount == 0)) {
+  if (c->closing) return CONNECTION_CLOSED;
+  size_t found = wanted_length(c);
+  if (found > amount) return CONNECTION_TOO_LONG;
+  if (found || (want == CONNECTION_EXACTLY && amount == 0)) {
     *length = found;
-    return STREAM_THERE;
+    return CONNECTION_THERE;
   }
-  if (want == STREAM_SECURE && (!s->tls || s->secure)) return STREAM_THERE;
-  *length = input_left(s);
-  if (s->failed) return STREAM_FAILED;
-  if (s->ended) return STREAM_ENDED;
-  if (s->late) return STREAM_LATE;
-  arm(s); /* the mark may have moved */
-  return STREAM_WAITING;
+  if (want == CONNECTION_SECURE && (!c->tls || c->secure)) return CONNECTION_THERE;
+  *length = input_left(c);
+  if (c->failed) return CONNECTION_FAILED;
+  if (c->ended) return CONNECTION_ENDED;
+  if (c->late) return CONNECTION_LATE;
+  arm(c); /* the mark may have moved */
+  return CONNECTION_WAITING;
 }
 
-const char *stream_input(const stream *s) { return s->input.bytes + s->taken; }
+const char *server_connection_input(const server_connection *c) { return c->input.bytes + c->taken; }
 
-void stream_consume(stream *s, size_t length)
+void server_connection_consume(server_connection *c, size_t length)
 {
-  s->taken += length;
-  s->scanned = 0;
-  if (input_left(s) == 0) {
-    s->input.length = s->taken = 0;
-    if (s->input.capacity > SMALL_BUFFER) buffer_free(&s->input);
+  c->taken += length;
+  c->scanned = 0;
+  if (input_left(c) == 0) {
+    c->input.length = c->taken = 0;
+    if (c->input.capacity > SMALL_BUFFER) buffer_free(&c->input);
   }
-  if (s->closing) return;
-  if (s->tls && !s->failed && !s->ended) decrypt(s);
-  arm(s);
+  if (c->closing) return;
+  if (c->tls && !c->failed && !c->ended) decrypt(c);
+  arm(c);
 }
 
 static void abandon_read(operation *op)
 {
-  stream *s = OWNER(stream, reading, op);
-  timer_stop(&s->deadline);
-  s->late = false;
-  unref(s);
+  server_connection *c = OWNER(server_connection, reading, op);
+  timer_stop(&c->deadline);
+  c->late = false;
+  unref(c);
 }
 
-static void abandon_write(operation *op) { unref(OWNER(stream, writing, op)); }
+static void abandon_write(operation *op) { unref(OWNER(server_connection, writing, op)); }
 
 static const operation_class read_class = {"read from a connection", abandon_read};
 static const operation_class write_class = {"write to a connection", abandon_write};
 
-operation *stream_wait(stream *s, double seconds)
+operation *server_connection_wait(server_connection *c, double seconds)
 {
-  loop *l = s->group->loop;
-  s->references++;
-  s->late = false;
-  operation_begin(&s->reading, &read_class, l, true);
+  loop *l = c->group->loop;
+  c->references++;
+  c->late = false;
+  operation_begin(&c->reading, &read_class, l, true);
   loop_clock *time = loop_serving_clock(l);
-  if (seconds > 0) clock_start(time, &s->deadline, clock_now(time) + loop_nanoseconds(seconds), on_deadline);
-  return &s->reading;
+  if (seconds > 0) clock_start(time, &c->deadline, clock_now(time) + loop_nanoseconds(seconds), on_deadline);
+  return &c->reading;
 }
 
-void stream_done(stream *s, operation *op)
+void server_connection_done(server_connection *c, operation *op)
 {
   operation_reset(op);
-  if (op == &s->reading) s->late = false;
-  unref(s);
+  if (op == &c->reading) c->late = false;
+  unref(c);
 }
 
 /* ---- writing and closing ---- */
 
-bool stream_write(stream *s, const void *bytes, size_t length)
+bool server_connection_write(server_connection *c, const void *bytes, size_t length)
 {
-  if (s->failed || s->closing || s->half_closed) return false;
-  if (!s->tls) {
-    push(s, bytes, length);
+  if (c->failed || c->closing || c->half_closed) return false;
+  if (!c->tls) {
+    push(c, bytes, length);
   } else {
-    if (tls_session_write(s->tls, bytes, length) != TLS_READY)
-      fail_tls(s);
+    if (tls_session_write(c->tls, bytes, length) != TLS_READY)
+      fail_tls(c);
     else
-      push_encrypted(s);
+      push_encrypted(c);
   }
-  settle(s);
-  return !s->failed;
+  settle(c);
+  return !c->failed;
 }
 
-bool stream_flushed(const stream *s) { return s->failed || s->socket < 0 || output_left(s) == 0; }
-
-operation *stream_flush(stream *s)
+bool server_connection_flushed(const server_connection *c)
 {
-  s->references++;
-  operation_begin(&s->writing, &write_class, s->group->loop, true);
-  return &s->writing;
+  return c->failed || c->socket < 0 || output_left(c) == 0;
 }
 
-static void end_tls(stream *s)
+operation *server_connection_flush(server_connection *c)
 {
-  if (!s->tls || !s->secure || s->failed) return;
-  tls_session_end(s->tls);
-  push_encrypted(s);
+  c->references++;
+  operation_begin(&c->writing, &write_class, c->group->loop, true);
+  return &c->writing;
 }
 
-void stream_half_close(stream *s)
+static void end_tls(server_connection *c)
 {
-  if (s->half_closed || s->socket < 0) return;
-  end_tls(s);
-  s->half_closed = true;
-  settle(s);
+  if (!c->tls || !c->secure || c->failed) return;
+  tls_session_end(c->tls);
+  push_encrypted(c);
 }
 
-void stream_close(stream *s, stream_close_mode mode)
+void server_connection_half_close(server_connection *c)
 {
-  if (s->socket < 0) return;
-  if (mode == STREAM_CLOSE_RESET) {
+  if (c->half_closed || c->socket < 0) return;
+  end_tls(c);
+  c->half_closed = true;
+  settle(c);
+}
+
+void server_connection_close(server_connection *c, connection_close_mode mode)
+{
+  if (c->socket < 0) return;
+  if (mode == CONNECTION_CLOSE_RESET) {
     struct linger abort = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(s->socket, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
-    close_now(s);
+    setsockopt(c->socket, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    close_now(c);
     return;
   }
-  if (s->closing) return;
-  s->closing = true;
-  buffer_free(&s->input);
-  s->taken = s->scanned = 0;
-  if (mode == STREAM_CLOSE_FIN && !s->half_closed) end_tls(s);
-  s->half_closed = true;
-  loop *l = s->group->loop;
-  if (!clock_start(&l->real, &s->linger, loop_now(l) + LINGER, on_lingered))
-    close_now(s);
+  if (c->closing) return;
+  c->closing = true;
+  buffer_free(&c->input);
+  c->taken = c->scanned = 0;
+  if (mode == CONNECTION_CLOSE_FIN && !c->half_closed) end_tls(c);
+  c->half_closed = true;
+  loop *l = c->group->loop;
+  if (!clock_start(&l->real, &c->linger, loop_now(l) + LINGER, on_lingered))
+    close_now(c);
   else
-    settle(s);
+    settle(c);
 }
 
-bool stream_peer_gone(const stream *s) { return s->ended; }
+bool server_connection_peer_gone(const server_connection *c) { return c->ended; }
 
 /* ---- life ---- */
 
-stream *stream_new(socket_group *g, int socket, tls_server *tls)
+server_connection *server_connection_new(socket_group *g, int socket, tls_server *tls)
 {
-  stream *s = g->closed ? NULL : calloc(1, sizeof *s);
-  if (!s) goto fail;
-  if (tls && !(s->tls = tls_session_new(tls))) goto fail;
-  if (uv_poll_init(g->loop->uv, &s->poll, socket)) goto fail;
+  server_connection *c = g->closed ? NULL : calloc(1, sizeof *c);
+  if (!c) goto fail;
+  if (tls && !(c->tls = tls_session_new(tls))) goto fail;
+  if (uv_poll_init(g->loop->uv, &c->poll, socket)) goto fail;
   int yes = 1;
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* fails on a Unix socket: no matter */
-  uv_unref((uv_handle_t *)&s->poll);                              /* operations keep the loop running */
-  s->poll.data = s;
-  s->group = g;
-  s->socket = socket;
-  s->references = 2; /* the caller's and the poll handle's */
-  socket_group_add(g, &s->member, on_group_closes);
-  arm(s);
-  return s;
+  uv_unref((uv_handle_t *)&c->poll);                              /* operations keep the loop running */
+  c->poll.data = c;
+  c->group = g;
+  c->socket = socket;
+  c->references = 2; /* the caller's and the poll handle's */
+  socket_group_add(g, &c->member, on_group_closes);
+  arm(c);
+  return c;
 fail:
-  if (s && s->tls) tls_session_free(s->tls);
-  free(s);
+  if (c && c->tls) tls_session_free(c->tls);
+  free(c);
   close(socket);
   return NULL;
 }
 
-void stream_release(stream *s)
+void server_connection_release(server_connection *c)
 {
-  stream_close(s, STREAM_CLOSE_FIN);
-  unref(s);
+  server_connection_close(c, CONNECTION_CLOSE_FIN);
+  unref(c);
 }
 
-void stream_remote_address(const stream *s, char *text, size_t size)
+void server_connection_remote_address(const server_connection *c, char *text, size_t size)
 {
   struct sockaddr_storage address;
   socklen_t length = sizeof address;
   char host[INET6_ADDRSTRLEN];
   text[0] = '\0';
-  if (s->socket < 0 || getpeername(s->socket, (struct sockaddr *)&address, &length)) return;
+  if (c->socket < 0 || getpeername(c->socket, (struct sockaddr *)&address, &length)) return;
   if (address.ss_family == AF_INET) {
     struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
     inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);

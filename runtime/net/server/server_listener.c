@@ -18,9 +18,9 @@ typedef union {
   struct sockaddr_un local;
 } address;
 
-static void watch(listener *l);
+static void watch(server_listener *l);
 
-static void unref(listener *l)
+static void unref(server_listener *l)
 {
   if (--l->references > 0) return;
   if (l->tls) tls_server_unref(l->tls);
@@ -31,11 +31,11 @@ static void unref(listener *l)
 
 static void on_poll_closed(uv_handle_t *handle) { unref(handle->data); }
 
-static void on_paused(timer *t) { watch(OWNER(listener, pause, t)); }
+static void on_paused(timer *t) { watch(OWNER(server_listener, pause, t)); }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-  listener *l = poll->data;
+  server_listener *l = poll->data;
   loop_event(l->group->loop);
   (void)events;
   if (status < 0) l->armed = false;
@@ -57,7 +57,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
   watch(l);
 }
 
-static void watch(listener *l)
+static void watch(server_listener *l)
 {
   bool wanted = l->count < LISTENER_QUEUE && !timer_active(&l->pause);
   if (wanted == l->armed) return;
@@ -106,15 +106,15 @@ static int open_socket(address *a, socklen_t size)
   return -1;
 }
 
-static void on_group_closes(socket_member *m) { listener_close(OWNER(listener, member, m)); }
+static void on_group_closes(socket_member *m) { server_listener_close(OWNER(server_listener, member, m)); }
 
-listener *listener_new(socket_group *g, const char *host, int port, const char *path, tls_server *tls,
-                       error *e)
+server_listener *server_listener_new(socket_group *g, const char *host, int port, const char *path,
+                                     tls_server *tls, error *e)
 {
   address a;
   socklen_t size;
   int fd = -1, number = make_address(&a, &size, host, port, path);
-  listener *l = NULL;
+  server_listener *l = NULL;
   if (!number && (fd = open_socket(&a, size)) < 0) number = errno;
   if (number) goto fail;
   number = ENOMEM;
@@ -145,7 +145,7 @@ fail:
   return NULL;
 }
 
-int listener_take(listener *l)
+int server_listener_take(server_listener *l)
 {
   if (l->count == 0) return -1;
   int fd = l->queue[l->first];
@@ -155,24 +155,24 @@ int listener_take(listener *l)
   return fd;
 }
 
-static void abandon_accept(operation *op) { unref(OWNER(listener, accepting, op)); }
+static void abandon_accept(operation *op) { unref(OWNER(server_listener, accepting, op)); }
 
 static const operation_class accept_class = {"accept a connection", abandon_accept};
 
-operation *listener_wait(listener *l)
+operation *server_listener_wait(server_listener *l)
 {
   l->references++;
   operation_begin(&l->accepting, &accept_class, l->group->loop, true);
   return &l->accepting;
 }
 
-void listener_done(listener *l, operation *op)
+void server_listener_done(server_listener *l, operation *op)
 {
   operation_reset(op);
   unref(l);
 }
 
-void listener_close(listener *l)
+void server_listener_close(server_listener *l)
 {
   if (l->socket < 0) return;
   timer_stop(&l->pause);
@@ -190,8 +190,8 @@ void listener_close(listener *l)
   if (l->accepting.state == OPERATION_PENDING) operation_complete(&l->accepting);
 }
 
-void listener_release(listener *l)
+void server_listener_release(server_listener *l)
 {
-  listener_close(l);
+  server_listener_close(l);
   unref(l);
 }

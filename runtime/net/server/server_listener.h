@@ -23,25 +23,25 @@ typedef struct {
   char *path;  /* of a Unix socket, removed at the end */
   size_t first, count;
   int queue[LISTENER_QUEUE]; /* accepted sockets nobody asked for yet */
-} listener;
+} server_listener;
 
 /* Listens on `host` (an address, not a name) and `port` (0: any free one), or, if `path` is not NULL, on a
  * Unix socket there. `tls` may be NULL; a reference is taken. Returns one reference to the listener, or NULL
  * and the error (kind "connect"). */
-listener *listener_new(socket_group *g, const char *host, int port, const char *path, tls_server *tls,
-                       error *e);
-void listener_release(listener *l);
+server_listener *server_listener_new(socket_group *g, const char *host, int port, const char *path,
+                                     tls_server *tls, error *e);
+void server_listener_release(server_listener *l);
 
 /* A connected socket, now the caller's, or -1: none yet, or closed (`socket` is -1). */
-int listener_take(listener *l);
+int server_listener_take(server_listener *l);
 
-/* Waits until listener_take has one or the listener is closed. Only one at a time. */
-operation *listener_wait(listener *l);
+/* Waits until server_listener_take has one or the listener is closed. Only one at a time. */
+operation *server_listener_wait(server_listener *l);
 
 /* After a completed operation: puts it out of use. */
-void listener_done(listener *l, operation *op);
+void server_listener_done(server_listener *l, operation *op);
 
 /* Stops listening; connections nobody took are reset. */
-void listener_close(listener *l);
+void server_listener_close(server_listener *l);
 
 #endif

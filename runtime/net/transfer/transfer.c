@@ -108,13 +108,13 @@ static void set_state(transfer *t, transfer_state state)
   t->state = state;
 }
 
-void transfer_set_outside(transfer *t, bool outside)
+void transfer_set_external(transfer *t, bool external)
 {
   loop *l = t->network->loop;
-  if (t->time != &l->virtual || outside == t->outside) return;
-  l->outside += outside ? 1u : -1u;
-  t->outside = outside;
-  loop_heard(l);
+  if (t->time != &l->virtual || external == t->external) return;
+  l->external_requests += external ? 1u : -1u;
+  t->external = external;
+  loop_note_activity(l);
 }
 
 /* Leaves the pool and gives back connection, slot and clock. */
@@ -122,7 +122,7 @@ static void stop(transfer *t, bool clean)
 {
   if (t->state == TRANSFER_ENDED) return;
   timer_stop(&t->clock);
-  transfer_set_outside(t, false);
+  transfer_set_external(t, false);
   if (t->easy_in_engine) detach_easy(t, clean);
   t->times.ended = now_of(t);
   if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
@@ -442,7 +442,7 @@ void transfer_run(transfer *t, CURLSH *share)
   }
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
-  transfer_set_outside(t, true); /* until it is connected, nobody knows */
+  transfer_set_external(t, true); /* until it is connected, nobody knows */
   t->easy_in_engine = engine_add(t->engine, t->handle->easy);
   if (!t->easy_in_engine) {
     transfer_fail_memory(t);
@@ -516,7 +516,7 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
   if (t->connected || !t->engine->refused || result != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   detach_easy(t, false);
-  transfer_set_outside(t, false);
+  transfer_set_external(t, false);
   set_state(t, TRANSFER_WAITING);
   if (t->deadline == t->times.dispatched + t->profile->total) t->deadline = 0; /* nothing was begun */
   pool_requeue(t->pool, t);

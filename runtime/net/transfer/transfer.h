@@ -71,7 +71,7 @@ struct transfer {
   bool granted; /* its start was counted in the network's budget */
   bool easy_in_engine, connected, paused, has_body, reused;
   bool first_header_expected; /* next, on a handle that was used before */
-  bool outside;               /* counted in the loop's `outside` */
+  bool external;              /* counted in the loop's external_requests */
   bool close_notified;        /* only known of TLS bodies without length */
   bool fresh;                 /* on a connection made for it; only known of methods that are not idempotent */
   uint16_t connects;          /* made for it so far, as libcurl counted them when `fresh` was set */
@@ -171,8 +171,8 @@ bool transfer_set_address(transfer *t);
 /* Has transfers learn what happens on the TLS connections of an SSL_CTX. */
 void transfer_watch_tls(void *context);
 
-/* A request of a virtual run may be answered by somebody outside this process, or not. */
-void transfer_set_outside(transfer *t, bool outside);
+/* Whether another process or machine answers this request: a virtual run then waits for it. */
+void transfer_set_external(transfer *t, bool external);
 
 /* Connects the easy handle's callbacks to this transfer. */
 void transfer_set_callbacks(transfer *t);

@@ -108,7 +108,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->handle->remote_address[length] = 0;
   t->remote_port = port;
   (void)local_port;
-  transfer_set_outside(t, !is_served_here(t, local_address));
+  transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_route_is_known(t->route)) pool_origin_known(t->pool, t, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
 }

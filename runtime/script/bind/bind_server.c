@@ -1,7 +1,7 @@
 /* lurcher.native.server: sockets, TLS and request heads for lua/lurcher/server.lua, which is the server. */
-#include "net/server/server_listener.h"
 #include "format/http/request_head.h"
 #include "net/server/server_connection.h"
+#include "net/server/server_listener.h"
 #include "net/server/tls_server.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"
@@ -24,23 +24,23 @@ static void *check(lua_State *L, int index, const char *type)
 
 /* ---- reading ---- */
 
-static int return_error(lua_State *L, const stream *s, stream_state state, const char *phase)
+static int return_error(lua_State *L, const server_connection *c, connection_state state, const char *phase)
 {
   error e;
   switch (state) {
-  case STREAM_TOO_LONG:
-    error_set(&e, ERROR_too_large, phase, "more than %zu bytes without an end", s->amount);
-    e.limit = (double)s->amount;
+  case CONNECTION_TOO_LONG:
+    error_set(&e, ERROR_too_large, phase, "more than %zu bytes without an end", c->amount);
+    e.limit = (double)c->amount;
     break;
-  case STREAM_LATE:
+  case CONNECTION_LATE:
     error_set(&e, ERROR_timeout, phase, "the client sent too little in time");
-    e.observed = (double)(s->input.length - s->taken);
+    e.observed = (double)(c->input.length - c->taken);
     break;
-  case STREAM_ENDED:
+  case CONNECTION_ENDED:
     error_set(&e, ERROR_truncated, phase, "the client ended the connection too early");
     break;
-  case STREAM_FAILED:
-    error_set(&e, s->fault_kind, phase, "%s", s->fault);
+  case CONNECTION_FAILED:
+    error_set(&e, c->fault_kind, phase, "%s", c->fault);
     break;
   default:
     error_set(&e, ERROR_closed, phase, "the connection was closed on this side");
@@ -48,46 +48,46 @@ static int return_error(lua_State *L, const stream *s, stream_state state, const
   return errors_return(L, &e);
 }
 
-/* Pushes what a reading function returns for a state that is not STREAM_WAITING. */
-static int push_input(lua_State *L, stream *s, stream_state state, size_t length)
+/* Pushes what a reading function returns for a state that is not CONNECTION_WAITING. */
+static int push_input(lua_State *L, server_connection *c, connection_state state, size_t length)
 {
-  if (state == STREAM_THERE && s->want == STREAM_SECURE) {
+  if (state == CONNECTION_THERE && c->want == CONNECTION_SECURE) {
     lua_pushboolean(L, true);
     return 1;
   }
-  bool partial = state == STREAM_ENDED && s->want == STREAM_EXACTLY && length > 0;
-  if (state == STREAM_THERE || partial) {
-    lua_pushlstring(L, length ? stream_input(s) : "", length);
-    stream_consume(s, length);
+  bool partial = state == CONNECTION_ENDED && c->want == CONNECTION_EXACTLY && length > 0;
+  if (state == CONNECTION_THERE || partial) {
+    lua_pushlstring(L, length ? server_connection_input(c) : "", length);
+    server_connection_consume(c, length);
     return 1;
   }
-  if (state == STREAM_ENDED && length == 0 && s->want != STREAM_SECURE) {
+  if (state == CONNECTION_ENDED && length == 0 && c->want != CONNECTION_SECURE) {
     lua_pushnil(L);
     return 1;
   }
-  return return_error(L, s, state, "read");
+  return return_error(L, c, state, "read");
 }
 
 static int read_results(lua_State *L, operation *op)
 {
-  stream *s = OWNER(stream, reading, op);
+  server_connection *c = OWNER(server_connection, reading, op);
   size_t length;
-  stream_state state = stream_look(s, s->want, s->amount, &length);
+  connection_state state = server_connection_look(c, c->want, c->amount, &length);
   operation_reset(op);
-  int count = push_input(L, s, state, length);
-  stream_done(s, op);
+  int count = push_input(L, c, state, length);
+  server_connection_done(c, op);
   return count;
 }
 
-static int read_wanted(lua_State *L, stream_want want, size_t amount, double seconds)
+static int read_wanted(lua_State *L, connection_want want, size_t amount, double seconds)
 {
-  stream *s = check(L, 1, CONNECTION);
+  server_connection *c = check(L, 1, CONNECTION);
   size_t length;
-  if (s->reading.state != OPERATION_IDLE)
+  if (c->reading.state != OPERATION_IDLE)
     return luaL_error(L, "another task is reading from this connection");
-  stream_state state = stream_look(s, want, amount, &length);
-  if (state != STREAM_WAITING) return push_input(L, s, state, length);
-  return task_wait(L, stream_wait(s, seconds), read_results);
+  connection_state state = server_connection_look(c, want, amount, &length);
+  if (state != CONNECTION_WAITING) return push_input(L, c, state, length);
+  return task_wait(L, server_connection_wait(c, seconds), read_results);
 }
 
 static size_t check_amount(lua_State *L, int index)
@@ -102,97 +102,98 @@ static int connection_read(lua_State *L)
 {
   size_t amount = check_amount(L, 2);
   luaL_argcheck(L, amount > 0, 2, "at least one byte must be asked for");
-  return read_wanted(L, STREAM_ANY, amount, luaL_optnumber(L, 3, 0));
+  return read_wanted(L, CONNECTION_ANY, amount, luaL_optnumber(L, 3, 0));
 }
 
 /* read_exactly(count, seconds): fewer bytes only at the end of the input. */
 static int connection_read_exactly(lua_State *L)
 {
-  return read_wanted(L, STREAM_EXACTLY, check_amount(L, 2), luaL_optnumber(L, 3, 0));
+  return read_wanted(L, CONNECTION_EXACTLY, check_amount(L, 2), luaL_optnumber(L, 3, 0));
 }
 
 /* line(max, seconds) -> a line with its end. */
 static int connection_line(lua_State *L)
 {
-  return read_wanted(L, STREAM_LINE, check_amount(L, 2), luaL_optnumber(L, 3, 0));
+  return read_wanted(L, CONNECTION_LINE, check_amount(L, 2), luaL_optnumber(L, 3, 0));
 }
 
 /* head(max, seconds) -> all lines up to and with an empty one. */
 static int connection_head(lua_State *L)
 {
-  return read_wanted(L, STREAM_HEAD, check_amount(L, 2), luaL_optnumber(L, 3, 0));
+  return read_wanted(L, CONNECTION_HEAD, check_amount(L, 2), luaL_optnumber(L, 3, 0));
 }
 
 /* secure(seconds) -> true once the TLS handshake is over. */
 static int connection_secure(lua_State *L)
 {
-  return read_wanted(L, STREAM_SECURE, 0, luaL_optnumber(L, 2, 0));
+  return read_wanted(L, CONNECTION_SECURE, 0, luaL_optnumber(L, 2, 0));
 }
 
 /* ---- writing and closing ---- */
 
-static int push_written(lua_State *L, const stream *s)
+static int push_written(lua_State *L, const server_connection *c)
 {
-  if (s->failed) return return_error(L, s, STREAM_FAILED, "write");
-  if (s->closing || s->half_closed) return return_error(L, s, STREAM_CLOSED, "write");
+  if (c->failed) return return_error(L, c, CONNECTION_FAILED, "write");
+  if (c->closing || c->half_closed) return return_error(L, c, CONNECTION_CLOSED, "write");
   lua_pushboolean(L, true);
   return 1;
 }
 
 static int write_results(lua_State *L, operation *op)
 {
-  stream *s = OWNER(stream, writing, op);
+  server_connection *c = OWNER(server_connection, writing, op);
   operation_reset(op);
-  int count = push_written(L, s);
-  stream_done(s, op);
+  int count = push_written(L, c);
+  server_connection_done(c, op);
   return count;
 }
 
 /* write(bytes [, first, last]) -> true once the operating system has all of it, or nil and an error. */
 static int connection_write(lua_State *L)
 {
-  stream *s = check(L, 1, CONNECTION);
+  server_connection *c = check(L, 1, CONNECTION);
   size_t length;
   const char *bytes = luaL_checklstring(L, 2, &length);
   size_t first = lua_isnoneornil(L, 3) ? 1 : check_amount(L, 3);
   size_t last = lua_isnoneornil(L, 4) ? length : check_amount(L, 4);
-  if (s->writing.state != OPERATION_IDLE) return luaL_error(L, "another task is writing to this connection");
+  if (c->writing.state != OPERATION_IDLE) return luaL_error(L, "another task is writing to this connection");
   if (last > length) last = length;
   if (first < 1 || first > last + 1) return luaL_error(L, "no such range of bytes");
-  if (!stream_write(s, bytes + first - 1, last + 1 - first) || stream_flushed(s)) return push_written(L, s);
-  return task_wait(L, stream_flush(s), write_results);
+  if (!server_connection_write(c, bytes + first - 1, last + 1 - first) || server_connection_flushed(c))
+    return push_written(L, c);
+  return task_wait(L, server_connection_flush(c), write_results);
 }
 
 /* close([notify]): FIN; with notify false without TLS's close_notify. */
 static int connection_close(lua_State *L)
 {
   bool silent = lua_isboolean(L, 2) && !lua_toboolean(L, 2);
-  stream_close(check(L, 1, CONNECTION), silent ? STREAM_CLOSE_SILENT : STREAM_CLOSE_FIN);
+  server_connection_close(check(L, 1, CONNECTION), silent ? CONNECTION_CLOSE_SILENT : CONNECTION_CLOSE_FIN);
   return 0;
 }
 
 static int connection_reset(lua_State *L)
 {
-  stream_close(check(L, 1, CONNECTION), STREAM_CLOSE_RESET);
+  server_connection_close(check(L, 1, CONNECTION), CONNECTION_CLOSE_RESET);
   return 0;
 }
 
 static int connection_half_close(lua_State *L)
 {
-  stream_half_close(check(L, 1, CONNECTION));
+  server_connection_half_close(check(L, 1, CONNECTION));
   return 0;
 }
 
 static int connection_gone(lua_State *L)
 {
-  lua_pushboolean(L, stream_peer_gone(check(L, 1, CONNECTION)));
+  lua_pushboolean(L, server_connection_peer_gone(check(L, 1, CONNECTION)));
   return 1;
 }
 
 static int connection_remote_address(lua_State *L)
 {
   char text[80];
-  stream_remote_address(check(L, 1, CONNECTION), text, sizeof text);
+  server_connection_remote_address(check(L, 1, CONNECTION), text, sizeof text);
   lua_pushstring(L, text);
   return 1;
 }
@@ -207,9 +208,9 @@ static void set_text(lua_State *L, const char *name, const char *text, size_t le
 /* tls() -> {version, server_name, alpn, resumed}, or nil on a plain connection. */
 static int connection_tls(lua_State *L)
 {
-  stream *s = check(L, 1, CONNECTION);
-  if (!s->tls) return 0;
-  tls_description d = tls_session_describe(s->tls);
+  server_connection *c = check(L, 1, CONNECTION);
+  if (!c->tls) return 0;
+  tls_description d = tls_session_describe(c->tls);
   lua_createtable(L, 0, 4);
   set_text(L, "version", d.version, d.version ? strlen(d.version) : 0);
   set_text(L, "server_name", d.server_name, d.server_name ? strlen(d.server_name) : 0);
@@ -221,22 +222,22 @@ static int connection_tls(lua_State *L)
 
 static int connection_collect(lua_State *L)
 {
-  stream **box = luaL_checkudata(L, 1, CONNECTION);
-  if (*box) stream_release(*box);
+  server_connection **box = luaL_checkudata(L, 1, CONNECTION);
+  if (*box) server_connection_release(*box);
   *box = NULL;
   return 0;
 }
 
 /* ---- listening ---- */
 
-static int push_connection(lua_State *L, listener *l)
+static int push_connection(lua_State *L, server_listener *l)
 {
-  stream **connection = lua_newuserdata(L, sizeof *connection);
+  server_connection **connection = lua_newuserdata(L, sizeof *connection);
   *connection = NULL;
   luaL_getmetatable(L, CONNECTION);
   lua_setmetatable(L, -2);
-  int socket = listener_take(l);
-  if (socket >= 0) *connection = stream_new(l->group, socket, l->tls);
+  int socket = server_listener_take(l);
+  if (socket >= 0) *connection = server_connection_new(l->group, socket, l->tls);
   if (*connection) return 1;
   if (l->socket < 0)
     lua_pushnil(L);
@@ -247,34 +248,34 @@ static int push_connection(lua_State *L, listener *l)
 
 static int accept_results(lua_State *L, operation *op)
 {
-  listener *l = OWNER(listener, accepting, op);
+  server_listener *l = OWNER(server_listener, accepting, op);
   operation_reset(op);
   int count = push_connection(L, l);
-  listener_done(l, op);
+  server_listener_done(l, op);
   return count;
 }
 
 /* accept() -> a connection; false when none could be made of what came; nil once the listener is closed. */
 static int listener_accept(lua_State *L)
 {
-  listener *l = check(L, 1, LISTENER);
+  server_listener *l = check(L, 1, LISTENER);
   if (l->accepting.state != OPERATION_IDLE)
     return luaL_error(L, "another task is accepting connections here");
   if (l->count || l->socket < 0) return push_connection(L, l);
-  return task_wait(L, listener_wait(l), accept_results);
+  return task_wait(L, server_listener_wait(l), accept_results);
 }
 
 static int listener_port(lua_State *L)
 {
-  listener *l = check(L, 1, LISTENER);
+  server_listener *l = check(L, 1, LISTENER);
   lua_pushinteger(L, l->port);
   return 1;
 }
 
-static void stop_listening(lua_State *L, listener *l)
+static void stop_listening(lua_State *L, server_listener *l)
 {
   if (l->socket >= 0) task_count(L, "server", -1);
-  listener_close(l);
+  server_listener_close(l);
 }
 
 static int listener_stop(lua_State *L)
@@ -285,11 +286,11 @@ static int listener_stop(lua_State *L)
 
 static int listener_collect(lua_State *L)
 {
-  listener **box = luaL_checkudata(L, 1, LISTENER), *l = *box;
+  server_listener **box = luaL_checkudata(L, 1, LISTENER), *l = *box;
   if (!l) return 0;
   *box = NULL;
   stop_listening(L, l);
-  listener_release(l);
+  server_listener_release(l);
   return 0;
 }
 
@@ -301,12 +302,12 @@ static int server_listen(lua_State *L)
   tls_server *tls = lua_isnoneornil(L, 4) ? NULL : check(L, 4, TLS);
   lua_getfield(L, LUA_REGISTRYINDEX, OPEN_SOCKETS);
   socket_group *group = check(L, -1, GROUP);
-  listener **box = lua_newuserdata(L, sizeof *box);
+  server_listener **box = lua_newuserdata(L, sizeof *box);
   *box = NULL;
   luaL_getmetatable(L, LISTENER);
   lua_setmetatable(L, -2);
   error e;
-  *box = listener_new(group, host, port, path, tls, &e);
+  *box = server_listener_new(group, host, port, path, tls, &e);
   if (!*box) return errors_return(L, &e);
   task_count(L, "server", 1);
   return 1;

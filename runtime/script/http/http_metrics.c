@@ -23,8 +23,8 @@ static void push_histogram(lua_State *L, const histogram *h, int bounds)
   lua_createtable(L, 0, 8);
   set_number(L, "count", (double)h->count);
   set_number(L, "sum", (double)h->sum / 1e6);
-  set_number(L, "min", (double)h->least / 1e6);
-  set_number(L, "max", (double)h->most / 1e6);
+  set_number(L, "min", (double)h->min / 1e6);
+  set_number(L, "max", (double)h->max / 1e6);
   set_number(L, "p50", histogram_quantile(h, 0.5) / 1e6);
   set_number(L, "p95", histogram_quantile(h, 0.95) / 1e6);
   set_number(L, "p99", histogram_quantile(h, 0.99) / 1e6);

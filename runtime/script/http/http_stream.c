@@ -105,21 +105,21 @@ static int push_taken(lua_State *L, transfer *t, size_t length, size_t skip)
 static int read_some(lua_State *L)
 {
   transfer *t = http_handle(L, 1, HTTP_STREAM);
-  double most = luaL_optnumber(L, 2, READ_SIZE);
-  luaL_argcheck(L, most >= 1, 2, "must be at least 1");
+  double max = luaL_optnumber(L, 2, READ_SIZE);
+  luaL_argcheck(L, max >= 1, 2, "must be at least 1");
   if (is_closed(L)) return push_closed(L);
   transfer_supply supply = transfer_available(t, 1);
   if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
   size_t length = byte_queue_length(&t->body);
   if (!length) return push_end(L, t);
-  return push_taken(L, t, (double)length > most ? (size_t)most : length, 0);
+  return push_taken(L, t, (double)length > max ? (size_t)max : length, 0);
 }
 
-static int line_too_long(lua_State *L, size_t observed, double most)
+static int line_too_long(lua_State *L, size_t observed, double max)
 {
   error e;
-  error_set(&e, ERROR_too_large, "read", "a line of the response passed the limit of %.0f bytes", most);
-  e.limit = most;
+  error_set(&e, ERROR_too_large, "read", "a line of the response passed the limit of %.0f bytes", max);
+  e.limit = max;
   e.observed = (double)observed;
   return errors_return(L, &e);
 }
@@ -129,7 +129,7 @@ static int line_too_long(lua_State *L, size_t observed, double most)
 static int read_line(lua_State *L)
 {
   transfer *t = http_handle(L, 1, HTTP_STREAM);
-  double most = luaL_optnumber(L, 2, LINE_SIZE);
+  double max = luaL_optnumber(L, 2, LINE_SIZE);
   size_t searched = 0;
   if (is_closed(L)) return push_closed(L);
   for (;;) {
@@ -139,7 +139,7 @@ static int read_line(lua_State *L)
     const char *end = length > searched ? memchr(bytes + searched, '\n', length - searched) : NULL;
     size_t line = end ? (size_t)(end - bytes) : length;
     if (end && line > 0 && bytes[line - 1] == '\r') line--;
-    if ((double)line > most) return line_too_long(L, line, most);
+    if ((double)line > max) return line_too_long(L, line, max);
     if (end) return push_taken(L, t, line, (size_t)(end - bytes) + 1 - line);
     if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
     if (supply == TRANSFER_COMPLETE && length) return push_taken(L, t, length, 0);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* A document whose keys are all different must not push out those that do come again. */
-enum { MOST_WORTH = 8 };
+enum { MAX_WORTH = 8 };
 
 void json_keys_push_table(lua_State *L) { lua_createtable(L, JSON_KEY_COUNT, 0); }
 
@@ -22,7 +22,7 @@ void json_keys_push(json_keys *keys, lua_State *L, int table, const char *key, s
   }
   unsigned place = place_of(key, length);
   if (keys->entries[place].length == length && !memcmp(keys->entries[place].bytes, key, length)) {
-    if (keys->entries[place].worth < MOST_WORTH) keys->entries[place].worth++;
+    if (keys->entries[place].worth < MAX_WORTH) keys->entries[place].worth++;
     lua_rawgeti(L, table, (int)place + 1);
     return;
   }

@@ -40,7 +40,7 @@ static void on_refusal(void *user)
   note_used_up(rt, &http_network(rt->L)->budget.reason);
 }
 
-static void on_quiet(void *user)
+static void on_idle(void *user)
 {
   lur_runtime *rt = user;
   timer *t = &rt->budget.timer;
@@ -77,7 +77,7 @@ void budget_watch_network(lur_runtime *rt, network *n)
   if (o->max_requests) b->max_requests = o->max_requests;
   if (o->max_bytes) b->max_bytes = o->max_bytes;
   b->on_refusal = on_refusal;
-  b->on_quiet = on_quiet;
+  b->on_idle = on_idle;
   b->user = rt;
   if (rt->budget.used_up) budget_refuse(b, &rt->budget.reason);
   if (atomic_load(&rt->draining)) budget_drain(b);

@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-enum { COLUMNS = 80, COLUMNS_MIN = 60, COLUMNS_MAX = 300 };
+enum { COLUMNS = 80, MIN_COLUMNS = 60, MAX_COLUMNS = 300 };
 
 typedef struct {
   const char *name;
@@ -50,8 +50,8 @@ lur_status lur_summary(lur_runtime *rt, lur_summary_kind kind, int columns, int 
     return LUR_INVALID;
   }
   wanted_summary wanted = {kinds[kind].name, columns > 0 ? columns : COLUMNS, colors, write, ud};
-  if (wanted.columns < COLUMNS_MIN) wanted.columns = COLUMNS_MIN;
-  if (wanted.columns > COLUMNS_MAX) wanted.columns = COLUMNS_MAX;
+  if (wanted.columns < MIN_COLUMNS) wanted.columns = MIN_COLUMNS;
+  if (wanted.columns > MAX_COLUMNS) wanted.columns = MAX_COLUMNS;
   lua_State *L = rt->exiting ? rt->exiting : rt->L;
   if (lua_cpcall(L, make, &wanted) == 0) return LUR_OK;
   const char *message = lua_tostring(L, -1);

@@ -41,7 +41,7 @@ static int spawn(lua_State *L)
 static int spawn_daemon(lua_State *L)
 {
   luaL_checkany(L, 1);
-  task_spawn(L, runtime_of(L)->daemons, lua_gettop(L) - 1, TASK_QUIET | TASK_SERVES);
+  task_spawn(L, runtime_of(L)->daemons, lua_gettop(L) - 1, TASK_ISOLATED | TASK_SERVER);
   return 1;
 }
 

@@ -53,14 +53,14 @@ struct lur_task {
   bool interrupted : 1; /* its wait was given up; the waiting function does not know yet */
   bool soft : 1;        /* it waits in a function that returns false when interrupted, instead of raising */
   bool refused : 1;     /* it tried to wait where it cannot be suspended */
-  bool quiet : 1;       /* its failure concerns only those who join it */
-  bool body : 1; /* it runs the function given to a scope: it stands for the task that waits for the scope */
+  bool isolated : 1;    /* its failure does not cancel its scope; only those who join it see it */
+  bool body : 1;        /* runs the function given to task.scope, for the task that waits for the scope */
   bool has_locals : 1;  /* its userdata's environment is a table of its own */
   bool has_cleanup : 1; /* locals say what to do at its end */
   bool in_cleanup : 1;
-  bool virtual : 1; /* it belongs to a virtual run, and lives by the virtual clock */
-  bool serves : 1;  /* it answers whoever asks: it lives by the virtual clock while a virtual run is on */
-  char source[41];  /* it was spawned there: the tail of the chunk's name */
+  bool virtual : 1;   /* it belongs to a virtual run, and lives by the virtual clock */
+  bool is_server : 1; /* uses the virtual clock while a virtual run is on, whoever spawned it */
+  char source[41];    /* it was spawned there: the tail of the chunk's name */
 };
 
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
@@ -94,7 +94,7 @@ typedef struct {
   int value;
 } counter;
 
-enum { COUNTERS_MAX = 32 };
+enum { MAX_COUNTERS = 32 };
 
 /* What limits all scripts of a runtime together; see script/budget.h. */
 typedef struct {
@@ -126,7 +126,7 @@ struct lur_runtime {
   int pause;                            /* the collector's, as it was set last */
   uint32_t immediate;                   /* waits in a row that ended at once, without giving way to others */
   int anchors_ref, make_blocking_ref, cleanup_ref;
-  counter counters[COUNTERS_MAX];
+  counter counters[MAX_COUNTERS];
   int counter_count;
   lua_State *exiting; /* calls os.exit */
   atomic_bool interrupted, draining;
@@ -156,7 +156,7 @@ static inline bool task_must_stop(const lur_task *t)
 static inline loop_clock *clock_of(const lur_task *t)
 {
   loop *l = &t->runtime->loop;
-  return t->virtual || (t->serves && l->run.on) ? &l->virtual : &l->real;
+  return t->virtual || (t->is_server && l->run.on) ? &l->virtual : &l->real;
 }
 
 static inline bool task_ended(const lur_task *t) { return t->scope == NULL; }
@@ -168,7 +168,7 @@ extern const operation_class task_scope_wait;
 /* Opens what the scheduler keeps in the Lua state. Can raise. */
 void task_open(lua_State *L);
 
-typedef enum { TASK_QUIET = 1, TASK_BODY = 2, TASK_VIRTUAL = 4, TASK_SERVES = 8 } task_flags;
+typedef enum { TASK_ISOLATED = 1, TASK_BODY = 2, TASK_VIRTUAL = 4, TASK_SERVER = 8 } task_flags;
 
 /* Pops a function and its arguments, pushes the handle of a new task that will run it as a child of `s`. Can
  * raise. */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHAIN_MAX = 16 }; /* tasks shown in one report */
+enum { MAX_CHAIN = 16 }; /* tasks shown in one report */
 
 static bool is_own(const char *source) { return strncmp(source, "@lurcher/", 9) == 0; }
 
@@ -105,7 +105,7 @@ static void push_trace(lua_State *L, lur_task *t, int depth)
   int list = lua_gettop(L);
   lua_getfield(L, locals, "error");
   lua_getfield(L, locals, "causes");
-  if (lua_istable(L, -1) && depth < CHAIN_MAX) {
+  if (lua_istable(L, -1) && depth < MAX_CHAIN) {
     int causes = lua_gettop(L);
     lua_getfield(L, causes, "error");
     bool same = lua_rawequal(L, -1, causes - 1);

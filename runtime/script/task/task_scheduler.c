@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* So many waits in a row may end at once before a task gives way to the others. */
-static const uint32_t IMMEDIATE_MAX = 64;
+static const uint32_t MAX_IMMEDIATE = 64;
 
 static const operation_class starting = {"its start", NULL};
 const operation_class task_scope_wait = {"the tasks of a scope", NULL};
@@ -110,11 +110,11 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   memset(t, 0, sizeof *t);
   t->runtime = rt;
   t->id = ++rt->last_id;
-  t->quiet = flags & TASK_QUIET;
+  t->isolated = flags & TASK_ISOLATED;
   t->body = flags & TASK_BODY;
   const lur_task *parent = rt->current;
-  t->serves = (flags & TASK_SERVES) || (parent && parent->serves);
-  t->virtual = !t->serves && ((flags & TASK_VIRTUAL) || (parent && parent->virtual));
+  t->is_server = (flags & TASK_SERVER) || (parent && parent->is_server);
+  t->virtual = !t->is_server && ((flags & TASK_VIRTUAL) || (parent && parent->virtual));
   luaL_getmetatable(L, "lurcher.task");
   lua_setmetatable(L, -2);
   lua_insert(L, -arguments - 2);
@@ -182,7 +182,7 @@ int task_wait(lua_State *L, operation *op, task_results results)
     return task_raise_canceled(L, t);
   }
   if (op->state == OPERATION_READY) {
-    if (rt->immediate++ < IMMEDIATE_MAX) return results(L, op);
+    if (rt->immediate++ < MAX_IMMEDIATE) return results(L, op);
     if (!op->next) { /* it has been on the ready queue when nobody waited for it */
       op->state = OPERATION_PENDING;
       operation_complete(op);
@@ -515,6 +515,6 @@ void task_count(lua_State *L, const char *name, int change)
     rt->counters[i].value += change;
     return;
   }
-  if (rt->counter_count < COUNTERS_MAX)
+  if (rt->counter_count < MAX_COUNTERS)
     rt->counters[rt->counter_count++] = (counter){.name = name, .value = change};
 }

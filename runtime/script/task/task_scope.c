@@ -67,7 +67,7 @@ static void child_failed(scope *s, lur_task *t)
     if (lua_cpcall(s->runtime->L, log_report, t) != 0) lua_pop(s->runtime->L, 1);
     return;
   }
-  if (s->failed || s->settled || t->quiet) return;
+  if (s->failed || s->settled || t->isolated) return;
   if (lua_cpcall(s->runtime->L, keep_failed, t) != 0) {
     lua_pop(s->runtime->L, 1);
     return;

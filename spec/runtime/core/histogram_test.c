@@ -17,7 +17,7 @@ static void test_buckets_follow_each_other(void)
   for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
     if (!check(histogram_bucket_start(i + 1) > histogram_bucket_start(i))) return;
   check(histogram_bucket_start(0) == 0);
-  check(histogram_bucket_start(HISTOGRAM_BUCKETS) == HISTOGRAM_MOST + 1);
+  check(histogram_bucket_start(HISTOGRAM_BUCKETS) == HISTOGRAM_MAX + 1);
 }
 
 /* Each bucket's first and last value fall into it, and no other. */
@@ -38,7 +38,7 @@ static void test_one_value_is_every_quantile(void)
   check(histogram_quantile(&h, 0) == 12345);
   check(histogram_quantile(&h, 0.5) == 12345);
   check(histogram_quantile(&h, 1) == 12345);
-  check(h.least == 12345 && h.most == 12345 && h.sum == 12345 && h.count == 1);
+  check(h.min == 12345 && h.max == 12345 && h.sum == 12345 && h.count == 1);
 }
 
 static int compare(const void *a, const void *b)
@@ -74,9 +74,9 @@ static void test_adding(void)
   for (uint64_t i = 1; i <= 100; i++) histogram_record(i % 2 ? &a : &b, i);
   histogram_add(&a, &b);
   histogram_add(&a, &empty);
-  check(a.count == 100 && a.sum == 5050 && a.least == 1 && a.most == 100);
+  check(a.count == 100 && a.sum == 5050 && a.min == 1 && a.max == 100);
   histogram_add(&empty, &a);
-  check(empty.least == 1 && empty.count == 100);
+  check(empty.min == 1 && empty.count == 100);
 }
 
 static void test_counts_up_to_a_value(void)
@@ -93,7 +93,7 @@ static void test_what_is_beyond_counts_as_the_most(void)
 {
   histogram h = {0};
   histogram_record(&h, UINT64_MAX);
-  check(h.most == HISTOGRAM_MOST && h.buckets[HISTOGRAM_BUCKETS - 1] == 1);
+  check(h.max == HISTOGRAM_MAX && h.buckets[HISTOGRAM_BUCKETS - 1] == 1);
 }
 
 int main(void)

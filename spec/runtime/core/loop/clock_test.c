@@ -201,7 +201,7 @@ static void end_outside(timer *t)
 {
   (void)t;
   check(timer_active(&held_up->timer));
-  l.outside--;
+  l.external_requests--;
 }
 
 static const operation_class plain = {"a job", NULL};
@@ -232,8 +232,8 @@ static void waits_for_jobs_and_others_without_spinning(void)
   uv_check_start(&counter, count_turn);
   uv_unref((uv_handle_t *)&counter);
 
-  l.outside++;
-  loop_heard(&l);
+  l.external_requests++;
+  loop_note_activity(&l);
   check(clock_start(&l.real, &ends, loop_update_now(&l) + 10 * MILLISECOND, end_outside));
   run_until(&l.virtual, &n[0], clock_now(&l.virtual) + DAY);
   check_string(journal, "0");
@@ -245,14 +245,14 @@ static void waits_for_jobs_and_others_without_spinning(void)
   check_string(journal, "00");
   check(l.jobs == 0 && turns < 40);
 
-  l.outside++; /* silent for too long */
+  l.external_requests++; /* silent for too long */
   l.run.patience = 5 * MILLISECOND;
-  loop_heard(&l);
+  loop_note_activity(&l);
   uint64_t real = uv_hrtime();
   run_until(&l.virtual, &n[1], clock_now(&l.virtual) + DAY);
   check(uv_hrtime() - real >= 4 * MILLISECOND);
   check_string(journal, "001");
-  l.outside--;
+  l.external_requests--;
   virtual_run_end(&l);
   uv_close((uv_handle_t *)&counter, NULL);
   close_loop();
