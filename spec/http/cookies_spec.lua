@@ -55,6 +55,22 @@ describe("the cookie jar", function()
       assert.is_nil(header("http://example.com.evil.org/"))
     end)
 
+    it("may be written with international letters, composed or not", function()
+      receive("a=1; Domain=.B\195\188cher.example; Path=/", "http://www.xn--bcher-kva.example/")
+      receive("b=2; Domain=bu\204\136cher.example; Path=/", "http://b\195\188cher.example/")
+      assert.are.equal("a=1; b=2", header("http://xn--bcher-kva.example/"))
+      jar:set { name = "c", value = "3", domain = "b\195\188cher.example" }
+      assert.are.equal("3", (jar:get("c", "http://x.b\195\188cher.example/")))
+      assert.are.equal("xn--bcher-kva.example", jar:list()[3].domain)
+    end)
+
+    it("that are no names are ignored", function()
+      receive("a=1; Domain=\226\128\174b\195\188cher.example", "http://xn--bcher-kva.example/")
+      receive("a=1; Domain=b\195\188cher.example/x", "http://xn--bcher-kva.example/")
+      receive("a=1; Domain=u@b\195\188cher.example", "http://xn--bcher-kva.example/")
+      assert.are.equal(0, jar.count)
+    end)
+
     it("are ignored from other hosts", function()
       receive("a=1; Domain=other.com")
       receive("a=1; Domain=x.www.example.com")

@@ -33,6 +33,15 @@ local function is_address(host)
   return host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil or host:find(":", 1, true) ~= nil
 end
 
+-- A domain as DNS knows it: without the dot before it, in lower case, international names by their A-labels.
+-- What is no name comes back as it is, and belongs to no host.
+local function canonical_domain(domain)
+  domain = domain:gsub("^%.", ""):lower()
+  if not domain:find("[\128-\255]") or domain:find("[/?#@:%%]") then return domain end
+  local parts = url.parse("http://" .. domain .. "/")
+  return parts and parts.host or domain
+end
+
 local function below_domain(host, domain)
   return host == domain or host:sub(-#domain - 1) == "." .. domain and not is_address(host)
 end
@@ -63,7 +72,7 @@ local ATTRIBUTES = {
     if value:find("^%-?%d+$") then cookie.max_age = tonumber(value) end
   end,
   domain = function(cookie, value)
-    if value ~= "" then cookie.domain = value:gsub("^%.", ""):lower() end
+    if value ~= "" then cookie.domain = canonical_domain(value) end
   end,
   path = function(cookie, value) cookie.path = value:sub(1, 1) == "/" and value or nil end,
   secure = function(cookie) cookie.secure = true end,
@@ -298,7 +307,7 @@ function Jar:set(fields)
   if host_only == nil then host_only = not fields.domain end
   store(self, {
     name = fields.name, value = fields.value,
-    domain = fields.domain and fields.domain:gsub("^%.", ""):lower() or to.host,
+    domain = fields.domain and canonical_domain(fields.domain) or to.host,
     path = fields.path or "/", expires = fields.expires,
     secure = fields.secure or false, http_only = fields.http_only or false, host_only = host_only,
   }, true)

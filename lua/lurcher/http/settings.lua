@@ -39,8 +39,9 @@ end
 local function in_ascii(key)
   if not key:find("[\128-\255]") then return key end
   local host, port = key:match("^(.*)(:%d+)$")
-  local address = normalize("http://" .. host .. "/")
-  return address and address:match("^http://(.*)/$") .. port or key
+  local address, message = normalize("http://" .. host .. "/")
+  if not address then errors.raise(("resolve: '%s': %s"):format(key, message)) end
+  return address:match("^http://(.*)/$") .. port
 end
 
 -- The profile for merged options; what the library below refuses (a missing file, say) is the caller's

@@ -4,6 +4,7 @@
 #include "format/url/url_idn.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the parser ---- */
@@ -169,7 +170,7 @@ static bool parse_scheme(parser *p)
 
 /* ---- host ---- */
 
-enum { HOST_LIMIT = 255 };
+enum { HOST_LIMIT = 255, LABEL_LIMIT = 63 };
 
 /* Room must have been reserved. This is on the way of every request, where printf would be most of the
  * parsing. */
@@ -187,8 +188,13 @@ static bool check_host(parser *p, const char *given)
   url *u = p->u;
   char *host = u->text.bytes + u->host.offset, *end = host + u->host.length;
   if (u->host.length > HOST_LIMIT) return refuse(p, "the URL's host is longer than 255 bytes");
-  for (char *c = host; c < end; c++) {
-    if (*c == '.' && (c == host || c[-1] == '.')) return fail(p, given, "a host with an empty label");
+  for (const char *c = host, *label = host; c < end; c++) {
+    if (*c != '.') {
+      if (c - label >= LABEL_LIMIT) return fail(p, given, "a host with a label of more than 63 bytes");
+      continue;
+    }
+    if (c == label) return fail(p, given, "a host with an empty label");
+    label = c + 1;
   }
   if (!url_ends_in_number(host, end)) return true;
   uint32_t address;
@@ -203,18 +209,34 @@ static bool check_host(parser *p, const char *given)
   return true;
 }
 
-/* Puts what DNS knows in the place of the UTF-8 name that was put last. */
-static bool put_international_name(parser *p)
+/* The mapping of international names makes any character of ASCII ("℀" is "a/c"). */
+static bool put_mapped_name(parser *p, const char *name)
 {
-  char name[HOST_LIMIT];
-  buffer *text = &p->u->text;
-  size_t start = p->u->host.offset;
-  size_t length = url_idn_to_ascii(text->bytes + start, text->length - start, name, sizeof name);
-  if (length == 0) return refuse(p, "the URL's host is longer than 255 bytes");
-  text->length = start;
+  size_t length = strlen(name);
+  for (size_t i = 0; i < length; i++) {
+    if (!url_is(name[i], URL_HOST))
+      return refuse(p, "the URL's host has a character that stands for a delimiter");
+  }
   if (!reserve(p, length + 3 * (size_t)(p->end - p->at) + 16)) return false;
   put(p, name, length);
   return true;
+}
+
+/* Puts what DNS knows in the place of the UTF-8 name that was put last. */
+static bool put_international_name(parser *p)
+{
+  const char *reason = NULL;
+  buffer *text = &p->u->text;
+  text->bytes[text->length] = 0;
+  char *name = url_idn_to_ascii(text->bytes + p->u->host.offset, &reason);
+  if (!name) {
+    error_set(p->e, ERROR_url, NULL, "the URL's host is not a valid international name: %s", reason);
+    return false;
+  }
+  text->length = p->u->host.offset;
+  bool whole = put_mapped_name(p, name);
+  free(name);
+  return whole;
 }
 
 /* A name or IPv4 address with capitals, UTF-8 or percent-encoding. */

@@ -4,7 +4,7 @@
  * Canonical means: scheme and host in lower case, IPv4 and IPv6 literals in their usual form, no default
  * port, dot segments removed, "/" for the empty path of a URL with a host, and percent-encoding for bytes
  * that may not stand where they do (spaces, UTF-8, a stray "%"). What is encoded already stays as it was
- * given. A host in UTF-8 is kept in UTF-8: libcurl turns it into punycode. */
+ * given. An international host name is what DNS knows: mapped by UTS 46 and in punycode. */
 #ifndef LURCHER_NET_URL_H
 #define LURCHER_NET_URL_H
 

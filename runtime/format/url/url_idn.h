@@ -2,12 +2,13 @@
 #ifndef LURCHER_NET_URL_IDN_H
 #define LURCHER_NET_URL_IDN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* Writes `host`, valid UTF-8, to `out` (`room` bytes, no NUL at the end): labels that are not ASCII in lower
- * case and punycode (RFC 3492) behind "xn--", the ideographic full stop as a dot. Returns its length, or 0
- * when it does not fit or memory ran out. Names are taken as they are composed: no Unicode normalisation. */
-size_t url_idn_to_ascii(const char *host, size_t length, char *out, size_t room);
+/* Turns `host`, UTF-8 that ends with a NUL, into the name that DNS knows (UTS 46, non-transitional):
+ * composed, in lower case, with punycode behind "xn--". The result is the caller's, for free(). NULL: it is
+ * no name, and
+ * `*reason` says why in libidn2's words. What the result may consist of is for the caller to check: the
+ * mapping yields any ASCII character. */
+char *url_idn_to_ascii(const char *host, const char **reason);
 
 #endif

@@ -130,6 +130,26 @@ static void writes_the_canonical_form(void)
   check_canonical("http://\xe4\xbb\x96\xe4\xbb\xac\xe4\xb8\xba\xe4\xbb\x80\xe4\xb9\x88\xe4\xb8\x8d"
                   "\xe8\xaf\xb4\xe4\xb8\xad\xe6\x96\x87/",
                   "http://xn--ihqwcrb4cv8a8dqg056pqjye/");
+  check_canonical("http://bu\xcc\x88"
+                  "cher.example/",
+                  "http://xn--bcher-kva.example/");
+  check_canonical("http://\xc4\xb0x.example/", "http://xn--ix-rub.example/");
+  check_canonical("http://\xef\xbc\xa7\xef\xbd\x8f.example/", "http://go.example/");
+  check_canonical("http://www\xef\xbc\x8ego.example/", "http://www.go.example/");
+  check_canonical("http://\xe2\x85\xa8.example/", "http://ix.example/");
+  check_canonical("http://a\xc2\xad"
+                  "b.example/",
+                  "http://ab.example/");
+  check_canonical("http://a\xe2\x80\x8b"
+                  "b.example/",
+                  "http://ab.example/");
+  check_canonical("http://stra\xc3\x9f"
+                  "e.de/",
+                  "http://xn--strae-oqa.de/");
+  check_canonical("http://\xf0\x9f\x98\x80.example/", "http://xn--e28h.example/");
+  check_canonical("http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.1/", "http://127.0.0.1/");
+  check_canonical("http://a_b.\xc3\xbc.example./", "http://a_b.xn--tda.example./");
+  check_canonical("http://u@\xc3\x9c.example:81/", "http://u@xn--tda.example:81/");
   check_canonical("http://h//a//b", "http://h//a//b");
   check_canonical("mailto:Joe@Example.com", "mailto:Joe@Example.com");
   check_canonical("urn:a:b/../c", "urn:a:b/../c");
@@ -216,6 +236,25 @@ static void says_what_is_wrong_and_where(void)
   check_refused("https://a%zz/", "the URL has a character that cannot be in a host at byte 10");
   check_refused("https://a%C3/", "the URL's host is not valid UTF-8");
   check_refused("https://a\xed\xa0\x80/", "the URL's host is not valid UTF-8");
+#define NO_NAME "the URL's host is not a valid international name: string "
+  check_refused("https://\xef\xbf\xbd.example/", NO_NAME "contains a disallowed character");
+  check_refused("https://look\xe2\x80\xaeout.example/", NO_NAME "contains a disallowed character");
+  check_refused("https://\xe2\x80\x8d"
+                "a.example/",
+                NO_NAME "contains a forbidden context-j character");
+  check_refused("https://\xe2\x80\x8d\xe2\x98\x83/", NO_NAME "contains a disallowed character");
+  check_refused("https://\xcc\x81"
+                "a.example/",
+                NO_NAME "contains a forbidden leading combining character");
+  /* a/c, %, :, ?, @, # */
+  static const char *const delimiters[] = {"\xe2\x84\x80", "\xef\xbc\x85", "\xef\xbc\x9a",
+                                           "\xef\xbc\x9f", "\xef\xbc\xa0", "\xef\xbc\x83"};
+  for (size_t i = 0; i < sizeof delimiters / sizeof *delimiters; i++) {
+    char given[32];
+    snprintf(given, sizeof given, "https://a%sb.example/", delimiters[i]);
+    check_refused(given, "the URL's host has a character that stands for a delimiter");
+  }
+  check_refused("https://\xc2\xad.example/", "the URL has a host with an empty label at byte 9");
   check_refused("https://h:x/", "the URL has a port that is not a number at byte 11");
   check_refused("https://h:8 /", "the URL has a port that is not a number at byte 12");
   check_refused("https://h:-1/", "the URL has a port that is not a number at byte 11");
@@ -242,8 +281,16 @@ static void says_what_is_wrong_and_where(void)
   memset(text, 'a', length);
   memcpy(text, "http://h/", 9);
   check_refused_bytes(text, length, "the URL is longer than 1 MiB");
-  memset(text + 7, 'a', 256);
+  for (size_t i = 7; i < 7 + 256; i++) text[i] = i % 60 ? 'a' : '.';
   check_refused_bytes(text, 7 + 256, "the URL's host is longer than 255 bytes");
+  memset(text + 7, 'a', 64);
+  error e = {0};
+  check(url_parse(&shared, text, 7 + 63, &e));
+  check_refused_bytes(text, 7 + 64, "the URL has a host with a label of more than 63 bytes at byte 8");
+  memcpy(text + 7 + 62, "\xc3\xbc", 2);
+  check_refused_bytes(text, 7 + 64,
+                      "the URL's host is not a valid international name: "
+                      "domain label longer than 63 characters");
   free(text);
 }
 
