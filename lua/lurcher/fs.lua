@@ -12,10 +12,11 @@ local MIB = 1024 * 1024
 
 local fs = {}
 
-local function check_path(path, what)
-  check.argument(path, "string", 1, what)
+local function check_path(path, what, index)
+  index = index or 1
+  check.argument(path, "string", index, what)
   if path:find("\0", 1, true) then
-    errors.raise(("bad argument #1 to '%s' (a path cannot contain a NUL byte)"):format(what))
+    errors.raise(("bad argument #%d to '%s' (a path cannot contain a NUL byte)"):format(index, what))
   end
   return path
 end
@@ -35,7 +36,8 @@ end
 
 ---Writes a whole file, atomically: the data goes to a temporary file beside it, to the disk, and takes the
 ---place of the old file, whose mode is kept. Whatever happens, the file holds either the old bytes or the new
----ones. A symbolic link is followed. Devices and pipes are written to directly.
+---ones. A symbolic link is followed. Devices, pipes and sockets are written to directly, and so is what a process
+---has open ("/dev/stdout").
 ---@param path string
 ---@param data string
 ---@return true? ok
@@ -103,6 +105,26 @@ function fs.remove(path, opts)
   check_path(path, "fs.remove")
   check.options(opts, remove_options, "fs.remove")
   return native.remove(path, opts and opts.recursive or false)
+end
+
+---Gives a file or directory another name, on the same file system; a file that has that name is replaced.
+---@param from string
+---@param to string
+---@return true? ok
+---@return lurcher.Error? err
+function fs.rename(from, to)
+  check_path(from, "fs.rename")
+  return native.rename(from, check_path(to, "fs.rename", 2))
+end
+
+---Copies the bytes of a file, atomically as `fs.write`. A new file gets the mode of the old one.
+---@param from string
+---@param to string a file, not a directory
+---@return true? ok
+---@return lurcher.Error? err
+function fs.copy(from, to)
+  check_path(from, "fs.copy")
+  return native.copy(from, check_path(to, "fs.copy", 2))
 end
 
 -- ---- reading piece by piece ----

@@ -6,15 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-  STEP = 1 << 20,      /* bytes between two looks at the job's stop flag */
-  POLL_MS = 50,        /* a pipe is waited for so long, then the stop flag is looked at */
-  SHOWN_PATH = 300,    /* of a path in a message, so that the reason behind it is never cut off */
-  NAME_ATTEMPTS = 100, /* at making a name for a temporary file */
+  STEP = 1 << 20,   /* bytes between two looks at the job's stop flag */
+  POLL_MS = 50,     /* a pipe is waited for so long, then the stop flag is looked at */
+  SHOWN_PATH = 300, /* of a path in a message, so that the reason behind it is never cut off */
 };
 
 bool file_error(error *e, const char *verb, const char *path, int number)
@@ -118,11 +117,19 @@ bool file_exists(const char *path, bool *exists, error *e)
 
 /* ---- writing ---- */
 
+/* A socket may be one that others wait on without O_NONBLOCK, and must not end the process by SIGPIPE. */
+static ssize_t write_some(int fd, bool socket, const char *bytes, size_t length)
+{
+  return socket ? send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) : write(fd, bytes, length);
+}
+
 bool file_write_all(int fd, const char *path, const char *bytes, size_t length, job *j, error *e)
 {
+  struct stat status;
+  bool socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
   while (length > 0) {
     if (stopped(j, e)) return false;
-    ssize_t n = write(fd, bytes, length < STEP ? length : STEP);
+    ssize_t n = write_some(fd, socket, bytes, length < STEP ? length : STEP);
     if (n >= 0) {
       bytes += n;
       length -= (size_t)n;
@@ -135,15 +142,10 @@ bool file_write_all(int fd, const char *path, const char *bytes, size_t length, 
   return true;
 }
 
-static int open_for_writing(const char *path, int flags)
-{
-  return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0666);
-}
-
 bool file_append(const char *path, const buffer *data, job *j, error *e)
 {
   if (stopped(j, e)) return false;
-  int fd = open_for_writing(path, O_APPEND);
+  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
   if (fd < 0) return file_error(e, "append to", path, errno);
   struct stat status;
   job never = {0};
@@ -151,110 +153,4 @@ bool file_append(const char *path, const buffer *data, job *j, error *e)
   bool ok = file_write_all(fd, path, data->bytes, data->length, regular ? &never : j, e);
   if (close(fd) != 0 && ok) ok = file_error(e, "append to", path, errno);
   return ok;
-}
-
-/* Makes and opens a file of a new name in the directory of `place`. */
-static bool open_temporary(file_target *t, error *e)
-{
-  const char *slash = strrchr(t->place, '/');
-  int directory = slash ? (int)(slash - t->place + 1) : 0;
-  int number = EEXIST;
-  for (int i = 0; i < NAME_ATTEMPTS && number == EEXIST; i++) {
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof random, 0) < 0) return file_error(e, "write", t->path, errno);
-    /* A short name of its own: the file's name with something added could be too long. */
-    if (asprintf(&t->temporary, "%.*s.lurcher-%016llx", directory, t->place, (unsigned long long)random) <
-        0) {
-      t->temporary = NULL;
-      return file_error(e, "write", t->path, ENOMEM);
-    }
-    t->fd = open_for_writing(t->temporary, O_EXCL);
-    if (t->fd >= 0) return true;
-    number = errno;
-    free(t->temporary);
-    t->temporary = NULL;
-  }
-  return file_error(e, "write", t->path, number);
-}
-
-/* Mode and owner of the file it will replace. The owner only where this is allowed. */
-static bool copy_attributes(const file_target *t, const struct stat *old, error *e)
-{
-  if (old->st_uid != geteuid() || old->st_gid != getegid()) {
-    int ignored = fchown(t->fd, old->st_uid, old->st_gid);
-    (void)ignored;
-  }
-  return fchmod(t->fd, old->st_mode & 0777) == 0 || file_error(e, "write", t->path, errno);
-}
-
-static bool open_atomic(file_target *t, error *e)
-{
-  if (!*t->path) return file_error(e, "write", t->path, ENOENT);
-  t->place = realpath(t->path, NULL);
-  if (!t->place) { /* nothing there yet, most often; otherwise the next step fails and says why */
-    t->place = strdup(t->path);
-    return t->place ? open_temporary(t, e) : file_error(e, "write", t->path, ENOMEM);
-  }
-  struct stat old;
-  if (stat(t->place, &old) != 0) return file_error(e, "write", t->path, errno);
-  if (S_ISDIR(old.st_mode)) return file_error(e, "write", t->path, EISDIR);
-  /* Replacing needs no right to write the old file; but who protected it will not expect it to change. */
-  if (access(t->place, W_OK) != 0) return file_error(e, "write", t->path, errno);
-  if (S_ISREG(old.st_mode)) return open_temporary(t, e) && copy_attributes(t, &old, e);
-  t->fd = open_for_writing(t->place, 0);
-  return t->fd >= 0 || file_error(e, "write", t->path, errno);
-}
-
-bool file_target_open(file_target *t, const char *path, file_mode mode, error *e)
-{
-  *t = (file_target){.fd = -1, .path = strdup(path)};
-  if (!t->path) return file_error(e, "write", path, ENOMEM);
-  bool ok;
-  if (mode == FILE_ATOMIC) {
-    ok = open_atomic(t, e);
-  } else {
-    t->fd = open_for_writing(path, mode == FILE_APPEND ? O_APPEND : O_TRUNC);
-    ok = t->fd >= 0 || file_error(e, "write", path, errno);
-  }
-  if (!ok) file_target_discard(t);
-  return ok;
-}
-
-bool file_target_commit(file_target *t, error *e)
-{
-  bool ok = true;
-  /* Before the rename: otherwise a crash of the machine could leave the new name on an empty file. */
-  if (t->temporary && fsync(t->fd) != 0 && errno != EINVAL) ok = file_error(e, "write", t->path, errno);
-  if (close(t->fd) != 0 && ok) ok = file_error(e, "write", t->path, errno);
-  t->fd = -1;
-  if (ok && t->temporary) {
-    ok = rename(t->temporary, t->place) == 0 || file_error(e, "write", t->path, errno);
-    if (ok) {
-      free(t->temporary);
-      t->temporary = NULL;
-    }
-  }
-  file_target_discard(t);
-  return ok;
-}
-
-void file_target_discard(file_target *t)
-{
-  if (!t->path) return;
-  if (t->fd >= 0) close(t->fd);
-  if (t->temporary) unlink(t->temporary);
-  free(t->temporary);
-  free(t->place);
-  free(t->path);
-  *t = (file_target){.fd = -1};
-}
-
-bool file_write(const char *path, const buffer *data, job *j, error *e)
-{
-  file_target t;
-  if (stopped(j, e) || !file_target_open(&t, path, FILE_ATOMIC, e)) return false;
-  if (file_write_all(t.fd, path, data->bytes, data->length, j, e) && !stopped(j, e))
-    return file_target_commit(&t, e);
-  file_target_discard(&t);
-  return false;
 }

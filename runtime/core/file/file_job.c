@@ -1,5 +1,8 @@
 #include "core/file/file_job.h"
 
+#include "core/file/file.h"
+#include "core/file/file_copy.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +35,12 @@ static void work(job *base)
     break;
   case FILE_JOB_REMOVE:
     j->ok = directory_remove(j->path, j->flag, base, &j->error);
+    break;
+  case FILE_JOB_RENAME:
+    j->ok = file_rename(j->path, j->data.bytes, &j->error);
+    break;
+  case FILE_JOB_COPY:
+    j->ok = file_copy(j->path, j->data.bytes, base, &j->error);
     break;
   case FILE_JOB_OPEN_READER:
     j->fd = file_open(j->path, &j->error);

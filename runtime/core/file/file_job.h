@@ -5,6 +5,7 @@
 #define LURCHER_CORE_FILE_JOB_H
 
 #include "core/file/directory.h"
+#include "core/file/file_target.h"
 #include "core/loop/loop.h"
 
 typedef enum {
@@ -15,6 +16,8 @@ typedef enum {
   FILE_JOB_LIST,        /* flag: details -> listing */
   FILE_JOB_MAKE,        /* flag: parents */
   FILE_JOB_REMOVE,      /* flag: recursive */
+  FILE_JOB_RENAME,      /* data: the new name, with its NUL */
+  FILE_JOB_COPY,        /* data: the new name, with its NUL */
   FILE_JOB_OPEN_READER, /* -> fd */
   FILE_JOB_OPEN_TARGET, /* mode -> target */
 } file_action;

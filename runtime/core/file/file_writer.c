@@ -1,5 +1,7 @@
 #include "core/file/file_writer.h"
 
+#include "core/file/file.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 

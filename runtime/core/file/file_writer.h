@@ -4,7 +4,7 @@
 #ifndef LURCHER_CORE_FILE_WRITER_H
 #define LURCHER_CORE_FILE_WRITER_H
 
-#include "core/file/file.h"
+#include "core/file/file_target.h"
 #include "core/loop/loop.h"
 
 enum {

@@ -158,6 +158,16 @@ static int run_with_data(lua_State *L, file_action action)
 static int fs_write(lua_State *L) { return run_with_data(L, FILE_JOB_WRITE); }
 static int fs_append(lua_State *L) { return run_with_data(L, FILE_JOB_APPEND); }
 
+static int run_with_other(lua_State *L, file_action action)
+{
+  const char *path = check_path(L, 1), *other = check_path(L, 2);
+  return run_job(L, new_job(L, action, path, other, strlen(other) + 1));
+}
+
+/* rename(from, to), copy(from, to) -> true */
+static int fs_rename(lua_State *L) { return run_with_other(L, FILE_JOB_RENAME); }
+static int fs_copy(lua_State *L) { return run_with_other(L, FILE_JOB_COPY); }
+
 static int run_with_flag(lua_State *L, file_action action)
 {
   const char *path = check_path(L, 1);
@@ -368,6 +378,8 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"list", fs_list},
                                       {"mkdir", fs_mkdir},
                                       {"remove", fs_remove},
+                                      {"rename", fs_rename},
+                                      {"copy", fs_copy},
                                       {"open_reader", fs_open_reader},
                                       {"open_writer", fs_open_writer},
                                       {NULL, NULL}};
