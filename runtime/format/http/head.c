@@ -133,7 +133,7 @@ static void forget_response(head *h)
   h->chunked = h->close = h->must_close = h->complete = false;
   h->in_head = h->may_fold = h->has_length = h->has_transfer_encoding = false;
   h->reason[0] = 0;
-  h->notes = 0;
+  h->flags = 0;
 }
 
 static bool status_line(head *h, const char *line, const char *end, error *e)
@@ -248,7 +248,7 @@ static bool starts_with(const char *text, size_t length, const char *prefix)
 }
 
 /* Which note the header of this name is worth. */
-static unsigned note_of(const char *name, size_t length)
+static unsigned flag_of(const char *name, size_t length)
 {
   switch (*name | 0x20) {
   case 's':
@@ -274,7 +274,7 @@ static bool header_line(head *h, const char *line, const char *end, error *e)
     return broken_at(e, "a header value with a control character", line, colon);
   if (!append_line(h, line, value_end > value ? value_end : colon + 1, e)) return false;
   h->may_fold = true;
-  h->notes |= note_of(line, (size_t)(colon - line));
+  h->flags |= flag_of(line, (size_t)(colon - line));
   switch (colon - line) {
   case 10:
     if (same(line, 10, "connection")) connection(h, value, value_end);

@@ -17,7 +17,7 @@ enum { HEAD_INTERIM_LIMIT = 100, HEAD_REASON_SIZE = 48 };
 typedef enum {
   HEAD_SETS_COOKIES = 1, /* Set-Cookie */
   HEAD_LIMITS_RATE = 2,  /* Retry-After, RateLimit-…, X-RateLimit-…, X-Rate-Limit-… */
-} head_note;
+} head_flags;
 
 typedef struct {
   /* Set by the user, kept by head_reset. */
@@ -34,7 +34,7 @@ typedef struct {
   bool close;                    /* the peer will close the connection, by what it says */
   bool must_close;               /* the framing is dubious: do not use the connection again */
   bool complete;                 /* the blank line of a final response came */
-  unsigned notes;                /* head_note bits */
+  unsigned flags;                /* head_flags bits */
   char reason[HEAD_REASON_SIZE]; /* cut when longer; ends with a NUL */
 
   unsigned interim; /* 1xx responses before it */

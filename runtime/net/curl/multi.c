@@ -7,59 +7,59 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static engine *engine_of(void *member, size_t offset) { return (engine *)((char *)member - offset); }
+static multi *multi_of(void *member, size_t offset) { return (multi *)((char *)member - offset); }
 
 /* Reports what libcurl has finished. A report may start other transfers here. */
-static void report_finished(engine *e)
+static void report_finished(multi *m)
 {
   CURLMsg *message;
   int left;
-  while (e->multi && (message = curl_multi_info_read(e->multi, &left))) {
+  while (m->handle && (message = curl_multi_info_read(m->handle, &left))) {
     char *owner;
     CURLcode result = message->data.result;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
     transfer *t = (transfer *)owner;
     bool told = result != CURLE_OK && t->handle->hint[0];
     transfer_finished(t, result); /* it may be gone then */
-    e->told = e->told || told;
+    m->told = m->told || told;
   }
 }
 
-static void act(engine *e, curl_socket_t fd, int flags)
+static void act(multi *m, curl_socket_t fd, int flags)
 {
   int running;
-  e->told = false;
-  curl_multi_socket_action(e->multi, fd, flags, &running);
-  report_finished(e);
-  e->refused = false;
+  m->told = false;
+  curl_multi_socket_action(m->handle, fd, flags, &running);
+  report_finished(m);
+  m->refused = false;
 }
 
 /* ---- timer ---- */
 
 static void on_action(deferred *d)
 {
-  engine *e = engine_of(d, offsetof(engine, action));
-  if (e->multi) act(e, CURL_SOCKET_TIMEOUT, 0);
+  multi *m = multi_of(d, offsetof(multi, action));
+  if (m->handle) act(m, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void on_timer(timer *t)
 {
-  engine *e = engine_of(t, offsetof(engine, timer));
-  loop_defer(e->network->loop, &e->action);
+  multi *m = multi_of(t, offsetof(multi, timer));
+  loop_defer(m->network->loop, &m->action);
 }
 
 /* libcurl may be running now: only note what it wants. */
-static int set_timer(CURLM *multi, long ms, void *user)
+static int set_timer(CURLM *handle, long ms, void *user)
 {
-  engine *e = user;
-  loop *l = e->network->loop;
-  (void)multi;
+  multi *m = user;
+  loop *l = m->network->loop;
+  (void)handle;
   if (ms > 0) {
-    clock_start(&l->real, &e->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
+    clock_start(&l->real, &m->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
     return 0;
   }
-  timer_stop(&e->timer);
-  if (ms == 0) loop_defer(l, &e->action);
+  timer_stop(&m->timer);
+  if (ms == 0) loop_defer(l, &m->action);
   return 0;
 }
 
@@ -93,7 +93,7 @@ static void on_idle_input(watcher *w)
 static void on_socket_event(uv_poll_t *poll, int status, int events)
 {
   watcher *w = (watcher *)poll;
-  loop_event(w->engine->network->loop);
+  loop_event(w->multi->network->loop);
   if (!w->wanted) {
     on_idle_input(w);
     return;
@@ -112,22 +112,22 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     w->armed = 0;
     flags = CURL_CSELECT_ERR | (w->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
   }
-  engine *e = w->engine;
-  loop_note_activity(e->network->loop);
-  act(e, fd, flags);
-  w = status < 0 ? watcher_find(&e->network->watchers, fd) : NULL;
+  multi *m = w->multi;
+  loop_note_activity(m->network->loop);
+  act(m, fd, flags);
+  w = status < 0 ? watcher_find(&m->network->watchers, fd) : NULL;
   if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);
-  loop_checkpoint(e->network->loop);
+  loop_checkpoint(m->network->loop);
 }
 
 /* The socket is closed, or about to be. */
 static void forget(watcher *w)
 {
-  engine *e = w->engine;
-  if (w->lasting) e->sockets--;
-  if (w->ended) e->ended--;
-  if (w->lookup) e->network->loop->jobs--;
-  watcher_close(&e->network->watchers, w->fd);
+  multi *m = w->multi;
+  if (w->lasting) m->sockets--;
+  if (w->ended) m->ended--;
+  if (w->lookup) m->network->loop->jobs--;
+  watcher_close(&m->network->watchers, w->fd);
 }
 
 /* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
@@ -140,19 +140,19 @@ static bool is_open(watcher *w)
 }
 
 /* libcurl has no other sockets that open_socket did not make. */
-static watcher *watch_lookup(engine *e, int fd)
+static watcher *watch_lookup(multi *m, int fd)
 {
-  watcher *w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  watcher *w = watcher_open(&m->network->watchers, m->network->loop->uv, fd);
   if (!w) return NULL;
   w->lookup = true;
-  e->network->loop->jobs++;
+  m->network->loop->jobs++;
   return w;
 }
 
 static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
 {
-  engine *e = user;
-  watcher_table *watchers = &e->network->watchers;
+  multi *m = user;
+  watcher_table *watchers = &m->network->watchers;
   (void)unused;
   if (what == CURL_POLL_REMOVE) {
     watcher *w = watcher_find(watchers, fd);
@@ -167,8 +167,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);
-  if (!w && !(w = watch_lookup(e, fd))) return -1;
-  w->engine = e;
+  if (!w && !(w = watch_lookup(m, fd))) return -1;
+  w->multi = m;
   w->idle = false;
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
   watcher_want(w, events, on_socket_event);
@@ -177,102 +177,102 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
 
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
-  engine *e = user;
+  multi *m = user;
   (void)purpose;
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE) {
-      e->refused = true;
-      network_out_of_descriptors(e->network);
+      m->refused = true;
+      network_out_of_descriptors(m->network);
     }
     return CURL_SOCKET_BAD;
   }
-  watcher *w = watcher_find(&e->network->watchers, fd);
+  watcher *w = watcher_find(&m->network->watchers, fd);
   if (w) forget(w); /* closed before libcurl wanted anything of it */
-  w = watcher_open(&e->network->watchers, e->network->loop->uv, fd);
+  w = watcher_open(&m->network->watchers, m->network->loop->uv, fd);
   if (!w) {
     close(fd);
     return CURL_SOCKET_BAD;
   }
-  w->engine = e;
+  w->multi = m;
   w->lasting = true;
-  e->sockets++;
+  m->sockets++;
   return fd;
 }
 
 static int close_socket(void *user, curl_socket_t fd)
 {
-  engine *e = user;
-  watcher *w = watcher_find(&e->network->watchers, fd);
+  multi *m = user;
+  watcher *w = watcher_find(&m->network->watchers, fd);
   if (w) forget(w);
   int result = close(fd);
-  if (e->network->starved) network_descriptor_freed(e->network);
+  if (m->network->starved) network_descriptor_freed(m->network);
   return result;
 }
 
-void engine_set_options(engine *e, CURL *easy)
+void multi_set_options(multi *m, CURL *easy)
 {
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, e);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, e);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, m);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, m);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }
 
 /* ---- life ---- */
 
-void engine_init(engine *e, network *n, const loop_clock *time, size_t most_connections)
+void multi_init(multi *m, network *n, const loop_clock *time, size_t most_connections)
 {
-  *e = (engine){.network = n, .time = time, .most_connections = most_connections, .action.run = on_action};
+  *m = (multi){.network = n, .time = time, .most_connections = most_connections, .action.run = on_action};
 }
 
-static bool open_multi(engine *e)
+static bool open_multi(multi *m)
 {
-  e->multi = curl_multi_init();
-  if (!e->multi) return false;
-  curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, set_interest);
-  curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
-  curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-  curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
-  curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)e->most_connections);
-  curl_multi_setopt(e->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
+  m->handle = curl_multi_init();
+  if (!m->handle) return false;
+  curl_multi_setopt(m->handle, CURLMOPT_SOCKETFUNCTION, set_interest);
+  curl_multi_setopt(m->handle, CURLMOPT_SOCKETDATA, m);
+  curl_multi_setopt(m->handle, CURLMOPT_TIMERFUNCTION, set_timer);
+  curl_multi_setopt(m->handle, CURLMOPT_TIMERDATA, m);
+  curl_multi_setopt(m->handle, CURLMOPT_MAXCONNECTS, (long)m->most_connections);
+  curl_multi_setopt(m->handle, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
   return true;
 }
 
-bool engine_add(engine *e, CURL *easy)
+bool multi_add(multi *m, CURL *easy)
 {
-  if (!e->multi && !open_multi(e)) return false;
-  if (curl_multi_add_handle(e->multi, easy) != CURLM_OK) return false;
-  e->in_flight++;
+  if (!m->handle && !open_multi(m)) return false;
+  if (curl_multi_add_handle(m->handle, easy) != CURLM_OK) return false;
+  m->in_flight++;
   return true;
 }
 
-void engine_remove(engine *e, CURL *easy)
+void multi_remove(multi *m, CURL *easy)
 {
-  curl_multi_remove_handle(e->multi, easy);
-  if (--e->in_flight == 0) e->idle_since = clock_now(e->time);
+  curl_multi_remove_handle(m->handle, easy);
+  if (--m->in_flight == 0) m->idle_since = clock_now(m->time);
 }
 
-void engine_end_idle(engine *e, size_t count)
+void multi_end_idle(multi *m, size_t count)
 {
-  const watcher_table *watchers = &e->network->watchers;
+  const watcher_table *watchers = &m->network->watchers;
   for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
-    if (!w || w->engine != e || !w->lasting || !w->idle || w->ended) continue;
+    if (!w || w->multi != m || !w->lasting || !w->idle || w->ended) continue;
     shutdown(w->fd, SHUT_RDWR);
     w->ended = true;
-    e->ended++;
+    m->ended++;
     count--;
   }
 }
 
-void engine_close_idle(engine *e)
+void multi_close_idle(multi *m)
 {
-  if (e->in_flight || !e->multi) return;
-  curl_multi_cleanup(e->multi);
-  e->multi = NULL;
-  watcher_table *watchers = &e->network->watchers;
+  if (m->in_flight || !m->handle) return;
+  curl_multi_cleanup(m->handle);
+  m->handle = NULL;
+  watcher_table *watchers = &m->network->watchers;
   for (size_t fd = 0; fd < watchers->capacity; fd++)
-    if (watchers->by_fd[fd] && watchers->by_fd[fd]->engine == e) forget(watchers->by_fd[fd]);
-  timer_stop(&e->timer);
-  loop_undefer(e->network->loop, &e->action);
+    if (watchers->by_fd[fd] && watchers->by_fd[fd]->multi == m) forget(watchers->by_fd[fd]);
+  timer_stop(&m->timer);
+  loop_undefer(m->network->loop, &m->action);
 }

@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <uv.h>
 
-struct engine;
+struct multi;
 
 typedef struct watcher {
   uv_poll_t poll;
-  struct engine *engine; /* whose connection it is */
+  struct multi *multi; /* whose connection it is */
   int fd;
   int wanted;       /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
   int armed;        /* what epoll watches */

@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-static const double FIRST_LIMIT = 4, CUT = 0.7, LEAST_GRADIENT = 0.5, STARTS_FROM_GRADIENT = 0.9;
+static const double FIRST_LIMIT = 4, CUT = 0.7, MIN_GRADIENT = 0.5, STARTS_FROM_GRADIENT = 0.9;
 static const double SMOOTHING = 0.5;
 static const uint64_t BASE_LASTS = UINT64_C(10000000000);
-enum { LEAST_SAMPLES = 8, LEAST_ROUNDS = 30, PROBE_ROUNDS = 2, FAILURES_AT_ANY_LIMIT = 5 };
+enum { MIN_SAMPLES = 8, MIN_ROUNDS = 30, PROBE_ROUNDS = 2, FAILURES_AT_ANY_LIMIT = 5 };
 
 void adaptive_init(adaptive *a, size_t most, uint64_t now)
 {
@@ -19,7 +19,7 @@ static void set_limit(adaptive *a, double limit) { a->limit = fmin(fmax(limit, 1
 
 static size_t round_size(const adaptive *a)
 {
-  return adaptive_slots(a) > LEAST_SAMPLES ? adaptive_slots(a) : LEAST_SAMPLES;
+  return adaptive_slots(a) > MIN_SAMPLES ? adaptive_slots(a) : MIN_SAMPLES;
 }
 
 static void begin_round(adaptive *a, uint64_t now)
@@ -48,7 +48,7 @@ static void learn(adaptive *a, double mean, uint64_t now)
   }
   if (a->base <= 0 || mean < a->base) a->base = mean;
   if ((double)a->peak < a->limit / 2) return;
-  double gradient = mean > 0 ? fmax(a->base / mean, LEAST_GRADIENT) : 1;
+  double gradient = mean > 0 ? fmax(a->base / mean, MIN_GRADIENT) : 1;
   if (a->starting && gradient > STARTS_FROM_GRADIENT) {
     set_limit(a, a->limit * 2);
     return;
@@ -56,7 +56,7 @@ static void learn(adaptive *a, double mean, uint64_t now)
   a->starting = false;
   double wanted = a->limit * gradient + sqrt(a->limit);
   set_limit(a, a->limit + (wanted - a->limit) * SMOOTHING);
-  if (++a->rounds < LEAST_ROUNDS || now - a->measured_since < BASE_LASTS) return;
+  if (++a->rounds < MIN_ROUNDS || now - a->measured_since < BASE_LASTS) return;
   a->probe = PROBE_ROUNDS;
   a->after_probe = a->limit;
   set_limit(a, floor(a->limit / 2));

@@ -9,7 +9,7 @@ enum { TURN_OF_OLDEST = 8 };
 static transfer_list *list_of(transfer_queue *q, const transfer *t)
 {
   if (t->requeued) return &q->again;
-  return t->priority ? &q->others[t->priority - PRIORITY_LEAST] : &q->normal;
+  return t->priority ? &q->others[t->priority - MIN_PRIORITY] : &q->normal;
 }
 
 static void append(transfer_queue *q, transfer *t)
@@ -19,7 +19,7 @@ static void append(transfer_queue *q, transfer *t)
   t->next = NULL;
   *(list->last ? &list->last->next : &list->first) = t;
   list->last = t;
-  if (t->priority && !t->requeued) q->filled |= (uint16_t)(1u << (t->priority - PRIORITY_LEAST));
+  if (t->priority && !t->requeued) q->filled |= (uint16_t)(1u << (t->priority - MIN_PRIORITY));
   q->count++;
 }
 
@@ -44,7 +44,7 @@ void queue_remove(transfer_queue *q, transfer *t)
   *(t->next ? &t->next->previous : &list->last) = t->previous;
   t->next = t->previous = NULL;
   if (t->priority && !list->first && !t->requeued)
-    q->filled &= (uint16_t) ~(1u << (t->priority - PRIORITY_LEAST));
+    q->filled &= (uint16_t) ~(1u << (t->priority - MIN_PRIORITY));
   t->requeued = false;
   q->count--;
 }
@@ -53,7 +53,7 @@ static transfer *first_by_priority(const transfer_queue *q)
 {
   if (!q->filled) return q->normal.first;
   unsigned highest = 31 - (unsigned)__builtin_clz(q->filled);
-  bool above = (int)highest + PRIORITY_LEAST > 0 || !q->normal.first;
+  bool above = (int)highest + MIN_PRIORITY > 0 || !q->normal.first;
   return above ? q->others[highest].first : q->normal.first;
 }
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PRIORITY_LEAST = -8, PRIORITY_MOST = 7, PRIORITIES = 16 };
+enum { MIN_PRIORITY = -8, MAX_PRIORITY = 7, PRIORITIES = 16 };
 
 struct transfer;
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 static const double NANOSECOND = 1e-9;
-static const double LONGEST = 9e18; /* nanoseconds */
+static const double MAX_WAIT = 9e18; /* nanoseconds */
 
 /* What is made up for, when it is more than one token: seconds. */
 static const double LATENESS = 0.001;
@@ -31,7 +31,7 @@ uint64_t token_bucket_due(token_bucket *b, uint64_t now, double count, bool awai
   fill(b, now, fmax(most, b->burst));
   if (b->tokens >= count - ROUNDING) return now;
   double wait = ceil((count - b->tokens) / b->rate / NANOSECOND);
-  return wait < LONGEST ? now + (uint64_t)wait : UINT64_MAX;
+  return wait < MAX_WAIT ? now + (uint64_t)wait : UINT64_MAX;
 }
 
 void token_bucket_take(token_bucket *b, double count)

@@ -3,39 +3,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Requests of one origin on one engine: libcurl searches an engine's connections for each, and an engine
+/* Requests of one origin on one multi: libcurl searches a multi's connections for each, and a multi
  * takes 35 KB. With few in flight, short searches; beyond 4,000, memory counts. */
 static size_t shard_capacity(size_t shard) { return shard < 4 ? 16 : shard < 66 ? 64 : 256; }
 
-lane *lane_find(pool *p, const char *identity)
+connection_group *connection_group_find(pool *p, const char *identity)
 {
-  for (lane *l = p->lanes; l; l = l->next)
-    if (!strcmp(l->identity, identity)) return l;
-  lane *l = calloc(1, sizeof *l);
-  if (!l) return NULL;
-  l->identity = strdup(identity);
-  l->share = curl_share_init();
-  if (!l->identity || !l->share) {
-    lane_free(l);
+  for (connection_group *c = p->connection_groups; c; c = c->next)
+    if (!strcmp(c->identity, identity)) return c;
+  connection_group *c = calloc(1, sizeof *c);
+  if (!c) return NULL;
+  c->identity = strdup(identity);
+  c->share = curl_share_init();
+  if (!c->identity || !c->share) {
+    connection_group_free(c);
     return NULL;
   }
-  curl_share_setopt(l->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-  curl_share_setopt(l->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-  l->next = p->lanes;
-  p->lanes = l;
-  return l;
+  curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  c->next = p->connection_groups;
+  p->connection_groups = c;
+  return c;
 }
 
-void lane_free(lane *l)
+void connection_group_free(connection_group *c)
 {
-  for (size_t i = 0; i < l->engine_count; i++) {
-    engine_close_idle(l->engines[i]);
-    free(l->engines[i]);
+  for (size_t i = 0; i < c->multi_count; i++) {
+    multi_close_idle(c->multis[i]);
+    free(c->multis[i]);
   }
-  free(l->engines);
-  if (l->share) curl_share_cleanup(l->share);
-  free(l->identity);
-  free(l);
+  free(c->multis);
+  if (c->share) curl_share_cleanup(c->share);
+  free(c->identity);
+  free(c);
 }
 
 static size_t most_connections(const pool_limits *limits)
@@ -44,36 +44,36 @@ static size_t most_connections(const pool_limits *limits)
   return limits->inflight < most && limits->idle < most ? limits->inflight + limits->idle + 1 : most;
 }
 
-static engine *engine_at(route *r, size_t shard)
+static multi *multi_at(origin_group *g, size_t shard)
 {
-  lane *l = r->lane;
-  pool *p = r->origin->pool;
-  if (shard < l->engine_count) return l->engines[shard];
-  engine **grown = realloc(l->engines, (shard + 1) * sizeof *grown);
+  connection_group *c = g->connections;
+  pool *p = g->origin->pool;
+  if (shard < c->multi_count) return c->multis[shard];
+  multi **grown = realloc(c->multis, (shard + 1) * sizeof *grown);
   if (!grown) return NULL;
-  l->engines = grown;
-  engine *e = malloc(sizeof *e);
-  if (!e) return NULL;
-  engine_init(e, p->network, p->time, most_connections(&p->limits));
-  return l->engines[l->engine_count++] = e;
+  c->multis = grown;
+  multi *m = malloc(sizeof *m);
+  if (!m) return NULL;
+  multi_init(m, p->network, p->time, most_connections(&p->limits));
+  return c->multis[c->multi_count++] = m;
 }
 
-engine *lane_choose(route *r, size_t *shard)
+multi *connection_group_choose(origin_group *g, size_t *shard)
 {
-  size_t i = r->first_free;
-  if (r->http2) {
+  size_t i = g->first_free;
+  if (g->http2) {
     i = 0; /* one connection carries them all */
   } else {
-    while (i < r->shard_count && r->shard_load[i] >= shard_capacity(i)) i++;
-    r->first_free = i;
+    while (i < g->shard_count && g->shard_load[i] >= shard_capacity(i)) i++;
+    g->first_free = i;
   }
-  if (i >= r->shard_count) {
-    size_t *grown = realloc(r->shard_load, (i + 1) * sizeof *grown);
+  if (i >= g->shard_count) {
+    size_t *grown = realloc(g->shard_load, (i + 1) * sizeof *grown);
     if (!grown) return NULL;
-    memset(grown + r->shard_count, 0, (i + 1 - r->shard_count) * sizeof *grown);
-    r->shard_load = grown;
-    r->shard_count = i + 1;
+    memset(grown + g->shard_count, 0, (i + 1 - g->shard_count) * sizeof *grown);
+    g->shard_load = grown;
+    g->shard_count = i + 1;
   }
   *shard = i;
-  return engine_at(r, i);
+  return multi_at(g, i);
 }

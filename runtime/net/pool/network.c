@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 /* Left free for name lookups, certificate files, and the script's own files. */
-enum { RESERVED_DESCRIPTORS = 16, LEAST_RUNNING = 4 };
+enum { RESERVED_DESCRIPTORS = 16, MIN_RUNNING = 4 };
 
 static const uint64_t STARVED_RETRY = 50 * MILLISECOND;
 
@@ -34,7 +34,7 @@ static size_t descriptors_for_transfers(void)
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return (size_t)-1;
   size_t taken = open_descriptors() + RESERVED_DESCRIPTORS;
-  return limit.rlim_cur > taken + LEAST_RUNNING ? limit.rlim_cur - taken : LEAST_RUNNING;
+  return limit.rlim_cur > taken + MIN_RUNNING ? limit.rlim_cur - taken : MIN_RUNNING;
 }
 
 static void admit_all(deferred *d)
@@ -60,7 +60,7 @@ network *network_new(loop *l)
   n->loop = l;
   n->admit_all.run = admit_all;
   n->max_running = descriptors_for_transfers();
-  budget_init(&n->budget);
+  run_limits_init(&n->run_limits);
   return n;
 }
 
@@ -71,7 +71,7 @@ void network_unref(network *n)
   if (--n->references) return;
   timer_stop(&n->retry_starved);
   loop_undefer(n->loop, &n->admit_all);
-  budget_deinit(&n->budget);
+  run_limits_deinit(&n->run_limits);
   watcher_table_free(&n->watchers);
   metrics_free(&n->metrics);
   free(n);

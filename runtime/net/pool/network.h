@@ -4,9 +4,9 @@
 #define LURCHER_NET_NETWORK_H
 
 #include "core/loop/loop.h"
-#include "net/pool/budget.h"
-#include "net/pool/metrics.h"
 #include "net/curl/watcher.h"
+#include "net/pool/metrics.h"
+#include "net/pool/run_limits.h"
 
 struct pool;
 struct transfer;
@@ -22,7 +22,7 @@ typedef struct network {
   bool starved;       /* a socket could not be made; lifted by the next that closes, or after a moment */
   timer retry_starved;
   deferred admit_all; /* let every pool look at its queue again */
-  budget budget;
+  run_limits run_limits;
   struct transfer *taken; /* its results are being handed over; NULL: that went well */
 } network;
 

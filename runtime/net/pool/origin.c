@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ADAPTIVE = 10000 };
+enum { MAX_ADAPTIVE = 10000 };
 
 /* How long an unused limit that was found out is remembered. */
 static const uint64_t ADAPTIVE_LASTS = 60000 * MILLISECOND;
@@ -58,16 +58,16 @@ static bool grow(pool *p)
   return true;
 }
 
-static void on_gate_open(gate *g)
+static void on_throttle_open(throttle *t)
 {
-  origin *o = (origin *)((char *)g - offsetof(origin, gate));
+  origin *o = (origin *)((char *)t - offsetof(origin, throttle));
   origin_offer(o);
   pool_admit(o->pool);
 }
 
 static size_t most_slots(const pool_limits *limits)
 {
-  return limits->inflight < MOST_ADAPTIVE ? limits->inflight : MOST_ADAPTIVE;
+  return limits->inflight < MAX_ADAPTIVE ? limits->inflight : MAX_ADAPTIVE;
 }
 
 static origin *new_origin(pool *p, const url *u, size_t hash)
@@ -85,8 +85,8 @@ static origin *new_origin(pool *p, const url *u, size_t hash)
   *o = (origin){.hash = hash, .pool = p, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
   /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
    */
-  gate_init(&o->gate, p->time, limits->rate, limits->burst, limits->limiter, on_gate_open);
-  if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->gate.time));
+  throttle_init(&o->throttle, p->time, limits->rate, limits->burst, limits->limiter, on_throttle_open);
+  if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->throttle.time));
   o->adaptive = its_adaptive;
   o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];
   p->origins[hash & (p->origin_capacity - 1)] = o;
@@ -106,13 +106,13 @@ origin *origin_find(pool *p, const url *u)
 
 void origin_free(origin *o)
 {
-  for (route *r = o->routes, *next; r; r = next) {
-    next = r->next;
-    timer_stop(&r->grace);
-    free(r->shard_load);
-    free(r);
+  for (origin_group *g = o->groups, *next; g; g = next) {
+    next = g->next;
+    timer_stop(&g->grace);
+    free(g->shard_load);
+    free(g);
   }
-  gate_deinit(&o->gate);
+  throttle_deinit(&o->throttle);
   queue_free(&o->queue);
   free(o->adaptive);
   o->pool->origin_count--;
@@ -122,14 +122,14 @@ void origin_free(origin *o)
 
 static bool adaptive_is_old(const origin *o)
 {
-  return !o->adaptive || clock_now(o->gate.time) - o->adaptive->last > ADAPTIVE_LASTS;
+  return !o->adaptive || clock_now(o->throttle.time) - o->adaptive->last > ADAPTIVE_LASTS;
 }
 
 void origins_forget_idle(pool *p)
 {
   for (size_t i = 0; i < p->origin_capacity; i++)
     for (origin **place = &p->origins[i], *o; (o = *place);) {
-      if (o->transfers || !gate_is_fresh(&o->gate) || !adaptive_is_old(o)) {
+      if (o->transfers || !throttle_is_fresh(&o->throttle) || !adaptive_is_old(o)) {
         place = &o->next_in_bucket;
       } else {
         origin_leave_turn(o);
@@ -139,20 +139,20 @@ void origins_forget_idle(pool *p)
     }
 }
 
-/* ---- routes ---- */
+/* ---- groups ---- */
 
-route *route_find(origin *o, const transfer *t)
+origin_group *origin_group_find(origin *o, const transfer *t)
 {
-  for (route *r = o->routes; r; r = r->next)
-    if (!strcmp(r->lane->identity, t->profile->identity)) return r;
-  lane *l = lane_find(o->pool, t->profile->identity);
-  route *r = l ? calloc(1, sizeof *r) : NULL;
-  if (!r) return NULL;
+  for (origin_group *g = o->groups; g; g = g->next)
+    if (!strcmp(g->connections->identity, t->options->identity)) return g;
+  connection_group *c = connection_group_find(o->pool, t->options->identity);
+  origin_group *g = c ? calloc(1, sizeof *g) : NULL;
+  if (!g) return NULL;
   bool is_tls = t->target.scheme.length == 5, is_numeric = is_numeric_host(&t->target);
-  *r = (route){.next = o->routes, .origin = o, .lane = l};
-  r->known = is_numeric && !(is_tls && t->profile->version != HTTP_1_1);
-  r->shares = !is_numeric || is_tls;
-  return o->routes = r;
+  *g = (origin_group){.next = o->groups, .origin = o, .connections = c};
+  g->known = is_numeric && !(is_tls && t->options->version != HTTP_1_1);
+  g->shares = !is_numeric || is_tls;
+  return o->groups = g;
 }
 
 /* ---- turns ---- */
@@ -194,7 +194,7 @@ void origin_learn(origin *o, const transfer *t)
 {
   if (!o->adaptive) return;
   const transfer_times *times = &t->times;
-  uint64_t now = clock_now(o->gate.time), age = times->ended - times->dispatched;
+  uint64_t now = clock_now(o->throttle.time), age = times->ended - times->dispatched;
   uint64_t began = times->connected > times->dispatched ? times->connected : times->dispatched;
   if (is_overload(t))
     adaptive_overload(o->adaptive, now, age);
@@ -205,7 +205,7 @@ void origin_learn(origin *o, const transfer *t)
 /* The first request to an unknown peer goes alone. */
 static bool has_slot(const origin *o, const transfer *t)
 {
-  return o->in_flight < origin_slots(o) && (t->route->known || !t->route->in_flight);
+  return o->in_flight < origin_slots(o) && (t->group->known || !t->group->in_flight);
 }
 
 void origin_offer(origin *o)
@@ -217,6 +217,7 @@ void origin_offer(origin *o)
 bool origin_may_start(origin *o)
 {
   const transfer *t = queue_first(&o->queue);
-  if (!t || !has_slot(o, t) || !budget_lets_start(&o->pool->network->budget, t->granted)) return false;
-  return gate_pass(&o->gate, t->arrival);
+  if (!t || !has_slot(o, t) || !run_limits_lets_start(&o->pool->network->run_limits, t->granted))
+    return false;
+  return throttle_pass(&o->throttle, t->arrival);
 }

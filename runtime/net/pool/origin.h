@@ -3,30 +3,31 @@
 #define LURCHER_NET_ORIGIN_H
 
 #include "net/flow/adaptive.h"
+#include "net/flow/queue.h"
 #include "net/flow/throttle.h"
 #include "net/pool/pool.h"
-#include "net/flow/queue.h"
 
-/* Engines for connections that may be shared: those of one TLS identity and one set of addresses. The first
- * engine serves all origins, the further ones the busy origins' further connections. */
-struct lane {
-  lane *next;
+/* Multis whose connections may serve the same requests: same TLS options, same resolve and unix_socket. The
+ * first multi serves all origins, the others further connections of busy origins. */
+struct connection_group {
+  connection_group *next;
   char *identity;
-  CURLSH *share; /* names and TLS sessions, for all of its engines */
-  engine **engines;
-  size_t engine_count;
+  CURLSH *share; /* names and TLS sessions, for all of its multis */
+  multi **multis;
+  size_t multi_count;
 };
 
-/* An origin by one lane: what is known of it there, and its connections. Nearly every origin has one. */
-struct route {
-  route *next;
+/* One origin within a connection group: what is known of it there, and its connections. Nearly every origin
+ * has one. */
+struct origin_group {
+  origin_group *next;
   origin *origin;
-  lane *lane;
+  connection_group *connections;
   bool known; /* its name was resolved and its protocol agreed once: connections may be opened side by side */
   bool http2;
-  bool shares; /* has names or TLS sessions that all engines of the lane can use */
+  bool shares; /* has names or TLS sessions that all multis of the group can use */
   size_t in_flight;
-  size_t *shard_load; /* requests in flight on each of the lane's engines */
+  size_t *shard_load; /* requests in flight on each of the group's multis */
   size_t shard_count, first_free;
   timer grace; /* until a slow first connection is no longer waited for */
 };
@@ -38,24 +39,24 @@ struct origin {
   pool *pool;
   char *key;        /* "https://host:port" */
   const char *name; /* "host:port", within key */
-  route *routes;
+  origin_group *groups;
   transfer_queue queue;
   origin *turn_next, *turn_previous;
   bool in_turn;
   size_t in_flight;
   size_t transfers; /* that point here; it stays as long as there are any */
-  size_t unread;    /* requests that started, and whose answer nobody has looked at yet */
-  gate gate;
+  size_t unread;    /* requests that started and whose rate-limit headers were not read yet */
+  throttle throttle;
   adaptive *adaptive;     /* NULL: limits.per_origin is a number */
   metrics_series *series; /* of the label that was met last; NULL: none yet */
 };
 
-/* The lane for an identity, made when missing. NULL: out of memory. */
-lane *lane_find(pool *p, const char *identity);
-void lane_free(lane *l);
+/* The group for an identity, made when missing. NULL: out of memory. */
+connection_group *connection_group_find(pool *p, const char *identity);
+void connection_group_free(connection_group *c);
 
-/* The engine on which the route's next request runs; `shard` is its number. NULL: out of memory. */
-engine *lane_choose(route *r, size_t *shard);
+/* The multi on which the next request runs; `shard` is its number. NULL: out of memory. */
+multi *connection_group_choose(origin_group *g, size_t *shard);
 
 /* The pool's origin of a URL, made when missing. NULL: out of memory. */
 origin *origin_find(pool *p, const url *u);
@@ -63,16 +64,16 @@ origin *origin_find(pool *p, const url *u);
 /* Frees it; nothing waits or runs there. It has to be off the pool's table and turns already. */
 void origin_free(origin *o);
 
-/* Frees all that would be the same if they were made anew. */
+/* Frees origins without requests, limits or learned values: new ones would be the same. */
 void origins_forget_idle(pool *p);
 
-/* The way by which a transfer to the origin goes, made when missing. NULL: out of memory. */
-route *route_find(origin *o, const struct transfer *t);
+/* The group of a transfer's connections to the origin, made when missing. NULL: out of memory. */
+origin_group *origin_group_find(origin *o, const struct transfer *t);
 
 /* Requests that may run at the origin at once. */
 size_t origin_slots(const origin *o);
 
-/* A transfer that ran there is about to leave: what it says about how many should. */
+/* A transfer that ran there ends: adapts the number of slots to how it went. */
 void origin_learn(origin *o, const struct transfer *t);
 
 /* Lets the origin take its turn again if one of its requests might start. */

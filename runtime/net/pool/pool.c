@@ -9,8 +9,8 @@
 /* How long the first request to an unknown origin may keep the others waiting. */
 static const uint64_t PROBE_GRACE = 250 * MILLISECOND;
 
-bool pool_route_is_known(const route *r) { return r->known; }
-bool pool_route_is_http2(const route *r) { return r->http2; }
+bool origin_group_is_known(const origin_group *g) { return g->known; }
+bool origin_group_is_http2(const origin_group *g) { return g->http2; }
 
 /* ---- slots ---- */
 
@@ -19,12 +19,12 @@ static void count_in(pool *p, transfer *t)
   t->origin->in_flight++;
   t->origin->unread += !t->unread;
   t->unread = true;
-  t->route->in_flight++;
-  t->route->shard_load[t->shard]++;
+  t->group->in_flight++;
+  t->group->shard_load[t->shard]++;
   p->in_flight++;
   p->started++;
   p->network->running++;
-  budget_start(&p->network->budget, &t->granted);
+  run_limits_start(&p->network->run_limits, &t->granted);
   t->next = p->running;
   if (t->next) t->next->previous = t;
   p->running = t;
@@ -32,14 +32,15 @@ static void count_in(pool *p, transfer *t)
 
 static void count_out(pool *p, transfer *t)
 {
-  route *r = t->route;
+  origin_group *g = t->group;
   network *n = p->network;
   t->origin->in_flight--;
-  r->in_flight--;
-  if (--r->shard_load[t->shard], t->shard < r->first_free) r->first_free = t->shard;
+  g->in_flight--;
+  if (--g->shard_load[t->shard], t->shard < g->first_free) g->first_free = t->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
-  if (!n->running && n->budget.refused && n->budget.on_idle) n->budget.on_idle(n->budget.user);
+  if (!n->running && n->run_limits.refused && n->run_limits.on_idle)
+    n->run_limits.on_idle(n->run_limits.user);
   *(t->previous ? &t->previous->next : &p->running) = t->next;
   if (t->next) t->next->previous = t->previous;
   t->next = t->previous = NULL;
@@ -49,21 +50,24 @@ static void count_out(pool *p, transfer *t)
 
 static void on_grace_over(timer *t)
 {
-  route *r = (route *)((char *)t - offsetof(route, grace));
-  r->known = true;
-  origin_offer(r->origin);
-  pool_admit(r->origin->pool);
+  origin_group *g = (origin_group *)((char *)t - offsetof(origin_group, grace));
+  g->known = true;
+  origin_offer(g->origin);
+  pool_admit(g->origin->pool);
 }
 
-/* How long its rate has kept a transfer waiting: what the gate was closed for since it came. */
-static uint64_t rate_wait(const transfer *t) { return gate_closed_time(&t->origin->gate) - t->closed_before; }
+/* How long its rate has kept a transfer waiting: what the throttle was closed for since it came. */
+static uint64_t rate_wait(const transfer *t)
+{
+  return throttle_closed_time(&t->origin->throttle) - t->closed_before;
+}
 
 static transfer *take_first(origin *o)
 {
   transfer *t = queue_take(&o->queue);
   o->pool->waiting--;
   t->times.rate += rate_wait(t);
-  if (!o->queue.count) gate_rest(&o->gate);
+  if (!o->queue.count) throttle_rest(&o->throttle);
   return t;
 }
 
@@ -71,18 +75,18 @@ static void start_first(origin *o)
 {
   pool *p = o->pool;
   transfer *t = take_first(o);
-  route *r = t->route;
-  t->engine = lane_choose(r, &t->shard);
-  if (!t->engine) {
+  origin_group *g = t->group;
+  t->multi = connection_group_choose(g, &t->shard);
+  if (!t->multi) {
     o->transfers--;
     t->origin = NULL; /* it holds nothing */
     transfer_fail_memory(t);
     return;
   }
   count_in(p, t);
-  if (!r->known && r->in_flight == 1)
-    clock_start(p->time, &r->grace, clock_now(p->time) + PROBE_GRACE, on_grace_over);
-  transfer_run(t, r->shares ? r->lane->share : NULL);
+  if (!g->known && g->in_flight == 1)
+    clock_start(p->time, &g->grace, clock_now(p->time) + PROBE_GRACE, on_grace_over);
+  transfer_run(t, g->shares ? g->connections->share : NULL);
 }
 
 void pool_admit(pool *p)
@@ -110,12 +114,12 @@ static metrics_series *find_series(origin *o, const char *label)
 bool pool_submit(pool *p, transfer *t)
 {
   origin *o = origin_find(p, &t->target);
-  t->route = o ? route_find(o, t) : NULL;
-  if (!t->route || !queue_add(&o->queue, t)) return false;
+  t->group = o ? origin_group_find(o, t) : NULL;
+  if (!t->group || !queue_add(&o->queue, t)) return false;
   t->origin = o;
   o->transfers++;
   t->arrival = p->limits.limiter ? limiter_arrive(p->limits.limiter) : ++p->arrivals;
-  t->closed_before = gate_closed_time(&o->gate);
+  t->closed_before = throttle_closed_time(&o->throttle);
   transfer_count_in(t, find_series(o, t->label ? t->label : ""));
   p->waiting++;
   origin_offer(o);
@@ -131,7 +135,7 @@ static void leave_queue(pool *p, transfer *t)
   p->waiting--;
   if (!o->queue.count) {
     origin_leave_turn(o);
-    gate_rest(&o->gate);
+    throttle_rest(&o->throttle);
   } else if (!o->in_turn) {
     origin_offer(o); /* another one is first now */
     if (o->in_turn) loop_defer(p->network->loop, &p->network->admit_all);
@@ -169,8 +173,8 @@ void pool_requeue(pool *p, transfer *t)
   count_out(p, t);
   queue_put_back(&o->queue, t);
   p->waiting++;
-  budget_requeued(&p->network->budget);
-  t->closed_before = gate_closed_time(&o->gate);
+  run_limits_requeued(&p->network->run_limits);
+  t->closed_before = throttle_closed_time(&o->throttle);
   origin_offer(o);
 }
 
@@ -178,11 +182,11 @@ void pool_requeue(pool *p, transfer *t)
 
 void pool_origin_known(pool *p, transfer *t, bool http2)
 {
-  route *r = t->route;
-  r->http2 = http2;
-  if (r->known) return;
-  r->known = true;
-  timer_stop(&r->grace);
+  origin_group *g = t->group;
+  g->http2 = http2;
+  if (g->known) return;
+  g->known = true;
+  timer_stop(&g->grace);
   origin_offer(t->origin);
   loop_defer(p->network->loop, &p->network->admit_all); /* libcurl is running */
 }
@@ -190,18 +194,18 @@ void pool_origin_known(pool *p, transfer *t, bool http2)
 static void fail_like(transfer *waiting, const void *failed)
 {
   const transfer *other = failed;
-  if (waiting->route == other->route) transfer_fail_like(waiting, other);
+  if (waiting->group == other->group) transfer_fail_like(waiting, other);
 }
 
 void pool_origin_unresolved(transfer *t)
 {
-  if (!t->route->known) queue_each(&t->origin->queue, fail_like, t);
+  if (!t->group->known) queue_each(&t->origin->queue, fail_like, t);
 }
 
-gate *pool_gate(pool *p, const url *u)
+throttle *pool_throttle(pool *p, const url *u)
 {
   origin *o = origin_find(p, u);
-  return o ? &o->gate : NULL;
+  return o ? &o->throttle : NULL;
 }
 
 bool pool_look(pool *p, const url *u, pool_flow *flow)
@@ -212,7 +216,7 @@ bool pool_look(pool *p, const url *u, pool_flow *flow)
                       .unread = o->unread,
                       .waiting = o->queue.count,
                       .slots = origin_slots(o),
-                      .gate = &o->gate};
+                      .throttle = &o->throttle};
   return true;
 }
 
@@ -220,7 +224,7 @@ void pool_describe_wait(const transfer *t, char *text, size_t size)
 {
   const origin *o = t->origin;
   const pool *p = t->pool;
-  gate_describe(&o->gate, text, size);
+  throttle_describe(&o->throttle, text, size);
   if (*text) return;
   if (o->in_flight >= origin_slots(o))
     snprintf(text, size, "whose slots are taken (limits.per_origin = %zu)", origin_slots(o));
@@ -292,9 +296,9 @@ void pool_unref(pool *p)
       origin_free(o);
     }
   free(p->origins);
-  for (lane *l = p->lanes, *next; l; l = next) {
-    next = l->next;
-    lane_free(l);
+  for (connection_group *c = p->connection_groups, *next; c; c = next) {
+    next = c->next;
+    connection_group_free(c);
   }
   network *n = p->network;
   pool **place = &n->pools;

@@ -1,21 +1,21 @@
-/* The connections and limits of one client: which requests may run now, and on which engine.
+/* The connections and limits of one client: which requests may run now, and on which multi.
  *
  * Requests of one origin (scheme, host, port) start by priority and in the order they came; origins that wait
  * take turns. A request runs when a slot of the pool, a slot of its origin and a file descriptor are free and
- * the origin's gate (rates, holds) lets it pass. */
+ * the origin's throttle (rates, holds) lets it pass. */
 #ifndef LURCHER_NET_POOL_H
 #define LURCHER_NET_POOL_H
 
 #include "core/error.h"
+#include "format/url/url.h"
 #include "net/curl/multi.h"
 #include "net/flow/throttle.h"
 #include "net/transfer/transfer_options.h"
-#include "format/url/url.h"
 
 typedef struct pool pool;
 typedef struct origin origin;
-typedef struct lane lane;
-typedef struct route route;
+typedef struct connection_group connection_group;
+typedef struct origin_group origin_group;
 struct transfer;
 
 typedef struct {
@@ -34,7 +34,7 @@ struct pool {
   network *network;
   loop_clock *time; /* the virtual one: clients are used in and out of virtual runs */
   pool_limits limits;
-  lane *lanes;
+  connection_group *connection_groups;
   origin **origins; /* hash table */
   size_t origin_count, origin_capacity;
   origin *turn_first, *turn_last; /* origins with a request that may start, in turn */
@@ -63,13 +63,13 @@ void pool_refuse_running(pool *p);
 /* Ends those that wait for the URL's origin with that failure: they were never sent. */
 void pool_refuse_origin(pool *p, const url *u, const error *failure);
 
-/* The gate of the URL's origin. NULL: out of memory. */
-gate *pool_gate(pool *p, const url *u);
+/* The throttle of the URL's origin. NULL: out of memory. */
+throttle *pool_throttle(pool *p, const url *u);
 
-/* How things are at one origin. */
+/* The state of one origin. */
 typedef struct {
   size_t in_flight, unread, waiting, slots;
-  gate *gate;
+  throttle *throttle;
 } pool_flow;
 
 /* False: out of memory. */
@@ -82,7 +82,8 @@ bool pool_submit(pool *p, struct transfer *t);
 /* A transfer leaves: it waits no longer, or its slot is free again. */
 void pool_leave(pool *p, struct transfer *t);
 
-/* Somebody looks at the transfer's answer. */
+/* The caller has read this response's rate-limit headers: it no longer counts as unread (see
+ * throttle_set_quota). */
 void pool_answer_read(struct transfer *t);
 
 /* The transfer, which has ended, is about to be freed. */
@@ -94,11 +95,11 @@ void pool_requeue(pool *p, struct transfer *t);
 /* What a waiting transfer waits for, in words. */
 void pool_describe_wait(const struct transfer *t, char *text, size_t size);
 
-/* What a transfer learnt of its origin when it was connected. */
+/* The transfer was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
 void pool_origin_known(pool *p, struct transfer *t, bool http2);
 
-bool pool_route_is_known(const route *r);
-bool pool_route_is_http2(const route *r);
+bool origin_group_is_known(const origin_group *g);
+bool origin_group_is_http2(const origin_group *g);
 
 /* Its origin's name does not resolve: those that wait for the same lookup fail with it. */
 void pool_origin_unresolved(struct transfer *t);
@@ -106,12 +107,12 @@ void pool_origin_unresolved(struct transfer *t);
 /* Starts what may start now. */
 void pool_admit(pool *p);
 
-/* ---- idle.c ---- */
+/* ---- pool_idle.c ---- */
 
 /* Closes idle connections where that can be done at once. */
 void pool_close_idle(pool *p);
 
-/* Looks after a while whether more are idle than may be, or for longer. */
+/* Closes connections later that are then idle beyond limits.idle or for longer than limits.idle_timeout. */
 void pool_trim_later(pool *p);
 
 /* Open connections, idle or not. */

@@ -2,41 +2,41 @@
 #include "net/pool/origin.h"
 
 static const uint64_t TRIM_INTERVAL = 1000 * MILLISECOND;
-static const uint64_t QUIET_TRIM_INTERVAL = 50 * MILLISECOND;
+static const uint64_t IDLE_TRIM_INTERVAL = 50 * MILLISECOND;
 
-static size_t idle_connections(const engine *e)
+static size_t idle_connections(const multi *m)
 {
-  size_t open = engine_connections(e);
-  return open > e->in_flight ? open - e->in_flight : 0;
+  size_t open = multi_connections(m);
+  return open > m->in_flight ? open - m->in_flight : 0;
 }
 
 size_t pool_connections(const pool *p)
 {
   size_t count = 0;
-  for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = 0; i < l->engine_count; i++) count += engine_connections(l->engines[i]);
+  for (connection_group *c = p->connection_groups; c; c = c->next)
+    for (size_t i = 0; i < c->multi_count; i++) count += multi_connections(c->multis[i]);
   return count;
 }
 
-/* Closes the engines whose connections were idle for too long, and as many others as are more than may idle;
- * those of the last engines first, since the first are filled first. */
+/* Closes the multis whose connections were idle for too long, and as many others as are more than may idle;
+ * those of the last multis first, since the first are filled first. */
 static void trim(pool *p, bool all)
 {
   uint64_t now = clock_now(p->time), timeout = p->limits.idle_timeout;
   size_t idle = 0;
-  for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = 0; i < l->engine_count; i++) idle += idle_connections(l->engines[i]);
-  for (lane *l = p->lanes; l; l = l->next)
-    for (size_t i = l->engine_count; i-- > 0;) {
-      engine *e = l->engines[i];
-      bool old = timeout && now - e->idle_since >= timeout;
-      if (e->in_flight || !e->multi || !(all || old || idle > p->limits.idle)) continue;
-      size_t here = idle_connections(e), surplus = idle > p->limits.idle ? idle - p->limits.idle : 0;
+  for (connection_group *c = p->connection_groups; c; c = c->next)
+    for (size_t i = 0; i < c->multi_count; i++) idle += idle_connections(c->multis[i]);
+  for (connection_group *c = p->connection_groups; c; c = c->next)
+    for (size_t i = c->multi_count; i-- > 0;) {
+      multi *m = c->multis[i];
+      bool old = timeout && now - m->idle_since >= timeout;
+      if (m->in_flight || !m->handle || !(all || old || idle > p->limits.idle)) continue;
+      size_t here = idle_connections(m), surplus = idle > p->limits.idle ? idle - p->limits.idle : 0;
       if (all || old || surplus >= here) {
-        engine_close_idle(e);
+        multi_close_idle(m);
         idle -= here;
       } else {
-        engine_end_idle(e, surplus);
+        multi_end_idle(m, surplus);
         idle -= surplus;
       }
     }
@@ -56,7 +56,7 @@ static void on_trim(timer *t)
 static uint64_t trim_interval(const pool *p)
 {
   uint64_t timeout = p->limits.idle_timeout;
-  if (!p->in_flight && pool_connections(p) > p->limits.idle) return QUIET_TRIM_INTERVAL;
+  if (!p->in_flight && pool_connections(p) > p->limits.idle) return IDLE_TRIM_INTERVAL;
   return timeout && timeout < TRIM_INTERVAL ? timeout : TRIM_INTERVAL;
 }
 

@@ -7,8 +7,8 @@
 #include <strings.h>
 
 enum {
-  MOST_SPARES = 1024,
-  KEPT_BODY = 16 * 1024, /* a larger buffer is not kept with a spare transfer */
+  MAX_SPARES = 1024,
+  MAX_KEPT_BODY = 16 * 1024, /* a larger buffer is not kept with a spare transfer */
   /* What libcurl receives into, each transfer for itself. */
   STREAM_BUFFER = 128 * 1024,
   BUFFER = 16 * 1024,
@@ -22,7 +22,7 @@ static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
 
 /* ---- life ---- */
 
-transfer *transfer_new(pool *p, profile *options, header_list *headers, loop_clock *time)
+transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time)
 {
   transfer *t = options->spares;
   if (t) {
@@ -35,7 +35,7 @@ transfer *transfer_new(pool *p, profile *options, header_list *headers, loop_clo
   }
   t->network = p->network;
   pool_ref(t->pool = p);
-  profile_ref(t->profile = options);
+  transfer_options_ref(t->options = options);
   header_list_ref(t->headers = headers);
   t->time = time;
   return t;
@@ -71,11 +71,11 @@ void transfer_free_spares(transfer *first)
 /* Empties it, but keeps its easy handle and the memory of its buffers for the next request of the same
  * profile. libcurl keeps no state of a former request that could meet the next: authentication, cookies and
  * redirects are never its own. */
-static void recycle(transfer *t, profile *p)
+static void recycle(transfer *t, transfer_options *p)
 {
   url target = t->target;
   buffer block = t->head.block, body = t->body.all;
-  if (body.capacity > KEPT_BODY) buffer_free(&body);
+  if (body.capacity > MAX_KEPT_BODY) buffer_free(&body);
   memset(t, 0, offsetof(transfer, handle));
   if (t->handle) {
     t->handle->remote_address[0] = 0;
@@ -123,7 +123,7 @@ static void stop(transfer *t, bool clean)
   if (t->state == TRANSFER_ENDED) return;
   timer_stop(&t->clock);
   transfer_set_external(t, false);
-  if (t->easy_in_engine) detach_easy(t, clean);
+  if (t->easy_in_multi) detach_easy(t, clean);
   t->times.ended = now_of(t);
   if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
   set_state(t, TRANSFER_ENDED);
@@ -154,14 +154,14 @@ void transfer_free(transfer *t)
   decoder_free(t->decoder);
   byte_queue_free(&t->raw);
   free(t->upload_copy);
-  profile *options = t->profile;
+  transfer_options *options = t->options;
   pool *p = t->pool;
   header_list_unref(t->headers);
-  if (options->spare_count < MOST_SPARES)
+  if (options->spare_count < MAX_SPARES)
     recycle(t, options);
   else
     free_really(t);
-  profile_unref(options);
+  transfer_options_unref(options);
   pool_unref(p);
 }
 
@@ -193,10 +193,10 @@ void transfer_fail_with(transfer *t, const error *failure)
 
 void transfer_fail_refused(transfer *t)
 {
-  budget *b = &t->network->budget;
+  run_limits *b = &t->network->run_limits;
   if (t->failure) return;
   *transfer_failure(t) = b->reason;
-  budget_refused(b);
+  run_limits_refused(b);
 }
 
 void transfer_refuse(transfer *t)
@@ -228,7 +228,7 @@ static void consider(time_limit *first, uint64_t from, uint64_t limit, const cha
 /* The limit that is reached first as things are now. */
 static time_limit next_limit(const transfer *t)
 {
-  const profile *p = t->profile;
+  const transfer_options *p = t->options;
   time_limit first = {.due = UINT64_MAX};
   if (t->deadline && t->deadline < first.due)
     first = (time_limit){t->deadline, p->total, "total", "for the whole request to"};
@@ -289,10 +289,10 @@ void transfer_start(transfer *t)
   /* The script may have computed for long since the loop last looked at the clock. */
   loop_update_now(t->network->loop);
   t->times.queued = now_of(t);
-  t->head.limit = t->profile->max_headers;
-  t->head.http2_allowed = t->target.scheme.length == 5 || t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
+  t->head.limit = t->options->max_headers;
+  t->head.http2_allowed = t->target.scheme.length == 5 || t->options->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);
-  if (t->pool->closed || t->network->budget.refusing) {
+  if (t->pool->closed || t->network->run_limits.refusing) {
     transfer_count_in(t, metrics_find_url(&t->network->metrics, t->label ? t->label : "", &t->target));
     if (t->pool->closed)
       transfer_cancel(t, "the client is closed");
@@ -389,14 +389,14 @@ static bool set_request(transfer *t)
   bool ok = transfer_set_address(t), wants_body = sends_body(t);
   transfer_set_lines(t);
   if (wants_body || strcmp(t->method, "GET")) set_method(t, wants_body);
-  if (t->profile->version == HTTP_2_PRIOR_KNOWLEDGE) {
+  if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   }
   if (!t->pool->limits.idle) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  if (t->handle->engine != t->engine) engine_set_options(t->engine, easy);
-  t->handle->engine = t->engine;
+  if (t->handle->multi != t->multi) multi_set_options(t->multi, easy);
+  t->handle->multi = t->multi;
   return ok;
 }
 
@@ -420,11 +420,11 @@ static bool prepare_easy(transfer *t, bool shares)
   h->ran_alone = !shares;
   h->hint[0] = 0;
   if (h->easy) return true;
-  h->easy = profile_new_easy(t->profile, buffer_size);
+  h->easy = transfer_options_new_easy(t->options, buffer_size);
   h->buffer = buffer_size;
   if (!h->easy) return false;
   h->used = h->has_address = false;
-  h->engine = NULL;
+  h->multi = NULL;
   h->lines = NULL;
   transfer_set_callbacks(t);
   return true;
@@ -435,7 +435,7 @@ void transfer_run(transfer *t, CURLSH *share)
   uint64_t now = now_of(t);
   set_state(t, TRANSFER_RUNNING);
   t->times.dispatched = t->active_at = now;
-  if (!t->deadline && t->profile->total) t->deadline = now + t->profile->total;
+  if (!t->deadline && t->options->total) t->deadline = now + t->options->total;
   if (!prepare_easy(t, share) || !set_request(t)) {
     transfer_fail_memory(t); /* unless a failure is set */
     return;
@@ -443,8 +443,8 @@ void transfer_run(transfer *t, CURLSH *share)
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
   transfer_set_external(t, true); /* until it is connected, nobody knows */
-  t->easy_in_engine = engine_add(t->engine, t->handle->easy);
-  if (!t->easy_in_engine) {
+  t->easy_in_multi = multi_add(t->multi, t->handle->easy);
+  if (!t->easy_in_multi) {
     transfer_fail_memory(t);
     return;
   }
@@ -489,18 +489,18 @@ static void collect_info(transfer *t)
 static bool is_reusable(const transfer *t)
 {
   return !t->streaming && !t->upload && !strcmp(t->method, "GET") && !t->connect_to && !t->head.must_close &&
-         t->profile->version != HTTP_2_PRIOR_KNOWLEDGE;
+         t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
 }
 
 /* `clean`: the exchange is over, as far as libcurl is concerned. */
 static void detach_easy(transfer *t, bool clean)
 {
-  t->easy_in_engine = false;
-  engine_remove(t->engine, t->handle->easy);
+  t->easy_in_multi = false;
+  multi_remove(t->multi, t->handle->easy);
   if (!clean || !is_reusable(t)) {
     curl_easy_cleanup(t->handle->easy);
     t->handle->easy = NULL;
-  } else if (t->route->shares) {
+  } else if (t->group->shares) {
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
   }
   curl_slist_free_all(t->connect_to);
@@ -513,12 +513,12 @@ static void detach_easy(transfer *t, bool clean)
 static bool wait_for_descriptor(transfer *t, CURLcode result)
 {
   long os_error = 0; /* none: it did not come to a connection */
-  if (t->connected || !t->engine->refused || result != CURLE_COULDNT_CONNECT) return false;
+  if (t->connected || !t->multi->refused || result != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   detach_easy(t, false);
   transfer_set_external(t, false);
   set_state(t, TRANSFER_WAITING);
-  if (t->deadline == t->times.dispatched + t->profile->total) t->deadline = 0; /* nothing was begun */
+  if (t->deadline == t->times.dispatched + t->options->total) t->deadline = 0; /* nothing was begun */
   pool_requeue(t->pool, t);
   transfer_limits_changed(t); /* again that of the queue */
   return true;
@@ -543,6 +543,6 @@ void transfer_finished(transfer *t, CURLcode result)
   if (t->failure && t->failure->kind == ERROR_dns)
     pool_origin_unresolved(t);
   else if (t->failure)
-    pool_origin_known(t->pool, t, t->route->http2);
+    pool_origin_known(t->pool, t, t->group->http2);
   end(t, result == CURLE_OK);
 }

@@ -30,8 +30,8 @@ typedef struct {
   uint64_t rate; /* the part of the queue's time that it waited for a rate, a hold or a limiter */
 } transfer_times;
 
-/* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. It stays with a spare
- * transfer. */
+/* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. Kept when the transfer
+ * is recycled. */
 typedef struct {
   char remote_address[TRANSFER_ADDRESS_SIZE];
   char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
@@ -40,7 +40,7 @@ typedef struct {
   CURLU *address;             /* its URL, once it is used again */
   buffer address_text;        /* the URL that was set on it … */
   size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
-  const engine *engine;       /* what was set on it last; only compared */
+  const multi *multi;         /* what was set on it last; only compared */
   const struct curl_slist *lines;
   bool used, has_address;
   bool ran_alone; /* without a share */
@@ -53,7 +53,7 @@ struct transfer {
 
   /* The request. The first three are counted references, the others to be set before transfer_start. */
   pool *pool;
-  profile *profile;
+  transfer_options *options;
   header_list *headers;
   loop_clock *time; /* of its limits and times */
   char method[TRANSFER_METHOD_SIZE];
@@ -66,10 +66,10 @@ struct transfer {
   bool streaming, expect_continue;
   bool unread;     /* counted in its origin's `unread` */
   bool requeued;   /* it had its turn, but could not start */
-  int8_t priority; /* PRIORITY_LEAST to PRIORITY_MOST; the higher first */
+  int8_t priority; /* MIN_PRIORITY to MAX_PRIORITY; the higher first */
   /* On the way, and of the outcome; together, because thousands of these live at once. */
   bool granted; /* its start was counted in the network's budget */
-  bool easy_in_engine, connected, paused, has_body, reused;
+  bool easy_in_multi, connected, paused, has_body, reused;
   bool first_header_expected; /* next, on a handle that was used before */
   bool external;              /* counted in the loop's external_requests */
   bool close_notified;        /* only known of TLS bodies without length */
@@ -80,11 +80,11 @@ struct transfer {
   /* On the way; for pool.c and transfer.c. */
   transfer_state state;
   origin *origin;
-  route *route;
+  origin_group *group;
   uint64_t arrival;       /* a number that grows with each that comes */
-  uint64_t closed_before; /* how long its origin's gate had been closed when it came */
+  uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
   metrics_series *series; /* it is counted in; NULL: it never came to its pool */
-  engine *engine;
+  multi *multi;
   size_t shard;
   struct curl_slist *connect_to, host_line; /* for profile->server_name */
   size_t uploaded;
@@ -106,7 +106,7 @@ struct transfer {
 };
 
 /* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */
-transfer *transfer_new(pool *p, profile *options, header_list *headers, loop_clock *time);
+transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time);
 
 /* Hands it to its pool. The operation must have begun; it completes even when this fails (then failure is
  * set). */
@@ -125,7 +125,7 @@ typedef enum { TRANSFER_BYTES, TRANSFER_MORE_TO_COME, TRANSFER_COMPLETE, TRANSFE
  * callback. */
 transfer_supply transfer_available(transfer *t, size_t wanted);
 
-/* ---- for pool.c, engine.c and profile.c ---- */
+/* ---- for pool.c, multi.c and transfer_options.c ---- */
 
 /* It is counted in that series from now on (NULL: in none). */
 void transfer_count_in(transfer *t, metrics_series *s);
@@ -140,7 +140,7 @@ void transfer_fail_with(transfer *t, const error *failure);
 void transfer_refuse(transfer *t);
 void transfer_free_spares(transfer *first);
 
-/* ---- between transfer.c, transfer_receive.c and failure.c ---- */
+/* ---- between transfer.c, transfer_receive.c and transfer_failure.c ---- */
 
 /* Sending it twice does no harm. */
 bool transfer_is_idempotent(const transfer *t);

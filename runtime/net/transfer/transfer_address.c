@@ -91,7 +91,7 @@ static bool set_server_name(transfer *t, const char *name)
 bool transfer_set_address(transfer *t)
 {
   const url *u = &t->target;
-  const char *server_name = t->profile->texts[PROFILE_SERVER_NAME];
+  const char *server_name = t->options->texts[OPTION_SERVER_NAME];
   if (server_name && u->scheme.length == 5) return set_server_name(t, server_name);
   if (url_is_bare(u)) return set_text(t, u->text.bytes, u->text.length, u->path.offset);
   buffer bare = {0};

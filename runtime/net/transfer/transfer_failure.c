@@ -73,7 +73,7 @@ static const char *tls_reason(const transfer *t, CURLcode code)
   long result = X509_V_OK;
   if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
     return "wrong host: the certificate is for another name";
-  if (t->easy_in_engine) curl_easy_getinfo(t->handle->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  if (t->easy_in_multi) curl_easy_getinfo(t->handle->easy, CURLINFO_SSL_VERIFYRESULT, &result);
   /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
   bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
   if (code == CURLE_PEER_FAILED_VERIFICATION && checked) {
@@ -98,7 +98,7 @@ static void tls(transfer *t, CURLcode code, error *e)
             tls_reason(t, code));
 }
 
-static bool is_http2(const transfer *t) { return t->head.version == 20 || pool_route_is_http2(t->route); }
+static bool is_http2(const transfer *t) { return t->head.version == 20 || origin_group_is_http2(t->group); }
 
 /* What libcurl itself has a limit for, whatever max_headers says. Its words tell the figures. */
 static void large_head(const transfer *t, error *e)
@@ -139,12 +139,12 @@ static void broken(transfer *t, CURLcode code, error *e)
     cut(t, e);
 }
 
-/* Whether libcurl had words for another transfer of the same engine in the call it just made. */
+/* Whether libcurl had words for another transfer of the same multi in the call it just made. */
 static bool others_were_told(const transfer *t)
 {
   for (const transfer *other = t->pool->running; other; other = other->next)
-    if (other != t && other->engine == t->engine && other->handle->hint[0]) return true;
-  return t->engine->told;
+    if (other != t && other->multi == t->multi && other->handle->hint[0]) return true;
+  return t->multi->told;
 }
 
 static void http2(transfer *t, CURLcode code, error *e)
@@ -171,7 +171,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
   const char *host = origin_name(t->origin);
   const char *phase = t->connected ? "read" : "connect";
   long os_error = 0;
-  if (t->easy_in_engine) curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);
+  if (t->easy_in_multi) curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);
   switch (code) {
   case CURLE_COULDNT_RESOLVE_HOST:
     error_set(e, ERROR_dns, "connect", "the name %.*s does not resolve", (int)t->target.host.length,

@@ -16,57 +16,57 @@ static const long tls_versions[] = {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLS
                                     CURL_SSLVERSION_TLSv1_3};
 static const long ip_versions[] = {CURL_IPRESOLVE_WHATEVER, CURL_IPRESOLVE_V4, CURL_IPRESOLVE_V6};
 
-profile *profile_new(void)
+transfer_options *transfer_options_new(void)
 {
-  profile *p = calloc(1, sizeof *p);
-  if (!p) return NULL;
-  p->references = 1;
-  p->decompress = p->verify = true;
-  p->max_body = p->max_headers = SIZE_MAX;
-  p->tls_min = TLS_1_2;
-  return p;
+  transfer_options *o = calloc(1, sizeof *o);
+  if (!o) return NULL;
+  o->references = 1;
+  o->decompress = o->verify = true;
+  o->max_body = o->max_headers = SIZE_MAX;
+  o->tls_min = TLS_1_2;
+  return o;
 }
 
-bool profile_set_text(profile *p, profile_text which, const char *text)
+bool transfer_options_set_text(transfer_options *o, transfer_text which, const char *text)
 {
-  free(p->texts[which]);
-  p->texts[which] = strdup(text);
-  return p->texts[which];
+  free(o->texts[which]);
+  o->texts[which] = strdup(text);
+  return o->texts[which];
 }
 
-bool profile_add_resolve(profile *p, const char *entry)
+bool transfer_options_add_resolve(transfer_options *o, const char *entry)
 {
-  struct curl_slist *list = curl_slist_append(p->resolve, entry);
-  if (list) p->resolve = list;
+  struct curl_slist *list = curl_slist_append(o->resolve, entry);
+  if (list) o->resolve = list;
   return list;
 }
 
-bool profile_seal(profile *p)
+bool transfer_options_seal(transfer_options *o)
 {
   buffer text = {0};
-  char flags[] = {(char)('0' + p->verify), (char)('0' + p->tls_min), (char)('0' + p->ip),
-                  (char)('0' + (p->version == HTTP_1_1)), '\n'};
+  char flags[] = {(char)('0' + o->verify), (char)('0' + o->tls_min), (char)('0' + o->ip),
+                  (char)('0' + (o->version == HTTP_1_1)), '\n'};
   bool ok = buffer_append(&text, flags, sizeof flags);
-  for (int i = 0; ok && i < PROFILE_RAW_TARGET; i++)
-    ok = (!p->texts[i] || buffer_append(&text, p->texts[i], strlen(p->texts[i]))) &&
+  for (int i = 0; ok && i < OPTION_RAW_TARGET; i++)
+    ok = (!o->texts[i] || buffer_append(&text, o->texts[i], strlen(o->texts[i]))) &&
          buffer_append(&text, "\n", 1);
-  for (struct curl_slist *s = p->resolve; ok && s; s = s->next)
+  for (struct curl_slist *s = o->resolve; ok && s; s = s->next)
     ok = buffer_append(&text, s->data, strlen(s->data)) && buffer_append(&text, "\n", 1);
   ok = ok && buffer_append(&text, "", 1);
-  p->identity = text.bytes;
+  o->identity = text.bytes;
   return ok;
 }
 
-void profile_ref(profile *p) { p->references++; }
+void transfer_options_ref(transfer_options *o) { o->references++; }
 
-void profile_unref(profile *p)
+void transfer_options_unref(transfer_options *o)
 {
-  if (!p || --p->references) return;
-  transfer_free_spares(p->spares);
-  for (int i = 0; i < PROFILE_TEXTS; i++) free(p->texts[i]);
-  curl_slist_free_all(p->resolve);
-  free(p->identity);
-  free(p);
+  if (!o || --o->references) return;
+  transfer_free_spares(o->spares);
+  for (int i = 0; i < OPTION_TEXTS; i++) free(o->texts[i]);
+  curl_slist_free_all(o->resolve);
+  free(o->identity);
+  free(o);
 }
 
 static CURLcode on_ssl_context(CURL *easy, void *context, void *default_file)
@@ -93,32 +93,31 @@ static bool use_default_authorities(CURL *easy)
   return true;
 }
 
-static void set_tls(const profile *p, CURL *easy)
+static void set_tls(const transfer_options *o, CURL *easy)
 {
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, tls_versions[p->tls_min]);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, p->verify ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, p->verify ? 2L : 0L);
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, tls_versions[o->tls_min]);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, o->verify ? 1L : 0L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, o->verify ? 2L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
-  const char *ca = p->texts[PROFILE_CA];
+  const char *ca = o->texts[OPTION_CA];
   struct stat status;
-  if (ca || (p->verify && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+  if (ca || (o->verify && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
   if (ca && stat(ca, &status) == 0 && S_ISDIR(status.st_mode)) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     curl_easy_setopt(easy, CURLOPT_CAPATH, ca);
   } else if (ca) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
   }
-  if (p->texts[PROFILE_CERT]) curl_easy_setopt(easy, CURLOPT_SSLCERT, p->texts[PROFILE_CERT]);
-  if (p->texts[PROFILE_KEY]) curl_easy_setopt(easy, CURLOPT_SSLKEY, p->texts[PROFILE_KEY]);
-  if (p->texts[PROFILE_KEY_PASSWORD])
-    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, p->texts[PROFILE_KEY_PASSWORD]);
-  if (p->texts[PROFILE_PINS]) curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, p->texts[PROFILE_PINS]);
+  if (o->texts[OPTION_CERT]) curl_easy_setopt(easy, CURLOPT_SSLCERT, o->texts[OPTION_CERT]);
+  if (o->texts[OPTION_KEY]) curl_easy_setopt(easy, CURLOPT_SSLKEY, o->texts[OPTION_KEY]);
+  if (o->texts[OPTION_KEY_PASSWORD]) curl_easy_setopt(easy, CURLOPT_KEYPASSWD, o->texts[OPTION_KEY_PASSWORD]);
+  if (o->texts[OPTION_PINS]) curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, o->texts[OPTION_PINS]);
 }
 
 /* Everything that is the same for each request; empty proxy settings keep libcurl from searching the
  * environment.
  */
-CURL *profile_new_easy(const profile *p, long receive_buffer)
+CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
 {
   CURL *easy = curl_easy_init();
   if (!easy) return NULL;
@@ -128,17 +127,17 @@ CURL *profile_new_easy(const profile *p, long receive_buffer)
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[p->version]);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[o->version]);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_buffer);
-  curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[p->ip]);
+  curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[o->ip]);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* ours are kept by transfer.c */
-  if (p->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, p->resolve);
-  if (p->texts[PROFILE_UNIX_SOCKET])
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, p->texts[PROFILE_UNIX_SOCKET]);
-  if (p->texts[PROFILE_LOCAL_ADDRESS])
-    curl_easy_setopt(easy, CURLOPT_INTERFACE, p->texts[PROFILE_LOCAL_ADDRESS]);
-  if (p->texts[PROFILE_RAW_TARGET])
-    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, p->texts[PROFILE_RAW_TARGET]);
-  set_tls(p, easy);
+  if (o->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, o->resolve);
+  if (o->texts[OPTION_UNIX_SOCKET])
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, o->texts[OPTION_UNIX_SOCKET]);
+  if (o->texts[OPTION_LOCAL_ADDRESS])
+    curl_easy_setopt(easy, CURLOPT_INTERFACE, o->texts[OPTION_LOCAL_ADDRESS]);
+  if (o->texts[OPTION_RAW_TARGET])
+    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, o->texts[OPTION_RAW_TARGET]);
+  set_tls(o, easy);
   return easy;
 }

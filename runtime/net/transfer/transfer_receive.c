@@ -9,7 +9,7 @@ enum {
   STREAM_HIGH = 128 * 1024, /* received and not yet taken: above, the peer is held back … */
   STREAM_LOW = 32 * 1024,   /* … until no more than this is left */
   DECODE_STEP = 1024,       /* encoded bytes decoded at a time, so that little can become much only slowly */
-  MOST_PER_STEP = 16 * 1024 * 1024,
+  MAX_PER_STEP = 16 * 1024 * 1024,
   BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */
 };
 
@@ -68,7 +68,7 @@ static bool agreed_on_http2(const transfer *t)
 {
   const unsigned char *protocol = NULL;
   unsigned length = 0;
-  if (!is_tls(t)) return t->profile->version == HTTP_2_PRIOR_KNOWLEDGE;
+  if (!is_tls(t)) return t->options->version == HTTP_2_PRIOR_KNOWLEDGE;
   SSL *session = tls_session_of(t);
   if (session) SSL_get0_alpn_selected(session, &protocol, &length);
   return length == 2 && !memcmp(protocol, "h2", 2);
@@ -109,14 +109,14 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->remote_port = port;
   (void)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
-  if (!pool_route_is_known(t->route)) pool_origin_known(t->pool, t, agreed_on_http2(t));
+  if (!origin_group_is_known(t->group)) pool_origin_known(t->pool, t, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
 }
 
 /* Counts what came. False: it was more than the run may receive, and the transfer has failed. */
-static bool take_from_budget(transfer *t, size_t length)
+static bool count_received(transfer *t, size_t length)
 {
-  if (budget_receive(&t->network->budget, length)) return true;
+  if (run_limits_receive(&t->network->run_limits, length)) return true;
   transfer_fail_refused(t);
   return false;
 }
@@ -200,7 +200,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     if (t->head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
-  return take_from_budget(t, length) ? length : 0;
+  return count_received(t, length) ? length : 0;
 }
 
 /* ---- body ---- */
@@ -208,7 +208,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
 static bool on_decoded(void *user, const char *bytes, size_t length, error *e)
 {
   transfer *t = user;
-  size_t most = t->streaming ? MOST_PER_STEP : t->profile->max_body;
+  size_t most = t->streaming ? MAX_PER_STEP : t->options->max_body;
   size_t present = byte_queue_length(&t->body);
   if (length > most || present > most - length) {
     error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
@@ -230,7 +230,7 @@ static bool begin_body(transfer *t, error *e)
   t->has_body = true;
   if (t->head.content_length > 0 && t->head.content_length <= BODY_GUESS && !t->streaming)
     buffer_reserve(&t->body.all, (size_t)t->head.content_length);
-  if (!t->profile->decompress) return true;
+  if (!t->options->decompress) return true;
   if (!head_find(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &value, &length))
     return true;
   buffer codings = {0};
@@ -273,7 +273,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     return 0;
   }
   if (t->streaming) operation_complete(&t->op);
-  return take_from_budget(t, length) ? length : 0;
+  return count_received(t, length) ? length : 0;
 }
 
 void transfer_check_complete(transfer *t)

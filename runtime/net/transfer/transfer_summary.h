@@ -1,6 +1,6 @@
 /* What is told of a transfer beside its status, head and body: plain data that outlives it. */
-#ifndef LURCHER_NET_OUTCOME_H
-#define LURCHER_NET_OUTCOME_H
+#ifndef LURCHER_NET_TRANSFER_SUMMARY_H
+#define LURCHER_NET_TRANSFER_SUMMARY_H
 
 #include "net/transfer/transfer.h"
 
@@ -13,8 +13,8 @@ typedef struct {
   int remote_port;
   char reason[HEAD_REASON_SIZE];
   char remote_address[TRANSFER_ADDRESS_SIZE];
-} outcome;
+} transfer_summary;
 
-void outcome_take(outcome *o, const transfer *t);
+void transfer_summarize(transfer_summary *s, const transfer *t);
 
 #endif

@@ -3,10 +3,10 @@
 #include "script/http/http.h"
 
 #include "net/transfer/transfer_summary.h"
-#include "script/runtime/run_budget.h"
 #include "script/base/lua_error.h"
-#include "script/task/task_internal.h"
+#include "script/runtime/run_budget.h"
 #include "script/task/task.h"
+#include "script/task/task_internal.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static const operation_class transfer_class = {"request", abandon_transfer};
 static transfer *make_transfer(lua_State *L, bool streaming, error *e)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
-  profile *options = http_handle(L, 2, HTTP_PROFILE);
+  transfer_options *options = http_handle(L, 2, HTTP_PROFILE);
   size_t method_length, url_length;
   const char *method = luaL_checklstring(L, 3, &method_length);
   const char *target = luaL_checklstring(L, 4, &url_length);
@@ -170,9 +170,9 @@ static int start(lua_State *L, bool streaming, task_results results)
   return task_wait(L, &t->op, results);
 }
 
-static void push_outcome(lua_State *L, const transfer *t)
+static void push_summary(lua_State *L, const transfer *t)
 {
-  outcome_take(lua_newuserdata(L, sizeof(outcome)), t);
+  transfer_summarize(lua_newuserdata(L, sizeof(transfer_summary)), t);
 }
 
 static void push_head(lua_State *L, const transfer *t)
@@ -183,7 +183,7 @@ static void push_head(lua_State *L, const transfer *t)
 static int push_failure(lua_State *L, const transfer *t)
 {
   errors_return(L, t->failure);
-  push_outcome(L, t);
+  push_summary(L, t);
   return 3;
 }
 
@@ -199,15 +199,15 @@ static int perform_results(lua_State *L, operation *op)
     lua_pushnumber(L, t->head.status);
     lua_pushlstring(L, t->body.all.length ? t->body.all.bytes : "", t->body.all.length);
     push_head(L, t);
-    push_outcome(L, t);
-    lua_pushinteger(L, (lua_Integer)t->head.notes);
+    push_summary(L, t);
+    lua_pushinteger(L, (lua_Integer)t->head.flags);
   }
   take(n, NULL);
   return count;
 }
 
 /* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label)
- * → status, body, head, info, notes (head_note bits) | nil, err, info */
+ * → status, body, head, info, flags (head_flags bits) | nil, err, info */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
 static int open_results(lua_State *L, operation *op)
@@ -225,12 +225,12 @@ static int open_results(lua_State *L, operation *op)
   http_push_stream(L, t);
   n->taken = NULL; /* the stream owns it */
   push_head(L, t);
-  push_outcome(L, t);
-  lua_pushinteger(L, (lua_Integer)t->head.notes);
+  push_summary(L, t);
+  lua_pushinteger(L, (lua_Integer)t->head.flags);
   return 5;
 }
 
-/* native.open(the same) → status, stream, head, info, notes | nil, err, info: when the head is there */
+/* native.open(the same) → status, stream, head, info, flags | nil, err, info: when the head is there */
 static int open_stream(lua_State *L) { return start(L, true, open_results); }
 
 /* ---- opaque results ---- */
@@ -253,7 +253,7 @@ static double seconds_between(uint64_t from, uint64_t to)
   return from && to > from ? (double)(to - from) / NANOSECONDS : 0;
 }
 
-static void push_timings(lua_State *L, const outcome *o)
+static void push_timings(lua_State *L, const transfer_summary *o)
 {
   const transfer_times *t = &o->times;
   number_field_of fields[] = {
@@ -269,7 +269,7 @@ static void push_timings(lua_State *L, const outcome *o)
   set_numbers(L, fields, sizeof fields / sizeof *fields);
 }
 
-void http_push_info(lua_State *L, const outcome *o)
+void http_push_info(lua_State *L, const transfer_summary *o)
 {
   number_field_of fields[] = {
       {"bytes_received", (double)o->bytes_received},
@@ -302,7 +302,7 @@ void http_push_info(lua_State *L, const outcome *o)
 static int info(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TUSERDATA);
-  luaL_argcheck(L, lua_objlen(L, 1) == sizeof(outcome), 1, "not what perform gave");
+  luaL_argcheck(L, lua_objlen(L, 1) == sizeof(transfer_summary), 1, "not what perform gave");
   http_push_info(L, lua_touserdata(L, 1));
   return 1;
 }

@@ -45,6 +45,6 @@ void http_register_stream(lua_State *L);
 
 /* Pushes a table of what is known of a transfer: http_version, reason, timings, reused, remote_address,
  * bytes_received, bytes_sent, dispatched, ended, elapsed. */
-void http_push_info(lua_State *L, const outcome *o);
+void http_push_info(lua_State *L, const transfer_summary *o);
 
 #endif

@@ -122,13 +122,13 @@ static pool_flow look(lua_State *L)
   return flow;
 }
 
-/* The gate of the origin at stack index 2. */
-static gate *check_gate(lua_State *L)
+/* The throttle of the origin at stack index 2. */
+static throttle *check_throttle(lua_State *L)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
   url u;
   check_url(L, &u);
-  gate *g = pool_gate(p, &u);
+  throttle *g = pool_throttle(p, &u);
   url_free(&u);
   if (!g) luaL_error(L, "not enough memory");
   return g;
@@ -141,17 +141,18 @@ static int hold(lua_State *L)
 {
   double seconds = luaL_checknumber(L, 3);
   const char *why = luaL_optstring(L, 4, "the server");
-  lua_pushboolean(L, gate_hold(check_gate(L), seconds, why));
+  lua_pushboolean(L, throttle_hold(check_throttle(L), seconds, why));
   return 1;
 }
 
-/* pool:quota(url, remaining, reset, patience) → whether the next request has to wait: see gate_set_quota */
+/* pool:quota(url, remaining, reset, patience) → whether the next request has to wait: see throttle_set_quota
+ */
 static int quota(lua_State *L)
 {
   double remaining = luaL_checknumber(L, 3), reset = luaL_checknumber(L, 4),
          patience = luaL_checknumber(L, 5);
   pool_flow flow = look(L);
-  lua_pushboolean(L, gate_set_quota(flow.gate, remaining, reset, flow.unread, patience));
+  lua_pushboolean(L, throttle_set_quota(flow.throttle, remaining, reset, flow.unread, patience));
   return 1;
 }
 
@@ -160,7 +161,7 @@ static int quota(lua_State *L)
 static int slow_down(lua_State *L)
 {
   uint64_t age = loop_nanoseconds(luaL_checknumber(L, 3));
-  lua_pushboolean(L, gate_slow_down(check_gate(L), age));
+  lua_pushboolean(L, throttle_slow_down(check_throttle(L), age));
   return 1;
 }
 
@@ -192,11 +193,11 @@ static int flow(lua_State *L)
 {
   const pool *p = http_handle(L, 1, HTTP_POOL);
   pool_flow flow = look(L);
-  double learned = gate_learned_rate(flow.gate), left = gate_quota_left(flow.gate);
+  double learned = throttle_learned_rate(flow.throttle), left = throttle_quota_left(flow.throttle);
   lua_createtable(L, 0, 8);
   set_number(L, "in_flight", (double)flow.in_flight);
   set_number(L, "waiting", (double)flow.waiting);
-  set_number(L, "held", gate_held(flow.gate));
+  set_number(L, "held", throttle_held(flow.throttle));
   if (flow.slots != SIZE_MAX) set_number(L, "per_origin", (double)flow.slots);
   if (p->limits.rate > 0) set_number(L, "rate", p->limits.rate);
   if (learned > 0) set_number(L, "learned_rate", learned);

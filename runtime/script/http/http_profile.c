@@ -13,34 +13,34 @@ typedef struct {
 } field;
 
 static const field times[] = {
-    {"connect", offsetof(profile, connect)}, {"read", offsetof(profile, read)},
-    {"write", offsetof(profile, write)},     {"total", offsetof(profile, total)},
-    {"queue", offsetof(profile, queue)},
+    {"connect", offsetof(transfer_options, connect)}, {"read", offsetof(transfer_options, read)},
+    {"write", offsetof(transfer_options, write)},     {"total", offsetof(transfer_options, total)},
+    {"queue", offsetof(transfer_options, queue)},
 };
 
 static const field sizes[] = {
-    {"max_body", offsetof(profile, max_body)},
-    {"max_headers", offsetof(profile, max_headers)},
+    {"max_body", offsetof(transfer_options, max_body)},
+    {"max_headers", offsetof(transfer_options, max_headers)},
 };
 
 static const field flags[] = {
-    {"verify", offsetof(profile, verify)},
-    {"decompress", offsetof(profile, decompress)},
+    {"verify", offsetof(transfer_options, verify)},
+    {"decompress", offsetof(transfer_options, decompress)},
 };
 
 static const struct {
   const char *name;
-  profile_text which;
+  transfer_text which;
 } texts[] = {
-    {"ca", PROFILE_CA},
-    {"cert", PROFILE_CERT},
-    {"key", PROFILE_KEY},
-    {"key_password", PROFILE_KEY_PASSWORD},
-    {"server_name", PROFILE_SERVER_NAME},
-    {"pins", PROFILE_PINS},
-    {"unix_socket", PROFILE_UNIX_SOCKET},
-    {"local_address", PROFILE_LOCAL_ADDRESS},
-    {"raw_target", PROFILE_RAW_TARGET},
+    {"ca", OPTION_CA},
+    {"cert", OPTION_CERT},
+    {"key", OPTION_KEY},
+    {"key_password", OPTION_KEY_PASSWORD},
+    {"server_name", OPTION_SERVER_NAME},
+    {"pins", OPTION_PINS},
+    {"unix_socket", OPTION_UNIX_SOCKET},
+    {"local_address", OPTION_LOCAL_ADDRESS},
+    {"raw_target", OPTION_RAW_TARGET},
 };
 
 typedef struct {
@@ -73,23 +73,23 @@ static int choose(lua_State *L, const char *name, const choice *choices, int non
   return value;
 }
 
-static void read_numbers(lua_State *L, profile *p)
+static void read_numbers(lua_State *L, transfer_options *o)
 {
   for (size_t i = 0; i < COUNT(times); i++) {
     lua_getfield(L, 1, times[i].name);
     if (lua_isnumber(L, -1))
-      *(uint64_t *)((char *)p + times[i].offset) = loop_nanoseconds(lua_tonumber(L, -1));
+      *(uint64_t *)((char *)o + times[i].offset) = loop_nanoseconds(lua_tonumber(L, -1));
     lua_pop(L, 1);
   }
   for (size_t i = 0; i < COUNT(sizes); i++) {
     lua_getfield(L, 1, sizes[i].name);
     double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
-    if (value >= 0 && value < 9e15) *(size_t *)((char *)p + sizes[i].offset) = (size_t)value;
+    if (value >= 0 && value < 9e15) *(size_t *)((char *)o + sizes[i].offset) = (size_t)value;
     lua_pop(L, 1);
   }
   for (size_t i = 0; i < COUNT(flags); i++) {
     lua_getfield(L, 1, flags[i].name);
-    if (lua_isboolean(L, -1)) *(bool *)((char *)p + flags[i].offset) = lua_toboolean(L, -1);
+    if (lua_isboolean(L, -1)) *(bool *)((char *)o + flags[i].offset) = lua_toboolean(L, -1);
     lua_pop(L, 1);
   }
 }
@@ -101,7 +101,7 @@ static bool has_control_or_space(const char *text)
   return false;
 }
 
-static bool read_texts(lua_State *L, profile *p)
+static bool read_texts(lua_State *L, transfer_options *o)
 {
   bool ok = true;
   for (size_t i = 0; i < COUNT(texts); i++) {
@@ -110,11 +110,11 @@ static bool read_texts(lua_State *L, profile *p)
       size_t length;
       const char *text = lua_tolstring(L, -1, &length);
       if (strlen(text) < length) luaL_error(L, "%s must not hold NUL bytes", texts[i].name);
-      ok = profile_set_text(p, texts[i].which, text) && ok;
+      ok = transfer_options_set_text(o, texts[i].which, text) && ok;
     }
     lua_pop(L, 1);
   }
-  const char *target = p->texts[PROFILE_RAW_TARGET], *name = p->texts[PROFILE_SERVER_NAME];
+  const char *target = o->texts[OPTION_RAW_TARGET], *name = o->texts[OPTION_SERVER_NAME];
   if (target && (!*target || has_control_or_space(target)))
     luaL_error(L, "raw_target must not be empty nor hold spaces or control characters");
   if (name && (!*name || has_control_or_space(name) || strpbrk(name, ":/?#@[]")))
@@ -123,7 +123,7 @@ static bool read_texts(lua_State *L, profile *p)
 }
 
 /* resolve = { ["host:port"] = "address" } */
-static bool read_resolve(lua_State *L, profile *p)
+static bool read_resolve(lua_State *L, transfer_options *o)
 {
   bool ok = true;
   lua_getfield(L, 1, "resolve");
@@ -134,7 +134,7 @@ static bool read_resolve(lua_State *L, profile *p)
       if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
         luaL_error(L, "resolve maps \"host:port\" to an address");
       const char *entry = lua_pushfstring(L, "%s:%s", lua_tostring(L, -2), lua_tostring(L, -1));
-      ok = profile_add_resolve(p, entry) && ok;
+      ok = transfer_options_add_resolve(o, entry) && ok;
       lua_pop(L, 1);
     }
   lua_pop(L, 1);
@@ -145,20 +145,21 @@ int http_new_profile(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
   http_box *box = http_new_box(L, HTTP_PROFILE, "lurcher.profile");
-  profile *p = box->pointer = profile_new();
-  if (!p) return luaL_error(L, "not enough memory");
-  p->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
-  p->tls_min = (tls_version)choose(L, "min_tls", tls_versions, TLS_1_2);
-  p->ip = (ip_version)choose(L, "ip", addresses, IP_ANY);
-  read_numbers(L, p);
-  if (!read_texts(L, p) || !read_resolve(L, p) || !profile_seal(p)) return luaL_error(L, "not enough memory");
+  transfer_options *o = box->pointer = transfer_options_new();
+  if (!o) return luaL_error(L, "not enough memory");
+  o->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
+  o->tls_min = (tls_version)choose(L, "min_tls", tls_versions, TLS_1_2);
+  o->ip = (ip_version)choose(L, "ip", addresses, IP_ANY);
+  read_numbers(L, o);
+  if (!read_texts(L, o) || !read_resolve(L, o) || !transfer_options_seal(o))
+    return luaL_error(L, "not enough memory");
   return 1;
 }
 
 int http_profile_gc(lua_State *L)
 {
   http_box *box = lua_touserdata(L, 1);
-  profile_unref(box->pointer);
+  transfer_options_unref(box->pointer);
   box->pointer = NULL;
   return 0;
 }

@@ -151,8 +151,8 @@ static int read_line(lua_State *L)
 /* stream:info() → as native.info, as things are now */
 static int stream_info(lua_State *L)
 {
-  outcome o;
-  outcome_take(&o, http_handle(L, 1, HTTP_STREAM));
+  transfer_summary o;
+  transfer_summarize(&o, http_handle(L, 1, HTTP_STREAM));
   http_push_info(L, &o);
   return 1;
 }

@@ -37,7 +37,7 @@ static void on_end_due(timer *t)
 static void on_refusal(void *user)
 {
   lur_runtime *rt = user;
-  note_used_up(rt, &http_network(rt->L)->budget.reason);
+  note_used_up(rt, &http_network(rt->L)->run_limits.reason);
 }
 
 static void on_idle(void *user)
@@ -55,7 +55,7 @@ static void on_time_over(timer *t)
   error_set(&e, ERROR_limit, NULL, "the run's budget of %g s is used up", rt->options.max_seconds);
   e.limit = rt->options.max_seconds;
   network *n = http_network(rt->L);
-  if (n) budget_refuse(&n->budget, &e);
+  if (n) run_limits_refuse(&n->run_limits, &e);
   note_used_up(rt, &e);
   runtime_interrupt(rt, e.message);
 }
@@ -72,22 +72,22 @@ void budget_script_started(lur_runtime *rt)
 
 void budget_watch_network(lur_runtime *rt, network *n)
 {
-  budget *b = &n->budget;
+  run_limits *b = &n->run_limits;
   const lur_options *o = &rt->options;
   if (o->max_requests) b->max_requests = o->max_requests;
   if (o->max_bytes) b->max_bytes = o->max_bytes;
   b->on_refusal = on_refusal;
   b->on_idle = on_idle;
   b->user = rt;
-  if (rt->budget.used_up) budget_refuse(b, &rt->budget.reason);
-  if (atomic_load(&rt->draining)) budget_drain(b);
+  if (rt->budget.used_up) run_limits_refuse(b, &rt->budget.reason);
+  if (atomic_load(&rt->draining)) run_limits_drain(b);
 }
 
 /* ---- the report ---- */
 
 static bool append(buffer *b, const char *text) { return buffer_append(b, text, strlen(text)); }
 
-static bool append_figures(const lur_runtime *rt, const budget *done, buffer *b)
+static bool append_figures(const lur_runtime *rt, const run_limits *done, buffer *b)
 {
   char line[256];
   snprintf(line, sizeof line,
@@ -104,7 +104,7 @@ const char *budget_report(lur_runtime *rt, const char *failure)
   run_budget *kept = &rt->budget;
   const network *n = rt->L ? http_network(rt->L) : NULL;
   buffer b = {0};
-  bool fine = append(&b, kept->reason.message) && append_figures(rt, n ? &n->budget : NULL, &b);
+  bool fine = append(&b, kept->reason.message) && append_figures(rt, n ? &n->run_limits : NULL, &b);
   if (fine && kept->waiting) fine = append(&b, kept->waiting);
   if (fine && failure) fine = append(&b, "\n") && append(&b, failure);
   if (!fine || !buffer_append(&b, "", 1)) buffer_free(&b);

@@ -1,8 +1,8 @@
 #include "script/task/task_internal.h"
 
-#include "script/runtime/run_budget.h"
 #include "script/http/http.h"
 #include "script/runtime/preload.h"
+#include "script/runtime/run_budget.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -83,7 +83,7 @@ static void on_wake(void *user)
 {
   lur_runtime *rt = user;
   network *n = atomic_load(&rt->draining) && rt->L ? http_network(rt->L) : NULL;
-  if (n) budget_drain(&n->budget);
+  if (n) run_limits_drain(&n->run_limits);
   if (atomic_exchange(&rt->interrupted, false)) runtime_interrupt(rt, NULL);
 }
 

@@ -2,8 +2,9 @@
 ---
 ---   429 or 503 with Retry-After       none starts before then
 ---   RateLimit headers                 no more than remain start before the reset
----   429 without any hint              the rate is cut, and grows again: see gate_slow_down in net/gate.h;
----                                     but not for a script that has one request at a time: it waits anyway
+---   429 without any hint              the rate is cut, and grows again: see throttle_slow_down in
+---                                     runtime/net/flow/throttle.h; but not for a script that has one request
+---                                     at a time: it waits anyway
 ---
 --- Nobody waits for longer than the client's `retry.max_retry_after`: such a hold is not kept at all, and the
 --- server has to answer again. A 503 without a hint is a failure and no limit: where one request in twenty

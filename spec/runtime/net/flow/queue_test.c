@@ -37,7 +37,7 @@ static void add_next(transfer_queue *q, uint64_t *arrivals)
 {
   size_t i = next_random(MANY);
   if (waits[i]) return;
-  transfers[i].priority = (int8_t)((int)next_random(PRIORITIES) + PRIORITY_LEAST);
+  transfers[i].priority = (int8_t)((int)next_random(PRIORITIES) + MIN_PRIORITY);
   transfers[i].arrival = ++*arrivals;
   waits[i] = queue_add(q, &transfers[i]);
 }
@@ -76,7 +76,7 @@ static void follows_priority_and_age(void)
 static void lets_the_one_go_first_that_had_its_turn(void)
 {
   transfer_queue q = {0};
-  transfer low = {.priority = PRIORITY_LEAST, .arrival = 2}, high = {.priority = PRIORITY_MOST, .arrival = 1};
+  transfer low = {.priority = MIN_PRIORITY, .arrival = 2}, high = {.priority = MAX_PRIORITY, .arrival = 1};
   check(queue_add(&q, &high) && queue_add(&q, &low));
   queue_remove(&q, &low);
   queue_put_back(&q, &low);

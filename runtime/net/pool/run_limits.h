@@ -1,8 +1,8 @@
 /* What one runtime may do in all: how many requests it may start, how many bytes it may receive. Once a
  * budget is used up, or a program drains, no request starts any more: those that wait and those to come end
  * with the reason. */
-#ifndef LURCHER_NET_BUDGET_H
-#define LURCHER_NET_BUDGET_H
+#ifndef LURCHER_NET_RUN_LIMITS_H
+#define LURCHER_NET_RUN_LIMITS_H
 
 #include "core/error.h"
 #include "core/loop/loop.h"
@@ -29,46 +29,46 @@ typedef struct {
   void (*on_refusal)(void *user);
   void (*on_idle)(void *user);
   void *user;
-} budget;
+} run_limits;
 
 /* Within a network. No limits yet. */
-void budget_init(budget *b);
-void budget_deinit(budget *b);
+void run_limits_init(run_limits *l);
+void run_limits_deinit(run_limits *l);
 
 /* From now on no request starts, for this reason. Those that wait end after this batch. */
-void budget_refuse(budget *b, const error *reason);
+void run_limits_refuse(run_limits *l, const error *reason);
 
 /* The same because the program is about to end: kind "canceled". */
-void budget_drain(budget *b);
+void run_limits_drain(run_limits *l);
 
 /* A request that ran waits again. */
-void budget_requeued(budget *b);
+void run_limits_requeued(run_limits *l);
 
 /* A request was not started, or ended, for the reason. */
-void budget_refused(budget *b);
+void run_limits_refused(run_limits *l);
 
 /* Whether a request may start now. */
-static inline bool budget_lets_start(const budget *b, bool granted)
+static inline bool run_limits_lets_start(const run_limits *l, bool granted)
 {
-  return granted ? b->refusing != REFUSES_ALL : b->refusing == REFUSES_NONE;
+  return granted ? l->refusing != REFUSES_ALL : l->refusing == REFUSES_NONE;
 }
 
-void budget_requests_spent(budget *b);
-bool budget_bytes_spent(budget *b);
+void run_limits_requests_spent(run_limits *l);
+bool run_limits_bytes_spent(run_limits *l);
 
 /* A request starts. */
-static inline void budget_start(budget *b, bool *granted)
+static inline void run_limits_start(run_limits *l, bool *granted)
 {
   if (*granted) return;
   *granted = true;
-  if (++b->requests >= b->max_requests) budget_requests_spent(b);
+  if (++l->requests >= l->max_requests) run_limits_requests_spent(l);
 }
 
 /* Bytes came. False: more than there may be; the request has to end. Safe inside a libcurl callback. */
-static inline bool budget_receive(budget *b, size_t length)
+static inline bool run_limits_receive(run_limits *l, size_t length)
 {
-  b->bytes += length;
-  return b->bytes < b->max_bytes || budget_bytes_spent(b);
+  l->bytes += length;
+  return l->bytes < l->max_bytes || run_limits_bytes_spent(l);
 }
 
 #endif
