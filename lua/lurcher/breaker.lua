@@ -14,7 +14,7 @@ local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.task"
 local overlay = require("lurcher.http.options").overlay
 local response = require "lurcher.http.response"
-local settings = require "lurcher.breaker.options"
+local options = require "lurcher.breaker.options"
 
 local now, raise_if_stopping = native.now, native.raise_if_stopping
 local xpcall, trace, error = native.raw_xpcall, native.trace, error
@@ -26,14 +26,14 @@ local breaker = {}
 local OF_ANOTHER_MATTER = { canceled = true, circuit_open = true, limit = true, denied = true, url = true,
   file = true, mock = true, too_large = true, redirect = true, decode = true, checksum = true }
 
----Whether an outcome is a failure, and what is to be shown as its cause; nil: neither failure nor success.
+---Whether a result is a failure, and the cause to be shown; nil: neither failure nor success.
 ---@param self lurcher.Breaker
 ---@param res any
 ---@param err any nil: it succeeded
 ---@param seconds number? how long it took
 ---@return boolean? failed
 ---@return any cause
-function breaker.verdict(self, res, err, seconds)
+function breaker.classify(self, res, err, seconds)
   if self.counts then return self.counts(res, err), err end
   if err ~= nil then
     local kind = type(err) == "table" and err.kind
@@ -50,15 +50,15 @@ function breaker.verdict(self, res, err, seconds)
   return false
 end
 
-local OPTIONS = overlay(settings.KNOWN, { name = "string" })
+local OPTIONS = overlay(options.KNOWN, { name = "string" })
 
 ---@param opts? lurcher.BreakerOptions `name` too: how messages call it
 ---@return lurcher.Breaker
 function breaker.new(opts)
-  return circuit.new(check.options(opts, OPTIONS, "breaker.new", settings.ELSEWHERE))
+  return circuit.new(check.options(opts, OPTIONS, "breaker.new", options.ELSEWHERE))
 end
 
-local function count(self, ticket, seconds, ok, first, second)
+local function count(self, generation, seconds, ok, first, second)
   if not ok then raise_if_stopping() end
   local res, err = first, nil
   if not ok then
@@ -66,14 +66,14 @@ local function count(self, ticket, seconds, ok, first, second)
   elseif first == nil then
     err = second
   end
-  circuit.settle(self, ticket, breaker.verdict(self, res, err, seconds))
+  circuit.record(self, generation, breaker.classify(self, res, err, seconds))
 end
 
 -- Counts what the function gave, and hands it on.
-local function finish(self, ticket, began, ok, ...)
-  local counted, raised = xpcall(count, trace, self, ticket, now() - began, ok, ...)
+local function finish(self, generation, began, ok, ...)
+  local counted, raised = xpcall(count, trace, self, generation, now() - began, ok, ...)
   if not counted then
-    circuit.settle(self, ticket, nil) -- gives its place back
+    circuit.record(self, generation, nil) -- gives its place back
     error(raised, 0)
   end
   if not ok then error((...), 0) end
@@ -88,9 +88,9 @@ end
 function methods:call(fn, ...)
   check.method(self, Breaker, "breaker:call")
   check.argument(fn, "callable", 1, "breaker:call")
-  local ticket = circuit.enter(self)
-  if not ticket then return nil, circuit.refusal(self) end
-  return finish(self, ticket, now(), xpcall(fn, trace, ...))
+  local generation = circuit.enter(self)
+  if not generation then return nil, circuit.refusal(self) end
+  return finish(self, generation, now(), xpcall(fn, trace, ...))
 end
 
 return breaker

@@ -5,7 +5,7 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local leftovers = require "lurcher.task.owned"
+local owned = require "lurcher.task.owned"
 local native = require "lurcher.native.fs"
 
 local MIB = 1024 * 1024
@@ -271,7 +271,7 @@ function Writer:discard()
 end
 
 -- What a task left open: the data is kept, but an atomic file, being incomplete, is not.
-local keep = leftovers.keeper(function(open)
+local keep = owned.registry(function(open)
   local first_err
   for writer in pairs(open) do
     local _, err = writer.native:close(writer.atomic)

@@ -12,8 +12,8 @@ local text_tools = require "lurcher.base.text"
 
 local plain = text_tools.printable
 
-local DEEPEST = 4 -- nested tables, levels shown
-local MOST = 100 -- entries of a table shown
+local MAX_DEPTH = 4 -- nested tables, levels shown
+local MAX_ENTRIES = 100 -- entries of a table shown
 local MORE = "..."
 
 local LEVELS = { error = 1, warn = 2, info = 3, debug = 4 }
@@ -98,16 +98,16 @@ local function json_value(value, depth)
   if kind == "boolean" then return tostring(value) end
   if kind == "number" and value - value == 0 then return shown_number(value) end
   if not is_plain_table(value) then return json_string(shown(value)) end
-  if depth >= DEEPEST then return json_string(MORE) end
+  if depth >= MAX_DEPTH then return json_string(MORE) end
   local out = {}
   if is_list(value) then
-    for i = 1, math.min(#value, MOST) do out[i] = json_value(value[i], depth + 1) end
-    if #value > MOST then out[MOST + 1] = json_string(MORE) end
+    for i = 1, math.min(#value, MAX_ENTRIES) do out[i] = json_value(value[i], depth + 1) end
+    if #value > MAX_ENTRIES then out[MAX_ENTRIES + 1] = json_string(MORE) end
     return "[" .. table.concat(out, ",") .. "]"
   end
   for i, entry in ipairs(sorted(value)) do
     out[i] = json_string(entry[1]) .. ":" .. json_value(entry[2], depth + 1)
-    if i == MOST then
+    if i == MAX_ENTRIES then
       out[i] = json_string(MORE) .. ":" .. json_string(MORE)
       break
     end

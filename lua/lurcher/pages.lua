@@ -4,19 +4,19 @@
 --- Pages are fetched a little ahead of the loop, in a task that ends with the task that made the iterator.
 
 local check = require "lurcher.base.check"
-local client = require "lurcher.http.client"
+local is_client = require("lurcher.http.client").is
 local errors = require "lurcher.base.errors"
-local fingerprint = require "lurcher.base.fingerprint"
+local hash32 = require "lurcher.base.hash32"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local native = require "lurcher.native.task"
 local options = require "lurcher.http.options"
-local pages_fetch = require "lurcher.pages.fetch"
-local pages_ledger = require "lurcher.pages.consumed"
-local pages_next = require "lurcher.pages.strategies"
-local pages_order = require "lurcher.pages.schedule"
-local pages_path = require "lurcher.pages.path"
-local pages_seen = require "lurcher.pages.dedupe"
+local fetch = require "lurcher.pages.fetch"
+local consumed = require "lurcher.pages.consumed"
+local strategies = require "lurcher.pages.strategies"
+local schedule = require "lurcher.pages.schedule"
+local path = require "lurcher.pages.path"
+local dedupe = require "lurcher.pages.dedupe"
 local progress = require "lurcher.progress"
 local request = require "lurcher.http.request"
 local secret = require "lurcher.base.secret"
@@ -27,8 +27,8 @@ local raise = errors.raise
 local current, raise_if_stopping = native.current, native.raise_if_stopping
 
 local pages = {
-  link = pages_next.link, url = pages_next.url, cursor = pages_next.cursor, offset = pages_next.offset,
-  number = pages_next.number,
+  link = strategies.link, url = strategies.url, cursor = strategies.cursor, offset = strategies.offset,
+  number = strategies.number,
 }
 
 local MAX_PAGES, MAX_EMPTY = 10000, 100
@@ -56,10 +56,10 @@ Pages.__index = Pages
 -- ---- options ----
 
 local function next_mismatch(value)
-  for name, make in pairs(pages_next) do
+  for name, make in pairs(strategies) do
     if value == make then return ("called: pages.%s(…)"):format(name) end
   end
-  if pages_next.is(value) or type(value) == "function" then return nil end
+  if strategies.is(value) or type(value) == "function" then return nil end
   return "pages.link(), pages.cursor{…}, pages.offset{…}, pages.number{…}, pages.url{…} or a function"
 end
 
@@ -74,9 +74,9 @@ local function path_mismatch(value)
 end
 
 local OWN = {
-  next = next_mismatch, items = pages_path.mismatch, method = "string", max_items = whole_mismatch,
+  next = next_mismatch, items = path.mismatch, method = "string", max_items = whole_mismatch,
   max_pages = "count", max_empty = "count", ahead = whole_mismatch, concurrency = "count",
-  delay = "positive|false", dedupe = pages_path.mismatch, checkpoint = path_mismatch,
+  delay = "positive|false", dedupe = path.mismatch, checkpoint = path_mismatch,
   progress = "boolean|string",
 }
 
@@ -106,7 +106,7 @@ local function split(opts, what)
   end
   options.check_request(rest, what, OWN)
   if own.next == nil then raise(("%s: option 'next' is missing: %s"):format(what, next_mismatch())) end
-  if type(own.next) == "function" then own.next = pages_next.by_function(own.next) end
+  if type(own.next) == "function" then own.next = strategies.by_function(own.next) end
   if own.concurrency and own.concurrency > 1 and not own.next.spreads then
     raise(what .. ": option 'concurrency' needs pages.offset or pages.number with 'total': otherwise each "
       .. "page tells only where the next one is")
@@ -116,7 +116,7 @@ end
 
 local function check_client(value, what)
   if value == http then return http.default() end
-  if client.is(value) then return value end
+  if is_client(value) then return value end
   raise(("bad argument #1 to '%s' (a client expected, as http.client(…) makes, got %s)"):format(what,
     check.shown(value)))
 end
@@ -128,11 +128,11 @@ local function check_url(value, what)
   return value
 end
 
-local function new(its_client, url, opts, what, whole)
-  its_client, url = check_client(its_client, what), check_url(url, what)
+local function new(client, url, opts, what, whole)
+  client, url = check_client(client, what), check_url(url, what)
   local own, rest = split(opts, what)
   if whole and own.dedupe then raise("pages.each: option 'dedupe' is for items: see pages.items") end
-  local fetcher = pages_fetch.new(its_client, url, {
+  local fetcher = fetch.new(client, url, {
     method = request.method(own.method or "GET"), options = rest, strategy = own.next, items = own.items,
     whole = whole, delay = own.delay,
   })
@@ -140,7 +140,7 @@ local function new(its_client, url, opts, what, whole)
     fetcher = fetcher, whole = whole, max_items = own.max_items or math.huge,
     max_pages = own.max_pages or MAX_PAGES, max_empty = own.max_empty or MAX_EMPTY,
     place = { position = own.next.first, number = 1 }, checkpoint = own.checkpoint,
-    key_of = own.dedupe and pages_path.of_item(own.dedupe), seen = own.dedupe and pages_seen.new(),
+    key_of = own.dedupe and path.of_item(own.dedupe), seen = own.dedupe and dedupe.new(),
     page = 0, count = 0, at = 0, handed = 0, turn = sync.semaphore(1), wanted = sync.event(),
     in_hand = own.checkpoint and setmetatable({}, { __mode = "k" }),
     bar = progress.of_option(own.progress, own.max_items),
@@ -157,7 +157,7 @@ function Pages:prepare(ahead, concurrency)
   local parallel, source, received = concurrency > 1, nil, 0
   local function next_entry()
     if not source then
-      source = parallel and pages_order.spread(self) or pages_order.sequence(self)
+      source = parallel and schedule.spread(self) or schedule.sequence(self)
       received = self.count
     end
     if not self.key_of and not parallel and received >= self.max_items then return nil end
@@ -173,7 +173,7 @@ function Pages:prepare(ahead, concurrency)
     self.wanted:wait()
     return next_entry()
   end
-  self.stream = task.stream(wanted, function(entry) return pages_order.resolve(self, entry) end,
+  self.stream = task.stream(wanted, function(entry) return schedule.resolve(self, entry) end,
     { concurrency = parallel and concurrency or ahead, ordered = true })
   self.next_page = function()
     self.wanted:set()
@@ -193,7 +193,7 @@ end
 
 -- Reads the checkpoint, and has the list begin where it says.
 local function open_checkpoint(self)
-  local ok, ledger = pcall(pages_ledger.open, self.checkpoint, self.fetcher:identity(), self.place)
+  local ok, ledger = pcall(consumed.open, self.checkpoint, self.fetcher:identity(), self.place)
   if not ok then
     over(self)
     error(ledger, 0)
@@ -213,7 +213,7 @@ local function skip_consumed(self, page)
   local left = self.ledger and self.ledger.resume
   if not left then return end
   self.ledger.resume = nil
-  local same = left.body and left.body == fingerprint(page.res.body or "")
+  local same = left.body and left.body == hash32(page.res.body or "")
   if same then self.at = left.index end
   if same or self.seen then self.count = self.count + left.consumed end
   if self.bar then self.bar:skip(self.count) end
@@ -364,21 +364,21 @@ function Pages:__tostring()
 end
 
 ---Iterates over the items of all pages: `for item, page_number in pages.items(…) do`.
----@param its_client lurcher.Client|table a client, or lurcher.http itself
+---@param client lurcher.Client|table a client, or lurcher.http itself
 ---@param url string
 ---@param opts lurcher.PagesOptions
 ---@return lurcher.Pages
-function pages.items(its_client, url, opts)
-  return new(its_client, url, opts, "pages.items", false)
+function pages.items(client, url, opts)
+  return new(client, url, opts, "pages.items", false)
 end
 
 ---Iterates over the responses of all pages: `for res, page_number in pages.each(…) do`.
----@param its_client lurcher.Client|table a client, or lurcher.http itself
+---@param client lurcher.Client|table a client, or lurcher.http itself
 ---@param url string
 ---@param opts lurcher.PagesOptions
 ---@return lurcher.Pages
-function pages.each(its_client, url, opts)
-  return new(its_client, url, opts, "pages.each", true)
+function pages.each(client, url, opts)
+  return new(client, url, opts, "pages.each", true)
 end
 
 return pages

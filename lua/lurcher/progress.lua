@@ -16,8 +16,8 @@ local shorten, width = units.shorten, units.width
 
 local REDRAW = 0.1 -- seconds
 local SMOOTHING = 5 -- seconds: how fast the rate shown forgets
-local COLUMNS, FEWEST = 80, 20 -- when they are not known; less is not drawn for
-local WIDEST, NARROWEST = 40, 8 -- of the bar itself
+local COLUMNS, MIN_COLUMNS = 80, 20 -- when they are not known; less is not drawn for
+local MAX_BAR, MIN_BAR = 40, 8 -- of the bar itself
 
 local progress = {}
 
@@ -78,8 +78,8 @@ local function whole_line(bar, now, room, final)
     list[#list] = nil
     tail = table.concat(list, " ")
   end
-  local free = math.min(WIDEST, room - width(head) - width(tail) - 3)
-  if bar.total and free >= NARROWEST then
+  local free = math.min(MAX_BAR, room - width(head) - width(tail) - 3)
+  if bar.total and free >= MIN_BAR then
     local filled = math.floor(share(bar) * free)
     head = ("%s[%s%s] "):format(head, ("#"):rep(filled), ("."):rep(free - filled))
   end
@@ -101,7 +101,7 @@ end
 -- False when nobody wants to see it.
 local function show(line)
   local told = native.progress(line)
-  if told then columns = math.max(FEWEST, told == 0 and COLUMNS or told) end
+  if told then columns = math.max(MIN_COLUMNS, told == 0 and COLUMNS or told) end
   return told ~= nil
 end
 

@@ -2,8 +2,7 @@
 ---
 ---     local server = require "lurcher.server"
 ---     local s = assert(server.start(function(req)
----       return { status = 200, headers = { ["Content-Type"] = "text/plain" }, body = "you asked for " ..
---- req.path }
+---       return { status = 200, headers = { ["Content-Type"] = "text/plain" }, body = req.path }
 ---     end))
 ---     print(s.url)
 ---     s:stop()

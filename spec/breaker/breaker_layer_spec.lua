@@ -26,7 +26,7 @@ describe("the circuit breaker of a client", function()
     fails()
     local api = client(opts, more)
     for _ = 1, 2 do api:get(site.url) end
-    assert.equal("open", api:breaker(site.url).state)
+    assert.not_equal("closed", api:breaker(site.url).state) -- a short cooldown may be over already
     return api
   end
 

@@ -98,11 +98,11 @@ describe("redirects", function()
     assert.are.equal(14, #site:requests())
   end)
 
-  it("in a circle are an error at once", function()
+  it("in a loop are an error at once", function()
     site.paths["/a"], site.paths["/b"] = to("/b"), to("/a")
     local _, err = http.get(site.url .. "/a")
     assert.are.equal("redirect", err.kind)
-    assert.matches("circle", err.message)
+    assert.matches("form a loop", err.message)
     assert.are.equal(2, #site:requests())
   end)
 

@@ -5,7 +5,7 @@ local function request(fields)
   fields.method = fields.method or "GET"
   fields.url = fields.url or "http://h/x"
   fields.attempts = fields.attempts or 1
-  fields.plan = { name = fields.name or false }
+  fields.settings = { name = fields.name or false }
   return fields
 end
 
@@ -13,7 +13,7 @@ local RECORD = { reused = false, timings = { queue = 0, dns = 0.001, connect = 0
   first_byte = 0.01, total = 0.0125 } }
 
 describe("the line of an attempt", function()
-  it("has method, URL, outcome, attempt and times", function()
+  it("has method, URL, result, attempt and times", function()
     local line = trace.line(request { method = "POST", attempts = 2 }, "200", RECORD)
     assert.are.equal("POST http://h/x 200 attempt=2 queue=0.0ms dns=1.0ms connect=2.0ms tls=3.4ms"
       .. " first_byte=10.0ms body=2.5ms", line)

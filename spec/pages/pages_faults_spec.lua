@@ -92,7 +92,7 @@ describe("pages", function()
       site.answer = function(req)
         return answer { data = slice(1, 1), next = req.query.at == "a" and "b" or "a" }
       end
-      local err = fails("protocol", "in a circle",
+      local err = fails("protocol", "form a loop",
         { next = pages.cursor { param = "at", path = "next" }, items = "data" })
       assert.are.equal(4, err.page)
       assert.are.equal("a", err.cursor)
@@ -103,7 +103,7 @@ describe("pages", function()
       site.answer = function(req)
         return answer(slice(1, 1), { Link = ("<%s>; rel=next"):format(req.target) })
       end
-      fails("protocol", "in a circle", { next = pages.link() })
+      fails("protocol", "form a loop", { next = pages.link() })
       asked(1)
     end)
 
@@ -113,7 +113,7 @@ describe("pages", function()
         count = count + 1
         return answer(slice(count, 1, 100))
       end
-      fails("protocol", "in a circle", { next = function() return { params = { page = 2 } } end })
+      fails("protocol", "form a loop", { next = function() return { params = { page = 2 } } end })
       asked(2)
     end)
 

@@ -10,7 +10,7 @@ local function recording_of(list)
   local calls, at, failed = {}, 0, 0
   for i, entry in ipairs(list) do
     local call = { number = i, method = "GET", url = entry[1], name = entry.name or false, began = at,
-      ended = at + entry[2], outcome = entry.outcome or "200", failed = entry.failed or false, attempts = 0,
+      ended = at + entry[2], result = entry.result or "200", failed = entry.failed or false, attempts = 0,
       rows = {}, more = entry.more or 0 }
     for _, row in ipairs(entry.rows or {}) do
       row.began, row.ended = row.began + at, row.ended + at
@@ -24,13 +24,13 @@ local function recording_of(list)
 end
 
 -- An attempt row from `began` on, with these phases.
-local function attempt(number, outcome, began, phases)
+local function attempt(number, result, began, phases)
   local ended = began
   for _, phase in ipairs { "slot", "rate", "dns", "connect", "tls", "first_byte", "body" } do
     phases[phase] = phases[phase] or 0
     ended = ended + phases[phase]
   end
-  return { what = "attempt", attempt = number, outcome = outcome, began = began, ended = ended,
+  return { what = "attempt", attempt = number, result = result, began = began, ended = ended,
     phases = phases, method = "GET", url = "http://h/" }
 end
 
@@ -75,7 +75,7 @@ describe("a waterfall", function()
   end)
 
   it("fits into 60, 80, 120 and 200 columns, whatever the URL", function()
-    local list = { { "http://h/" .. ("x"):rep(500), 1, name = ("näme"):rep(20), outcome = "timeout/connect",
+    local list = { { "http://h/" .. ("x"):rep(500), 1, name = ("näme"):rep(20), result = "timeout/connect",
       failed = true, rows = { attempt(1, "timeout/connect", 0, { connect = 1 }) } } }
     list[1].rows[1].why = ("because "):rep(50)
     for _, columns in ipairs { 60, 80, 120, 200 } do

@@ -22,8 +22,8 @@ local function read(path) return assert(fs.read(path)) end
 
 local function count(text, wanted) return select(2, text:gsub(wanted, "")) end
 
-local function attempt(outcome, began, ended)
-  return { what = "attempt", attempt = 1, outcome = outcome, began = began, ended = ended, method = "GET",
+local function attempt(result, began, ended)
+  return { what = "attempt", attempt = 1, result = result, began = began, ended = ended, method = "GET",
     url = "http://h/", phases = { slot = 0, rate = 0, dns = 0, connect = 0, tls = 0,
       first_byte = ended - began, body = 0 } }
 end
@@ -31,7 +31,7 @@ end
 -- A recording with one call.
 local function recording_with(call)
   local defaults = { number = 1, method = "GET", url = "http://h/", name = false, began = 0, ended = 1,
-    outcome = "200", failed = false, attempts = 1, rows = { attempt("200", 0, 1) }, more = 0 }
+    result = "200", failed = false, attempts = 1, rows = { attempt("200", 0, 1) }, more = 0 }
   for key, value in pairs(call) do defaults[key] = value end
   return { calls = { defaults }, total = 1, failed = 0, open = 0, began = 0, ended = 1 }
 end
@@ -136,7 +136,7 @@ describe("the page", function()
   it("escapes whatever servers and scripts gave", function()
     local row = attempt(HOSTILE, 0, 1)
     row.url, row.method, row.address, row.why = HOSTILE, HOSTILE, HOSTILE, HOSTILE
-    local html = report.html(recording_with { url = HOSTILE, method = HOSTILE, outcome = HOSTILE,
+    local html = report.html(recording_with { url = HOSTILE, method = HOSTILE, result = HOSTILE,
       name = HOSTILE, rows = { row, { what = HOSTILE, began = 0, ended = 1, url = HOSTILE } } })
     assert.equal(0, count(html, "<img"))
     assert.equal(1, count(html, "</script>"))
@@ -166,7 +166,7 @@ describe("the page", function()
     local recording = recording_with {}
     for i = 1, 400 do
       recording.calls[i] = { number = i, method = "GET", url = "http://h/" .. ("x"):rep(10000), name = false,
-        began = 0, ended = 1, outcome = "503", failed = true, attempts = 60, rows = rows, more = 40 }
+        began = 0, ended = 1, result = "503", failed = true, attempts = 60, rows = rows, more = 40 }
     end
     recording.total = 400
     local html = report.html(recording)
@@ -176,7 +176,7 @@ describe("the page", function()
   end)
 
   it("shows a call that goes on", function()
-    local recording = recording_with { ended = false, outcome = false }
+    local recording = recording_with { ended = false, result = false }
     recording.open = 1
     local html = report.html(recording)
     assert.matches(">goes on<", html)

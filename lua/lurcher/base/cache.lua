@@ -1,20 +1,20 @@
---- A small memory of computed values: when it is full it starts afresh.
+--- A cache of fixed size, cleared when it is full.
 
-local memo = {}
+local cache = {}
 
----@class lurcher.Memo
-local Memo = {}
-Memo.__index = Memo
+---@class lurcher.Cache
+local Cache = {}
+Cache.__index = Cache
 
 ---@param size integer
----@return lurcher.Memo
-function memo.new(size)
-  return setmetatable({ size = size, count = 0, values = {} }, Memo)
+---@return lurcher.Cache
+function cache.new(size)
+  return setmetatable({ size = size, count = 0, values = {} }, Cache)
 end
 
 ---@param key any
 ---@return any
-function Memo:get(key)
+function Cache:get(key)
   return self.values[key]
 end
 
@@ -22,10 +22,10 @@ end
 ---@param key any
 ---@param value any
 ---@return any value
-function Memo:put(key, value)
+function Cache:put(key, value)
   if self.count >= self.size then self.count, self.values = 0, {} end
   self.count, self.values[key] = self.count + 1, value
   return value
 end
 
-return memo
+return cache

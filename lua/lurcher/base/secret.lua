@@ -12,7 +12,7 @@ local parts = setmetatable({}, { __mode = "k" })
 local spellings = setmetatable({}, { __mode = "k" })
 
 local MASK = "***"
-local SHORTEST = 4 -- shorter values would blank out ordinary text
+local MIN_LENGTH = 4 -- shorter values would blank out ordinary text
 
 local secret = { MASK = MASK }
 
@@ -68,7 +68,7 @@ function secret.also(value, text)
 end
 
 local function blank_out(text, value)
-  if #value < SHORTEST then return text end
+  if #value < MIN_LENGTH then return text end
   local from = text:find(value, 1, true)
   while from do
     text = text:sub(1, from - 1) .. MASK .. text:sub(from + #value)

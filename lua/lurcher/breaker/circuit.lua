@@ -5,7 +5,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local overlay = require("lurcher.http.options").overlay
 local rolling = require "lurcher.base.rolling"
-local settings = require "lurcher.breaker.options"
+local options = require "lurcher.breaker.options"
 local sync = require "lurcher.task.sync"
 local task = require "lurcher.task"
 
@@ -77,12 +77,12 @@ local function judge(self, moment)
   if bad == 0 then self.cause, self.fast = nil, not (self.counts or self.slow) end
 end
 
----Notes a success of what was let through while the circuit was closed.
+---Records a success of what was let through while the circuit was closed.
 ---@param self lurcher.Breaker
----@param ticket integer
+---@param generation integer
 ---@return lurcher.BreakerEvent? event when it opens all the same, for the share of failures
-function circuit.succeed(self, ticket)
-  if ticket ~= self.generation then return nil end
+function circuit.record_success(self, generation)
+  if generation ~= self.generation then return nil end
   self.in_row = 0
   local moment = now()
   self.good:add(moment)
@@ -121,7 +121,8 @@ function circuit.refusal(self)
     cause = errors.is_error(self.cause) and self.cause or nil }
 end
 
--- Asks to be let through: a ticket for circuit.settle, which must be called with it, or nil; and an event.
+-- Asks to be let through: the generation for circuit.record, which must be called with it, or nil; and an
+-- event.
 local function admit(self)
   if self.current == "closed" then return self.generation end
   local event
@@ -134,17 +135,17 @@ local function admit(self)
   return self.generation, event
 end
 
----Tells what became of what was let through.
+---Records the result of what was let through.
 ---@param self lurcher.Breaker
----@param ticket integer
+---@param generation integer
 ---@param failed boolean? nil: neither a success nor a failure
 ---@param cause any the failure
 ---@return lurcher.BreakerEvent? event
-function circuit.settle(self, ticket, failed, cause)
-  if ticket ~= self.generation then return nil end -- the circuit has changed since
+function circuit.record(self, generation, failed, cause)
+  if generation ~= self.generation then return nil end -- the circuit has changed since
   if self.current == "closed" then
     if failed then return fail(self, cause) end
-    return failed == false and circuit.succeed(self, ticket) or nil
+    return failed == false and circuit.record_success(self, generation) or nil
   end
   if failed then return reopen(self, cause) end
   if failed == false then return close(self, "a probe succeeded") end
@@ -167,22 +168,22 @@ end
 ---Asks to be let through, and waits for it if the option says so: until the moment `give_up` at most.
 ---@param self lurcher.Breaker
 ---@param give_up? number
----@return integer? ticket for circuit.settle, which must be called with it; nil: refused
+---@return integer? generation for circuit.record, which must be called with it; nil: refused
 ---@return lurcher.BreakerEvent? event
 ---@return number? waited seconds, if it waited
 function circuit.enter(self, give_up)
-  local ticket, event = admit(self)
-  if ticket or not self.wait then return ticket, event end
+  local generation, event = admit(self)
+  if generation or not self.wait then return generation, event end
   local began = now()
   local longest = self.wait == true and huge or began + self.wait
   give_up = math.min(give_up or huge, longest)
   repeat
     wait_for_change(self, give_up)
-    local its_event
-    ticket, its_event = admit(self)
-    event = its_event or event
-  until ticket or now() >= give_up
-  return ticket, event, now() - began
+    local further
+    generation, further = admit(self)
+    event = further or event
+  until generation or now() >= give_up
+  return generation, event, now() - began
 end
 
 -- ---- for the hands of scripts ----
@@ -224,7 +225,7 @@ end
 ---@param opts? lurcher.BreakerOptions
 ---@return lurcher.Breaker
 function circuit.new(opts)
-  local self = overlay(settings.DEFAULT, opts)
+  local self = overlay(options.DEFAULT, opts)
   self.good, self.bad = rolling.new(self.window), rolling.new(self.window)
   self.current, self.since, self.why, self.fast = "closed", now(), "new", not (self.counts or self.slow)
   self.generation, self.probing, self.in_row, self.opened, self.refused = 1, 0, 0, 0, 0

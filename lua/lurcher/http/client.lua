@@ -13,7 +13,8 @@ local middleware = require "lurcher.http.layer.middleware"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
-local plan = require "lurcher.http.settings"
+local settings = require "lurcher.http.settings"
+local redact = require "lurcher.base.redact"
 local redirect = require "lurcher.http.layer.redirect"
 local request = require "lurcher.http.request"
 local retry_budget = require "lurcher.http.retry_budget"
@@ -45,8 +46,8 @@ Client.__index = Client
 local client = {}
 
 local function bind(layer, next)
-  return function(its_request)
-    return layer(its_request, next)
+  return function(req)
+    return layer(req, next)
   end
 end
 
@@ -60,7 +61,7 @@ local function chain(self, functions)
   end
   layers[#layers + 1] = redirect.layer
   layers[#layers + 1] = retry_layer.layer
-  layers[#layers + 1] = self.breakers and breaker_layer.layer or breaker_layer.indifferent
+  layers[#layers + 1] = self.breakers and breaker_layer.layer or breaker_layer.resubmit
   if self.cookies then layers[#layers + 1] = cookies.layer end
   layers[#layers + 1] = auth.layer
   if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
@@ -73,10 +74,10 @@ local function assemble(merged, pool, budget, jar, breakers)
   local self = setmetatable({
     pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
     base_url = merged.base_url or false,
-    base = merged.base_url and request.base(merged.base_url), plan = plan.new(merged),
+    base = merged.base_url and request.base(merged.base_url), settings = settings.new(merged),
     last_url = false, last_address = false,
   }, Client)
-  self.direct = not (merged.middleware and merged.middleware[1] or next(self.hooks) or self.plan.auth)
+  self.direct = not (merged.middleware and merged.middleware[1] or next(self.hooks) or self.settings.auth)
   self.run = chain(self, merged.middleware)
   return self
 end
@@ -107,7 +108,7 @@ function Client:extend(opts)
   if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
   local jar = self.cookies
   if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
-  local merged = options.merge(self.plan.options, opts)
+  local merged = options.merge(self.settings.options, opts)
   local breakers = opts.breaker == nil and self.breakers or new_breakers(merged, self.pool)
   return assemble(merged, self.pool, self.budget, jar, breakers)
 end
@@ -120,29 +121,29 @@ end
 
 -- The response, when its status is what the call expects. A stream is expected to be no error: its reader
 -- would take the error's text for data.
-local function expected(its_request, res)
-  local wanted = its_request.options and its_request.options.expect
+local function expected(req, res)
+  local wanted = req.options and req.options.expect
   if rawget(res, "stream") then return stream.expect(res, wanted) end
   if wanted then return res:expect(wanted) end
   return res
 end
 
 -- The end of each call that is not plain: expectations and the hooks for errors.
-local function finish(self, its_request, res, err)
-  if res then res, err = expected(its_request, res) end
+local function finish(self, req, res, err)
+  if res then res, err = expected(req, res) end
   if res then return res end
   middleware.fire(self.hooks.error, err)
   return nil, err
 end
 
--- True when no layer would do anything before a first attempt, but for auth, which is a request's affair.
+-- True if every layer would pass a first attempt on unchanged. Auth is checked by the caller, per request.
 local function idle_layers(self)
   return self.direct and not observe.enabled and not (self.cookies and self.cookies.count > 0)
 end
 
--- The circuit breaker of an address if it would let a first attempt through unasked; false: there is none;
--- nil: it must be asked.
-local function open_way(self, address)
+-- The breaker of an address if it is closed with no failures; false: the client has none; nil: the breaker
+-- has to decide.
+local function ready_breaker(self, address)
   local breakers = self.breakers
   if not breakers then return false end
   local one = breakers:of(address)
@@ -151,35 +152,35 @@ end
 
 -- A call with options. Apart from the plain one, which must be short.
 local function call(self, method, url, opts, what)
-  local its_request, err = request.new(self, method, url, opts, what)
+  local req, err = request.new(self, method, url, opts, what)
   self.budget:note_call()
-  if not its_request then return finish(self, nil, nil, err) end
-  if idle_layers(self) and not its_request.auth and not its_request.stream then
-    local way = open_way(self, its_request.url)
-    local res = way ~= nil and first(its_request, way)
-    if res then return finish(self, its_request, res) end
+  if not req then return finish(self, nil, nil, err) end
+  if idle_layers(self) and not req.auth and not req.stream then
+    local ready = ready_breaker(self, req.url)
+    local res = ready ~= nil and first(req, ready)
+    if res then return finish(self, req, res) end
   end
-  return finish(self, its_request, self.run(its_request))
+  return finish(self, req, self.run(req))
 end
 
 -- A call without options.
 local function plain(self, method, url)
-  local outcome
+  local early_result
   self.budget:note_call()
   if idle_layers(self) then
     local address = request_address(self, method, url)
-    local way
-    if address then way = open_way(self, address) end
-    if way ~= nil then
-      local res, unfinished = direct(self, method, address, way)
+    local ready
+    if address then ready = ready_breaker(self, address) end
+    if ready ~= nil then
+      local res, unfinished = direct(self, method, address, ready)
       if res then return res end
-      outcome = unfinished
+      early_result = unfinished
     end
   end
-  local its_request, err = request.plain(self, method, url, outcome)
-  if not its_request then return finish(self, nil, nil, err) end
-  if self.hooks.error then return finish(self, its_request, self.run(its_request)) end
-  return self.run(its_request)
+  local req, err = request.plain(self, method, url, early_result)
+  if not req then return finish(self, nil, nil, err) end
+  if self.hooks.error then return finish(self, req, self.run(req)) end
+  return self.run(req)
 end
 
 local function check_self(self, what)
@@ -272,14 +273,14 @@ function Client:stats(url)
   return self.pool:flow(address)
 end
 
----Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same way.
+---Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same ready.
 function Client:close()
   check_self(self, "close")
   self.pool:close()
 end
 
 function Client:__tostring()
-  return "lurcher.Client" .. (self.base_url and " of " .. require("lurcher.base.redact").url(self.base_url) or "")
+  return "lurcher.Client" .. (self.base_url and " of " .. redact.url(self.base_url) or "")
 end
 
 return client

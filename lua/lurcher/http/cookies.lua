@@ -14,10 +14,10 @@ local head_get, head_list = native.head_get, native.head_list
 local cookies = {}
 
 -- Caps of RFC 6265 section 6.1, or what browsers use.
-local LONGEST = 4096
-local LONGEST_LINE = 16384
-local MOST_PER_DOMAIN = 180
-local MOST = 3000
+local MAX_SIZE = 4096
+local MAX_LINE = 16384
+local MAX_PER_DOMAIN = 180
+local MAX_COOKIES = 3000
 
 ---@class lurcher.Cookie
 ---@field name string
@@ -85,12 +85,12 @@ local ATTRIBUTES = {
 ---@param now number
 ---@return lurcher.Cookie?
 local function parse(line, from, now)
-  if #line > LONGEST_LINE or line:find("[%z\1-\8\10-\31\127]") then return nil end
+  if #line > MAX_LINE or line:find("[%z\1-\8\10-\31\127]") then return nil end
   local pair, rest = line:match("^([^;]*)(.*)$")
   local name, value = pair:match("^([^=]*)=(.*)$")
   if not name then return nil end
   name, value = trim(name), trim(value)
-  if name == "" or #name + #value > LONGEST then return nil end
+  if name == "" or #name + #value > MAX_SIZE then return nil end
   local cookie = { name = name, value = value, secure = false, http_only = false }
   for attribute in rest:gmatch(";([^;]*)") do
     local key, text = attribute:match("^([^=]*)=?(.*)$")
@@ -177,12 +177,12 @@ end
 
 -- Makes room for one more.
 local function evict(jar, domain, now)
-  if jar.count >= MOST then
+  if jar.count >= MAX_COOKIES then
     remove_expired(jar, now)
-    while jar.count >= MOST do remove_oldest(jar, (next(jar.by_domain))) end
+    while jar.count >= MAX_COOKIES do remove_oldest(jar, (next(jar.by_domain))) end
   end
   local list = jar.by_domain[domain]
-  if list and #list >= MOST_PER_DOMAIN then remove_oldest(jar, domain) end
+  if list and #list >= MAX_PER_DOMAIN then remove_oldest(jar, domain) end
 end
 
 local function store(jar, cookie, over_https)

@@ -22,7 +22,7 @@ local REFUSED = {
   ["expect"] = "use the option expect_continue=true",
 }
 
-local MOST_NAMES = 1000
+local MAX_NAMES = 1000
 
 local is_blank = { [(" "):byte()] = true, [("\t"):byte()] = true }
 
@@ -39,7 +39,7 @@ local function checked_name(name)
   end
   local key = lower(name)
   if REFUSED[key] then raise(("header '%s' cannot be set: %s"):format(name, REFUSED[key])) end
-  if known_count >= MOST_NAMES then known_names, known_count = {}, 0 end
+  if known_count >= MAX_NAMES then known_names, known_count = {}, 0 end
   known_names[name], known_count = key, known_count + 1
   return key
 end

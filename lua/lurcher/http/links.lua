@@ -25,9 +25,9 @@ local function parameter(text, at)
   end
 end
 
----@param text string the header's value, lines joined by ", " -@param base string the URL relative references
---are resolved against -@return table<string, table> by_relation each has url, rel and the other parameters;
---the first of a kind counts
+---@param text string the header's value, lines joined by ", "
+---@param base string the URL that relative references are resolved against
+---@return table<string, table> by_relation each has url, rel and the other parameters; the first counts
 function links.parse(text, base)
   local by_relation, at = {}, 1
   while true do

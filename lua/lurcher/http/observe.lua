@@ -9,7 +9,7 @@ local observers = {}
 
 ---@class lurcher.Observer each function may be missing
 ---@field begin? fun(request: lurcher.Request) a call goes down the layers
----@field attempt? fun(request: lurcher.Request, outcome: string, info?: userdata) one attempt is over: with
+---@field attempt? fun(request: lurcher.Request, result: string, info?: userdata) one attempt is over: with
 ---  a status, or an error's kind (and "/phase" of a timeout); of a stream, its body is still to come
 ---@field event? fun(request: lurcher.Request, what: string, event: table) a layer decided: "retry", …
 ---@field body? fun(request: lurcher.Request, record: table, failure?: lurcher.Error) a stream is read or
@@ -31,9 +31,9 @@ local function tell(what, ...)
 end
 
 ---@param request lurcher.Request
----@param outcome string
+---@param result string
 ---@param info? userdata as native.perform gives it
-function observe.attempt(request, outcome, info) tell("attempt", request, outcome, info) end
+function observe.attempt(request, result, info) tell("attempt", request, result, info) end
 
 ---@param request lurcher.Request
 ---@param what string

@@ -8,21 +8,21 @@ local time = require("lurcher.native.task").time
 
 local head_next = native.head_next
 
-local hints = {}
+local rate_limit_headers = {}
 
 -- Ten years: what is longer means "never", and must stay a number that timers can take.
-local LONGEST = 315360000
+local MAX_WAIT = 315360000
 -- A reset above this is no span of seconds but a moment of Unix time; above the second, in milliseconds.
 local UNIX_TIME, UNIX_MILLISECONDS = 1e9, 1e11
 
----@class lurcher.Hints
+---@class lurcher.RateLimits
 ---@field retry_after? number seconds
 ---@field reset? number seconds until there are more requests to have
 ---@field remaining? integer how many may be sent until then
 ---@field limit? integer how many there are in all
 
 local function capped(seconds)
-  return math.max(0, math.min(LONGEST, seconds))
+  return math.max(0, math.min(MAX_WAIT, seconds))
 end
 
 -- A number at the start of a header's value; what may follow it is a list or parameters: "100, 100;w=60".
@@ -135,8 +135,8 @@ end
 
 ---What a response's head says about limits.
 ---@param head string the header block, as native.perform gives it
----@return lurcher.Hints
-function hints.read(head)
+---@return lurcher.RateLimits
+function rate_limit_headers.read(head)
   local said, ranks = {}, collect(head)
   for rank = 1, #RANKS do
     for field, value in pairs(ranks[rank] or {}) do
@@ -149,10 +149,10 @@ end
 ---Seconds that the server asks to wait before the request is repeated, or nil.
 ---@param head string
 ---@return number?
-function hints.wait(head)
-  local said = hints.read(head)
+function rate_limit_headers.wait(head)
+  local said = rate_limit_headers.read(head)
   if said.retry_after then return said.retry_after end
   return (said.remaining or 0) == 0 and said.reset or nil
 end
 
-return hints
+return rate_limit_headers

@@ -10,7 +10,7 @@ local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
-local plan = require "lurcher.http.settings"
+local settings = require "lurcher.http.settings"
 local query = require "lurcher.url.query"
 local random = require "lurcher.base.random"
 local redact = require "lurcher.base.redact"
@@ -37,7 +37,7 @@ local Request = { __name = "lurcher.Request" }
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
-  outcome = false, earlier = false,
+  early_result = false, earlier = false,
 }
 Request.__index = defaults
 
@@ -73,8 +73,8 @@ end
 ---@param text string
 ---@return table base prefix (without a slash at the end), query ("" or "a=1")
 function request.base(text)
-  local path, its_query = text:match("^([^?#]*)%??([^#]*)")
-  return { path = path, prefix = path:gsub("/+$", "") .. "/", query = its_query }
+  local path, query_text = text:match("^([^?#]*)%??([^#]*)")
+  return { path = path, prefix = path:gsub("/+$", "") .. "/", query = query_text }
 end
 
 ---Puts a relative URL below a base: "https://h/v1" with "items" or "/items" gives "https://h/v1/items". An
@@ -156,7 +156,7 @@ end
 ---@return string?
 function request.address(client, method, url)
   if url == client.last_url then return client.last_address end
-  local address, bare = absolute(client, method, url, client.plan.query)
+  local address, bare = absolute(client, method, url, client.settings.query)
   if not address or not bare then return nil end
   client.last_url, client.last_address = url, address
   return address
@@ -175,35 +175,35 @@ function request.canonical(client, url)
 end
 
 -- When a call began whose first attempt is over.
-local function began(outcome)
-  local info = outcome and (outcome[4] or outcome[3])
+local function began(early_result)
+  local info = early_result and (early_result[4] or early_result[3])
   if not info then return now() end
   local times = native.info(info).timings
   return now() - times.queue - times.total
 end
 
----A request without options: everything about it is in the client's plan already.
+---A request without options: everything about it is in the client's settings already.
 ---@param client lurcher.Client
 ---@param method string checked
 ---@param url string
----@param outcome? table what the first attempt has brought already
+---@param early_result? table what the first attempt has brought already
 ---@return lurcher.Request? request
 ---@return lurcher.Error? err
-function request.plain(client, method, url, outcome)
-  local its_plan = client.plan
-  local address, bare = absolute(client, method, url, its_plan.query)
+function request.plain(client, method, url, early_result)
+  local own = client.settings
+  local address, bare = absolute(client, method, url, own.query)
   if not address then return nil, bare end
   local self = setmetatable({
-    method = method, url = address, client = client, plan = its_plan, auth = its_plan.auth, attempts = 1,
-    started = began(outcome), outcome = outcome,
+    method = method, url = address, client = client, settings = own, auth = own.auth, attempts = 1,
+    started = began(early_result), early_result = early_result,
   }, Request)
   if bare then return self end
   return take_apart(self, address)
 end
 
 -- True when the script wants no header of that name: it is there, as false.
-local function is_removed(its_headers, name)
-  for key, value in pairs(its_headers or {}) do
+local function is_removed(given, name)
+  for key, value in pairs(given or {}) do
     if value == false and key:lower() == name then return true end
   end
   return false
@@ -249,13 +249,13 @@ end
 ---@return lurcher.Error? err
 function request.new(client, method, url, opts, what)
   options.check_request(opts, what)
-  local its_plan = plan.derive(client.plan, opts)
-  local encoded = opts.params == nil and its_plan.query or plan.query_with(its_plan, opts.params)
+  local own = settings.derive(client.settings, opts)
+  local encoded = opts.params == nil and own.query or settings.query_with(own, opts.params)
   local address, bare = absolute(client, method, url, encoded)
   if not address then return nil, bare end
   local key = opts.idempotency_key
   local self = setmetatable({
-    method = method, url = address, client = client, plan = its_plan, auth = its_plan.auth, attempts = 1,
+    method = method, url = address, client = client, settings = own, auth = own.auth, attempts = 1,
     started = now(), options = opts, stream = opts.stream, retryable = opts.retryable or key and true,
     expect_continue = opts.expect_continue,
   }, Request)
@@ -263,7 +263,7 @@ function request.new(client, method, url, opts, what)
     local whole, err = take_apart(self, address)
     if not whole then return nil, err end
   end
-  if opts.headers then self.list = headers.merge(its_plan.header_list, opts.headers) end
+  if opts.headers then self.list = headers.merge(own.header_list, opts.headers) end
   if key then
     if key == true then key = random.uuid() end
     self.list = headers.merge(self:flat_headers(), { ["Idempotency-Key"] = key })
@@ -314,7 +314,7 @@ end
 ---The headers as a flat list, without those that come with a body or from the jar, and without `auth`.
 ---@return table
 function defaults:flat_headers()
-  return self.headers and headers.flatten(self.headers) or self.list or self.plan.header_list
+  return self.headers and headers.flatten(self.headers) or self.list or self.settings.header_list
 end
 
 ---The native header list to send.
@@ -322,18 +322,18 @@ end
 function defaults:wire()
   local content_type, cookie, authorization = self.content_type, self.cookie, self.authorization
   if self.headers or self.list then
-    return plan.wire_of(self:flat_headers(), content_type, cookie, authorization)
+    return settings.wire_of(self:flat_headers(), content_type, cookie, authorization)
   elseif content_type or cookie or authorization then
-    return plan.wire_with(self.plan, content_type, cookie, authorization)
+    return settings.wire_with(self.settings, content_type, cookie, authorization)
   end
-  return self.plan.wire
+  return self.settings.wire
 end
 
 ---The Cookie header the script itself gave, or false.
 ---@return string|false
 function defaults:given_cookie()
-  if not (self.headers or self.list) then return self.plan.cookie end
-  return plan.cookie_of(self:flat_headers())
+  if not (self.headers or self.list) then return self.settings.cookie end
+  return settings.cookie_of(self:flat_headers())
 end
 
 ---Seconds since the call.
@@ -342,10 +342,10 @@ function defaults:elapsed()
 end
 
 ---Starts the `total` clock of the call, unless it runs: from the dispatch of the first attempt on.
----@param outcome lurcher.Response|lurcher.Error of that attempt
-function defaults:start_clock(outcome)
-  if not self.deadline and self.plan.total then
-    self.deadline = (outcome.dispatched or self.started) + self.plan.total
+---@param result lurcher.Response|lurcher.Error of that attempt
+function defaults:start_clock(result)
+  if not self.deadline and self.settings.total then
+    self.deadline = (result.dispatched or self.started) + self.settings.total
   end
 end
 
@@ -355,7 +355,7 @@ end
 ---  seconds it has waited until now
 function defaults:announce(what, event)
   local seconds = event.waited or what == "retry" and event.wait or 0
-  metrics.event(self.url, self.plan.name or nil, what, seconds)
+  metrics.event(self.url, self.settings.name or nil, what, seconds)
   if observe.enabled then observe.event(self, what, event) end
   local list = self.client.hooks[what]
   for i = 1, list and #list or 0 do list[i](event) end

@@ -43,7 +43,7 @@ local IDEMPOTENT, PASSING = set(DEFAULT.methods), set(DEFAULT.kinds)
 ---@return boolean
 function retry_policy.repeatable(request)
   if request.retryable then return true end
-  local policy = request.plan.retry
+  local policy = request.settings.retry
   return (policy and policy.methods or IDEMPOTENT)[request.method] or false
 end
 
@@ -55,7 +55,7 @@ end
 function retry_policy.is_passing(request, err)
   if err.kind == "timeout" and OWN_LIMITS[err.phase] then return false end
   if err.kind == "protocol" and not err.retry_safe then return false end
-  local policy = request.plan.retry
+  local policy = request.settings.retry
   return (policy and policy.kinds or PASSING)[err.kind] or false
 end
 

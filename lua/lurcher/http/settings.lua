@@ -1,10 +1,10 @@
---- A plan: checked and merged options, compiled into what the layers use for each request. A client has one,
---- made once; a request that overrides something gets one of its own that inherits the rest.
+--- Settings: options checked, merged and compiled into what the layers use for each request. A client's are
+--- made once; a request that overrides some gets settings of its own that inherit the rest.
 
 local auth = require "lurcher.http.layer.auth"
 local errors = require "lurcher.base.errors"
 local headers = require "lurcher.http.headers"
-local memo = require "lurcher.base.cache"
+local cache = require "lurcher.base.cache"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
 local query = require "lurcher.url.query"
@@ -12,7 +12,7 @@ local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
 local version = require "lurcher.native.version"
 
-local plan = {}
+local settings = {}
 
 local normalize = require("lurcher.native.url").normalize
 local reveal = secret.reveal
@@ -21,7 +21,7 @@ local IN_PROFILE = options.IN_PROFILE
 local MIB = 1024 * 1024
 local MAX_BODY = 64 * MIB
 local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
-local MEMO_SIZE = 64
+local CACHE_SIZE = 64
 
 -- Header names that do not follow to another origin, besides `secret_headers`.
 local CREDENTIALS = { authorization = true, cookie = true, ["proxy-authorization"] = true, host = true }
@@ -75,7 +75,7 @@ local function new_profile(merged, raw_target)
   return profile, timeout.total, tls.verify
 end
 
--- All headers a request of this plan sends, as a flat list; secrets keep their wrapping.
+-- All headers a request sent with these settings, as a flat list; secrets keep their wrapping.
 local function header_list(merged)
   local flat = {}
   if merged.decompress ~= false then flat = { "Accept-Encoding", ACCEPT_ENCODING } end
@@ -89,8 +89,11 @@ end
 ---The native list for a flat one, with a content type, a Cookie line and an Authorization line in place of
 ---those in it (each may be false).
 ---@param flat table
+---@param content_type string|false
+---@param cookie string|false
+---@param authorization string|false
 ---@return userdata
-function plan.wire_of(flat, content_type, cookie, authorization)
+function settings.wire_of(flat, content_type, cookie, authorization)
   local wire, n = {}, 0
   for i = 1, #flat, 2 do
     local key = (cookie or authorization) and flat[i]:lower()
@@ -107,7 +110,7 @@ end
 ---The Cookie lines of a flat header list as one, or false.
 ---@param flat table
 ---@return string|false
-function plan.cookie_of(flat)
+function settings.cookie_of(flat)
   local lines = {}
   for i = 1, #flat, 2 do
     if flat[i]:lower() == "cookie" then lines[#lines + 1] = reveal(flat[i + 1]) end
@@ -117,9 +120,9 @@ end
 
 local function set_headers(self, merged)
   self.header_list = header_list(merged)
-  self.wire = plan.wire_of(self.header_list)
-  self.cookie = plan.cookie_of(self.header_list)
-  self.wires = memo.new(MEMO_SIZE)
+  self.wire = settings.wire_of(self.header_list)
+  self.cookie = settings.cookie_of(self.header_list)
+  self.wires = cache.new(CACHE_SIZE)
 end
 
 local function set_profile(self, merged, raw_target)
@@ -132,12 +135,12 @@ local function set_profile(self, merged, raw_target)
   end
 end
 
--- Statuses that no layer does anything about.
-local function quiet_statuses(policy)
-  local quiet = {}
-  if policy and policy.on then return quiet end
-  for status = 200, 299 do quiet[status] = not (policy and policy.statuses[status]) end
-  return quiet
+-- Statuses that pass through: no layer does anything about them.
+local function pass_through_statuses(policy)
+  local statuses = {}
+  if policy and policy.on then return statuses end
+  for status = 200, 299 do statuses[status] = not (policy and policy.statuses[status]) end
+  return statuses
 end
 
 local function set_policies(self, merged)
@@ -145,29 +148,29 @@ local function set_policies(self, merged)
   self.redirects = value_or(merged.redirects, 10)
   if self.redirects == 0 then self.redirects = false end
   self.retry = retry_policy.compile(merged.retry)
-  self.quiet = quiet_statuses(self.retry)
+  self.pass_through = pass_through_statuses(self.retry)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false
   self.priority = merged.priority or 0
   self.dropped = options.overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
 end
 
----The plan of a client.
+---The settings of a client.
 ---@param merged table
 ---@return table
-function plan.new(merged)
+function settings.new(merged)
   local self = { options = merged, said = {} }
-  self.__index = self -- it is the metatable of the plans that inherit from it
+  self.__index = self -- it is the metatable of the settings that inherit from it
   set_headers(self, merged)
   set_profile(self, merged)
   set_policies(self, merged)
-  self.derived = memo.new(MEMO_SIZE)
-  self.after_redirect = false -- the plan of the next hop, if it is another one
+  self.derived = cache.new(CACHE_SIZE)
+  self.after_redirect = false -- the settings of the next hop, if they are others
   self.query = query.encode(merged.params or {}, "%20", "parameter")
   return self
 end
 
--- Options of a request that are not its own affair but change the plan.
+-- Options of a request that are not its own affair but change the settings.
 local IN_HEADERS = { user_agent = true, decompress = true }
 local IN_POLICIES = { redirects = true, retry = true, allow_downgrade = true, name = true,
   priority = true, secret_headers = true }
@@ -177,8 +180,8 @@ local function is_in_headers(name, given)
   return IN_HEADERS[name] or name == "headers" and given == false
 end
 
--- The one option of a request that changes the plan: its name and value, or true when there are several; nil:
--- none.
+-- The one option of a request that changes the settings: its name and value, or true when there are several;
+-- nil: none.
 local function changed_by(opts)
   local found, value
   for name, given in pairs(opts) do
@@ -202,7 +205,7 @@ local function derive(base, opts)
   if opts.raw_target then -- stands for one URL only
     local others = options.overlay(opts)
     others.raw_target = nil
-    self.after_redirect = plan.derive(base, others)
+    self.after_redirect = settings.derive(base, others)
   end
   if touched.headers then set_headers(self, merged) end
   if touched.profile then set_profile(self, merged, opts.raw_target) end
@@ -210,12 +213,12 @@ local function derive(base, opts)
   return self
 end
 
----The plan of a request with options: the client's, or one that inherits from it what they do not touch. One
----for a single number, string or boolean, such as timeout=5, is remembered.
+---The settings of a request with options: the client's, or its own, which inherit what the options do not
+---touch. Those of a single number, string or boolean, such as timeout=5, are cached.
 ---@param base table
 ---@param opts table checked
 ---@return table
-function plan.derive(base, opts)
+function settings.derive(base, opts)
   local name, value = changed_by(opts)
   if not name then return base end
   if name == true or type(value) == "table" then return derive(base, opts) end
@@ -227,20 +230,24 @@ end
 ---@param self table
 ---@param params table|false
 ---@return string
-function plan.query_with(self, params)
+function settings.query_with(self, params)
   if not params then return "" end
   local layers = options.overlay(self.options.params)
   layers[#layers + 1] = params
   return query.encode(layers, "%20", "parameter")
 end
 
----The native list of the plan's headers with those lines. The last few combinations are remembered: a session
----sends the same ones over and over.
+---The native list of the headers with those lines. The last few combinations are cached: a session sends the
+---same ones over and over.
+---@param self table
+---@param content_type string|false
+---@param cookie string|false
+---@param authorization string|false
 ---@return userdata
-function plan.wire_with(self, content_type, cookie, authorization)
+function settings.wire_with(self, content_type, cookie, authorization)
   local key = (content_type or "") .. "\n" .. (cookie or "") .. "\n" .. (authorization or "")
   return self.wires:get(key)
-    or self.wires:put(key, plan.wire_of(self.header_list, content_type, cookie, authorization))
+    or self.wires:put(key, settings.wire_of(self.header_list, content_type, cookie, authorization))
 end
 
-return plan
+return settings

@@ -3,18 +3,18 @@
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
-local leftovers = require "lurcher.task.owned"
+local owned = require "lurcher.task.owned"
 local observe = require "lurcher.http.observe"
 local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
 
 local stream = {}
 
-local LONGEST_LINE = 1024 * 1024
-local MOST_OF_ERROR, MOST_TO_SKIP = 64 * 1024, 64 * 1024
+local MAX_LINE = 1024 * 1024
+local MAX_EXCERPT, MAX_SKIPPED = 64 * 1024, 64 * 1024
 
 -- A task closes what it left unread.
-local keep = leftovers.keeper(function(open)
+local keep = owned.registry(function(open)
   for left in pairs(open) do left:close() end
 end)
 
@@ -38,14 +38,15 @@ function Text:read(size)
   return self.text:sub(from, self.at - 1)
 end
 
-function Text:line(longest)
+function Text:line(max_line)
   local from = self.at
   if from > #self.text then return nil end
   local stop = self.text:find("\n", from, true)
   local line = self.text:sub(from, (stop or #self.text + 1) - 1)
-  if #line > longest then
-    return nil, errors.new { kind = "too_large", message = ("a line is longer than %d bytes"):format(longest),
-      limit = longest, observed = #line }
+  if #line > max_line then
+    return nil, errors.new { kind = "too_large",
+      message = ("a line is longer than %d bytes"):format(max_line),
+      limit = max_line, observed = #line }
   end
   self.at = (stop or #self.text) + 1
   if stop then line = line:gsub("\r$", "") end
@@ -159,7 +160,7 @@ end
 function methods:lines(opts)
   check.method(self, response.metatable, "res:lines")
   opts = check.options(opts, { max = "count" }, "res:lines") or {}
-  return iterate(self, "line", opts.max or LONGEST_LINE)
+  return iterate(self, "line", opts.max or MAX_LINE)
 end
 
 ---Iterates over the values of newline-delimited JSON; blank lines are skipped.
@@ -227,7 +228,7 @@ local function read_excerpt(self)
   repeat
     local bytes = self.stream:read()
     parts[#parts + 1], size = bytes, size + #(bytes or "")
-  until not bytes or size >= MOST_OF_ERROR
+  until not bytes or size >= MAX_EXCERPT
   return table.concat(parts)
 end
 
@@ -250,7 +251,7 @@ end
 ---again.
 function methods:discard()
   local length = rawget(self, "stream") and tonumber(self:header("Content-Length"))
-  if length and length <= MOST_TO_SKIP then
+  if length and length <= MAX_SKIPPED then
     while piece(self, "read") do end
   end
   release(self)

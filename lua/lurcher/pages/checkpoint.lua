@@ -1,19 +1,19 @@
 --- Checkpoint files: how far a run has come, so that the next one can go on there.
 ---
 --- A file has one JSON value a line. The first line names the version and the *query*, whose results these
---- are; what the others say is the owner's affair. Each line ends with a fingerprint of all up to there. New
+--- are; what the others say is the owner's affair. Each line ends with a hash of all up to there. New
 --- lines are appended at once, with a single write, so that they survive the end of the process however it
 --- ends; a power cut may take those away that were appended since the file was last written as a whole (which
 --- reaches the disk). A last line without its end was cut off by one, and is left out.
 
 local errors = require "lurcher.base.errors"
-local fingerprint = require "lurcher.base.fingerprint"
+local hash32 = require "lurcher.base.hash32"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local task = require "lurcher.task"
 
 local VERSION = 1
-local LARGEST = 256 * 1024 * 1024 -- bytes read
+local MAX_SIZE = 256 * 1024 * 1024 -- bytes read
 local GROWTH = 256 * 1024 -- bytes appended before the file is written anew
 
 local checkpoint = {}
@@ -22,7 +22,7 @@ local checkpoint = {}
 ---@field path string
 ---@field private query table
 ---@field private file? file* appended to; nil while the file is written as a whole
----@field private seal string the last line's fingerprint
+---@field private seal string the last line's hash
 ---@field private pending string[] lines that wait for the file
 ---@field private grown integer bytes appended
 local Checkpoint = {}
@@ -45,11 +45,11 @@ end
 
 -- The value of a line, and its seal; nil when it is damaged.
 local function unseal(line, seal)
-  local text, its_seal = line:match("^(.*) (%x%x%x%x%x%x%x%x)$")
-  if not text or fingerprint(text, seal) ~= its_seal then return nil end
+  local text, claimed = line:match("^(.*) (%x%x%x%x%x%x%x%x)$")
+  if not text or hash32(text, seal) ~= claimed then return nil end
   local value, err = json.decode(text)
   if err then return nil end
-  return value, its_seal
+  return value, claimed
 end
 
 -- What a file of another query differs in.
@@ -76,7 +76,7 @@ end
 
 -- The values of the lines after the first; none when there is no file, or an empty one.
 local function read(path, query)
-  local text, err = fs.read(path, { max = LARGEST })
+  local text, err = fs.read(path, { max = MAX_SIZE })
   if not text and err.code == "ENOENT" then return {} end
   if not text then error(err, 0) end
   if text == "" then return {} end
@@ -102,7 +102,7 @@ end
 local function sealed(self, texts)
   local out = {}
   for i, text in ipairs(texts) do
-    self.seal = fingerprint(text, self.seal)
+    self.seal = hash32(text, self.seal)
     out[i] = text .. " " .. self.seal .. "\n"
   end
   return table.concat(out)

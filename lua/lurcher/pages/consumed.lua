@@ -3,15 +3,15 @@
 ---
 --- Lines of the file:
 ---   {"page":3,"at":…,"given":200}   page 3 comes next, 200 items were given before it; `step`, `foreign`
----   {"body":"0a1b2c3d"}             its body's fingerprint
+---   {"body":"0a1b2c3d"}             its body's hash
 ---   [7] or [7,"key"]                its 7th item is consumed, and all before it
 ---   {"seen":[…]}                    keys of items of earlier pages
 
 local checkpoint = require "lurcher.pages.checkpoint"
-local fingerprint = require "lurcher.base.fingerprint"
+local hash32 = require "lurcher.base.hash32"
 local json = require "lurcher.json"
 
-local pages_ledger = {}
+local consumed = {}
 
 ---@class lurcher.Ledger
 ---@field private file lurcher.Checkpoint
@@ -98,7 +98,7 @@ end
 -- ---- the queue ----
 
 -- Writes down what is consumed now, up to the first record that is not.
-local function settle(self)
+local function write_consumed(self)
   local lines, finish = {}, false
   while self.first <= self.last and self.queue[self.first].done do
     local record = self.queue[self.first]
@@ -118,7 +118,7 @@ end
 local function push(self, record)
   self.last = self.last + 1
   self.queue[self.last] = record
-  if record.done then settle(self) end
+  if record.done then write_consumed(self) end
   return record
 end
 
@@ -131,7 +131,7 @@ function Ledger:item(page, index, key)
   local lines = { json.array { index, key } }
   if not page.noted then
     page.noted = true
-    table.insert(lines, 1, { body = fingerprint(page.res.body or "") })
+    table.insert(lines, 1, { body = hash32(page.res.body or "") })
   end
   return push(self, { lines = lines, key = key })
 end
@@ -140,7 +140,7 @@ end
 ---@param record table
 function Ledger:consumed(record)
   record.done = true
-  if record == self.queue[self.first] then settle(self) end
+  if record == self.queue[self.first] then write_consumed(self) end
 end
 
 ---All items of a page are handed out; the list goes on at `place`.
@@ -167,7 +167,7 @@ end
 ---@param query table
 ---@param place table the first page's
 ---@return lurcher.Ledger
-function pages_ledger.open(path, query, place)
+function consumed.open(path, query, place)
   local file, lines = checkpoint.open(path, query)
   local left = resume(lines)
   local self = setmetatable({
@@ -178,4 +178,4 @@ function pages_ledger.open(path, query, place)
   return self
 end
 
-return pages_ledger
+return consumed

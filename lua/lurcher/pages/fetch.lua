@@ -2,12 +2,12 @@
 --- and the next position. Errors it raises say which page it was.
 
 local errors = require "lurcher.base.errors"
-local fingerprint = require "lurcher.base.fingerprint"
+local hash32 = require "lurcher.base.hash32"
 local headers = require "lurcher.http.headers"
 local json = require "lurcher.json"
 local options = require "lurcher.http.options"
-local pages_path = require "lurcher.pages.path"
-local plan = require "lurcher.http.settings"
+local path = require "lurcher.pages.path"
+local settings = require "lurcher.http.settings"
 local query = require "lurcher.url.query"
 local redact = require "lurcher.base.redact"
 local request = require "lurcher.http.request"
@@ -15,9 +15,9 @@ local secret = require "lurcher.base.secret"
 local task = require "lurcher.task"
 local url_native = require "lurcher.native.url"
 
-local pages_fetch = {}
+local fetcher = {}
 
-local is_list, outline = pages_path.is_list, pages_path.outline
+local is_list, outline = path.is_list, path.outline
 
 ---@class lurcher.Page
 ---@field res lurcher.Response
@@ -62,7 +62,7 @@ end
 local function without_credentials(self, opts)
   opts.auth = false
   if opts.headers == false then return end
-  local dropped, kept = options.overlay(self.client.plan.dropped, self.secret), {}
+  local dropped, kept = options.overlay(self.client.settings.dropped, self.secret), {}
   for name in pairs(dropped) do kept[name] = false end
   for name, value in pairs(opts.headers or {}) do
     if not dropped[name:lower()] then kept[name] = value end
@@ -85,7 +85,7 @@ function Fetcher:target(position, foreign)
   if foreign then
     without_credentials(self, opts)
   elseif not changes.params then
-    url = with_client_params(url, self.client.plan.query)
+    url = with_client_params(url, self.client.settings.query)
   end
   opts.params = changes.params or false -- a link is complete
   return url, opts
@@ -99,7 +99,7 @@ local function leads_away(self, page)
   local address = url_native.normalize(url)
   if not address then return nil end -- the request will say what is wrong with it
   local allowed = self.options.allow_downgrade
-  if allowed == nil then allowed = self.client.plan.allow_downgrade end
+  if allowed == nil then allowed = self.client.settings.allow_downgrade end
   if address:find("^http:") and page.res.url:find("^https:") and not allowed then
     error(errors.new { kind = "redirect", method = self.method, url = redact.url(address),
       message = "the next page's URL leads from https to http; allow_downgrade=true would follow it "
@@ -110,7 +110,7 @@ end
 
 -- ---- errors ----
 
-local LONGEST_CURSOR = 60
+local MAX_CURSOR = 60
 
 -- What tells this page from the others, for messages and as a field of errors.
 local function cursor_of(self, position)
@@ -131,7 +131,7 @@ function Fetcher:name_page(err, number, position)
   err.page, err.cursor = number, cursor_of(self, position)
   local shown = ""
   if type(err.cursor) == "number" or type(err.cursor) == "string" and not err.cursor:find("^https?://")
-    and #err.cursor <= LONGEST_CURSOR then
+    and #err.cursor <= MAX_CURSOR then
     shown = (", at %s"):format(type(err.cursor) == "string" and ("%q"):format(err.cursor) or err.cursor)
   end
   err.message = ("%s (page %d%s)"):format(err.message, number, shown)
@@ -192,7 +192,7 @@ local function no_list(self, value, found)
     return ("the page is %s, not a list; the option `items` says where in it the list is")
       :format(outline(whole))
   end
-  local where = pages_path.shown(self.items)
+  local where = path.shown(self.items)
   if found == nil then
     return ("there is nothing at '%s' in the page, which is %s"):format(where, outline(whole))
   end
@@ -217,11 +217,11 @@ end
 -- Takes what is known about the whole from a page.
 local function learn(self, page)
   local run, strategy = self.run, self.strategy
-  for name, path in pairs(strategy.learns or {}) do
+  for name, place in pairs(strategy.learns or {}) do
     local value = tonumber(self.readers[name](page.res, page.value))
     if not value and not run[name] then
       page_error(page.res, "decode", ("there is no number at '%s', where `%s` should be"):format(
-        pages_path.shown(path), name))
+        path.shown(place), name))
     end
     run[name] = value or run[name]
   end
@@ -277,13 +277,13 @@ end
 ---What must be the same for the pages to be the same.
 ---@return table<string, string>
 function Fetcher:identity()
-  local plan_of_client, opts = self.client.plan, self.options
-  local encoded = opts.params == nil and plan_of_client.query or plan.query_with(plan_of_client, opts.params)
+  local own, opts = self.client.settings, self.options
+  local encoded = opts.params == nil and own.query or settings.query_with(own, opts.params)
   local body = opts.json ~= nil and opts.json or opts.form or opts.body
   return {
     method = self.method, url = redact.url(query.add(self:address(), encoded)), next = self.strategy.describe,
-    items = self.items and pages_path.shown(self.items) or "",
-    body = body and fingerprint(json.encode(body, { sort = true })) or "",
+    items = self.items and path.shown(self.items) or "",
+    body = body and hash32(json.encode(body, { sort = true })) or "",
   }
 end
 
@@ -292,16 +292,16 @@ end
 ---@param opts table `strategy`, `method`, `options` (of the request), `items`, `whole` (responses are wanted,
 ---  not items), `delay`
 ---@return lurcher.PageFetcher
-function pages_fetch.new(client, url, opts)
+function fetcher.new(client, url, opts)
   local self = setmetatable({
     client = client, url = url, method = opts.method, options = opts.options, strategy = opts.strategy,
     items = opts.items, whole = opts.whole, delay = opts.delay,
-    read_items = opts.items and pages_path.reader(opts.items, true), readers = {},
+    read_items = opts.items and path.reader(opts.items, true), readers = {},
     secret = headers.name_set(opts.options.secret_headers), run = {},
   }, Fetcher)
-  for name, path in pairs(opts.strategy.learns or {}) do self.readers[name] = pages_path.reader(path) end
+  for name, place in pairs(opts.strategy.learns or {}) do self.readers[name] = path.reader(place) end
   self.origin = url_native.origin(self:address())
   return self
 end
 
-return pages_fetch
+return fetcher

@@ -39,7 +39,7 @@ function pages_path.shown(path)
   return type(path) == "function" and "a function" or tostring(path)
 end
 
-local MOST_KEYS = 8
+local MAX_KEYS = 8
 
 ---What there is instead of what was looked for, in words: "an object with the keys 'error', 'message'".
 ---@param value any
@@ -53,9 +53,9 @@ function pages_path.outline(value)
   for key in pairs(value) do keys[#keys + 1] = "'" .. tostring(key) .. "'" end
   if #keys == 0 then return "an empty object" end
   table.sort(keys)
-  local more = #keys > MOST_KEYS and ", …" or ""
+  local more = #keys > MAX_KEYS and ", …" or ""
   return ("an object with the key%s %s%s"):format(#keys > 1 and "s" or "",
-    table.concat(keys, ", ", 1, math.min(#keys, MOST_KEYS)), more)
+    table.concat(keys, ", ", 1, math.min(#keys, MAX_KEYS)), more)
 end
 
 ---Whether a decoded value is an array. An empty table of any kind is one: some servers write {} for it.

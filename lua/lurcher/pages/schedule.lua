@@ -3,9 +3,9 @@
 --- `{ number, failure = err }` as the last one, or `{ number, position }` for a page that may be fetched at
 --- the same time.
 
-local pages_order = {}
+local schedule = {}
 
--- What is remembered of the way here, to notice that it leads in a circle. Bounded: in a longer circle
+-- What is remembered of the way here, to notice that it is a loop. Bounded: in a longer loop
 -- `max_pages` ends it.
 local REMEMBERED = 1000
 
@@ -36,9 +36,9 @@ local function try(self, place)
   return { number = place.number, failure = page }
 end
 
-local function in_circle(self, page)
+local function in_a_loop(self, page)
   return failure(self, page.number + 1, page.following, { kind = "protocol",
-    message = "the pages lead in a circle: the next one was there before" })
+    message = "the pages form a loop: the next one was there before" })
 end
 
 local function too_many_empty(self, page)
@@ -49,7 +49,7 @@ end
 ---One page after the other.
 ---@param self table fetcher, place (position, number, foreign), max_pages, max_empty
 ---@return fun(): table?
-function pages_order.sequence(self)
+function schedule.sequence(self)
   local place, seen, empty, last = self.place, trail(), 0, nil
   local strategy = self.fetcher.strategy
   local function ended(entry)
@@ -58,7 +58,7 @@ function pages_order.sequence(self)
   end
   -- Where it goes on after the last page; an entry when it must not.
   local function go_on()
-    local refused = last and seen(strategy:key(last.following)) and in_circle(self, last)
+    local refused = last and seen(strategy:key(last.following)) and in_a_loop(self, last)
       or empty >= self.max_empty and too_many_empty(self, last)
     return refused or beyond(self, place.number, place.position)
   end
@@ -81,7 +81,7 @@ end
 ---The first page, then the places of all others.
 ---@param self table as above
 ---@return fun(): table?
-function pages_order.spread(self)
+function schedule.spread(self)
   local place, first = self.place, nil
   local fetcher = self.fetcher
   return function()
@@ -110,9 +110,9 @@ end
 ---@param self table as above
 ---@param entry table
 ---@return table page or failure
-function pages_order.resolve(self, entry)
+function schedule.resolve(self, entry)
   if entry.res or entry.failure then return entry end
   return try(self, entry)
 end
 
-return pages_order
+return schedule

@@ -5,7 +5,7 @@
 ---   describe   what it does, for the checkpoint file
 ---   request(position) → what is changed in the request: params, or url and other options
 ---   following(page, run) → the next page's position, or nil after the last one
----   key(position) → text; the same one twice means a circle
+---   key(position) → text; the same one twice means a loop
 ---   learns     names of numbers about the whole (total, pages) and the paths they are found at
 ---
 --- Those that count can do without the page before, once they know the total:
@@ -19,10 +19,10 @@
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
-local pages_path = require "lurcher.pages.path"
+local path = require "lurcher.pages.path"
 local url = require "lurcher.native.url"
 
-local pages_next = {}
+local strategies = {}
 
 local raise = errors.raise
 
@@ -44,7 +44,7 @@ end
 
 ---@param value any
 ---@return boolean
-function pages_next.is(value)
+function strategies.is(value)
   return type(value) == "table" and getmetatable(value) == NextPage
 end
 
@@ -60,7 +60,7 @@ local function linked(page, target)
   if target == nil or target == "" or target == false then return nil end
   if type(target) ~= "string" then
     error(errors.new { kind = "decode", message = ("the next page's URL is no string, but %s"):format(
-      pages_path.outline(target)) }, 0)
+      path.outline(target)) }, 0)
   end
   local address, message = url.join(page.res.url, target)
   if address then return address end
@@ -71,7 +71,7 @@ end
 ---The next page is where the Link header says.
 ---@param rel? string default "next"
 ---@return lurcher.NextPage
-function pages_next.link(rel)
+function strategies.link(rel)
   check.argument(rel, "nil|string", 1, "pages.link")
   rel = (rel or "next"):lower()
   return strategy {
@@ -92,19 +92,19 @@ local function named(opts, names)
   return given
 end
 
-local url_options = { path = pages_path.mismatch }
+local url_options = { path = path.mismatch }
 
 ---The next page's URL is in the body, at `path`.
 ---@param opts { path: string }|string
 ---@return lurcher.NextPage
-function pages_next.url(opts)
+function strategies.url(opts)
   if type(opts) == "string" then opts = { path = opts } end
   check.argument(opts, "table", 1, "pages.url")
   opts = check.options(named(opts, { "path" }), url_options, "pages.url")
   if not opts.path then raise 'pages.url: the option \'path\' is missing: where in a page the URL is' end
-  local read = pages_path.reader(opts.path)
+  local read = path.reader(opts.path)
   return strategy {
-    describe = "url " .. pages_path.shown(opts.path), first = false, follows_links = true,
+    describe = "url " .. path.shown(opts.path), first = false, follows_links = true,
     content_may_repeat = true, request = request_url,
     following = function(_, page) return linked(page, read(page.res, page.value)) end,
   }
@@ -112,20 +112,20 @@ end
 
 -- ---- cursors ----
 
-local cursor_options = { param = "string", path = pages_path.mismatch, more = pages_path.mismatch }
+local cursor_options = { param = "string", path = path.mismatch, more = path.mismatch }
 
 ---The body says at `path` what the parameter `param` must be for the next page; at the end there is nothing,
 ---null, false or "". `more`, if given, is the path of a boolean that must be true.
 ---@param opts { param: string, path: string, more?: string }
 ---@return lurcher.NextPage
-function pages_next.cursor(opts)
+function strategies.cursor(opts)
   check.argument(opts, "table", 1, "pages.cursor")
   opts = check.options(named(opts, { "param", "path" }), cursor_options, "pages.cursor")
   if not opts.param then raise "pages.cursor: the option 'param' is missing: the parameter's name" end
   if not opts.path then raise "pages.cursor: the option 'path' is missing: where in a page the cursor is" end
-  local read, more = pages_path.reader(opts.path), opts.more and pages_path.reader(opts.more)
+  local read, more = path.reader(opts.path), opts.more and path.reader(opts.more)
   return strategy {
-    describe = ("cursor %s %s"):format(opts.param, pages_path.shown(opts.path)), first = false,
+    describe = ("cursor %s %s"):format(opts.param, path.shown(opts.path)), first = false,
     content_may_repeat = true,
     request = function(_, position) return position and { params = { [opts.param] = position } } or {} end,
     following = function(_, page)
@@ -135,7 +135,7 @@ function pages_next.cursor(opts)
       if type(cursor) ~= "string" and type(cursor) ~= "number" then
         error(errors.new { kind = "decode", message = (
           "the cursor at '%s' must be a string or a number, but is %s"):format(
-          pages_path.shown(opts.path), pages_path.outline(cursor)) }, 0)
+          path.shown(opts.path), path.outline(cursor)) }, 0)
       end
       return cursor
     end,
@@ -160,13 +160,13 @@ local function parameters(...)
 end
 
 local offset_options = { param = "string", limit_param = "string|false", limit = "count", first = "size",
-  total = pages_path.mismatch }
+  total = path.mismatch }
 
 ---The parameter `param` counts items. `total` is the path of their number; without it the list ends at an
 ---empty page.
 ---@param opts? table `param`, `limit_param` (false: it is not sent), `limit`, `first`, `total`
 ---@return lurcher.NextPage
-function pages_next.offset(opts)
+function strategies.offset(opts)
   opts = check.options(opts, offset_options, "pages.offset") or {}
   local param, limit, first = opts.param or "offset", opts.limit or 100, opts.first or 0
   local limit_param = opts.limit_param == nil and "limit" or opts.limit_param
@@ -188,13 +188,13 @@ function pages_next.offset(opts)
 end
 
 local number_options = { param = "string", first = "integer", size_param = "string|false", size = "count",
-  total = pages_path.mismatch, pages = pages_path.mismatch }
+  total = path.mismatch, pages = path.mismatch }
 
 ---The parameter `param` counts pages. `total` is the path of the number of items, `pages` of the number of
 ---pages; without either the list ends at an empty page.
 ---@param opts? table `param`, `first`, `size_param`, `size`, `total`, `pages`
 ---@return lurcher.NextPage
-function pages_next.number(opts)
+function strategies.number(opts)
   opts = check.options(opts, number_options, "pages.number") or {}
   local param, first, size, size_param = opts.param or "page", opts.first or 1, opts.size, opts.size_param
   if size_param and not size then raise "pages.number: 'size_param' needs 'size', its value" end
@@ -230,7 +230,7 @@ end
 
 ---@param fn fun(res: lurcher.Response, items: table?, n: integer): table|string|nil
 ---@return lurcher.NextPage
-function pages_next.by_function(fn)
+function strategies.by_function(fn)
   return strategy {
     describe = "function", first = false, follows_links = true,
     key = function(_, position)
@@ -246,4 +246,4 @@ function pages_next.by_function(fn)
   }
 end
 
-return pages_next
+return strategies

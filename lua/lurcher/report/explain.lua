@@ -10,8 +10,8 @@ local explain = {}
 
 -- Calls shown in full: the first ones and the slowest ones.
 local FIRST, SLOWEST = 10, 30
-local LEAST_URL = 20
-local LABEL, LEAST_BAR, MOST_BAR, TIME, NARROW = 16, 20, 100, 9, 160
+local MIN_URL = 20
+local LABEL, MIN_BAR, MAX_BAR, TIME, NARROW = 16, 20, 100, 9, 160
 
 -- How a phase is drawn, named, and coloured (SGR).
 local LOOKS = {
@@ -79,7 +79,7 @@ end
 -- ---- rows ----
 
 local function label(row)
-  if row.what == "attempt" then return ("%d  %s"):format(row.attempt, row.outcome) end
+  if row.what == "attempt" then return ("%d  %s"):format(row.attempt, row.result) end
   return WAITS[row.what] and "   wait" or "   " .. row.what
 end
 
@@ -104,7 +104,7 @@ explain.details = details
 
 local function add_row(out, row, call, ended, columns, colours)
   local narrow = columns < NARROW
-  local cells = math.max(LEAST_BAR, math.min(MOST_BAR, columns - LABEL - TIME - 4))
+  local cells = math.max(MIN_BAR, math.min(MAX_BAR, columns - LABEL - TIME - 4))
   if not narrow then cells = math.min(cells, math.floor((columns - LABEL - TIME - 4) / 2)) end
   local head = units.pad(units.shorten(clean(label(row)), LABEL), LABEL)
   local took = units.pad(units.duration(row.ended - row.began), TIME, true)
@@ -139,12 +139,12 @@ end
 
 local function add_call(out, call, recording, columns, colours)
   local ended = call.ended or recording.ended
-  local outcome = call.outcome or "goes on"
-  local room = columns - #call.method - #outcome - 3
-  local facts = facts_of(call, recording, room - LEAST_URL)
+  local result = call.result or "goes on"
+  local room = columns - #call.method - #result - 3
+  local facts = facts_of(call, recording, room - MIN_URL)
   local url = units.shorten(clean(call.url), room - units.width(facts))
   out[#out + 1] = ("%s %s  %s%s"):format(call.method, url,
-    coloured(outcome, is_good(call) and "32" or "31", colours), coloured(facts, "2", colours))
+    coloured(result, is_good(call) and "32" or "31", colours), coloured(facts, "2", colours))
   for _, row in ipairs(call.rows) do add_row(out, row, call, ended, columns, colours) end
   if call.more > 0 then out[#out + 1] = ("  … and %s rows more"):format(units.count(call.more)) end
   out[#out + 1] = ""

@@ -12,7 +12,7 @@ local version = require "lurcher.native.version"
 
 local report = {}
 
-local MOST_SERIES, MOST_ROWS, LONGEST = 200, 4000, 500
+local MAX_SERIES, MAX_ROWS, MAX_TEXT = 200, 4000, 500
 
 local PHASES = { { "slot", "waits for a slot" }, { "rate", "waits for the rate" },
   { "retry", "waits before a retry" }, { "breaker", "waits for the breaker" }, { "dns", "dns" },
@@ -25,7 +25,7 @@ local ENTITIES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&qu
 
 -- Any text, as it may stand in an element or an attribute.
 local function escaped(value)
-  value = units.shorten(text.printable(secret.scrub(value)), LONGEST)
+  value = units.shorten(text.printable(secret.scrub(value)), MAX_TEXT)
   return (value:gsub("[&<>\"']", ENTITIES))
 end
 
@@ -125,17 +125,17 @@ local function pieces(rows, began, ended)
 end
 
 local function row_title(row)
-  if row.what == "attempt" then return ("attempt %d"):format(row.attempt), row.outcome end
+  if row.what == "attempt" then return ("attempt %d"):format(row.attempt), row.result end
   return WAITS[row.what] or row.what, ""
 end
 
 local function add_row(out, row, began, ended)
-  local title, outcome = row_title(row)
+  local title, result = row_title(row)
   local facts = explain.details(row)
   if row.address and row.address ~= "" then facts = facts .. ", " .. row.address end
   if row.received then facts = facts .. ", " .. units.size(row.received) .. " received" end
   add(out, '<div class="row"><span>%s</span><span class="status">%s</span><span class="took">%s</span>'
-    .. '<div class="lane">%s</div></div><div class="more">%s%s</div>', escaped(title), escaped(outcome),
+    .. '<div class="lane">%s</div></div><div class="more">%s%s</div>', escaped(title), escaped(result),
     row.ended > row.began and units.duration(row.ended - row.began) or "", pieces({ row }, began, ended),
     row.what == "attempt" and "<code>" .. escaped(row.method .. " " .. row.url) .. "</code> — " or "",
     escaped(facts))
@@ -151,7 +151,7 @@ local function add_call(out, call, recording, rows)
     ended - call.began, good and "" or ' data-failed="1"', url, escaped(call.method), url,
     call.name and "<em>" .. escaped(call.name) .. "</em>" or "",
     call.attempts > 1 and "<em>" .. call.attempts .. " attempts</em>" or "", good and "good" or "bad",
-    escaped(call.outcome or "goes on"), units.duration(ended - call.began))
+    escaped(call.result or "goes on"), units.duration(ended - call.began))
   add(out, '<div class="lane"><div class="span" style="--left:%.3f%%;--width:%.3f%%">%s</div></div>'
     .. "</summary>", share(call.began - recording.began, whole), share(ended - call.began, whole),
     pieces(rows, call.began, ended))
@@ -206,7 +206,7 @@ local function add_calls(out, recording)
   add_legend(out)
   add(out, TOOLS)
   add(out, '<div class="calls%s">', are_tiny(recording) and " own" or "")
-  local room = MOST_ROWS
+  local room = MAX_ROWS
   for _, call in ipairs(recording.calls) do
     local rows = call.rows
     if #rows > room then rows = { unpack(rows, 1, math.max(room, 1)) } end
@@ -222,7 +222,7 @@ end
 ---@param recording lurcher.Recording
 ---@return string
 function report.html(recording)
-  local rows, left_out = stats.rows(MOST_SERIES)
+  local rows, left_out = stats.rows(MAX_SERIES)
   local out = { '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">' }
   -- Should an escape ever be missing, nothing is loaded and nothing is sent.
   add(out, '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '

@@ -18,7 +18,7 @@ local OPEN, ROWS = 100, 60
 ---@field attempt? integer
 ---@field method? string
 ---@field url? string redacted
----@field outcome? string status, or kind of error and phase
+---@field result? string status, or kind of error and phase
 ---@field phases? table { slot, rate, dns, connect, tls, first_byte, body }: seconds, one after the other
 ---@field reused? boolean
 ---@field address? string
@@ -33,7 +33,7 @@ local OPEN, ROWS = 100, 60
 ---@field name string|false
 ---@field began number
 ---@field ended number|false false: it goes on
----@field outcome string|false
+---@field result string|false
 ---@field failed boolean an error, or a status of 400 or more
 ---@field attempts integer
 ---@field rows lurcher.RecordedRow[]
@@ -57,7 +57,7 @@ end
 local STUCK_IN = { dns = "dns", connect = "connect", tls = "tls", ["timeout/connect"] = "connect" }
 
 -- The phases of an attempt, one after the other.
-local function phases(times, outcome, streaming)
+local function phases(times, result, streaming)
   local rate = times.rate or 0
   local its = { slot = math.max(0, times.queue - rate), rate = rate, dns = times.dns, connect = times.connect,
     tls = times.tls, first_byte = 0, body = 0 }
@@ -66,7 +66,7 @@ local function phases(times, outcome, streaming)
     its.first_byte = math.max(0, times.first_byte - connected)
     its.body = streaming and 0 or math.max(0, times.total - times.first_byte)
   else
-    local stuck = STUCK_IN[outcome] or "first_byte"
+    local stuck = STUCK_IN[result] or "first_byte"
     its[stuck] = its[stuck] + math.max(0, times.total - connected)
   end
   return its
@@ -78,12 +78,12 @@ local function no_record()
     total = 0 } }
 end
 
-local function attempt_row(request, outcome, info)
+local function attempt_row(request, result, info)
   local record = info and native.info(info) or no_record()
   local times, ended = record.timings, record.ended
   return { what = "attempt", began = ended - times.total - times.queue, ended = ended,
-    attempt = request.attempts, method = request.method, url = redact.url(request.url), outcome = outcome,
-    phases = phases(times, outcome, request.stream), reused = record.reused, address = record.remote_address,
+    attempt = request.attempts, method = request.method, url = redact.url(request.url), result = result,
+    phases = phases(times, result, request.stream), reused = record.reused, address = record.remote_address,
     received = record.bytes_received, sent = record.bytes_sent }
 end
 
@@ -136,20 +136,21 @@ end
 
 function recorder.begin(request)
   counts.begun = counts.begun + 1
-  local call = { number = counts.begun, method = request.method, url = request.url, name = request.plan.name,
-    began = request.started, ended = false, outcome = false, failed = false, attempts = 0, rows = {},
+  local call = { number = counts.begun, method = request.method, url = request.url,
+    name = request.settings.name,
+    began = request.started, ended = false, result = false, failed = false, attempts = 0, rows = {},
     more = 0 }
   request.observed, open[call] = call, true
 end
 
-function recorder.attempt(request, outcome, info)
+function recorder.attempt(request, result, info)
   local call = request.observed
   call.attempts = call.attempts + 1
   if #call.rows >= ROWS then
     call.more = call.more + 1
     return
   end
-  local row, last = attempt_row(request, outcome, info), call.rows[#call.rows]
+  local row, last = attempt_row(request, result, info), call.rows[#call.rows]
   -- How long was really waited, which no timer does to the microsecond.
   if last and last.what == "retry" then last.ended = math.max(last.began, row.began) end
   add_row(call, row)
@@ -164,7 +165,7 @@ end
 
 local function is_failure(status) return status >= 400 end
 
-local function outcome_of(err)
+local function result_of(err)
   if type(err) ~= "table" or not err.kind then return "error" end
   return err.phase and err.kind == "timeout" and err.kind .. "/" .. err.phase or err.kind
 end
@@ -172,10 +173,10 @@ end
 function recorder.finish(request, res, err)
   local call, now = request.observed, native.now()
   call.url = redact.url(call.url)
-  call.outcome = res and tostring(res.status) or outcome_of(err)
+  call.result = res and tostring(res.status) or result_of(err)
   call.failed = not res or is_failure(res.status)
   if res and rawget(res, "stream") and res.observed then return end
-  if call.outcome == "canceled" or call.outcome == "error" then add_rest(call, now) end
+  if call.result == "canceled" or call.result == "error" then add_rest(call, now) end
   close(call, now)
 end
 
@@ -187,10 +188,10 @@ function recorder.body(request, record, failure)
   if row and row.what == "attempt" and call.more == 0 then
     row.ended, row.received = math.max(row.ended, record.ended), record.bytes_received
     row.sent, row.reused = record.bytes_sent, record.reused
-    row.phases = phases(record.timings, row.outcome, false)
+    row.phases = phases(record.timings, row.result, false)
   end
-  if failure then call.outcome, call.failed = outcome_of(failure), true end
-  if call.outcome then close(call, record.ended) end
+  if failure then call.result, call.failed = result_of(failure), true end
+  if call.result then close(call, record.ended) end
 end
 
 -- ---- what was kept ----

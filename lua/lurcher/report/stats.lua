@@ -7,7 +7,7 @@ local units = require "lurcher.base.units"
 
 local stats = {}
 
-local MOST_ROWS, LEAST_KEY, MOST_KEY = 40, 24, 60
+local MAX_ROWS, MIN_KEY, MAX_KEY = 40, 24, 60
 local DEFAULT_PORTS = { http = "80", https = "443" }
 
 local function sum(map)
@@ -195,7 +195,7 @@ end
 -- Fewest tables first; then keys as wide as possible.
 local function arrange(groups, key_width, columns)
   local best, best_width
-  for width = LEAST_KEY, math.max(LEAST_KEY, math.min(key_width, MOST_KEY)) do
+  for width = MIN_KEY, math.max(MIN_KEY, math.min(key_width, MAX_KEY)) do
     local tables = packed(groups, width, columns)
     if not best or #tables <= #best then best, best_width = tables, width end
   end
@@ -206,7 +206,7 @@ end
 ---@param columns integer
 ---@return string
 function stats.text(columns)
-  local rows, left_out = stats.rows(MOST_ROWS)
+  local rows, left_out = stats.rows(MAX_ROWS)
   if #rows == 0 then return "no requests were made\n" end
   local key_width, keys = 0, {}
   for i, row in ipairs(rows) do

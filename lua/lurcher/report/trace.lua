@@ -17,17 +17,17 @@ end
 ---The line for one attempt: `GET https://h/x 200 attempt=1 queue=0.0ms dns=… connect=… tls=… first_byte=…
 ---body=…`.
 ---@param request lurcher.Request
----@param outcome string the status, or the error's kind and phase
+---@param result string the status, or the error's kind and phase
 ---@param record table? as native.info gives it
 ---@return string
-function trace.line(request, outcome, record)
+function trace.line(request, result, record)
   local url = redact.url(request.url)
-  local parts = { ("%s %s %s attempt=%d"):format(request.method, url, outcome, request.attempts) }
-  if request.plan.name then parts[#parts + 1] = "name=" .. request.plan.name end
+  local parts = { ("%s %s %s attempt=%d"):format(request.method, url, result, request.attempts) }
+  if request.settings.name then parts[#parts + 1] = "name=" .. request.settings.name end
   local times = record and record.timings
   if times then
     for _, step in ipairs(STEPS) do parts[#parts + 1] = milliseconds(step, times[step]) end
-    if not request.stream and tonumber(outcome) then
+    if not request.stream and tonumber(result) then
       parts[#parts + 1] = milliseconds("body", math.max(0, times.total - times.first_byte))
     end
     if record.reused then parts[#parts + 1] = "reused" end
@@ -37,10 +37,10 @@ end
 
 ---Hands the line for one attempt to the host.
 ---@param request lurcher.Request
----@param outcome string
+---@param result string
 ---@param info? userdata as native.perform gives it
-function trace.attempt(request, outcome, info)
-  log.trace(trace.line(request, outcome, info and native.info(info)))
+function trace.attempt(request, result, info)
+  log.trace(trace.line(request, result, info and native.info(info)))
 end
 
 ---The line for what a layer decided: `GET https://h/x retry attempt=1 wait=250.0ms: status 503`.
@@ -51,7 +51,7 @@ end
 function trace.decision(request, what, event)
   local parts = { ("%s %s %s"):format(request.method, redact.url(request.url), what) }
   if event.attempt then parts[#parts + 1] = "attempt=" .. event.attempt end
-  if request.plan.name then parts[#parts + 1] = "name=" .. request.plan.name end
+  if request.settings.name then parts[#parts + 1] = "name=" .. request.settings.name end
   if event.wait then parts[#parts + 1] = milliseconds("wait", event.wait) end
   if event.waited then parts[#parts + 1] = milliseconds("waited", event.waited) end
   return table.concat(parts, " ") .. ": " .. event.why

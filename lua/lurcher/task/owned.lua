@@ -1,14 +1,14 @@
---- What a task opened and did not close is closed when it ends.
+--- Things that a task owns: what it opened and did not close is closed when it ends.
 
 local task = require "lurcher.task"
 
-local leftovers = {}
+local owned = {}
 
 ---Makes a function that notes a thing as opened by the running task, and returns the set it is in: whoever
 ---closes the thing takes it out of there. The rest of the set is given to `close` when the task ends.
 ---@param close fun(open: table<table, true>)
 ---@return fun(thing: table): table<table, true>
-function leftovers.keeper(close)
+function owned.registry(close)
   local sets = setmetatable({}, { __mode = "k" })
   return function(thing)
     local current = task.current()
@@ -26,4 +26,4 @@ function leftovers.keeper(close)
   end
 end
 
-return leftovers
+return owned

@@ -58,7 +58,7 @@ end
 -- ---- coroutines: a wait inside one is passed up to the scheduler ----
 
 -- Each level costs C stack, and LuaJIT does not check it.
-local DEPTH_MAX = 190
+local MAX_DEPTH = 190
 
 local depth = 0 -- of coroutines around the running code; 0 while none is resumed
 local waiting = setmetatable({}, { __mode = "k" }) -- coroutines inside which a task waits
@@ -92,8 +92,8 @@ function pass(co, ...)
 end
 
 local function start(co, ...)
-  if depth >= DEPTH_MAX then
-    return false, ("coroutines are nested more than %d deep"):format(DEPTH_MAX)
+  if depth >= MAX_DEPTH then
+    return false, ("coroutines are nested more than %d deep"):format(MAX_DEPTH)
   end
   if waiting[co] then return false, "cannot resume a coroutine in which another task waits" end
   return passed(resume(co, ...))

@@ -1,5 +1,5 @@
 --- The circuit breakers of a client, one per origin, and the layer that asks them. It stands below the
---- retries: each attempt at each hop is asked for.
+--- retries: every attempt at every hop passes it and is recorded.
 
 local breaker = require "lurcher.breaker"
 local circuit = require "lurcher.breaker.circuit"
@@ -14,8 +14,8 @@ local xpcall, trace = native.raw_xpcall, native.trace
 
 local breaker_layer = {}
 
--- So many origins are remembered; beyond that, those that nothing is known about are forgotten.
-local MOST = 10000
+-- Beyond this many origins, breakers that are closed and have no failures are dropped.
+local MAX_ORIGINS = 10000
 
 ---@class lurcher.Breakers
 local Breakers = {}
@@ -55,7 +55,7 @@ function Breakers:of(address)
   local origin = origin_of(address)
   local one = self.by_origin[origin]
   if not one then
-    if self.count >= MOST then forget_idle(self) end
+    if self.count >= MAX_ORIGINS then forget_idle(self) end
     one = new_breaker(self, origin)
     self.by_origin[origin], self.count = one, self.count + 1
   end
@@ -85,7 +85,7 @@ end
 
 local function refuse(request, one)
   local err = circuit.refusal(one)
-  metrics.refused(request.url, request.plan.name or nil, err.kind)
+  metrics.refused(request.url, request.settings.name or nil, err.kind)
   err.method, err.url = request.method, redact.url(request.url)
   err.attempts, err.elapsed = request.attempts - 1, request:elapsed()
   request:announce("refused", { attempt = request.attempts, why = err.message, err = err,
@@ -93,16 +93,16 @@ local function refuse(request, one)
   return nil, err
 end
 
--- Counts what became of an attempt.
-local function count(request, one, ticket, began, res, err)
+-- Records the result of an attempt.
+local function count(request, one, generation, began, res, err)
   local seconds = one.slow and res and (res.elapsed > 0 and res.elapsed or now() - began)
-  local failed, cause = breaker.verdict(one, res, err, seconds)
-  tell(request, circuit.settle(one, ticket, failed, cause))
+  local failed, cause = breaker.classify(one, res, err, seconds)
+  tell(request, circuit.record(one, generation, failed, cause))
 end
 
--- What has not been counted, because something was raised, gives its place in the circuit back.
-local function give_back(one, ticket, res, raised)
-  circuit.settle(one, ticket, nil)
+-- What was raised instead of a result does not count; the place of a probe is given back.
+local function give_back(one, generation, res, raised)
+  circuit.record(one, generation, nil)
   if res then res:close() end
   error(raised, 0)
 end
@@ -112,8 +112,9 @@ local function was_turned_away(err)
   return err.kind == "circuit_open" and err.retry_safe
 end
 
----The layer of clients without circuits: those of others that share the pool are none of their business.
-function breaker_layer.indifferent(request, next)
+---The layer of clients without breakers. Another client of the same pool may open its breaker and end our
+---queued request; it is submitted again.
+function breaker_layer.resubmit(request, next)
   while true do
     local res, err = next(request)
     if res or not was_turned_away(err) then return res, err end
@@ -123,22 +124,22 @@ end
 ---Lets a request through, or refuses it.
 function breaker_layer.layer(request, next)
   local one = request.client.breakers:of(request.url)
-  local ticket = request.outcome and request.outcome.ticket
+  local generation = request.early_result and request.early_result.generation
   while true do
-    if not ticket then
+    if not generation then
       local event, waited
-      ticket, event, waited = circuit.enter(one, request.deadline or nil)
+      generation, event, waited = circuit.enter(one, request.deadline or nil)
       if waited then tell_of_wait(request, one, waited) end
       tell(request, event)
-      if not ticket then return refuse(request, one) end
+      if not generation then return refuse(request, one) end
     end
     local began = now()
     local ok, res, err = xpcall(next, trace, request)
-    if not ok then give_back(one, ticket, nil, res) end
-    local counted, raised = xpcall(count, trace, request, one, ticket, began, res, err)
-    if not counted then give_back(one, ticket, res, raised) end
+    if not ok then give_back(one, generation, nil, res) end
+    local counted, raised = xpcall(count, trace, request, one, generation, began, res, err)
+    if not counted then give_back(one, generation, res, raised) end
     if res or not was_turned_away(err) then return res, err end
-    ticket = nil -- this circuit opened while it waited for a slot, or that of another client of the pool
+    generation = nil -- this circuit opened while it waited for a slot, or that of another client of the pool
   end
 end
 

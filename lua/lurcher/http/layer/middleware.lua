@@ -9,11 +9,11 @@ local stream = require "lurcher.http.stream"
 local middleware = {}
 
 -- What a middleware returned, as a call returns it.
-local function answer(its_request, res, err)
+local function answer(req, res, err)
   if response.is(res) then return res, err end
   if type(res) == "table" then
-    local made = response.made(res, its_request)
-    return its_request.stream and stream.of_text(made) or made
+    local made = response.made(res, req)
+    return req.stream and stream.of_text(made) or made
   end
   if res == nil and err ~= nil then return nil, err end
   errors.raise("a middleware returned " .. (res == nil and "nothing" or "a " .. type(res))
@@ -24,8 +24,8 @@ end
 ---@param fn function
 ---@return function layer
 function middleware.wrap(fn)
-  return function(its_request, next)
-    return answer(its_request, fn(its_request, function(changed)
+  return function(req, next)
+    return answer(req, fn(req, function(changed)
       if not request.is(changed) then errors.raise("next() in a middleware wants the request") end
       return next(changed)
     end))
@@ -33,18 +33,18 @@ function middleware.wrap(fn)
 end
 
 ---The layer above the first middleware: gives the request its visible form.
-function middleware.expose(its_request, next)
-  return next(its_request:expose())
+function middleware.expose(req, next)
+  return next(req:expose())
 end
 
 ---The layer below the last middleware: looks at what they made of the request. The clock of the whole call
 ---goes on when a middleware sends it again.
-function middleware.enter(its_request, next)
-  local fit, reason = its_request:recheck()
+function middleware.enter(req, next)
+  local fit, reason = req:recheck()
   if not fit then return nil, reason end
-  if its_request.earlier then its_request:start_clock(its_request.earlier) end
-  local res, err = next(its_request)
-  its_request.earlier = res or err
+  if req.earlier then req:start_clock(req.earlier) end
+  local res, err = next(req)
+  req.earlier = res or err
   return res, err
 end
 
@@ -56,11 +56,11 @@ function middleware.fire(list, event)
 end
 
 ---The layer that shows each attempt and each response to the hooks `request` and `response`.
-function middleware.watch(its_request, next)
-  local hooks = its_request.client.hooks
-  middleware.fire(hooks.request, its_request:expose())
-  local res, err = next(its_request)
-  if res and its_request.stream then
+function middleware.watch(req, next)
+  local hooks = req.client.hooks
+  middleware.fire(hooks.request, req:expose())
+  local res, err = next(req)
+  if res and req.stream then
     local ok, raised = pcall(middleware.fire, hooks.response, res)
     if not ok then
       res:close()

@@ -29,7 +29,7 @@ local function target(request, location)
   if scheme ~= "http" and scheme ~= "https" then
     return nil, ("Location leads to scheme '%s'; only http and https are followed"):format(scheme)
   end
-  if scheme == "http" and request.url:find("^https:") and not request.plan.allow_downgrade then
+  if scheme == "http" and request.url:find("^https:") and not request.settings.allow_downgrade then
     return nil, "Location leads from https to http; allow_downgrade=true would follow it without credentials"
   end
   local bare, fragment = split(address) -- userinfo in a Location is not for us to use
@@ -41,17 +41,17 @@ local function next_hop(request, res, address, fragment)
   local hop = request:copy()
   hop.url, hop.fragment = address, fragment ~= "" and fragment or request.fragment
   hop.attempts, hop.cookie, hop.authorization = res.attempts, nil, nil
-  hop.plan = request.plan.after_redirect or request.plan
+  hop.settings = request.settings.after_redirect or request.settings
   hop.method = method_after(res.status, request.method)
   if hop.method ~= request.method then hop:drop_body() end
   if url.origin(address) ~= url.origin(request.url) then
     hop.auth = false
-    hop:drop_headers(request.plan.dropped)
+    hop:drop_headers(request.settings.dropped)
   end
   return hop
 end
 
--- How often the cookies changed: a redirect to where we were is a circle only if they did not.
+-- How often the cookies changed: a redirect to where we were is a loop only if they did not.
 local function jar_changes(request)
   local jar = request.client.cookies
   return jar and jar.changes or 0
@@ -59,7 +59,7 @@ end
 
 ---Follows redirects until there is none or one must not be followed.
 function redirect.layer(request, next)
-  local most, history = request.plan.redirects, nil
+  local most, history = request.settings.redirects, nil
   local visited
   while true do
     local changes = jar_changes(request)
@@ -83,7 +83,7 @@ function redirect.layer(request, next)
     res:discard()
     if #history > most then return nil, failure(hop, ("more than %d redirects"):format(most)) end
     if visited[hop.method .. " " .. address] == jar_changes(request) then
-      return nil, failure(hop, "the redirects lead in a circle")
+      return nil, failure(hop, "the redirects form a loop")
     end
     request:announce("redirect", { status = res.status, from = request.url, to = address, method = hop.method,
       response = res })

@@ -3,7 +3,7 @@
 local backoff = require "lurcher.retry.backoff"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local hints = require "lurcher.http.rate_limit_headers"
+local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local native = require "lurcher.native.http"
 local retry_policy = require "lurcher.http.retry_policy"
 local task = require "lurcher.task"
@@ -33,7 +33,7 @@ local function proposal(policy, request, res, err, previous)
   if not why then return nil end
   local refusal = why_not_repeatable(policy, request, err)
   if refusal then return nil, refusal end
-  local asked = res and policy.retry_after and hints.wait(res.head)
+  local asked = res and policy.retry_after and rate_limit_headers.wait(res.head)
   if not asked then return backoff.exponential(policy, request.attempts, previous), why end
   local most = policy.max_retry_after
   if most and asked > most then
@@ -103,7 +103,7 @@ end
 ---Sends the request until it succeeds, fails for good, or the attempts, the time or the budget are used up;
 ---then the last response or error is the result.
 function retry_layer.layer(request, next)
-  local policy, previous = request.plan.retry, nil
+  local policy, previous = request.settings.retry, nil
   while true do
     local res, err = next(request)
     if not policy then return res, err end

@@ -11,10 +11,10 @@
 --- meets one, a rate that is cut for each would soon be next to nothing. `limits = { learn = false }` does
 --- without all this. The pool, which starts requests, keeps the limits; here is decided what they are.
 
-local hints = require "lurcher.http.rate_limit_headers"
+local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local native = require "lurcher.native.http"
 
-local learned = {}
+local server_limits = {}
 
 -- How long a hold may be when the client does not say.
 local PATIENCE = 60
@@ -25,12 +25,12 @@ local function patience_of(policy)
 end
 
 -- `retry_after = false` means that Retry-After does not count.
-local function heeds(policy)
+local function honours(policy)
   return not policy or policy.retry_after ~= false
 end
 
-local function learns(plan)
-  local limits = plan.options.limits
+local function is_learning(settings)
+  local limits = settings.options.limits
   return not limits or limits.learn ~= false
 end
 
@@ -67,12 +67,12 @@ end
 ---@param status integer
 ---@param head string
 ---@param info userdata
-function learned.heed(request, status, head, info)
-  if not learns(request.plan) then return end
-  local policy, said = request.plan.options.retry, hints.read(head)
+function server_limits.apply(request, status, head, info)
+  if not is_learning(request.settings) then return end
+  local policy, said = request.settings.options.retry, rate_limit_headers.read(head)
   local refused, patience = status == 429 or status == 503, patience_of(policy)
   local asked = refused and said.retry_after
-  if asked and heeds(policy) then hold(request, status, asked, patience) end
+  if asked and honours(policy) then hold(request, status, asked, patience) end
   if said.reset and (said.remaining or refused) then
     keep_quota(request, status, said, patience)
   elseif status == 429 and not asked then
@@ -80,4 +80,4 @@ function learned.heed(request, status, head, info)
   end
 end
 
-return learned
+return server_limits

@@ -1,13 +1,13 @@
 --- The last layer: one attempt at one hop, over the network.
 
-local learned = require "lurcher.http.layer.server_limits"
+local server_limits = require "lurcher.http.layer.server_limits"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
 local retry_policy = require "lurcher.http.retry_policy"
 local stream = require "lurcher.http.stream"
-local succeed = require("lurcher.breaker.circuit").succeed
+local record_success = require("lurcher.breaker.circuit").record_success
 
 local perform, open, setmetatable = native.perform, native.open, setmetatable
 local Response = response.metatable
@@ -45,8 +45,8 @@ local function failed(request, err, info)
 end
 
 -- Whether others that go to the same origin should know about this response.
-local function speaks_of_limits(status, notes)
-  return notes >= 2 or status == 429 or status == 503
+local function speaks_of_limits(status, head_flags)
+  return head_flags >= 2 or status == 429 or status == 503
 end
 
 ---Sends the request once.
@@ -55,19 +55,20 @@ end
 ---@return lurcher.Error? err
 function transport.send(request)
   if request.stream then return transport.open(request) end
-  local method, url, outcome = request.method, request.url, request.outcome
-  local status, body, head, info, notes
-  if outcome then
-    request.outcome = false
-    status, body, head, info, notes = unpack(outcome, 1, 5)
+  local method, url, early_result = request.method, request.url, request.early_result
+  local status, body, head, info, head_flags
+  if early_result then
+    request.early_result = false
+    status, body, head, info, head_flags = unpack(early_result, 1, 5)
   else
-    local plan = request.plan
-    status, body, head, info, notes = perform(request.client.pool, plan.profile, method, url, request:wire(),
-      request.body or nil, request.deadline or nil, request.expect_continue, plan.priority, plan.name)
+    local own = request.settings
+    status, body, head, info, head_flags = perform(request.client.pool, own.profile, method, url,
+      request:wire(), request.body or nil, request.deadline or nil, request.expect_continue, own.priority,
+      own.name)
   end
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
-  if speaks_of_limits(status, notes) then learned.heed(request, status, head, info) end
+  if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
   return setmetatable({
     status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
@@ -82,38 +83,38 @@ end
 ---@param address string canonical
 ---@param circuit lurcher.Breaker|false a closed one
 ---@return lurcher.Response? res
----@return table? outcome
+---@return table? early_result
 function transport.direct(client, method, address, circuit)
-  local plan, ticket = client.plan, circuit and circuit.generation
-  local status, body, head, info, notes = perform(client.pool, plan.profile, method, address, plan.wire,
-    nil, nil, nil, plan.priority, plan.name)
-  if notes == 0 and plan.quiet[status] then
-    if circuit then succeed(circuit, ticket) end
+  local own, generation = client.settings, circuit and circuit.generation
+  local status, body, head, info, head_flags = perform(client.pool, own.profile, method, address, own.wire,
+    nil, nil, nil, own.priority, own.name)
+  if head_flags == 0 and own.pass_through[status] then
+    if circuit then record_success(circuit, generation) end
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = method, url = address,
       attempts = 1,
     }, Response)
   end
-  return nil, { status, body, head, info, notes, ticket = ticket }
+  return nil, { status, body, head, info, head_flags, generation = generation }
 end
 
----A first attempt of a request past the layers. Nil: they are to go on from its outcome, which is in the
+---A first attempt of a request past the layers. Nil: they are to go on from its early_result, which is in the
 ---request.
 ---@param request lurcher.Request
 ---@param circuit lurcher.Breaker|false a closed one
 ---@return lurcher.Response? res
 function transport.first(request, circuit)
-  local plan, client, ticket = request.plan, request.client, circuit and circuit.generation
-  local status, body, head, info, notes = perform(client.pool, plan.profile, request.method, request.url,
-    request:wire(), request.body or nil, nil, request.expect_continue, plan.priority, plan.name)
-  if notes == 0 and plan.quiet[status] then
-    if circuit then succeed(circuit, ticket) end
+  local own, client, generation = request.settings, request.client, circuit and circuit.generation
+  local status, body, head, info, head_flags = perform(client.pool, own.profile, request.method, request.url,
+    request:wire(), request.body or nil, nil, request.expect_continue, own.priority, own.name)
+  if head_flags == 0 and own.pass_through[status] then
+    if circuit then record_success(circuit, generation) end
     return setmetatable({
       status = status, ok = true, body = body, head = head, info = info, method = request.method,
       url = with_fragment(request.url, request.fragment), attempts = 1,
     }, Response)
   end
-  request.outcome = { status, body, head, info, notes, ticket = ticket }
+  request.early_result = { status, body, head, info, head_flags, generation = generation }
   return nil
 end
 
@@ -122,16 +123,17 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function transport.open(request)
-  local method, url, plan = request.method, request.url, request.plan
-  local status, body, head, info, notes = open(request.client.pool, plan.profile, method, url, request:wire(),
-    request.body or nil, request.deadline or nil, request.expect_continue, plan.priority, plan.name)
+  local method, url, own = request.method, request.url, request.settings
+  local status, body, head, info, head_flags = open(request.client.pool, own.profile, method, url,
+    request:wire(), request.body or nil, request.deadline or nil, request.expect_continue, own.priority,
+    own.name)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
-  if speaks_of_limits(status, notes) then learned.heed(request, status, head, info) end
+  if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
   return stream.response {
     status = status, ok = status >= 200 and status < 300, stream = body, head = head,
     method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
-    max_body = plan.max_body, observed = observe.enabled and request or nil,
+    max_body = own.max_body, observed = observe.enabled and request or nil,
   }
 end
 

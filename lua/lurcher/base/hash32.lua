@@ -1,5 +1,5 @@
---- A short text that is another one for nearly every other input. It notices changes and damage; it does not
---- resist anybody who looks for a collision.
+--- A 32-bit non-cryptographic hash in hexadecimal digits: it finds changes and damage, and resists nobody who
+--- looks for a collision.
 
 local bit = require "bit"
 
@@ -12,7 +12,7 @@ local function mix(hash, word)
 end
 
 ---@param text string
----@param seed? string an earlier fingerprint, which this one then depends on
+---@param seed? string an earlier hash, on which this one then depends
 ---@return string hexadecimal digits, eight
 return function(text, seed)
   local hash = mix(seed and tobit(tonumber(seed, 16)) or 0, #text)

@@ -1,17 +1,17 @@
-local fingerprint = require "lurcher.base.fingerprint"
+local hash32 = require "lurcher.base.hash32"
 
-describe("a fingerprint", function()
+describe("a 32-bit hash", function()
   it("is the same for the same text, and eight digits long", function()
     for _, text in ipairs { "", "a", "abcd", ("x"):rep(10007) } do
-      assert.matches("^%x%x%x%x%x%x%x%x$", fingerprint(text))
-      assert.are.equal(fingerprint(text), fingerprint(text))
+      assert.matches("^%x%x%x%x%x%x%x%x$", hash32(text))
+      assert.are.equal(hash32(text), hash32(text))
     end
   end)
 
   it("is another one for texts that differ in a byte, a length or their order", function()
     local seen, count = {}, 0
     local function note(text)
-      local print = fingerprint(text)
+      local print = hash32(text)
       assert.is_nil(seen[print])
       seen[print], count = true, count + 1
     end
@@ -26,7 +26,7 @@ describe("a fingerprint", function()
   end)
 
   it("depends on the one before", function()
-    assert.are_not.equal(fingerprint("a", fingerprint "b"), fingerprint("a", fingerprint "c"))
-    assert.are_not.equal(fingerprint "a", fingerprint("a", fingerprint "b"))
+    assert.are_not.equal(hash32("a", hash32 "b"), hash32("a", hash32 "c"))
+    assert.are_not.equal(hash32 "a", hash32("a", hash32 "b"))
   end)
 end)
