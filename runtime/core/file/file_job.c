@@ -1,5 +1,6 @@
 #include "core/file/file_job.h"
 
+#include "core/container_of.h"
 #include "core/file/file.h"
 #include "core/file/file_copy.h"
 
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static file_job *job_of(job *j) { return (file_job *)((char *)j - offsetof(file_job, job)); }
+static file_job *job_of(job *j) { return container_of(j, file_job, job); }
 
 /* On a pool thread. */
 static void work(job *base)

@@ -1,5 +1,7 @@
 #include "core/file/file_reader.h"
 
+#include "core/container_of.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 
 enum { CHUNK = 256 * 1024 };
 
-static file_reader *reader_of(job *j) { return (file_reader *)((char *)j - offsetof(file_reader, job)); }
+static file_reader *reader_of(job *j) { return container_of(j, file_reader, job); }
 
 file_reader *file_reader_new(int fd, const char *path, loop *l)
 {

@@ -8,7 +8,7 @@
 /* A buffer that one huge piece made larger than this is given back. */
 enum { MAX_KEPT = 4 * FILE_WRITER_FULL };
 
-static file_writer *writer_of(job *j) { return (file_writer *)((char *)j - offsetof(file_writer, job)); }
+static file_writer *writer_of(job *j) { return container_of(j, file_writer, job); }
 
 file_writer *file_writer_new(file_target *target, loop *l)
 {
@@ -19,6 +19,7 @@ file_writer *file_writer_new(file_target *target, loop *l)
   w->loop = l;
   w->references = 1;
   w->ok = true;
+  list_init(&w->waits);
   return w;
 }
 
@@ -90,8 +91,10 @@ static void on_done(job *base)
     } else if (has_work(w)) {
       start(w);
     }
-    for (file_wait *wait = w->first; wait; wait = wait->next)
+    list_each (link, &w->waits) {
+      file_wait *wait = container_of(link, file_wait, link);
       if (wait_over(wait)) operation_complete(&wait->operation);
+    }
   }
   unref(w);
 }
@@ -124,13 +127,12 @@ void file_writer_drop(file_writer *w)
 static void free_wait(file_wait *wait)
 {
   file_writer *w = wait->writer;
-  *(wait->previous ? &wait->previous->next : &w->first) = wait->next;
-  *(wait->next ? &wait->next->previous : &w->last) = wait->previous;
+  list_remove(&wait->link);
   unref(w);
   free(wait);
 }
 
-static void abandon(operation *op) { free_wait((file_wait *)op); }
+static void abandon(operation *op) { free_wait(container_of(op, file_wait, operation)); }
 
 static const operation_class class = {.name = "file", .abandon = abandon};
 
@@ -143,9 +145,7 @@ file_wait *file_writer_wait(file_writer *w, file_wait_for what)
   if (what == FILE_WAIT_ROOM)
     wait->until = w->appended > FILE_WRITER_FULL ? w->appended - FILE_WRITER_FULL : 0;
   if (what == FILE_WAIT_FLUSHED) w->wanted = w->appended;
-  wait->previous = w->last;
-  *(w->last ? &w->last->next : &w->first) = wait;
-  w->last = wait;
+  list_append(&w->waits, &wait->link);
   w->references++;
   operation_begin(&wait->operation, &class, w->loop, true);
   operation_is_job(&wait->operation);

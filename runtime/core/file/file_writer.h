@@ -24,7 +24,7 @@ typedef struct {
   buffer filling, writing;
   uint64_t appended, written; /* bytes in all */
   uint64_t wanted;            /* bytes in all that somebody wants written, however few they are */
-  file_wait *first, *last;    /* who waits, in the order they came */
+  linked_list waits;          /* in the order they came */
   file_writer_state state;
   bool discard;  /* close without completing the file */
   bool orphaned; /* closed by a finalizer: nobody waits, the loop may be gone */
@@ -41,7 +41,7 @@ struct file_wait {
   operation operation;
   file_writer *writer;
   uint64_t until; /* bytes written; UINT64_MAX: the file is closed */
-  file_wait *next, *previous;
+  list_link link;
 };
 
 /* Takes the target over (it is all-zero afterwards); counts one reference. NULL: out of memory. */

@@ -52,13 +52,6 @@ static void wake_soon(loop *l)
   if (!l->draining && !l->closing) uv_idle_start(&l->busy, on_busy);
 }
 
-static void unlink_ready(operation *op)
-{
-  op->previous->next = op->next;
-  op->next->previous = op->previous;
-  op->next = op->previous = NULL;
-}
-
 static void stop_holding(operation *op)
 {
   if (op->holds) loop_release(op->loop);
@@ -90,15 +83,13 @@ void operation_complete(operation *op)
   op->state = OPERATION_READY;
   job_over(op);
   l->completed++;
-  op->previous = l->ready.previous;
-  op->next = &l->ready;
-  op->previous->next = op->next->previous = op;
+  list_append(&l->ready, &op->link);
   wake_soon(l);
 }
 
 void operation_reset(operation *op)
 {
-  if (op->state == OPERATION_READY && op->next) unlink_ready(op);
+  list_remove(&op->link);
   op->state = OPERATION_IDLE;
   job_over(op);
   stop_holding(op);
@@ -115,29 +106,23 @@ void operation_abandon(operation *op)
 
 void loop_defer(loop *l, deferred *d)
 {
-  if (d->queued) return;
-  d->queued = true;
-  d->next = NULL;
-  *l->deferred_last = d;
-  l->deferred_last = &d->next;
+  if (list_has(&d->link)) return;
+  list_append(&l->deferred, &d->link);
   l->deferred_count++;
   wake_soon(l);
 }
 
 void loop_undefer(loop *l, deferred *d)
 {
-  if (!d->queued) return;
-  d->queued = false;
+  if (!list_has(&d->link)) return;
+  list_remove(&d->link);
   l->deferred_count--;
-  deferred **place = &l->deferred_first;
-  while (*place != d) place = &(*place)->next;
-  *place = d->next;
-  if (l->deferred_last == &d->next) l->deferred_last = place;
 }
 
 /* ---- one batch ---- */
 
-static bool has_ready(const loop *l) { return l->ready.next != &l->ready; }
+static bool has_ready(const loop *l) { return !list_is_empty(&l->ready); }
+static bool has_deferred(const loop *l) { return !list_is_empty(&l->deferred); }
 
 typedef struct {
   uint64_t until;
@@ -151,13 +136,10 @@ static bool in_time(slice *s) { return ++s->steps % CLOCK_EVERY != 0 || uv_hrtim
  * up. */
 static bool drain_ready(loop *l, slice *s)
 {
-  operation *last = l->ready.previous, *op;
-  bool more = has_ready(l);
-  while (more && has_ready(l)) {
-    op = l->ready.next;
-    more = op != last;
-    unlink_ready(op);
-    l->on_ready(op, l->user);
+  list_link *last = list_last(&l->ready), *first;
+  for (bool more = true; more && (first = list_take_first(&l->ready));) {
+    more = first != last;
+    l->on_ready(container_of(first, operation, link), l->user);
     if (!in_time(s)) return false;
   }
   return true;
@@ -167,12 +149,10 @@ static bool drain_ready(loop *l, slice *s)
  * up. */
 static bool drain_deferred(loop *l, slice *s)
 {
-  deferred *d;
-  for (size_t left = l->deferred_count; left > 0 && (d = l->deferred_first); left--) {
-    l->deferred_first = d->next;
-    if (!l->deferred_first) l->deferred_last = &l->deferred_first;
+  list_link *first;
+  for (size_t left = l->deferred_count; left > 0 && (first = list_take_first(&l->deferred)); left--) {
     l->deferred_count--;
-    d->queued = false;
+    deferred *d = container_of(first, deferred, link);
     d->run(d);
     if (!in_time(s)) return false;
   }
@@ -184,16 +164,16 @@ static void drain(loop *l)
   if (l->draining) return;
   l->draining = true;
   l->completed = 0;
-  l->events += has_ready(l) || l->deferred_first;
+  l->events += has_ready(l) || has_deferred(l);
   slice s = {.until = loop_update_now(l) + SLICE};
   bool more = true;
-  while (more && (has_ready(l) || l->deferred_first)) {
+  while (more && (has_ready(l) || has_deferred(l))) {
     more = drain_ready(l, &s);
     more = drain_deferred(l, &s) && more;
   }
   l->draining = false;
   if (l->closing) return;
-  if (has_ready(l) || l->deferred_first)
+  if (has_ready(l) || has_deferred(l))
     wake_soon(l);
   else
     uv_idle_stop(&l->busy);
@@ -246,8 +226,9 @@ void loop_wake(loop *l) { uv_async_send(&l->wake); }
 int loop_init(loop *l, uv_loop_t *uv, void *user)
 {
   *l = (loop){.user = user, .owned = !uv};
-  l->ready.next = l->ready.previous = &l->ready;
-  l->deferred_last = &l->deferred_first;
+  list_init(&l->ready);
+  list_init(&l->deferred);
+  list_init(&l->local_servers);
   if (!uv) {
     int status = uv_loop_init(&l->own);
     if (status) return status;

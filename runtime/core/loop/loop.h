@@ -22,8 +22,7 @@ typedef struct deferred deferred;
 /* Work to be done once after the current batch: embedded by its user, all-zero at first. */
 struct deferred {
   void (*run)(deferred *d);
-  deferred *next;
-  bool queued;
+  list_link link;
 };
 
 typedef struct loop loop;
@@ -38,9 +37,9 @@ struct loop {
   loop_clock real, virtual;
   int64_t virtual_ahead; /* of the real clock, while no virtual run is on: nanoseconds */
   virtual_run run;
-  local_server *local_servers;
-  operation ready; /* sentinel of the ready queue */
-  deferred *deferred_first, **deferred_last;
+  linked_list local_servers;
+  linked_list ready; /* operations that have ended, whose owners are not resumed yet */
+  linked_list deferred;
   size_t deferred_count;
   unsigned holds; /* reasons to keep running */
   unsigned jobs;  /* work under way in threads of this process, that ends by itself: on files, on names */

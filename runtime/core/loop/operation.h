@@ -7,6 +7,8 @@
 #ifndef LURCHER_CORE_OPERATION_H
 #define LURCHER_CORE_OPERATION_H
 
+#include "core/list.h"
+
 #include <stdbool.h>
 
 struct loop;
@@ -26,8 +28,8 @@ typedef enum { OPERATION_IDLE, OPERATION_PENDING, OPERATION_READY } operation_st
 struct operation {
   const operation_class *class;
   struct loop *loop;
-  void *owner;                /* the task that waits; NULL while nobody does */
-  operation *next, *previous; /* in the ready queue */
+  void *owner;    /* the task that waits; NULL while nobody does */
+  list_link link; /* in the ready queue */
   operation_state state;
   bool holds;  /* keeps the loop running while pending */
   bool is_job; /* counted as one */

@@ -7,26 +7,16 @@
 
 static const uint64_t SECOND = 1000 * MILLISECOND;
 
-void local_server_add(loop *l, local_server *s)
-{
-  s->place = &l->local_servers;
-  s->next = l->local_servers;
-  if (s->next) s->next->place = &s->next;
-  l->local_servers = s;
-}
+void local_server_add(loop *l, local_server *s) { list_append(&l->local_servers, &s->link); }
 
-void local_server_remove(local_server *s)
-{
-  if (!s->place) return;
-  *s->place = s->next;
-  if (s->next) s->next->place = s->place;
-  s->place = NULL;
-}
+void local_server_remove(local_server *s) { list_remove(&s->link); }
 
 bool local_server_find(const loop *l, int port, const char *path)
 {
-  for (const local_server *s = l->local_servers; s; s = s->next)
+  list_each (link, &l->local_servers) {
+    const local_server *s = container_of(link, local_server, link);
     if (s->port == port && (port || !strcmp(s->path, path))) return true;
+  }
   return false;
 }
 

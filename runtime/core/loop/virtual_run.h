@@ -9,6 +9,7 @@
 #ifndef LURCHER_CORE_VIRTUAL_RUN_H
 #define LURCHER_CORE_VIRTUAL_RUN_H
 
+#include "core/list.h"
 #include "core/loop/clock.h"
 
 struct loop;
@@ -27,7 +28,7 @@ typedef struct {
 typedef struct local_server local_server;
 
 struct local_server {
-  local_server *next, **place;
+  list_link link;
   int port; /* 0: `path` of a Unix socket */
   const char *path;
 };

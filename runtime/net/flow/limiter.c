@@ -1,6 +1,7 @@
 #include "net/flow/limiter.h"
 
-#include <stddef.h>
+#include "core/container_of.h"
+
 #include <stdlib.h>
 
 limiter *limiter_new(loop_clock *time, double rate, double burst)
@@ -28,12 +29,12 @@ uint64_t limiter_arrive(limiter *l) { return ++l->arrivals; }
 static limiter_waiter *first_waiter(limiter *l)
 {
   timer *place = timer_heap_first(&l->queue);
-  return place ? (limiter_waiter *)((char *)place - offsetof(limiter_waiter, place)) : NULL;
+  return place ? container_of(place, limiter_waiter, place) : NULL;
 }
 
 static void serve(limiter *l);
 
-static void on_wake(timer *t) { serve((limiter *)((char *)t - offsetof(limiter, wake))); }
+static void on_wake(timer *t) { serve(container_of(t, limiter, wake)); }
 
 /* Whoever is told may take, leave and give back: the loop sees what comes of it. */
 static void serve(limiter *l)

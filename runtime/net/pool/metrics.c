@@ -1,5 +1,6 @@
 #include "net/pool/metrics.h"
 
+#include "core/container_of.h"
 #include "net/transfer/transfer.h"
 
 #include <stdlib.h>
@@ -7,79 +8,78 @@
 
 /* ---- series ---- */
 
-static size_t hash_bytes(size_t hash, const char *bytes, size_t length)
-{
-  for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-  return hash * 31;
-}
-
-/* A label without what is beyond METRICS_LABEL_MAX; not half a character of UTF-8 either. */
+/* A label without what is beyond METRICS_MAX_LABEL; not half a character of UTF-8 either. */
 static size_t label_length(const char *label)
 {
-  size_t length = strnlen(label, METRICS_LABEL_MAX + 1);
-  if (length <= METRICS_LABEL_MAX) return length;
-  length = METRICS_LABEL_MAX;
+  size_t length = strnlen(label, METRICS_MAX_LABEL + 1);
+  if (length <= METRICS_MAX_LABEL) return length;
+  length = METRICS_MAX_LABEL;
   while (length && ((unsigned char)label[length] & 0xc0) == 0x80) length--;
   return length;
 }
 
 bool metrics_has_label(const metrics_series *s, const char *label) { return !strcmp(s->label, label); }
 
-static bool grow(metrics *m)
+static void free_series(metrics_series *s)
 {
-  size_t capacity = m->capacity ? m->capacity * 2 : 16;
-  metrics_series **buckets = calloc(capacity, sizeof(metrics_series *));
-  if (!buckets) return false;
-  for (metrics_series *s = m->first; s; s = s->next) {
-    metrics_series **place = &buckets[s->hash & (capacity - 1)];
-    s->next_in_bucket = *place;
-    *place = s;
-  }
-  free(m->buckets);
-  m->buckets = buckets;
-  m->capacity = capacity;
-  return true;
+  free(s->label);
+  free(s->origin);
+  free(s);
 }
 
-static metrics_series *make(metrics *m, const char *label, const char *site)
+static metrics_series *new_series(const char *label, const char *site)
 {
   metrics_series *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   s->label = strndup(label, label_length(label));
   s->origin = strdup(site);
-  if (!s->label || !s->origin) {
-    free(s->label);
-    free(s->origin);
-    free(s);
-    return NULL;
-  }
+  if (s->label && s->origin) return s;
+  free_series(s);
+  return NULL;
+}
+
+/* Adds it behind those made before it. */
+static metrics_series *append(metrics *m, metrics_series *s)
+{
   if (!m->first) m->last = &m->first;
   *m->last = s;
   m->last = &s->next;
-  m->count++;
   return s;
+}
+
+/* What is counted of all that has no series of its own. */
+static metrics_series *other_series(metrics *m)
+{
+  if (m->other) return m->other;
+  m->other = new_series("other", "other");
+  return m->other ? append(m, m->other) : NULL;
+}
+
+typedef struct {
+  const char *site, *label;
+  size_t length; /* of the label */
+} series_key;
+
+static bool same_series(const table_entry *e, const void *wanted)
+{
+  const metrics_series *s = container_of(e, const metrics_series, entry);
+  const series_key *key = wanted;
+  return !strcmp(s->origin, key->site) && !strncmp(s->label, key->label, key->length) &&
+         !s->label[key->length];
 }
 
 metrics_series *metrics_find(metrics *m, const char *label, const char *site)
 {
-  size_t length = label_length(label), hash = hash_bytes(0xcbf29ce484222325u, site, strlen(site));
-  hash = hash_bytes(hash, label, length);
-  metrics_series *s = m->capacity ? m->buckets[hash & (m->capacity - 1)] : NULL;
-  for (; s; s = s->next_in_bucket)
-    if (s->hash == hash && !strcmp(s->origin, site) && !strncmp(s->label, label, length) && !s->label[length])
-      return s;
-  if (m->count >= METRICS_SERIES_MAX) {
-    if (!m->other) m->other = make(m, "other", "other");
-    return m->other;
-  }
-  if (m->count >= m->capacity && !grow(m)) return NULL;
-  s = make(m, label, site);
-  if (!s) return NULL;
-  s->hash = hash;
-  metrics_series **place = &m->buckets[hash & (m->capacity - 1)];
-  s->next_in_bucket = *place;
-  *place = s;
-  return s;
+  series_key key = {site, label, label_length(label)};
+  uint64_t hash = table_hash(TABLE_HASH_START, site, strlen(site) + 1);
+  hash = table_hash(hash, label, key.length);
+  table_entry *found = table_find(&m->table, hash, same_series, &key);
+  if (found) return container_of(found, metrics_series, entry);
+  if (m->table.count >= METRICS_MAX_SERIES) return other_series(m);
+  metrics_series *s = new_series(label, site);
+  if (s && table_add(&m->table, &s->entry, hash)) return append(m, s);
+  if (s) free_series(s);
+  return NULL;
 }
 
 metrics_series *metrics_find_url(metrics *m, const char *label, const url *u)
@@ -94,11 +94,9 @@ void metrics_free(metrics *m)
 {
   for (metrics_series *s = m->first, *next; s; s = next) {
     next = s->next;
-    free(s->label);
-    free(s->origin);
-    free(s);
+    free_series(s);
   }
-  free(m->buckets);
+  table_free(&m->table);
   *m = (metrics){0};
 }
 

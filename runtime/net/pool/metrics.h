@@ -1,21 +1,22 @@
 /* What was counted of all requests of one runtime, by their label (the option `name`) and origin: a series
  * each. Always on; recording an attempt costs some tens of nanoseconds. Memory is bounded: after
- * METRICS_SERIES_MAX series, all further ones are counted in one called "other". */
+ * METRICS_MAX_SERIES series, all further ones are counted in one called "other". */
 #ifndef LURCHER_NET_METRICS_H
 #define LURCHER_NET_METRICS_H
 
 #include "core/error.h"
 #include "core/histogram.h"
+#include "core/table.h"
 #include "format/url/url.h"
 
 #include <stdbool.h>
 
 enum {
-  METRICS_SERIES_MAX = 1000,
+  METRICS_MAX_SERIES = 1000,
   METRICS_STATUSES = 32,
   METRICS_EVENTS = 16,
   METRICS_EVENT_SIZE = 16,
-  METRICS_LABEL_MAX = 200 /* bytes; what is longer is cut */
+  METRICS_MAX_LABEL = 200 /* bytes; what is longer is cut */
 };
 
 struct transfer;
@@ -35,8 +36,8 @@ typedef struct {
 typedef struct metrics_series metrics_series;
 
 struct metrics_series {
-  metrics_series *next_in_bucket, *next; /* `next`: in the order they were made */
-  size_t hash;
+  table_entry entry;
+  metrics_series *next; /* in the order they were made */
   char *label, *origin; /* "" and "https://host:port" */
   uint64_t waiting, running;
   uint64_t attempts; /* that have ended: each has a status or an error */
@@ -51,10 +52,9 @@ struct metrics_series {
 };
 
 typedef struct {
-  metrics_series **buckets;
+  hash_table table;
   metrics_series *first, **last;
   metrics_series *other;
-  size_t count, capacity;
 } metrics;
 
 void metrics_free(metrics *m);

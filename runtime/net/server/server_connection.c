@@ -1,5 +1,7 @@
 #include "net/server/server_connection.h"
 
+#include "core/container_of.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -18,8 +20,6 @@ static const size_t SMALL_BUFFER = 512;
 /* How long a closed connection swallows what the peer still sends. Closing a socket with unread input makes
  * the kernel send RST, which destroys what was sent but not read yet. */
 static const uint64_t LINGER = 2000 * MILLISECOND;
-
-#define OWNER(type, member_name, pointer) ((type *)((char *)(pointer)-offsetof(type, member_name)))
 
 static void settle(server_connection *c);
 
@@ -53,7 +53,7 @@ static void close_now(server_connection *c)
   settle(c);
 }
 
-static void on_group_closes(socket_member *m) { close_now(OWNER(server_connection, member, m)); }
+static void on_group_closes(socket_member *m) { close_now(container_of(m, server_connection, member)); }
 
 /* ---- faults ---- */
 
@@ -245,12 +245,12 @@ static void settle(server_connection *c)
 
 static void on_deadline(timer *t)
 {
-  server_connection *c = OWNER(server_connection, deadline, t);
+  server_connection *c = container_of(t, server_connection, deadline);
   c->late = true;
   settle(c);
 }
 
-static void on_lingered(timer *t) { close_now(OWNER(server_connection, linger, t)); }
+static void on_lingered(timer *t) { close_now(container_of(t, server_connection, linger)); }
 
 /* ---- waiting for input ---- */
 
@@ -357,13 +357,13 @@ void server_connection_consume(server_connection *c, size_t length)
 
 static void abandon_read(operation *op)
 {
-  server_connection *c = OWNER(server_connection, reading, op);
+  server_connection *c = container_of(op, server_connection, reading);
   timer_stop(&c->deadline);
   c->late = false;
   unref(c);
 }
 
-static void abandon_write(operation *op) { unref(OWNER(server_connection, writing, op)); }
+static void abandon_write(operation *op) { unref(container_of(op, server_connection, writing)); }
 
 static const operation_class read_class = {"read from a connection", abandon_read};
 static const operation_class write_class = {"write to a connection", abandon_write};

@@ -9,8 +9,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OWNER(type, member_name, pointer) ((type *)((char *)(pointer)-offsetof(type, member_name)))
-
 typedef union {
   struct sockaddr any;
   struct sockaddr_in v4;
@@ -31,7 +29,7 @@ static void unref(server_listener *l)
 
 static void on_poll_closed(uv_handle_t *handle) { unref(handle->data); }
 
-static void on_paused(timer *t) { watch(OWNER(server_listener, pause, t)); }
+static void on_paused(timer *t) { watch(container_of(t, server_listener, pause)); }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -106,7 +104,10 @@ static int open_socket(address *a, socklen_t size)
   return -1;
 }
 
-static void on_group_closes(socket_member *m) { server_listener_close(OWNER(server_listener, member, m)); }
+static void on_group_closes(socket_member *m)
+{
+  server_listener_close(container_of(m, server_listener, member));
+}
 
 server_listener *server_listener_new(socket_group *g, const char *host, int port, const char *path,
                                      tls_server *tls, error *e)
@@ -155,7 +156,7 @@ int server_listener_take(server_listener *l)
   return fd;
 }
 
-static void abandon_accept(operation *op) { unref(OWNER(server_listener, accepting, op)); }
+static void abandon_accept(operation *op) { unref(container_of(op, server_listener, accepting)); }
 
 static const operation_class accept_class = {"accept a connection", abandon_accept};
 

@@ -7,7 +7,7 @@ socket_group *socket_group_new(loop *l)
   socket_group *g = malloc(sizeof *g);
   if (!g) return NULL;
   g->loop = l;
-  g->first = NULL;
+  list_init(&g->members);
   g->references = 1;
   g->closed = false;
   return g;
@@ -21,24 +21,15 @@ void socket_group_unref(socket_group *g)
 void socket_group_add(socket_group *g, socket_member *m, void (*close_now)(socket_member *m))
 {
   m->close_now = close_now;
-  m->place = &g->first;
-  m->next = g->first;
-  if (m->next) m->next->place = &m->next;
-  g->first = m;
+  list_append(&g->members, &m->link);
   g->references++;
 }
 
-void socket_group_remove(socket_member *m)
-{
-  if (!m->place) return;
-  *m->place = m->next;
-  if (m->next) m->next->place = m->place;
-  m->place = NULL;
-  m->next = NULL;
-}
+void socket_group_remove(socket_member *m) { list_remove(&m->link); }
 
 void socket_group_close(socket_group *g)
 {
   g->closed = true;
-  while (g->first) g->first->close_now(g->first);
+  socket_member *m;
+  while ((m = list_first_of(&g->members, socket_member, link))) m->close_now(m);
 }

@@ -11,13 +11,13 @@ typedef struct socket_member socket_member;
 
 /* Embedded in whatever owns a socket. */
 struct socket_member {
-  socket_member *next, **place;
+  list_link link;
   void (*close_now)(socket_member *m); /* must end with the member removed from the group */
 };
 
 typedef struct {
   loop *loop;
-  socket_member *first;
+  linked_list members;
   unsigned references;
   bool closed;
   char scratch[SOCKET_SCRATCH_SIZE]; /* what was just received, valid within one callback */

@@ -1,5 +1,6 @@
 #include "script/bind/bind_limiter.h"
 
+#include "core/container_of.h"
 #include "script/task/task.h"
 
 #include <lauxlib.h>
@@ -43,7 +44,7 @@ typedef struct {
 
 static void on_turn(limiter_waiter *w)
 {
-  wait *waiting = (wait *)((char *)w - offsetof(wait, waiter));
+  wait *waiting = container_of(w, wait, waiter);
   operation_complete(&waiting->op);
 }
 

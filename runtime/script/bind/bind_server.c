@@ -15,8 +15,6 @@ static const char TLS[] = "lurcher.tls_server";
 static const char GROUP[] = "lurcher.socket_group";
 static const char OPEN_SOCKETS[] = "lurcher.open_sockets"; /* registry key of the group */
 
-#define OWNER(type, member_name, pointer) ((type *)((char *)(pointer)-offsetof(type, member_name)))
-
 static void *check(lua_State *L, int index, const char *type)
 {
   return *(void **)luaL_checkudata(L, index, type);
@@ -70,7 +68,7 @@ static int push_input(lua_State *L, server_connection *c, connection_state state
 
 static int read_results(lua_State *L, operation *op)
 {
-  server_connection *c = OWNER(server_connection, reading, op);
+  server_connection *c = container_of(op, server_connection, reading);
   size_t length;
   connection_state state = server_connection_look(c, c->want, c->amount, &length);
   operation_reset(op);
@@ -141,7 +139,7 @@ static int push_written(lua_State *L, const server_connection *c)
 
 static int write_results(lua_State *L, operation *op)
 {
-  server_connection *c = OWNER(server_connection, writing, op);
+  server_connection *c = container_of(op, server_connection, writing);
   operation_reset(op);
   int count = push_written(L, c);
   server_connection_done(c, op);
@@ -248,7 +246,7 @@ static int push_connection(lua_State *L, server_listener *l)
 
 static int accept_results(lua_State *L, operation *op)
 {
-  server_listener *l = OWNER(server_listener, accepting, op);
+  server_listener *l = container_of(op, server_listener, accepting);
   operation_reset(op);
   int count = push_connection(L, l);
   server_listener_done(l, op);

@@ -110,7 +110,7 @@ static int list_series(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
   const metrics *m = &http_network(L)->metrics;
-  lua_createtable(L, (int)m->count, 0);
+  lua_createtable(L, (int)m->table.count, 0);
   int nth = 0;
   for (const metrics_series *s = m->first; s; s = s->next) {
     push_series(L, s, 1);

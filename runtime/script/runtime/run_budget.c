@@ -11,10 +11,7 @@
 /* How long scripts may go on after their last request has ended: to write down what they have. */
 static const uint64_t END_LIMIT = 5000 * MILLISECOND;
 
-static lur_runtime *runtime_with(timer *t)
-{
-  return (lur_runtime *)((char *)t - offsetof(lur_runtime, budget.timer));
-}
+static lur_runtime *runtime_with(timer *t) { return container_of(t, lur_runtime, budget.timer); }
 
 /* Notes what is left, as things are now. */
 static void note_used_up(lur_runtime *rt, const error *reason)

@@ -66,7 +66,7 @@ static const uint64_t INTERRUPT_LIMIT = 4500 * MILLISECOND;
 
 static void on_interrupt_due(timer *t)
 {
-  lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, force_timer));
+  lur_runtime *rt = container_of(t, lur_runtime, force_timer);
   for (uint32_t i = 0; i < rt->slot_count; i++) {
     if (rt->slots[i] && rt->slots[i]->cancelled) task_force(rt->slots[i]);
   }
@@ -94,6 +94,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   if (options && options->size < offsetof(lur_options, log_level)) return LUR_INVALID;
   lur_runtime *rt = calloc(1, sizeof *rt);
   if (!rt) return LUR_NO_MEMORY;
+  list_init(&rt->scripts);
   lur_options_init(&rt->options);
   if (options) {
     size_t size = options->size < sizeof *options ? options->size : sizeof *options;
@@ -177,10 +178,7 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
     scope_unref(s);
     return start.status;
   }
-  s->next_script = rt->scripts;
-  s->previous_script = &rt->scripts;
-  if (s->next_script) s->next_script->previous_script = &s->next_script;
-  rt->scripts = s;
+  list_prepend(&rt->scripts, &s->script);
   if (task) *task = s->main;
   budget_script_started(rt);
   return LUR_OK;
@@ -224,8 +222,7 @@ static int push_report(lua_State *L)
 void runtime_script_ended(scope *s)
 {
   lur_runtime *rt = s->runtime;
-  *s->previous_script = s->next_script;
-  if (s->next_script) s->next_script->previous_script = s->previous_script;
+  list_remove(&s->script);
   if (s->failed && !s->failure && lua_cpcall(rt->L, push_report, s) != 0) lua_pop(rt->L, 1);
   lur_status status = LUR_OK;
   const char *report = NULL;
@@ -240,7 +237,7 @@ void runtime_script_ended(scope *s)
     report = budget_report(rt, report);
     status = LUR_BUDGET;
   }
-  if (!rt->scripts) scope_cancel(rt->daemons, NULL);
+  if (list_is_empty(&rt->scripts)) scope_cancel(rt->daemons, NULL);
   if (!rt->daemons->count) rt->daemons->cancelled = false;
   if (s->done) s->done(s->main, status, report, s->ud);
   scope_unref(s);
@@ -250,7 +247,8 @@ void lur_task_cancel(lur_task *task, const char *why)
 {
   if (!task) return;
   lur_runtime *rt = task->runtime;
-  for (scope *s = rt->scripts; s; s = s->next_script) {
+  list_each (link, &rt->scripts) {
+    scope *s = container_of(link, scope, script);
     if (s->main != task || s->cancelled) continue;
     s->host_cancelled = true;
     s->why = why ? strdup(why) : NULL;
@@ -260,7 +258,8 @@ void lur_task_cancel(lur_task *task, const char *why)
 
 void runtime_cancel_all(lur_runtime *rt, const char *why)
 {
-  for (scope *s = rt->scripts; s; s = s->next_script) {
+  list_each (link, &rt->scripts) {
+    scope *s = container_of(link, scope, script);
     if (!s->cancelled) s->host_cancelled = true;
     scope_cancel(s, why);
   }
@@ -295,7 +294,8 @@ static void break_deadlock(lur_runtime *rt)
   char *report =
       report_waiting(rt, "deadlock: every task waits for another, and nothing else can happen", 0, false);
   bool cancelled_any = false;
-  for (scope *s = rt->scripts; s; s = s->next_script) {
+  list_each (link, &rt->scripts) {
+    scope *s = container_of(link, scope, script);
     if (s->cancelled) continue;
     cancelled_any = true;
     s->failure = strdup(report ? report : "deadlock");
@@ -351,7 +351,7 @@ static void on_loop_closed(void *user)
 /* A timer leads here, so that no code of the runtime is on the C stack. */
 static void close_state(timer *t)
 {
-  lur_runtime *rt = (lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer));
+  lur_runtime *rt = container_of(t, lur_runtime, close_timer);
   timer_stop(&rt->force_timer);
   timer_stop(&rt->budget.timer);
   if (rt->L) {
@@ -373,10 +373,7 @@ void runtime_task_ended(lur_runtime *rt)
   if (rt->closing && rt->tasks == 0) close_soon(rt);
 }
 
-static void on_close_due(timer *t)
-{
-  force_all((lur_runtime *)((char *)t - offsetof(lur_runtime, close_timer)));
-}
+static void on_close_due(timer *t) { force_all(container_of(t, lur_runtime, close_timer)); }
 
 void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
 {

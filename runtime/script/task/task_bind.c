@@ -11,7 +11,7 @@ static const operation_class sleeping = {"a sleep", NULL};
 static const operation_class yielding = {"its turn", NULL};
 static const operation_class parking = {"another task", NULL};
 
-static void leave_joiners(operation *op);
+static void leave_joiners(operation *op) { list_remove(&container_of(op, lur_task, op)->joiner); }
 static const operation_class joining = {"a task's end", leave_joiners};
 
 /* Raises with the position of the script's line: the caller may be a function of the runtime. */
@@ -51,11 +51,7 @@ lur_task *task_about_to_wait(lua_State *L, const char *name)
   return t;
 }
 
-static void on_sleep_due(timer *due)
-{
-  lur_task *t = (lur_task *)((char *)due - offsetof(lur_task, timer));
-  task_wake(t);
-}
+static void on_sleep_due(timer *due) { task_wake(container_of(due, lur_task, timer)); }
 
 /* yield() */
 static int yield_start(lua_State *L)
@@ -145,14 +141,6 @@ static int wake(lua_State *L)
   return 1;
 }
 
-static void leave_joiners(operation *op)
-{
-  lur_task *t = (lur_task *)((char *)op - offsetof(lur_task, op)), *joined = t->target;
-  lur_task **place = &joined->joiners;
-  while (*place && *place != t) place = &(*place)->next_joiner;
-  if (*place) *place = t->next_joiner;
-}
-
 /* join(handle): waits for its end, however it ends */
 static int join_start(lua_State *L)
 {
@@ -161,8 +149,7 @@ static int join_start(lua_State *L)
   if (task_ended(joined)) return 0;
   if (joined == t) return raise_at_caller(L, "a task cannot wait for its own end");
   t->target = joined;
-  t->next_joiner = joined->joiners;
-  joined->joiners = t;
+  list_append(&joined->joiners, &t->joiner);
   return task_park(L, t, &joining, task_no_results, false);
 }
 

@@ -47,7 +47,7 @@ static int spawn_daemon(lua_State *L)
 
 static void on_scope_due(timer *due)
 {
-  lur_task *t = (lur_task *)((char *)due - offsetof(lur_task, timer));
+  lur_task *t = container_of(due, lur_task, timer);
   scope *s = t->target;
   s->timed_out = true;
   scope_cancel(s, "its time is over");
@@ -55,7 +55,7 @@ static void on_scope_due(timer *due)
 
 static int scope_results(lua_State *L, operation *op)
 {
-  lur_task *t = (lur_task *)((char *)op - offsetof(lur_task, op));
+  lur_task *t = container_of(op, lur_task, op);
   scope *s = t->target;
   operation_reset(op);
   timer_stop(&t->timer);
@@ -89,7 +89,7 @@ static const operation_class room_wait = {"room in a scope", leave_room};
 
 static void leave_room(operation *op)
 {
-  lur_task *t = (lur_task *)((char *)op - offsetof(lur_task, op));
+  lur_task *t = container_of(op, lur_task, op);
   ((scope *)t->target)->room_waiter = NULL;
 }
 

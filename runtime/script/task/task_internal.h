@@ -35,11 +35,12 @@ struct lur_task {
                             stack */
   void *target;          /* the task it joins or the scope it waits for */
   scope *scope;          /* it is a child of; NULL once it has ended */
-  lur_task *next, *previous; /* in scope->children */
-  lur_task *joiners, *next_joiner;
-  char *why;        /* the reason of the cancellation, if one was given */
-  cleanup *cleanup; /* while deferred functions run */
-  uint32_t anchor;  /* its place in runtime->slots */
+  list_link sibling;     /* in scope->children */
+  linked_list joiners;   /* tasks that wait for its end */
+  list_link joiner;      /* in the list of the task it joins */
+  char *why;             /* the reason of the cancellation, if one was given */
+  cleanup *cleanup;      /* while deferred functions run */
+  uint32_t anchor;       /* its place in runtime->slots */
   uint32_t id;
   int arguments; /* values on L's stack to resume it with */
   int result_count;
@@ -66,7 +67,7 @@ struct lur_task {
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
 struct scope {
   lur_runtime *runtime;
-  lur_task *children;
+  linked_list children;
   unsigned count, references;
   lur_task *owner;       /* waits until it is empty, or NULL */
   lur_task *room_waiter; /* waits until at most `room` children are left, or NULL */
@@ -78,7 +79,7 @@ struct scope {
   bool timed_out;
 
   /* Scripts only: */
-  scope *next_script, **previous_script;
+  list_link script; /* in runtime->scripts */
   lur_task *main;
   int main_ref;
   lur_done_fn done;
@@ -114,7 +115,7 @@ struct lur_runtime {
   lua_State *L;
   lur_options options;
   lur_task *current;
-  scope *scripts; /* that have not ended */
+  linked_list scripts; /* that have not ended, the last started first */
   scope *daemons;
   lur_task **slots; /* all live tasks; free places are NULL and linked through free_slots */
   uint32_t *free_slots;

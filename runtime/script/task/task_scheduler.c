@@ -108,6 +108,7 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   luaL_checkstack(L, 6, "task");
   lur_task *t = lua_newuserdata(L, sizeof *t);
   memset(t, 0, sizeof *t);
+  list_init(&t->joiners);
   t->runtime = rt;
   t->id = ++rt->last_id;
   t->isolated = flags & TASK_ISOLATED;
@@ -183,7 +184,7 @@ int task_wait(lua_State *L, operation *op, task_results results)
   }
   if (op->state == OPERATION_READY) {
     if (rt->immediate++ < MAX_IMMEDIATE) return results(L, op);
-    if (!op->next) { /* it has been on the ready queue when nobody waited for it */
+    if (!list_has(&op->link)) { /* it has been on the ready queue when nobody waited for it */
       op->state = OPERATION_PENDING;
       operation_complete(op);
     }
@@ -433,11 +434,8 @@ static void ended(lur_task *t)
 {
   lur_runtime *rt = t->runtime;
   scope *s = t->scope;
-  for (lur_task *joiner = t->joiners, *next; joiner; joiner = next) {
-    next = joiner->next_joiner;
-    task_wake(joiner);
-  }
-  t->joiners = NULL;
+  for (list_link *first; (first = list_take_first(&t->joiners));)
+    task_wake(container_of(first, lur_task, joiner));
   t->L = t->waits_in = NULL;
   operation_reset(&t->op);
   free(t->why);

@@ -9,6 +9,7 @@ scope *scope_new(lur_runtime *rt)
   scope *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   s->runtime = rt;
+  list_init(&s->children);
   s->references = 1;
   s->failed_ref = s->main_ref = LUA_NOREF;
   return s;
@@ -29,17 +30,14 @@ void scope_add(scope *s, lur_task *t)
   t->scope = s;
   s->references++;
   s->count++;
-  t->previous = NULL;
-  t->next = s->children;
-  if (t->next) t->next->previous = t;
-  s->children = t;
+  list_prepend(&s->children, &t->sibling);
 }
 
 void scope_cancel(scope *s, const char *why)
 {
   if (s->cancelled) return;
   s->cancelled = true;
-  for (lur_task *child = s->children; child; child = child->next) task_cancel(child, why);
+  list_each (link, &s->children) task_cancel(container_of(link, lur_task, sibling), why);
 }
 
 static int keep_failed(lua_State *L)
@@ -79,11 +77,7 @@ static void child_failed(scope *s, lur_task *t)
 void scope_child_ended(scope *s, lur_task *t)
 {
   if (t->status == TASK_FAILED) child_failed(s, t);
-  if (t->previous)
-    t->previous->next = t->next;
-  else
-    s->children = t->next;
-  if (t->next) t->next->previous = t->previous;
+  list_remove(&t->sibling);
   t->scope = NULL;
   s->count--;
   if (s->room_waiter && s->count <= s->room) {

@@ -306,7 +306,7 @@ static void knows_its_own_servers(void)
   local_server_remove(&tcp);
   check(!local_server_find(&l, 80, "") && local_server_find(&l, 0, "/tmp/a"));
   local_server_remove(&local);
-  check(!l.local_servers);
+  check(list_is_empty(&l.local_servers));
   close_loop();
 }
 
