@@ -270,6 +270,9 @@ static bool put_name(parser *p, const char *at, const char *end)
   return ascii || put_international_name(p);
 }
 
+/* Names of interfaces are shorter, and libcurl has no room for more. */
+enum { MAX_ZONE = 15 };
+
 /* "[::1]", "[fe80::1%25eth0]": `at` is behind the bracket, `end` at the closing one. */
 static bool put_ipv6(parser *p, const char *at, const char *end)
 {
@@ -290,6 +293,7 @@ static bool put_ipv6(parser *p, const char *at, const char *end)
   if (zone) {
     zone += end - zone >= 3 && zone[1] == '2' && zone[2] == '5' ? 3 : 1;
     if (zone == end) return fail(p, zone, "an empty zone in an IPv6 address");
+    if (end - zone > MAX_ZONE) return fail(p, zone, "a zone of more than 15 bytes in an IPv6 address");
     put(p, "%25", 3);
     for (; zone < end; zone++) {
       if (!url_is(*zone, URL_UNRESERVED)) return fail_character(p, zone, "a bad zone in an IPv6 address");

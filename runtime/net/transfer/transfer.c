@@ -90,7 +90,7 @@ static void recycle(transfer *t, transfer_options *p)
   p->spare_count++;
 }
 
-static void detach_easy(transfer *t, bool clean);
+static void release_easy(transfer *t, bool clean);
 
 void transfer_count_in(transfer *t, metrics_series *s)
 {
@@ -123,7 +123,7 @@ static void stop(transfer *t, bool clean)
   if (t->state == TRANSFER_ENDED) return;
   timer_stop(&t->clock);
   transfer_set_external(t, false);
-  if (t->easy_in_multi) detach_easy(t, clean);
+  if (t->state == TRANSFER_RUNNING) release_easy(t, clean);
   t->times.ended = now_of(t);
   if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
   set_state(t, TRANSFER_ENDED);
@@ -359,16 +359,18 @@ static bool sends_body(const transfer *t)
   return false;
 }
 
-/* A spare easy handle is set to GET without body already. */
-static void set_method(transfer *t, bool wants_body)
+/* A spare easy handle is set to GET without body already. False: out of memory. */
+static bool set_method(transfer *t, bool wants_body)
 {
+  CURLcode result = CURLE_OK;
   bool is_head = !strcmp(t->method, "HEAD");
   if (wants_body) set_upload(t);
   if (is_head) curl_easy_setopt(t->handle->easy, CURLOPT_NOBODY, 1L);
-  if (!is_head || wants_body) curl_easy_setopt(t->handle->easy, CURLOPT_CUSTOMREQUEST, t->method);
+  if (!is_head || wants_body) result = curl_easy_setopt(t->handle->easy, CURLOPT_CUSTOMREQUEST, t->method);
   /* Without bytes of a body to rewind, only a new connection keeps libcurl from sending it twice. */
   if (!t->upload_length && !transfer_is_idempotent(t))
     curl_easy_setopt(t->handle->easy, CURLOPT_FRESH_CONNECT, 1L);
+  return result == CURLE_OK;
 }
 
 void transfer_set_lines(transfer *t)
@@ -388,7 +390,7 @@ static bool set_request(transfer *t)
   CURL *easy = t->handle->easy;
   bool ok = transfer_set_address(t), wants_body = sends_body(t);
   transfer_set_lines(t);
-  if (wants_body || strcmp(t->method, "GET")) set_method(t, wants_body);
+  if (wants_body || strcmp(t->method, "GET")) ok = set_method(t, wants_body) && ok;
   if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
@@ -492,17 +494,17 @@ static bool is_reusable(const transfer *t)
          t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
 }
 
-/* `clean`: the exchange is over, as far as libcurl is concerned. */
-static void detach_easy(transfer *t, bool clean)
+/* Takes the easy handle back from libcurl, if that ever got it. Only after an exchange that went well
+ * (`clean`) is it used again: method and body that were set for a request which failed before it began would
+ * go out with the next. */
+static void release_easy(transfer *t, bool clean)
 {
+  if (t->easy_in_multi) multi_remove(t->multi, t->handle->easy);
   t->easy_in_multi = false;
-  multi_remove(t->multi, t->handle->easy);
-  if (!clean || !is_reusable(t)) {
-    curl_easy_cleanup(t->handle->easy);
-    t->handle->easy = NULL;
-  } else if (t->group->shares) {
+  if (t->handle && (!clean || !is_reusable(t)))
+    drop_easy(t->handle);
+  else if (t->handle && t->group->shares)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
-  }
   curl_slist_free_all(t->connect_to);
   free(t->host_line.data);
   t->connect_to = NULL;
@@ -515,7 +517,7 @@ static bool wait_for_descriptor(transfer *t, CURLcode result)
   long os_error = 0; /* none: it did not come to a connection */
   if (t->connected || !t->multi->refused || result != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
-  detach_easy(t, false);
+  release_easy(t, false);
   transfer_set_external(t, false);
   set_state(t, TRANSFER_WAITING);
   if (t->deadline == t->times.dispatched + t->options->total) t->deadline = 0; /* nothing was begun */

@@ -93,8 +93,16 @@ static bool use_default_authorities(CURL *easy)
   return true;
 }
 
-static void set_tls(const transfer_options *o, CURL *easy)
+/* NULL: leaves the option as it is. False: out of memory. */
+static bool set_text(CURL *easy, CURLoption option, const char *text)
 {
+  return !text || curl_easy_setopt(easy, option, text) != CURLE_OUT_OF_MEMORY;
+}
+
+/* False: out of memory; what was asked for would not hold. */
+static bool set_tls(const transfer_options *o, CURL *easy)
+{
+  bool ok = true;
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, tls_versions[o->tls_min]);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, o->verify ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, o->verify ? 2L : 0L);
@@ -104,40 +112,41 @@ static void set_tls(const transfer_options *o, CURL *easy)
   if (ca || (o->verify && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
   if (ca && stat(ca, &status) == 0 && S_ISDIR(status.st_mode)) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, ca);
-  } else if (ca) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+    ok = set_text(easy, CURLOPT_CAPATH, ca);
+  } else {
+    ok = set_text(easy, CURLOPT_CAINFO, ca);
   }
-  if (o->texts[OPTION_CERT]) curl_easy_setopt(easy, CURLOPT_SSLCERT, o->texts[OPTION_CERT]);
-  if (o->texts[OPTION_KEY]) curl_easy_setopt(easy, CURLOPT_SSLKEY, o->texts[OPTION_KEY]);
-  if (o->texts[OPTION_KEY_PASSWORD]) curl_easy_setopt(easy, CURLOPT_KEYPASSWD, o->texts[OPTION_KEY_PASSWORD]);
-  if (o->texts[OPTION_PINS]) curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, o->texts[OPTION_PINS]);
+  return ok && set_text(easy, CURLOPT_SSLCERT, o->texts[OPTION_CERT]) &&
+         set_text(easy, CURLOPT_SSLKEY, o->texts[OPTION_KEY]) &&
+         set_text(easy, CURLOPT_KEYPASSWD, o->texts[OPTION_KEY_PASSWORD]) &&
+         set_text(easy, CURLOPT_PINNEDPUBLICKEY, o->texts[OPTION_PINS]);
 }
 
-/* Everything that is the same for each request; empty proxy settings keep libcurl from searching the
- * environment.
- */
+/* False: out of memory; what was asked for would not hold. Empty proxy settings keep libcurl from searching
+ * the environment. */
+static bool set_address(const transfer_options *o, CURL *easy)
+{
+  return set_text(easy, CURLOPT_PROXY, "") && set_text(easy, CURLOPT_NOPROXY, "") &&
+         set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+         set_text(easy, CURLOPT_UNIX_SOCKET_PATH, o->texts[OPTION_UNIX_SOCKET]) &&
+         set_text(easy, CURLOPT_INTERFACE, o->texts[OPTION_LOCAL_ADDRESS]) &&
+         set_text(easy, CURLOPT_REQUEST_TARGET, o->texts[OPTION_RAW_TARGET]);
+}
+
+/* Everything that is the same for each request. */
 CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
 {
   CURL *easy = curl_easy_init();
   if (!easy) return NULL;
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled name lookup must not block the loop */
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[o->version]);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_buffer);
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[o->ip]);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* ours are kept by transfer.c */
   if (o->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, o->resolve);
-  if (o->texts[OPTION_UNIX_SOCKET])
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, o->texts[OPTION_UNIX_SOCKET]);
-  if (o->texts[OPTION_LOCAL_ADDRESS])
-    curl_easy_setopt(easy, CURLOPT_INTERFACE, o->texts[OPTION_LOCAL_ADDRESS]);
-  if (o->texts[OPTION_RAW_TARGET])
-    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, o->texts[OPTION_RAW_TARGET]);
-  set_tls(o, easy);
-  return easy;
+  if (set_address(o, easy) && set_tls(o, easy)) return easy;
+  curl_easy_cleanup(easy);
+  return NULL;
 }

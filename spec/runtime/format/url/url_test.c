@@ -274,6 +274,8 @@ static void says_what_is_wrong_and_where(void)
   check_refused("https://[]/", "the URL has an invalid IPv6 address at byte 10");
   check_refused("https://[::1]x/", "the URL has something behind the IPv6 address at byte 14");
   check_refused("https://[fe80::1%]/", "the URL has an empty zone in an IPv6 address at byte 18");
+  check_refused("https://[fe80::1%25aaaaaaaaaaaaaaaa]/",
+                "the URL has a zone of more than 15 bytes in an IPv6 address at byte 20");
   check_refused("https://[fe80::1%25a/b]/", "the URL has a \"[\" without \"]\" at byte 9");
 
   size_t length = URL_LENGTH_LIMIT + 1;
