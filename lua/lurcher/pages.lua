@@ -20,6 +20,7 @@ local dedupe = require "lurcher.pages.dedupe"
 local progress = require "lurcher.progress"
 local request = require "lurcher.http.request"
 local secret = require "lurcher.base.secret"
+local settings = require "lurcher.pages.options"
 local sync = require "lurcher.task.sync"
 local task = require "lurcher.task"
 
@@ -31,21 +32,7 @@ local pages = {
   number = strategies.number,
 }
 
-local MAX_PAGES, MAX_EMPTY = 10000, 100
-
----@class lurcher.PagesOptions: lurcher.RequestOptions what is not listed here is an option of each request
----@field next lurcher.NextPage|fun(res: lurcher.Response, items: table?, n: integer): table|string|nil
----@field items? string|table|fun(res: lurcher.Response, value: any): table where in a page the list is
----@field method? string default "GET"
----@field max_items? integer ends quietly
----@field max_pages? integer passing it raises kind "limit"; default 10,000
----@field max_empty? integer so many empty pages in turn raise kind "limit"; default 100
----@field ahead? integer pages fetched before they are needed; default 1
----@field concurrency? integer pages fetched at once; needs pages.offset or pages.number with a total
----@field delay? number seconds between the starts of two page requests
----@field dedupe? string|fun(item: any): any an item whose key was there before is left out
----@field checkpoint? string|false a file: the next run goes on after the last item consumed
----@field progress? boolean|string shows how many items were given; a string is the label
+local OWN, DEFAULT = settings.KNOWN, settings.DEFAULT
 
 ---@class lurcher.Pages an iterator: gives an item (or a response) and the number of its page
 ---@field page integer the number of the page in hand
@@ -54,31 +41,6 @@ local Pages = { __name = "lurcher.Pages" }
 Pages.__index = Pages
 
 -- ---- options ----
-
-local function next_mismatch(value)
-  for name, make in pairs(strategies) do
-    if value == make then return ("called: pages.%s(…)"):format(name) end
-  end
-  if strategies.is(value) or type(value) == "function" then return nil end
-  return "pages.link(), pages.cursor{…}, pages.offset{…}, pages.number{…}, pages.url{…} or a function"
-end
-
-local function whole_mismatch(value)
-  if type(value) == "number" and value >= 0 and value % 1 == 0 then return nil end
-  return "a whole number of at least 0"
-end
-
-local function path_mismatch(value)
-  if value == false or type(value) == "string" and value ~= "" and not value:find("%z") then return nil end
-  return "a path or false"
-end
-
-local OWN = {
-  next = next_mismatch, items = path.mismatch, method = "string", max_items = whole_mismatch,
-  max_pages = "count", max_empty = "count", ahead = whole_mismatch, concurrency = "count",
-  delay = "positive|false", dedupe = path.mismatch, checkpoint = path_mismatch,
-  progress = "boolean|string",
-}
 
 -- Of requests, but not of pages.
 local REFUSED = {
@@ -105,7 +67,7 @@ local function split(opts, what)
     end
   end
   options.check_request(rest, what, OWN)
-  if own.next == nil then raise(("%s: option 'next' is missing: %s"):format(what, next_mismatch())) end
+  if own.next == nil then raise(("%s: option 'next' is missing: %s"):format(what, settings.MISSING_NEXT)) end
   if type(own.next) == "function" then own.next = strategies.by_function(own.next) end
   if own.concurrency and own.concurrency > 1 and not own.next.spreads then
     raise(what .. ": option 'concurrency' needs pages.offset or pages.number with 'total': otherwise each "
@@ -133,19 +95,20 @@ local function new(client, url, opts, what, whole)
   local own, rest = split(opts, what)
   if whole and own.dedupe then raise("pages.each: option 'dedupe' is for items: see pages.items") end
   local fetcher = fetch.new(client, url, {
-    method = request.method(own.method or "GET"), options = rest, strategy = own.next, items = own.items,
+    method = request.method(own.method or DEFAULT.method), options = rest, strategy = own.next,
+    items = own.items,
     whole = whole, delay = own.delay,
   })
   local self = setmetatable({
     fetcher = fetcher, whole = whole, max_items = own.max_items or math.huge,
-    max_pages = own.max_pages or MAX_PAGES, max_empty = own.max_empty or MAX_EMPTY,
+    max_pages = own.max_pages or DEFAULT.max_pages, max_empty = own.max_empty or DEFAULT.max_empty,
     place = { position = own.next.first, number = 1 }, checkpoint = own.checkpoint,
     key_of = own.dedupe and path.of_item(own.dedupe), seen = own.dedupe and dedupe.new(),
     page = 0, count = 0, at = 0, handed = 0, turn = sync.semaphore(1), wanted = sync.event(),
     in_hand = own.checkpoint and setmetatable({}, { __mode = "k" }),
     bar = progress.of_option(own.progress, own.max_items),
   }, Pages)
-  self:prepare(own.ahead or 1, own.concurrency or 1)
+  self:prepare(own.ahead or DEFAULT.ahead, own.concurrency or DEFAULT.concurrency)
   return self
 end
 

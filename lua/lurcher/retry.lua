@@ -19,7 +19,7 @@ local check = require "lurcher.base.check"
 local conditions = require "lurcher.retry.conditions"
 local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.task"
-local options = require "lurcher.http.options"
+local settings = require "lurcher.retry.options"
 local stops = require "lurcher.retry.stops"
 local task = require "lurcher.task"
 local waits = require "lurcher.retry.waits"
@@ -41,33 +41,6 @@ local retry = { stop = stops, wait = waits, when = conditions }
 ---@field results table all of them, `n` many
 ---@field outcome "running"|"succeeded"|"failed"|"gave_up"|"interrupted" "failed": with what is not repeated;
 ---  "interrupted": by a cancellation, or by what a callback raised
-
----@class lurcher.RetryPolicyOptions
----@field attempts? integer|false in all; default 3, or no limit when there is another stop
----@field time? number seconds, waits included: no attempt begins later
----@field event? lurcher.Event when it is set, waits and attempts are over
----@field stop? fun(call: lurcher.RetryCall): boolean see retry.stop
----@field wait? number|fun(call: lurcher.RetryCall): number see retry.wait
----@field base? number with factor, max_wait and jitter: exponential waits, as of the option `retry`
----@field factor? number
----@field max_wait? number|false
----@field jitter? "full"|"equal"|"decorrelated"|"none"
----@field when? fun(call: lurcher.RetryCall): boolean see retry.when; default: any failure that may pass
----@field kinds? string[] of errors to repeat
----@field before? fun(call: lurcher.RetryCall) each attempt
----@field after? fun(call: lurcher.RetryCall) each attempt
----@field before_sleep? fun(call: lurcher.RetryCall) each wait
----@field on_giving_up? fun(call: lurcher.RetryCall)
-
-local OPTIONS = {
-  attempts = "count|false", time = "seconds", event = arguments.event_mismatch, stop = "callable",
-  wait = "seconds|callable", when = "callable", kinds = "table",
-  before = "callable", after = "callable", before_sleep = "callable", on_giving_up = "callable",
-}
-for name, spec in pairs(backoff.OPTIONS) do OPTIONS[name] = spec end
-
-local ELSEWHERE = options.overlay(arguments.ELSEWHERE, { timeout = "time", max_time = "time",
-  deadline = "time", on_exception = "kinds or when", retry_on = "kinds or when" })
 
 -- Failures of which no repetition can make anything else.
 local FINAL = { canceled = true, limit = true, denied = true, url = true }
@@ -111,7 +84,7 @@ Policy.__index = Policy
 ---@param opts? lurcher.RetryPolicyOptions
 ---@return lurcher.RetryPolicy
 function retry.policy(opts)
-  opts = check.options(opts, OPTIONS, "retry.policy", ELSEWHERE) or {}
+  opts = check.options(opts, settings.KNOWN, "retry.policy", settings.ELSEWHERE) or {}
   exclusive(opts, "wait", { "base", "factor", "max_wait", "jitter" })
   exclusive(opts, "when", { "kinds" })
   return setmetatable({

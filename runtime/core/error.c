@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const names[] = {
-#define ERROR_KIND(name) #name,
+#define ERROR_KIND(name, ...) #name,
 #include "core/errors.def"
 #undef ERROR_KIND
 };

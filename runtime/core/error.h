@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 typedef enum {
-#define ERROR_KIND(name) ERROR_##name,
+#define ERROR_KIND(name, ...) ERROR_##name,
 #include "core/errors.def"
 #undef ERROR_KIND
   ERROR_KIND_COUNT

@@ -8,6 +8,26 @@ describe("lurcher.base.errors", function()
     assert.is_false(err:is("tls"))
   end)
 
+  it("raises for a kind that does not exist, with the caller's line and the nearest one", function()
+    local err = errors.new { kind = "timeout", message = "x" }
+    local line = debug.getinfo(1, "l").currentline + 1
+    local ok, message = pcall(function() return err:is("timout") end)
+    assert.is_false(ok)
+    assert.are.equal(("spec/base/errors_spec.lua:%d: err:is: unknown kind 'timout'; did you mean 'timeout'?")
+      :format(line), message)
+    assert.has_error(function() err:is() end,
+      "err:is: kinds are given by name, not as [nil]")
+  end)
+
+  it("knows every kind that a script can meet", function()
+    local err = errors.new { kind = "none", message = "x" }
+    for _, kind in ipairs { "timeout", "dns", "connect", "tls", "websocket", "proxy", "closed", "truncated",
+      "protocol", "too_large", "redirect", "decode", "status", "checksum", "url", "denied", "circuit_open",
+      "canceled", "limit", "host", "file", "mock" } do
+      assert.is_false(err:is(kind))
+    end
+  end)
+
   it("knows its own", function()
     assert.is_true(errors.is_error(errors.new { kind = "url", message = "x" }))
     assert.is_false(errors.is_error { kind = "url", message = "x" })

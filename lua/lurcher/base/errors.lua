@@ -1,12 +1,14 @@
 --- Errors that are values: what a call returns as `nil, err` when the world failed. A mistake in the program
 --- raises instead, as a string that starts with the caller's position.
 
+local kinds = require "lurcher.base.kinds"
 local secret = require "lurcher.base.secret"
 
 local getinfo = debug.getinfo
+local errors = {}
 
 ---@class lurcher.Error
----@field kind string what went wrong: one of the names in the README's table of kinds
+---@field kind string what went wrong: one of the kinds in runtime/core/errors.def
 ---@field message string what happened and what can be done, without method and URL
 ---@field phase? string where in a request: "queue", "connect", "write", "read", "total", "task"
 ---@field method? string
@@ -24,11 +26,16 @@ local Error = {}
 Error.__index = Error
 Error.__name = "lurcher.Error"
 
----Tests the kind.
----@param kind string
+---Tests the kind. One that does not exist raises: a misspelt kind would be false for ever.
+---@param kind lurcher.ErrorKind
 ---@return boolean
 function Error:is(kind)
-  return self.kind == kind
+  if self.kind == kind then return true end
+  if not kinds.get(kind) then
+    local check = require "lurcher.base.check" -- which needs this module
+    errors.raise("err:is: " .. check.unknown(kind, kinds.names(), "kind"))
+  end
+  return false
 end
 
 -- "attempt 3 of 3" matters only when there was more than one or could have been.
@@ -55,7 +62,7 @@ function Error.__concat(left, right)
   return tostring(left) .. tostring(right)
 end
 
-local errors = { metatable = Error }
+errors.metatable = Error
 
 ---Makes an error object of `fields`, which is used, not copied. `kind` and `message` are wanted.
 ---@param fields table

@@ -1,18 +1,6 @@
 --- The options of circuit breakers: of lurcher.breaker, and of the client option `breaker`.
 
----@class lurcher.BreakerOptions
----@field failures? integer|false it opens after so many in a row; default 5
----@field window? number seconds over which the share of failures is looked at; default 10
----@field ratio? number|false it opens at that share of failures; default 0.5
----@field min_requests? integer but not with less in the window; default 20
----@field cooldown? number seconds it stays open; default 30
----@field cooldown_factor? number so much longer each time the probes fail; default 2
----@field max_cooldown? number seconds; default 300
----@field probes? integer requests at once while it is half open; default 1
----@field slow? number|false a success that took so many seconds counts as a failure
----@field counts? (fun(res: any, err: any): boolean|nil)|false true: a failure; false: none; nil: neither
----@field on_change? fun(event: lurcher.BreakerEvent)|false
----@field wait? number|boolean wait, up to so many seconds, instead of being refused
+local rows = require "lurcher.base.rows"
 
 ---@class lurcher.BreakerEvent
 ---@field name string? the origin, or the option `name`
@@ -32,22 +20,55 @@ local function growth(value)
   return "a number of at least 1"
 end
 
+local ROWS = {
+  { "failures", check = "count|false", default = 5, help = "so many in a row open the circuit",
+    example = "breaker = { failures = 3 }",
+    words = { threshold = "failures or ratio", failure_threshold = "failures or ratio",
+      fail_max = "failures" } },
+  { "window", check = "positive", default = 10,
+    help = "seconds over which the share of failures is looked at",
+    example = "breaker = { window = 60 }" },
+  { "ratio", check = share, type = "number|false", default = 0.5,
+    help = "that share of failures within `window` opens the circuit, too",
+    example = "breaker = { ratio = 0.25 }" },
+  { "min_requests", check = "count", default = 20,
+    help = "but not with fewer requests than this in the window",
+    example = "breaker = { min_requests = 50 }", words = { volume = "min_requests",
+      volume_threshold = "min_requests" } },
+  { "cooldown", check = "positive", default = 30, help = "seconds for which it stays open",
+    example = "breaker = { cooldown = 10 }",
+    words = { timeout = "cooldown", reset_timeout = "cooldown", recovery_timeout = "cooldown",
+      ttl = "cooldown" } },
+  { "cooldown_factor", check = growth, type = "number", default = 2,
+    help = "so many times longer after each probe that failed",
+    example = "breaker = { cooldown_factor = 1 }" },
+  { "max_cooldown", check = "positive", default = 300,
+    help = "seconds; it is never open for longer at a time",
+    example = "breaker = { max_cooldown = 60 }" },
+  { "probes", check = "count", default = 1,
+    help = "requests at once after the cooldown: the first to succeed closes the circuit, the first to \z
+      fail opens it again",
+    example = "breaker = { probes = 3 }", words = { half_open = "probes" } },
+  { "slow", check = "positive|false", default = false,
+    help = "a success that took so many seconds counts as a failure",
+    example = "breaker = { slow = 5 }", words = { slow_call = "slow" } },
+  { "counts", check = "callable|false", type = "(fun(res: any, err: any): boolean|nil)|false",
+    default = false,
+    help = "decides what an outcome is: true a failure, false a success, nil neither; without it \z
+      transport errors and statuses from 500 on are failures",
+    example = "breaker = { counts = function(res, err) return err ~= nil or res.status == 429 end }",
+    words = { exclude = "counts" } },
+  { "on_change", check = "callable|false", type = "(fun(event: lurcher.BreakerEvent))|false", default = false,
+    help = "is told when the circuit opens, is half open, or closes",
+    example = "breaker = { on_change = function(event) print(event.name, event.to, event.why) end }" },
+  { "wait", check = "positive|boolean", default = false,
+    help = "wait until the circuit lets a request through, at most so many seconds, instead of being refused",
+    example = "breaker = { wait = 60 }" },
+}
+
 return {
-  -- What other libraries call them, and how they are written here.
-  ELSEWHERE = {
-    threshold = "failures or ratio", fail_max = "failures", failure_threshold = "failures or ratio",
-    timeout = "cooldown", reset_timeout = "cooldown", recovery_timeout = "cooldown", ttl = "cooldown",
-    volume = "min_requests", volume_threshold = "min_requests", exclude = "counts", half_open = "probes",
-    slow_call = "slow",
-  },
-  DEFAULT = {
-    failures = 5, window = 10, ratio = 0.5, min_requests = 20, cooldown = 30, cooldown_factor = 2,
-    max_cooldown = 300, probes = 1, slow = false, counts = false, on_change = false, wait = false,
-  },
-  KNOWN = {
-    failures = "count|false", window = "positive", ratio = share, min_requests = "count",
-    cooldown = "positive", cooldown_factor = growth, max_cooldown = "positive", probes = "count",
-    slow = "positive|false", counts = "callable|false", on_change = "callable|false",
-    wait = "positive|boolean",
-  },
+  ROWS = ROWS,
+  ELSEWHERE = rows.hints(ROWS, "%s"),
+  DEFAULT = rows.defaults(ROWS),
+  KNOWN = rows.specs(ROWS),
 }

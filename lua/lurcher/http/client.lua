@@ -91,7 +91,7 @@ end
 ---@return lurcher.Client
 function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
-  local limits = options.overlay(options.DEFAULT_LIMITS, merged.limits)
+  local limits = options.overlay(options.DEFAULT.limits, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
   limits.limiter = limits.limiter and limits.limiter.native or nil
   local pool = native.pool(limits)

@@ -1,17 +1,10 @@
 --- The option `retry`: its defaults, and which requests and failures it is about.
 
-local backoff = require "lurcher.retry.backoff"
 local options = require "lurcher.http.options"
 
 local retry_policy = {}
 
-local DEFAULT = {
-  attempts = 3, retry_after = true, max_retry_after = 60, on = false,
-  methods = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" },
-  statuses = { 408, 425, 429, 500, 502, 503, 504 },
-  kinds = { "timeout", "dns", "connect", "closed", "truncated", "protocol" },
-}
-local DEFAULT_BUDGET = { ratio = 0.2, min_per_second = 10 }
+local DEFAULT = options.DEFAULT.retry
 
 -- Limits of our own, not troubles of the network.
 local OWN_LIMITS = { total = true, queue = true, task = true }
@@ -27,12 +20,12 @@ end
 ---@return table|false
 function retry_policy.compile(value)
   if value == false then return false end
-  local policy = options.overlay(options.overlay(backoff.DEFAULT, DEFAULT), value)
+  local policy = options.overlay(DEFAULT, value)
   policy.statuses, policy.kinds = set(policy.statuses), set(policy.kinds)
   local methods = {}
   for i, method in ipairs(policy.methods or {}) do methods[i] = method:upper() end
   policy.methods = set(methods)
-  policy.budget = policy.budget ~= false and options.overlay(DEFAULT_BUDGET, policy.budget)
+  policy.budget = policy.budget ~= false and options.overlay(DEFAULT.budget, policy.budget)
   return policy.attempts > 1 and policy
 end
 

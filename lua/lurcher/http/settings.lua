@@ -10,16 +10,14 @@ local options = require "lurcher.http.options"
 local query = require "lurcher.url.query"
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
-local version = require "lurcher.native.version"
 
 local settings = {}
 
 local normalize = require("lurcher.native.url").normalize
 local reveal = secret.reveal
 
-local IN_PROFILE = options.IN_PROFILE
-local MIB = 1024 * 1024
-local MAX_BODY = 64 * MIB
+local DEFAULT, CHANGES = options.DEFAULT, options.CHANGES
+local IN_PROFILE, IN_HEADERS, IN_POLICIES = CHANGES.transfer, CHANGES.headers, CHANGES.policies
 local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 local CACHE_SIZE = 64
 
@@ -47,8 +45,8 @@ end
 -- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
 -- mistake.
 local function new_profile(merged, raw_target)
-  local timeout = options.overlay(options.DEFAULT_TIMEOUT, merged.timeout)
-  local tls = options.overlay(options.DEFAULT_TLS, merged.tls)
+  local timeout = options.overlay(DEFAULT.timeout, merged.timeout)
+  local tls = options.overlay(DEFAULT.tls, merged.tls)
   if tls.key and tls.cert == nil then
     errors.raise("tls.key belongs to a certificate: give tls.cert too")
   end
@@ -63,8 +61,9 @@ local function new_profile(merged, raw_target)
     connect = timeout.connect, read = timeout.read, write = timeout.write, total = timeout.total,
     queue = timeout.queue,
     http_version = merged.http_version or "auto", decompress = merged.decompress ~= false,
-    max_body = value_or(merged.max_body, MAX_BODY), max_headers = value_or(merged.max_headers, MIB / 4),
-    verify = tls.verify, min_tls = tls.min or options.DEFAULT_TLS.min, ca = tls.ca or nil,
+    max_body = value_or(merged.max_body, DEFAULT.max_body),
+    max_headers = value_or(merged.max_headers, DEFAULT.max_headers),
+    verify = tls.verify, min_tls = tls.min or DEFAULT.tls.min, ca = tls.ca or nil,
     cert = tls.cert or nil, key = tls.key or nil, key_password = secret.reveal(tls.key_password) or nil,
     server_name = tls.server_name or nil,
     pins = pins_text(tls.pins) or nil,
@@ -80,7 +79,7 @@ local function header_list(merged)
   local flat = {}
   if merged.decompress ~= false then flat = { "Accept-Encoding", ACCEPT_ENCODING } end
   flat = headers.merge(flat, {
-    ["User-Agent"] = value_or(merged.user_agent, "lurcher/" .. version), ["Accept"] = "*/*",
+    ["User-Agent"] = value_or(merged.user_agent, DEFAULT.user_agent), ["Accept"] = "*/*",
   })
   for _, layer in ipairs(merged.headers or {}) do flat = headers.merge(flat, layer) end
   return flat
@@ -128,7 +127,7 @@ end
 local function set_profile(self, merged, raw_target)
   local verify
   self.profile, self.total, verify = new_profile(merged, raw_target)
-  self.max_body = value_or(merged.max_body, MAX_BODY)
+  self.max_body = value_or(merged.max_body, DEFAULT.max_body)
   if not verify and not self.said.unverified then
     self.said.unverified = true
     require("lurcher.log").warn("TLS certificates are not verified (tls.verify=false)")
@@ -145,13 +144,13 @@ end
 
 local function set_policies(self, merged)
   self.auth = auth.compile(merged.auth)
-  self.redirects = value_or(merged.redirects, 10)
+  self.redirects = value_or(merged.redirects, DEFAULT.redirects)
   if self.redirects == 0 then self.redirects = false end
   self.retry = retry_policy.compile(merged.retry)
   self.pass_through = pass_through_statuses(self.retry)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false
-  self.priority = merged.priority or 0
+  self.priority = merged.priority or DEFAULT.priority
   self.dropped = options.overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
 end
 
@@ -169,11 +168,6 @@ function settings.new(merged)
   self.query = query.encode(merged.params or {}, "%20", "parameter")
   return self
 end
-
--- Options of a request that are not its own affair but change the settings.
-local IN_HEADERS = { user_agent = true, decompress = true }
-local IN_POLICIES = { redirects = true, retry = true, allow_downgrade = true, name = true,
-  priority = true, secret_headers = true }
 
 -- Headers are a request's own affair, unless it does without the client's.
 local function is_in_headers(name, given)

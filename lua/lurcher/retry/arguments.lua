@@ -4,14 +4,6 @@ local check = require "lurcher.base.check"
 
 local arguments = {}
 
--- What other libraries call the options of retry policies, and how they are written here.
-arguments.ELSEWHERE = {
-  max_attempts = "attempts", max_tries = "attempts", tries = "attempts", limit = "attempts",
-  retries = "attempts, which counts the first one too", max_retries = "attempts, which counts the first too",
-  delay = "base", initial = "base", min = "base", backoff = "base, factor and max_wait",
-  multiplier = "factor", max = "max_wait", max_delay = "max_wait",
-}
-
 ---What an event (task.event) should have been, or nil.
 ---@param value any
 ---@return string?

@@ -2,6 +2,7 @@
 --- from coming back together.
 
 local random = require "lurcher.base.random"
+local rows = require "lurcher.base.rows"
 
 local min, max, unit = math.min, math.max, random.unit
 
@@ -16,10 +17,28 @@ local JITTERS = {
 
 ---The type spec of the names of jitters that draw from one wait.
 backoff.DRAWN = "'full'|'equal'|'none'"
+---The options of policies for growing waits.
+backoff.ROWS = {
+  { "base", check = "seconds", default = 0.25,
+    help = "seconds: the wait after attempt n is `base * factor^(n-1)`", example = "retry = { base = 1 }",
+    words = { delay = "base", initial = "base", min = "base", backoff = "base, factor and max_wait" },
+    elsewhere = { requests = "Retry(backoff_factor)", curl = "--retry-delay" } },
+  { "factor", check = "positive", default = 2,
+    help = "how fast the waits grow",
+    example = "retry = { factor = 1 }",
+    words = { multiplier = "factor" } },
+  { "max_wait", check = "seconds|false", default = 20, help = "seconds: no wait is longer",
+    example = "retry = { max_wait = 5 }", words = { max = "max_wait", max_delay = "max_wait" },
+    elsewhere = { requests = "Retry(backoff_max)", got = "retry.backoffLimit" } },
+  { "jitter", check = "'full'|'equal'|'decorrelated'|'none'", default = "full",
+    help = "`full` draws the wait from 0 to all of it, `equal` from half of it, `decorrelated` from \z
+      `base` to three times the wait before; `none`: all of it",
+    example = 'retry = { jitter = "equal" }', elsewhere = { requests = "Retry(backoff_jitter)",
+      got = "retry.noise" } },
+}
 ---The type specs of what a policy for growing waits has.
-backoff.OPTIONS = { base = "seconds", factor = "positive", max_wait = "seconds|false",
-  jitter = "'full'|'equal'|'decorrelated'|'none'" }
-backoff.DEFAULT = { base = 0.25, factor = 2, max_wait = 20, jitter = "full" }
+backoff.OPTIONS = rows.specs(backoff.ROWS)
+backoff.DEFAULT = rows.defaults(backoff.ROWS)
 
 ---@param ceiling number seconds
 ---@param jitter "full"|"equal"|"none" from 0 to all of it; from half to all of it; all of it

@@ -5,23 +5,20 @@
 local arguments = require "lurcher.retry.arguments"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local kinds = require "lurcher.base.kinds"
 local stops = require "lurcher.retry.stops"
 
 local argument, kind_of = check.argument, arguments.kind_of
 
 local conditions = {}
 
-local KINDS = { "timeout", "dns", "connect", "tls", "proxy", "closed", "truncated", "protocol", "too_large",
-  "redirect", "decode", "status", "checksum", "url", "denied", "circuit_open", "limit", "file", "mock" }
-
 local function kind_set(what, ...)
-  local set, known = {}, {}
-  for _, kind in ipairs(KINDS) do known[kind] = true end
+  local set = {}
   for i = 1, select("#", ...) do
     local kind = (select(i, ...))
     argument(kind, "string", i, what)
     if kind == "canceled" then errors.raise(what .. ": a cancellation is never repeated") end
-    if not known[kind] then errors.raise(what .. ": " .. check.unknown(kind, KINDS, "kind")) end
+    if not kinds.get(kind) then errors.raise(what .. ": " .. check.unknown(kind, kinds.names(), "kind")) end
     set[kind] = true
   end
   return set

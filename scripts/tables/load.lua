@@ -1,0 +1,51 @@
+-- Loads the option tables into a plain LuaJIT: what they need of the runtime itself is left empty, for here
+-- nothing is checked.
+
+local def = require "scripts.tables.def"
+
+package.path = "lua/?.lua;" .. package.path
+
+-- A value that can be called and indexed without end.
+local nothing = setmetatable({}, {
+  __index = function(self) return self end,
+  __call = function(self) return self end,
+})
+
+local function version()
+  local file = assert(io.open("CMakeLists.txt"))
+  local text = file:read("*a")
+  file:close()
+  return text:match("project%(lurcher VERSION ([%d.]+)")
+end
+
+local function kinds()
+  local list = {}
+  for i, row in ipairs(def.read("runtime/core/errors.def", "ERROR_KIND")) do
+    list[i] = { name = row[1], repeatable = row[2], when = row[3], cure = row[4] }
+  end
+  return list
+end
+
+table.insert(package.loaders, 1, function(name)
+  if name == "lurcher.native.version" then return version end
+  if name == "lurcher.native.kinds" then return kinds end
+  if name:find("^lurcher%.native%.") then return function() return nothing end end
+end)
+
+local options = require "lurcher.http.options.rows"
+local parts = require "lurcher.http.options.parts"
+
+local tables = { timeout = parts.timeout, limits = parts.limits, retry = parts.retry, breaker = parts.breaker,
+  tls = parts.tls, hooks = parts.hooks, pages = require("lurcher.pages.options").ROWS, client_options = {},
+  request_options = {}, kinds = kinds(), phases = require "lurcher.report.phases", cli = {} }
+
+for _, row in ipairs(options) do
+  local list = row.only == "request" and tables.request_options or tables.client_options
+  list[#list + 1] = row
+end
+
+for i, row in ipairs(def.read("runtime/cli/options.def", "OPTION")) do
+  tables.cli[i] = { row[1], short = row[2], value = row[3], choices = row[4], help = row[6] }
+end
+
+return tables
