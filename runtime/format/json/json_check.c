@@ -1,94 +1,27 @@
 #include "format/json/json_check.h"
 
+#include "core/utf8.h"
 #include "format/json/json_scan.h"
 
 #include <stdlib.h>
 
 /* Every scanner here relies on the NUL byte behind the text: it belongs to no token, so none runs past it. */
 
-#define ROW(kind)                                                                                            \
-  kind, kind, kind, kind, kind, kind, kind, kind, kind, kind, kind, kind, kind, kind, kind, kind
-#define PLAIN  JSON_PLAIN
-#define LEAD_2 JSON_LEAD_2
-#define BAD    JSON_BAD
+/* clang-format off */
+#define FOUR(kind) kind, kind, kind, kind
+#define ROW(kind)  FOUR(kind), FOUR(kind), FOUR(kind), FOUR(kind)
 const uint8_t json_in_string[256] = {
-    ROW(JSON_CONTROL),
-    ROW(JSON_CONTROL), /* 00 */
-    PLAIN,
-    PLAIN,
-    JSON_QUOTE,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN, /* 20 */
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    ROW(PLAIN),
-    ROW(PLAIN), /* 2b */
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    PLAIN, /* 50 */
-    PLAIN,
-    JSON_BACKSLASH,
-    PLAIN,
-    PLAIN,
-    PLAIN,
-    ROW(PLAIN),
-    ROW(PLAIN), /* 5b */
-    ROW(BAD),
-    ROW(BAD),
-    ROW(BAD),
-    ROW(BAD), /* 80 */
-    BAD,
-    BAD,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2, /* c0 */
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    LEAD_2,
-    ROW(LEAD_2), /* cb */
-    ROW(JSON_LEAD_3),
-    JSON_LEAD_4,
-    JSON_LEAD_4,
-    JSON_LEAD_4,
-    JSON_LEAD_4,
-    JSON_LEAD_4,
-    BAD,
-    BAD,
-    BAD, /* e0 */
-    BAD,
-    BAD,
-    BAD,
-    BAD,
-    BAD,
-    BAD,
-    BAD,
-    BAD, /* f8 */
+    ROW(JSON_CONTROL), ROW(JSON_CONTROL),                                                                   /* 00 */
+    JSON_PLAIN, JSON_PLAIN, JSON_QUOTE, JSON_PLAIN, FOUR(JSON_PLAIN), FOUR(JSON_PLAIN), FOUR(JSON_PLAIN),     /* 20 */
+    ROW(JSON_PLAIN), ROW(JSON_PLAIN),                                                                       /* 30 */
+    FOUR(JSON_PLAIN), FOUR(JSON_PLAIN), FOUR(JSON_PLAIN), JSON_BACKSLASH, JSON_PLAIN, JSON_PLAIN, JSON_PLAIN, /* 50 */
+    ROW(JSON_PLAIN), ROW(JSON_PLAIN),                                                                       /* 60 */
+    ROW(JSON_BAD), ROW(JSON_BAD), ROW(JSON_BAD), ROW(JSON_BAD),                                             /* 80 */
+    JSON_BAD, JSON_BAD, JSON_LEAD, JSON_LEAD, FOUR(JSON_LEAD), FOUR(JSON_LEAD), FOUR(JSON_LEAD),              /* c0 */
+    ROW(JSON_LEAD), ROW(JSON_LEAD),                                                                         /* d0 */
+    FOUR(JSON_LEAD), JSON_LEAD, JSON_BAD, JSON_BAD, JSON_BAD, FOUR(JSON_BAD), FOUR(JSON_BAD),                 /* f0 */
 };
+/* clang-format on */
 
 typedef struct {
   const char *end; /* of the text */
@@ -176,7 +109,7 @@ static const char *check_string(checker *c, const char *p)
       if (p == c->end) return fault(c, p, "a string is not closed");
       return fault(c, p, "control characters in strings must be escaped");
     } else {
-      size_t length = json_utf8_length(p, kind);
+      size_t length = utf8_length(p);
       if (!length) return fault(c, p, "invalid UTF-8");
       p += length;
     }

@@ -1,3 +1,4 @@
+#include "core/utf8.h"
 #include "format/json/json_check.h"
 #include "format/json/json_scan.h"
 
@@ -33,9 +34,7 @@ static void excerpt(const char *text, size_t length, size_t most, char *out)
   const char *end = text + (length < most ? length : most);
   while (text < end) {
     int kind = json_in_string[(unsigned char)*text];
-    size_t bytes = kind == JSON_CONTROL || *text == 0x7f ? 0
-                   : kind < JSON_CONTROL                 ? 1
-                                                         : json_utf8_length(text, kind);
+    size_t bytes = kind == JSON_CONTROL || *text == 0x7f ? 0 : kind < JSON_CONTROL ? 1 : utf8_length(text);
     if (bytes && bytes <= (size_t)(end - text)) {
       memcpy(out, text, bytes);
       out += bytes;

@@ -9,16 +9,7 @@
 #include <string.h>
 
 /* What a byte inside a string is. */
-enum {
-  JSON_PLAIN,
-  JSON_QUOTE,
-  JSON_BACKSLASH,
-  JSON_CONTROL,
-  JSON_LEAD_2,
-  JSON_LEAD_3,
-  JSON_LEAD_4,
-  JSON_BAD
-};
+enum { JSON_PLAIN, JSON_QUOTE, JSON_BACKSLASH, JSON_CONTROL, JSON_LEAD, JSON_BAD };
 
 extern const uint8_t json_in_string[256];
 
@@ -50,28 +41,6 @@ static inline const char *json_skip_plain(const char *p, const char *end)
     }
   }
   return p;
-}
-
-/* The length of the UTF-8 character at `p`, whose first byte is of `kind` LEAD_2 to LEAD_4; 0 when it is not
- * one (overlong, a surrogate, beyond U+10FFFF, cut). Reads no further than a byte that does not belong. */
-static inline size_t json_utf8_length(const char *p, int kind)
-{
-  const unsigned char *s = (const unsigned char *)p;
-  unsigned low = 0x80, high = 0xbf; /* of the second byte */
-  if (kind == JSON_LEAD_3) {
-    if (s[0] == 0xe0) low = 0xa0;
-    if (s[0] == 0xed) high = 0x9f;
-  } else if (kind == JSON_LEAD_4) {
-    if (s[0] == 0xf0) low = 0x90;
-    if (s[0] == 0xf4) high = 0x8f;
-  } else if (kind != JSON_LEAD_2) {
-    return 0;
-  }
-  if (s[1] < low || s[1] > high) return 0;
-  if (kind == JSON_LEAD_2) return 2;
-  if ((s[2] & 0xc0) != 0x80) return 0;
-  if (kind == JSON_LEAD_3) return 3;
-  return (s[3] & 0xc0) == 0x80 ? 4 : 0;
 }
 
 /* The value of four hexadecimal digits, or -1. */

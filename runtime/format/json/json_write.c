@@ -1,5 +1,6 @@
 #include "format/json/json_write.h"
 
+#include "core/utf8.h"
 #include "format/json/json_scan.h"
 
 #include <float.h>
@@ -123,8 +124,8 @@ size_t json_quoted_length(const char *text, size_t length)
     p = json_skip_plain(p, end);
     int kind;
     while ((kind = json_in_string[(unsigned char)*p]) == JSON_PLAIN) p++;
-    if (kind >= JSON_LEAD_2) {
-      size_t bytes = json_utf8_length(p, kind);
+    if (kind >= JSON_LEAD) {
+      size_t bytes = utf8_length(p);
       if (!bytes) return 0;
       p += bytes;
     } else if (p == end) {

@@ -1,5 +1,6 @@
 #include "format/url/url.h"
 
+#include "core/utf8.h"
 #include "format/url/url_characters.h"
 #include "format/url/url_idn.h"
 
@@ -222,12 +223,11 @@ static bool put_mapped_name(parser *p, const char *name)
   return true;
 }
 
-/* Puts what DNS knows in the place of the UTF-8 name that was put last. */
+/* Puts what DNS knows in the place of the UTF-8 name that was put last; a NUL follows it. */
 static bool put_international_name(parser *p)
 {
   const char *reason = NULL;
   buffer *text = &p->u->text;
-  text->bytes[text->length] = 0;
   char *name = url_idn_to_ascii(text->bytes + p->u->host.offset, &reason);
   if (!name) {
     error_set(p->e, ERROR_url, NULL, "the URL's host is not a valid international name: %s", reason);
@@ -258,13 +258,13 @@ static bool put_name(parser *p, const char *at, const char *end)
     if (c == ' ') return fail(p, at, "a space in the host");
     return fail_character(p, at, "a character that cannot be in a host");
   }
-  const unsigned char *host = (const unsigned char *)p->u->text.bytes + p->u->host.offset;
-  const unsigned char *host_end = (const unsigned char *)p->u->text.bytes + p->u->text.length;
+  buffer *text = &p->u->text;
+  text->bytes[text->length] = 0;
   bool ascii = true;
-  while (host < host_end) {
-    size_t length = *host < 0x80 ? 1 : url_utf8_length(host, host_end);
+  for (const char *host = text->bytes + p->u->host.offset; *host;) {
+    size_t length = *host & 0x80 ? utf8_length(host) : 1;
     if (length == 0) return refuse(p, "the URL's host is not valid UTF-8");
-    ascii = ascii && *host < 0x80;
+    ascii = ascii && length == 1;
     host += length;
   }
   return ascii || put_international_name(p);

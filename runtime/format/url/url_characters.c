@@ -93,16 +93,3 @@ bool url_ends_in_number(const char *host, const char *end)
   while (label < end && url_is(*label, URL_DIGIT)) label++;
   return label == end;
 }
-
-size_t url_utf8_length(const unsigned char *at, const unsigned char *end)
-{
-  size_t length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-  if (length == 0 || (size_t)(end - at) < length) return 0;
-  for (size_t i = 1; i < length; i++) {
-    if ((at[i] & 0xc0) != 0x80) return 0;
-  }
-  if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-      (at[0] == 0xf4 && at[1] > 0x8f))
-    return 0;
-  return length;
-}

@@ -39,7 +39,4 @@ bool url_ends_in_number(const char *host, const char *end);
 /* Reads an IPv4 address in any of inet_aton's forms ("127.0.0.1", "127.1", "0x7f000001"). */
 bool url_parse_ipv4(const char *at, const char *end, uint32_t *address);
 
-/* The length of the UTF-8 character of more than one byte at `at`; 0 when it is not one. */
-size_t url_utf8_length(const unsigned char *at, const unsigned char *end);
-
 #endif

@@ -1,58 +1,86 @@
-/* lurcher.native.charset: text of older character sets, by the C library's tables. */
-#include "core/buffer.h"
+/* lurcher.native.charset: text in any character set to UTF-8. Pieces of a text are for the caller to ask for,
+ * so that a long one does not hold the loop. */
+#include "format/charset/charset.h"
 
-#include <errno.h>
-#include <iconv.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdint.h>
 
 int luaopen_lurcher_native_charset(lua_State *L);
 
-/* Converts all of `text`; at a fault `*place` is how far it came. False: bad text (EILSEQ) or no memory. */
-static bool convert_all(iconv_t converter, const char *text, size_t length, buffer *out, size_t *place)
+static const char decoder_name[] = "lurcher.native.charset.decoder";
+
+static int collect(lua_State *L)
 {
-  char *from = (char *)(uintptr_t)text;
-  size_t left = length;
-  for (bool flushing = false;;) {
-    char piece[4096], *to = piece;
-    size_t room = sizeof piece;
-    size_t result = iconv(converter, flushing ? NULL : &from, &left, &to, &room);
-    int fault = result == (size_t)-1 ? errno : 0;
-    *place = length - left;
-    if (!buffer_append(out, piece, (size_t)(to - piece))) return false;
-    if (fault == E2BIG) continue;
-    if (fault) return false;
-    if (flushing) return true;
-    flushing = true; /* what was held back to see whether something combines with it */
-  }
+  charset_decoder_deinit(lua_touserdata(L, 1));
+  return 0;
 }
 
-/* to_utf8(text, name) → string | nil: no such character set | nil, place of the first bad byte (from 1) */
-static int to_utf8(lua_State *L)
+/* decoder(label, from) → a decoder that skips the first `from` bytes | nil: the character set is not
+ * supported */
+static int new_decoder(lua_State *L)
 {
-  size_t length, place = 0;
-  const char *text = luaL_checklstring(L, 1, &length);
-  iconv_t converter = iconv_open("UTF-8", luaL_checkstring(L, 2));
-  if (converter == (iconv_t)-1) return 0;
-  buffer out = {0};
-  bool whole = convert_all(converter, text, length, &out, &place);
-  iconv_close(converter);
-  if (whole) {
-    lua_pushlstring(L, out.bytes ? out.bytes : "", out.length);
-    buffer_free(&out);
-    return 1;
-  }
-  buffer_free(&out);
-  lua_pushnil(L);
-  lua_pushnumber(L, (double)place + 1);
+  size_t length;
+  const char *label = luaL_checklstring(L, 1, &length);
+  double from = luaL_optnumber(L, 2, 0);
+  const charset *set = charset_find(label, length);
+  charset_decoder *d = lua_newuserdata(L, sizeof *d);
+  if (!set || !charset_decoder_init(d, set)) return 0;
+  d->taken = (size_t)from;
+  luaL_getmetatable(L, decoder_name);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+static int push_whole(lua_State *L, charset_decoder *d, size_t from, const char *text, size_t length)
+{
+  lua_pushliteral(L, "done");
+  if (charset_is_utf8(d->set) && from == 0)
+    lua_pushvalue(L, 2);
+  else if (charset_is_utf8(d->set))
+    lua_pushlstring(L, text + from, length - from);
+  else
+    lua_pushlstring(L, d->out.bytes ? d->out.bytes : "", d->out.length);
+  charset_decoder_deinit(d);
   return 2;
+}
+
+/* decoder:step(text, from, bytes) → "more" | "done", the whole in UTF-8 | "bad", the place of the bad byte,
+ * from 1; `text` and `from` are the same at each call. */
+static int step(lua_State *L)
+{
+  size_t length;
+  charset_decoder *d = luaL_checkudata(L, 1, decoder_name);
+  const char *text = luaL_checklstring(L, 2, &length);
+  size_t from = (size_t)luaL_checknumber(L, 3), bytes = (size_t)luaL_checknumber(L, 4);
+  switch (charset_decode(d, text, length, bytes)) {
+  case CHARSET_MORE:
+    lua_pushliteral(L, "more");
+    return 1;
+  case CHARSET_DONE:
+    return push_whole(L, d, from, text, length);
+  case CHARSET_BAD:
+    lua_pushliteral(L, "bad");
+    lua_pushnumber(L, (double)d->taken + 1);
+    charset_decoder_deinit(d);
+    return 2;
+  default:
+    charset_decoder_deinit(d);
+    return luaL_error(L, "not enough memory");
+  }
 }
 
 int luaopen_lurcher_native_charset(lua_State *L)
 {
+  luaL_newmetatable(L, decoder_name);
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, step);
+  lua_setfield(L, -2, "step");
   lua_newtable(L);
-  lua_pushcfunction(L, to_utf8);
-  lua_setfield(L, -2, "to_utf8");
+  lua_pushcfunction(L, new_decoder);
+  lua_setfield(L, -2, "decoder");
   return 1;
 }
