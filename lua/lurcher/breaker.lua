@@ -10,45 +10,16 @@
 
 local check = require "lurcher.base.check"
 local circuit = require "lurcher.breaker.circuit"
-local errors = require "lurcher.base.errors"
+local classify = require "lurcher.breaker.classify"
 local native = require "lurcher.native.task"
-local overlay = require("lurcher.http.options").overlay
-local response = require "lurcher.http.response"
 local options = require "lurcher.breaker.options"
+local overlay = require("lurcher.base.tables").overlay
 
 local now, raise_if_stopping = native.now, native.raise_if_stopping
 local xpcall, trace, error = native.raw_xpcall, native.trace, error
 local methods, Breaker = circuit.methods, circuit.metatable
 
 local breaker = {}
-
--- Errors that say nothing about the other side.
-local OF_ANOTHER_MATTER = { canceled = true, circuit_open = true, limit = true, denied = true, url = true,
-  file = true, mock = true, too_large = true, redirect = true, decode = true, checksum = true }
-
----Whether a result is a failure, and the cause to be shown; nil: neither failure nor success.
----@param self lurcher.Breaker
----@param res any
----@param err any nil: it succeeded
----@param seconds number? how long it took
----@return boolean? failed
----@return any cause
-function breaker.classify(self, res, err, seconds)
-  if self.counts then return self.counts(res, err), err end
-  if err ~= nil then
-    local kind = type(err) == "table" and err.kind
-    if OF_ANOTHER_MATTER[kind] or kind == "timeout" and err.phase == "queue" then return nil end
-    local status = kind == "status" and err.response and err.response.status
-    return not status or status >= 500, err
-  end
-  if response.is(res) and res.status >= 500 then
-    return true, errors.new { kind = "status", message = "status " .. res.status }
-  end
-  if self.slow and seconds and seconds >= self.slow then
-    return true, errors.new { kind = "timeout", message = ("slow: it took %.3g s"):format(seconds) }
-  end
-  return false
-end
 
 local OPTIONS = overlay(options.KNOWN, { name = "string" })
 
@@ -66,7 +37,7 @@ local function count(self, generation, seconds, ok, first, second)
   elseif first == nil then
     err = second
   end
-  circuit.record(self, generation, breaker.classify(self, res, err, seconds))
+  circuit.record(self, generation, classify(self, res, err, seconds))
 end
 
 -- Counts what the function gave, and hands it on.

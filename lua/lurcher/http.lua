@@ -1,7 +1,6 @@
 --- HTTP requests: `http.get(url, opts)` and the like on the process's default client, `http.client(opts)` for
 --- one of your own.
 
-local auth = require "lurcher.http.layer.auth"
 local check = require "lurcher.base.check"
 local client = require "lurcher.http.client"
 local errors = require "lurcher.base.errors"
@@ -18,8 +17,8 @@ local secret = require "lurcher.base.secret"
 ---@field delete lurcher.Verb
 ---@field options lurcher.Verb
 local http = {
-  basic = auth.basic,
-  bearer = auth.bearer,
+  basic = require "lurcher.http.auth.basic",
+  bearer = require "lurcher.http.auth.bearer",
 }
 
 -- Made when it is first used: a script with clients of its own pays nothing.

@@ -3,7 +3,7 @@
 ---
 --- Each attempt counts by itself: retries and hops of redirects too.
 
-local native = require "lurcher.native.metrics"
+local series = require "lurcher.metrics.series"
 
 local metrics = {}
 
@@ -34,55 +34,20 @@ local metrics = {}
 ---@field first_byte lurcher.Spread from dispatch to the first byte
 
 -- Upper bounds of the buckets for Prometheus, in seconds.
-metrics.BOUNDS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300 }
-
-local NONE = { count = 0, seconds = 0 }
-
--- A series as the native side counts it, in the form that users see.
-local function presented(series)
-  local events = series.events
-  local retry, breaker = events.retry or NONE, events.breaker_wait or NONE
-  events.retry, events.breaker_wait = nil, nil
-  for what, event in pairs(events) do events[what] = event.count end
-  series.retries = retry.count
-  series.connections = { made = series.connections_made, reused = series.connections_reused }
-  series.waited = { slot = series.slot_wait, rate = series.rate_wait, retry = retry.seconds,
-    breaker = breaker.seconds }
-  series.connections_made, series.connections_reused = nil, nil
-  series.slot_wait, series.rate_wait = nil, nil
-  return series
-end
-
----All series, in the order in which they were met first; `duration.at_most` and `first_byte.at_most` count
----the values up to each of `bounds`.
----@param bounds number[] seconds
----@return lurcher.Series[]
-function metrics.series(bounds)
-  local list = native.series(bounds)
-  for i = 1, #list do presented(list[i]) end
-  return list
-end
-
----All durations and all times of a first byte, whatever the series.
----@param bounds number[] seconds
----@return lurcher.Spread duration with at_most
----@return lurcher.Spread first_byte with at_most
-function metrics.spread(bounds)
-  return native.spread(bounds)
-end
+local BOUNDS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300 }
 
 ---What was counted so far: a list of series.
 ---@return lurcher.Series[]
 function metrics.snapshot()
-  local list = metrics.series {}
-  for _, series in ipairs(list) do series.duration.at_most, series.first_byte.at_most = nil, nil end
+  local list = series.all {}
+  for _, one in ipairs(list) do one.duration.at_most, one.first_byte.at_most = nil, nil end
   return list
 end
 
 ---The text exposition format 0.0.4 of Prometheus.
 ---@return string
 function metrics.prometheus()
-  return require("lurcher.metrics.prometheus").text(metrics.series(metrics.BOUNDS), metrics.BOUNDS)
+  return require("lurcher.metrics.prometheus").text(series.all(BOUNDS), BOUNDS)
 end
 
 return metrics

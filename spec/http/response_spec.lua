@@ -90,6 +90,13 @@ describe("a response", function()
     assert.is_true(names.a and names.b)
   end)
 
+  it("tells the seconds the server asks to wait", function()
+    assert.are.equal(7, get({ status = 200, headers = { ["Retry-After"] = "7" } }):retry_after())
+    local used_up = { ["RateLimit-Remaining"] = "0", ["RateLimit-Reset"] = "9" }
+    assert.are.equal(9, get({ status = 200, headers = used_up }):retry_after())
+    assert.is_nil(get({ status = 200 }):retry_after())
+  end)
+
   it("keeps headers that are not UTF-8", function()
     assert.are.equal("caf\233", get({ status = 200, headers = { ["X-A"] = "caf\233" } }):header("X-A"))
   end)

@@ -3,7 +3,7 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local overlay = require("lurcher.http.options").overlay
+local overlay = require("lurcher.base.tables").overlay
 local rolling = require "lurcher.base.rolling"
 local options = require "lurcher.breaker.options"
 local sync = require "lurcher.task.sync"

@@ -13,6 +13,7 @@ local middleware = require "lurcher.http.layer.middleware"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
+local overlay = require("lurcher.base.tables").overlay
 local settings = require "lurcher.http.settings"
 local redact = require "lurcher.base.redact"
 local redirect = require "lurcher.http.layer.redirect"
@@ -91,7 +92,7 @@ end
 ---@return lurcher.Client
 function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
-  local limits = options.overlay(options.DEFAULT.limits, merged.limits)
+  local limits = overlay(options.DEFAULT.limits, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
   limits.limiter = limits.limiter and limits.limiter.native or nil
   local pool = native.pool(limits)
@@ -240,7 +241,7 @@ function Client:stream(method, url, opts, fn)
   check.argument(fn, "callable|nil", 4, "client:stream")
   method = request.method(method)
   if opts ~= nil then check.argument(opts, "table", 3, "client:stream") end
-  local res, err = call(self, method, url, options.overlay(opts, { stream = true }), "client:stream")
+  local res, err = call(self, method, url, overlay(opts, { stream = true }), "client:stream")
   if not res then return nil, err end
   if not fn then return res end
   return task.scope(function(scope)

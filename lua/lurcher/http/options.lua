@@ -18,21 +18,11 @@ local all = require "lurcher.http.options.rows"
 local check = require "lurcher.base.check"
 local checks = require "lurcher.http.options.checks"
 local errors = require "lurcher.base.errors"
+local overlay = require("lurcher.base.tables").overlay
 local parts = require "lurcher.http.options.parts"
 local rows = require "lurcher.base.rows"
 
 local options = { expect_mismatch = checks.expected }
-
----Lays one table over another by key; false stays as a value.
----@param below table?
----@param above table?
----@return table
-function options.overlay(below, above)
-  local merged = {}
-  for key, value in pairs(below or {}) do merged[key] = value end
-  for key, value in pairs(above or {}) do merged[key] = value end
-  return merged
-end
 
 local raise = errors.raise
 
@@ -80,7 +70,7 @@ end
 
 local function check_option(name, value, known, what, others)
   if known[name] == nil and others and not ELSEWHERE[name] then
-    raise(("%s: %s"):format(what, check.unknown(name, options.overlay(known, others))))
+    raise(("%s: %s"):format(what, check.unknown(name, overlay(known, others))))
   end
   check.option(name, value, known, what, ELSEWHERE)
 end
@@ -156,35 +146,35 @@ local MERGED = { breaker = true, tls = true, resolve = true, hooks = true, limit
 ---@param above table checked options
 ---@return table
 function options.merge(below, above)
-  local merged = options.overlay(below, above)
+  local merged = overlay(below, above)
   for name in pairs(MERGED) do
     if type(above[name]) == "table" and type(below[name]) == "table" then
-      merged[name] = options.overlay(below[name], above[name])
+      merged[name] = overlay(below[name], above[name])
     end
   end
   if above.timeout ~= nil then
-    merged.timeout = options.overlay(below.timeout, timeout_table(above.timeout))
+    merged.timeout = overlay(below.timeout, timeout_table(above.timeout))
   end
   if above.retry ~= nil then
     local policy = retry_table(above.retry)
     local under = below.retry or {}
-    merged.retry = policy and options.overlay(under, policy)
+    merged.retry = policy and overlay(under, policy)
     if policy and policy.budget then
-      merged.retry.budget = options.overlay(under.budget or nil, policy.budget)
+      merged.retry.budget = overlay(under.budget or nil, policy.budget)
     end
   end
   merged.headers, merged.params = below.headers or {}, below.params or {}
   if above.headers == false then
     merged.headers = {}
   elseif above.headers then
-    merged.headers = options.overlay(merged.headers)
-    table.insert(merged.headers, options.overlay(above.headers))
+    merged.headers = overlay(merged.headers)
+    table.insert(merged.headers, overlay(above.headers))
   end
   if above.params == false then
     merged.params = {}
   elseif above.params and next(above.params) ~= nil then
-    merged.params = options.overlay(merged.params)
-    table.insert(merged.params, options.overlay(above.params))
+    merged.params = overlay(merged.params)
+    table.insert(merged.params, overlay(above.params))
   end
   return merged
 end

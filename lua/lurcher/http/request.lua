@@ -1,8 +1,9 @@
 --- Requests: what travels down the layers. Built from method, URL and options here, once per call; a redirect
 --- makes a changed copy.
 
-local auth = require "lurcher.http.layer.auth"
+local basic_auth = require "lurcher.http.auth.basic"
 local check = require "lurcher.base.check"
+local compile_auth = require "lurcher.http.auth.compile"
 local errors = require "lurcher.base.errors"
 local headers = require "lurcher.http.headers"
 local json = require "lurcher.json"
@@ -145,7 +146,7 @@ local function take_apart(self, address)
   if find(user, ":", 1, true) or find(user .. password, "[%z\1-\31\127]") then
     return nil, url_error(self.method, address, "user name or password hold a character that cannot be sent")
   end
-  self.auth = auth.basic(user, password)
+  self.auth = basic_auth(user, password)
   return self
 end
 
@@ -229,7 +230,7 @@ end
 -- The nearer one counts: a request's auth over the client's Authorization header, a header over auth
 -- otherwise.
 local function set_auth(self, opts)
-  if opts.auth ~= nil then self.auth = auth.compile(opts.auth) end
+  if opts.auth ~= nil then self.auth = compile_auth(opts.auth) end
   if not self.auth or not headers.find(self:flat_headers(), "authorization") then return end
   local own = opts.headers and headers.find(headers.merge({}, opts.headers), "authorization")
   if opts.auth and not own then

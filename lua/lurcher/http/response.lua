@@ -9,6 +9,7 @@ local json = require "lurcher.json"
 local links = require "lurcher.http.links"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
+local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local redact = require "lurcher.base.redact"
 
 local head_next = native.head_next
@@ -228,6 +229,14 @@ end
 function methods:links()
   check.method(self, Response, "res:links")
   return links.parse(native.head_join(self.head, "Link") or "", self.url)
+end
+
+---Seconds that the server asks to wait before the request is repeated: Retry-After, or the reset of a quota
+---that is used up. Nil when it asks for nothing.
+---@return number?
+function methods:retry_after()
+  check.method(self, Response, "res:retry_after")
+  return rate_limit_headers.wait(self.head)
 end
 
 ---The cookies this response set.

@@ -1,6 +1,7 @@
 --- The option `retry`: its defaults, and which requests and failures it is about.
 
 local options = require "lurcher.http.options"
+local overlay = require("lurcher.base.tables").overlay
 
 local retry_policy = {}
 
@@ -20,12 +21,12 @@ end
 ---@return table|false
 function retry_policy.compile(value)
   if value == false then return false end
-  local policy = options.overlay(DEFAULT, value)
+  local policy = overlay(DEFAULT, value)
   policy.statuses, policy.kinds = set(policy.statuses), set(policy.kinds)
   local methods = {}
   for i, method in ipairs(policy.methods or {}) do methods[i] = method:upper() end
   policy.methods = set(methods)
-  policy.budget = policy.budget ~= false and options.overlay(DEFAULT.budget, policy.budget)
+  policy.budget = policy.budget ~= false and overlay(DEFAULT.budget, policy.budget)
   return policy.attempts > 1 and policy
 end
 

@@ -1,12 +1,13 @@
 --- Settings: options checked, merged and compiled into what the layers use for each request. A client's are
 --- made once; a request that overrides some gets settings of its own that inherit the rest.
 
-local auth = require "lurcher.http.layer.auth"
+local compile_auth = require "lurcher.http.auth.compile"
 local errors = require "lurcher.base.errors"
 local headers = require "lurcher.http.headers"
 local cache = require "lurcher.base.cache"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
+local overlay = require("lurcher.base.tables").overlay
 local query = require "lurcher.url.query"
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
@@ -45,8 +46,8 @@ end
 -- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
 -- mistake.
 local function new_profile(merged, raw_target)
-  local timeout = options.overlay(DEFAULT.timeout, merged.timeout)
-  local tls = options.overlay(DEFAULT.tls, merged.tls)
+  local timeout = overlay(DEFAULT.timeout, merged.timeout)
+  local tls = overlay(DEFAULT.tls, merged.tls)
   if tls.key and tls.cert == nil then
     errors.raise("tls.key belongs to a certificate: give tls.cert too")
   end
@@ -143,7 +144,7 @@ local function pass_through_statuses(policy)
 end
 
 local function set_policies(self, merged)
-  self.auth = auth.compile(merged.auth)
+  self.auth = compile_auth(merged.auth)
   self.redirects = value_or(merged.redirects, DEFAULT.redirects)
   if self.redirects == 0 then self.redirects = false end
   self.retry = retry_policy.compile(merged.retry)
@@ -151,7 +152,7 @@ local function set_policies(self, merged)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false
   self.priority = merged.priority or DEFAULT.priority
-  self.dropped = options.overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
+  self.dropped = overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
 end
 
 ---The settings of a client.
@@ -197,7 +198,7 @@ local function derive(base, opts)
     touched.policies = touched.policies or IN_POLICIES[name]
   end
   if opts.raw_target then -- stands for one URL only
-    local others = options.overlay(opts)
+    local others = overlay(opts)
     others.raw_target = nil
     self.after_redirect = settings.derive(base, others)
   end
@@ -226,7 +227,7 @@ end
 ---@return string
 function settings.query_with(self, params)
   if not params then return "" end
-  local layers = options.overlay(self.options.params)
+  local layers = overlay(self.options.params)
   layers[#layers + 1] = params
   return query.encode(layers, "%20", "parameter")
 end

@@ -5,7 +5,7 @@ local errors = require "lurcher.base.errors"
 local hash32 = require "lurcher.base.hash32"
 local headers = require "lurcher.http.headers"
 local json = require "lurcher.json"
-local options = require "lurcher.http.options"
+local overlay = require("lurcher.base.tables").overlay
 local path = require "lurcher.pages.path"
 local settings = require "lurcher.http.settings"
 local query = require "lurcher.url.query"
@@ -49,7 +49,7 @@ end
 -- `params` of the call with those of a page over them.
 local function merge_params(given, changed)
   if not given or not changed then return changed or given end
-  if type(given[1]) ~= "table" then return options.overlay(given, changed) end
+  if type(given[1]) ~= "table" then return overlay(given, changed) end
   local list = {}
   for _, pair in ipairs(given) do
     if changed[pair[1]] == nil then list[#list + 1] = pair end
@@ -62,7 +62,7 @@ end
 local function without_credentials(self, opts)
   opts.auth = false
   if opts.headers == false then return end
-  local dropped, kept = options.overlay(self.client.settings.dropped, self.secret), {}
+  local dropped, kept = overlay(self.client.settings.dropped, self.secret), {}
   for name in pairs(dropped) do kept[name] = false end
   for name, value in pairs(opts.headers or {}) do
     if not dropped[name:lower()] then kept[name] = value end
@@ -72,11 +72,11 @@ end
 
 -- Where a position leads, as URL and options.
 function Fetcher:target(position, foreign)
-  local changes = options.overlay(self.strategy:request(position))
+  local changes = overlay(self.strategy:request(position))
   local url, given = changes.url, self.options
   changes.url = nil
-  local opts = options.overlay(given, changes)
-  if changes.headers and given.headers then opts.headers = options.overlay(given.headers, changes.headers) end
+  local opts = overlay(given, changes)
+  if changes.headers and given.headers then opts.headers = overlay(given.headers, changes.headers) end
   if not url then
     opts.params = merge_params(given.params, changes.params)
     return self.url, opts

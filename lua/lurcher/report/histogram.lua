@@ -1,6 +1,6 @@
 --- The histogram of a report: how long requests took, as SVG with a logarithmic axis.
 
-local metrics = require "lurcher.metrics"
+local metric_series = require "lurcher.metrics.series"
 local units = require "lurcher.base.units"
 
 local histogram = {}
@@ -88,10 +88,10 @@ end
 ---The SVG element; nil when no attempt has ended.
 ---@return string?
 function histogram.svg()
-  local whole = metrics.spread {}
+  local whole = metric_series.distribution {}
   if whole.count == 0 then return nil end
   local bounds = bounds_between(whole.min, whole.max)
-  local duration, first_byte = metrics.spread(bounds)
+  local duration, first_byte = metric_series.distribution(bounds)
   local counts, first_counts = differences(duration.at_most), differences(first_byte.at_most)
   local most = 1
   for i = 1, #counts do most = math.max(most, counts[i], first_counts[i]) end

@@ -1,5 +1,6 @@
 --- The tables of --stats: what was counted by name and origin, as text for a terminal.
 
+local metric_series = require "lurcher.metrics.series"
 local metrics = require "lurcher.metrics"
 local secret = require "lurcher.base.secret"
 local text = require "lurcher.base.text"
@@ -68,7 +69,7 @@ local SUMS = { "requests", "retries", "bytes_received", "bytes_sent" }
 
 -- All series as one.
 local function total_of(list)
-  local duration, first_byte = metrics.spread {}
+  local duration, first_byte = metric_series.distribution {}
   local all = { errors = {}, connections = { made = 0, reused = 0 }, duration = duration,
     first_byte = first_byte, waited = { slot = 0, rate = 0, retry = 0, breaker = 0 } }
   for _, field in ipairs(SUMS) do all[field] = 0 end

@@ -5,10 +5,8 @@ local arguments = require "lurcher.retry.arguments"
 local backoff = require "lurcher.retry.backoff"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local hints = require "lurcher.http.rate_limit_headers"
-local overlay = require("lurcher.http.options").overlay
 local random = require "lurcher.base.random"
-local response = require "lurcher.http.response"
+local tables = require "lurcher.base.tables"
 
 local argument, as_wait, min, huge = check.argument, arguments.wait, math.min, math.huge
 
@@ -51,7 +49,7 @@ end
 ---defaults.
 ---@param opts? { base?: number, factor?: number, max_wait?: number|false, jitter?: string }
 function waits.exponential(opts)
-  local policy = overlay(backoff.DEFAULT, check.options(opts, backoff.OPTIONS, "wait.exponential"))
+  local policy = tables.overlay(backoff.DEFAULT, check.options(opts, backoff.OPTIONS, "wait.exponential"))
   return function(call) return backoff.exponential(policy, call.attempts, call.wait) end
 end
 
@@ -104,7 +102,7 @@ local function asked_wait(call)
   local seconds = err and err.retry_after
   if type(seconds) == "number" and seconds >= 0 then return seconds end
   local res = call.failed and err and err.response or call.result
-  return response.is(res) and hints.wait(res.head) or nil
+  return tables.is_a(res, "lurcher.Response") and res:retry_after() or nil
 end
 
 ---What the other side asked for: `retry_after` of an error, or Retry-After and the like of a response (the

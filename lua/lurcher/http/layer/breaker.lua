@@ -1,13 +1,13 @@
 --- The circuit breakers of a client, one per origin, and the layer that asks them. It stands below the
 --- retries: every attempt at every hop passes it and is recorded.
 
-local breaker = require "lurcher.breaker"
 local circuit = require "lurcher.breaker.circuit"
+local classify = require "lurcher.breaker.classify"
 local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.task"
 local redact = require "lurcher.base.redact"
 local origin_of = require("lurcher.native.url").origin
-local overlay = require("lurcher.http.options").overlay
+local overlay = require("lurcher.base.tables").overlay
 
 local now = native.shared_now
 local xpcall, trace = native.raw_xpcall, native.trace
@@ -96,7 +96,7 @@ end
 -- Records the result of an attempt.
 local function count(request, one, generation, began, res, err)
   local seconds = one.slow and res and (res.elapsed > 0 and res.elapsed or now() - began)
-  local failed, cause = breaker.classify(one, res, err, seconds)
+  local failed, cause = classify(one, res, err, seconds)
   tell(request, circuit.record(one, generation, failed, cause))
 end
 

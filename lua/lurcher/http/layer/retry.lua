@@ -3,7 +3,6 @@
 local backoff = require "lurcher.retry.backoff"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local native = require "lurcher.native.http"
 local retry_policy = require "lurcher.http.retry_policy"
 local task = require "lurcher.task"
@@ -33,7 +32,7 @@ local function proposal(policy, request, res, err, previous)
   if not why then return nil end
   local refusal = why_not_repeatable(policy, request, err)
   if refusal then return nil, refusal end
-  local asked = res and policy.retry_after and rate_limit_headers.wait(res.head)
+  local asked = res and policy.retry_after and res:retry_after()
   if not asked then return backoff.exponential(policy, request.attempts, previous), why end
   local most = policy.max_retry_after
   if most and asked > most then

@@ -1,0 +1,13 @@
+--- What the option `auth` may be. A scheme is a table with `header(request)`, which gives the Authorization
+--- value (or nil and an error), or a function(request, next) of the script.
+
+local basic = require "lurcher.http.auth.basic"
+
+---A value of the option `auth` as a scheme, or false.
+---@param value any
+---@return table|function|false
+return function(value)
+  if not value then return false end
+  if type(value) == "table" and value[1] ~= nil then return basic(value[1], value[2]) end
+  return value
+end
