@@ -67,13 +67,12 @@ void table_remove(hash_table *t, table_entry *e)
   t->count--;
 }
 
-void table_each(hash_table *t, void (*fn)(table_entry *e, void *user), void *user)
+table_entry *table_next(const hash_table *t, const table_entry *e)
 {
-  for (size_t i = 0; i < t->capacity; i++)
-    for (table_entry *e = t->buckets[i], *next; e; e = next) {
-      next = e->next;
-      fn(e, user);
-    }
+  if (e && e->next) return e->next;
+  for (size_t i = e ? (e->hash & (t->capacity - 1)) + 1 : 0; i < t->capacity; i++)
+    if (t->buckets[i]) return t->buckets[i];
+  return NULL;
 }
 
 void table_free(hash_table *t)

@@ -35,8 +35,9 @@ bool table_add(hash_table *t, table_entry *e, uint64_t hash);
 /* Takes it out; it must be in. */
 void table_remove(hash_table *t, table_entry *e);
 
-/* Calls `fn` for every entry, which may remove that entry (and no other). */
-void table_each(hash_table *t, void (*fn)(table_entry *e, void *user), void *user);
+/* The entry after `e`, which must be in; after NULL, the first. NULL: there is none. Nothing may be added
+ * during a walk; to remove entries, go on to the next one first. */
+table_entry *table_next(const hash_table *t, const table_entry *e);
 
 /* Frees the table, which is empty afterwards and can be used again; not the entries. */
 void table_free(hash_table *t);

@@ -24,7 +24,7 @@ static void open_throttle(throttle *t, uint64_t now)
 /* Whoever cannot pass now, for want of a slot, no longer waits for a rate. */
 static void on_wait_over(timer *wait)
 {
-  throttle *t = (throttle *)((char *)wait - offsetof(throttle, wait));
+  throttle *t = container_of(wait, throttle, wait);
   t->on_open(t);
   uint64_t now = clock_now(t->time);
   if (t->opens_at <= now) open_throttle(t, now);
@@ -32,7 +32,7 @@ static void on_wait_over(timer *wait)
 
 static void on_turn(limiter_waiter *w)
 {
-  throttle *t = (throttle *)((char *)w - offsetof(throttle, turn));
+  throttle *t = container_of(w, throttle, turn);
   t->granted = true;
   t->on_open(t);
   if (!t->granted) return;

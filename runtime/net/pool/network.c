@@ -39,17 +39,14 @@ static size_t descriptors_for_transfers(void)
 
 static void admit_all(deferred *d)
 {
-  network *n = (network *)((char *)d - offsetof(network, admit_all));
+  network *n = container_of(d, network, admit_all);
   for (pool *p = n->pools; p; p = p->next) {
     if (n->starved) pool_close_idle(p);
     pool_admit(p);
   }
 }
 
-static void retry_starved(timer *t)
-{
-  network_descriptor_freed((network *)((char *)t - offsetof(network, retry_starved)));
-}
+static void retry_starved(timer *t) { network_descriptor_freed(container_of(t, network, retry_starved)); }
 
 network *network_new(loop *l)
 {

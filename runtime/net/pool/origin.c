@@ -1,5 +1,6 @@
 #include "net/pool/origin.h"
 
+#include "core/container_of.h"
 #include "net/transfer/transfer.h"
 
 #include <stdlib.h>
@@ -14,20 +15,16 @@ const char *origin_name(const origin *o) { return o->name; }
 
 /* ---- the pool's table ---- */
 
-static size_t hash_bytes(size_t hash, const char *bytes, size_t length)
+static uint64_t hash_target(const url *u)
 {
-  for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-  return hash;
+  uint64_t hash = table_hash(TABLE_HASH_START ^ u->port, url_bytes(u, u->scheme), u->scheme.length);
+  return table_hash(hash, url_bytes(u, u->host), u->host.length);
 }
 
-static size_t hash_target(const url *u)
+static bool same_target(const table_entry *e, const void *wanted)
 {
-  size_t hash = hash_bytes(0xcbf29ce484222325u ^ u->port, url_bytes(u, u->scheme), u->scheme.length);
-  return hash_bytes(hash, url_bytes(u, u->host), u->host.length);
-}
-
-static bool same_target(const origin *o, const url *u)
-{
+  const origin *o = container_of(e, const origin, entry);
+  const url *u = wanted;
   size_t scheme = u->scheme.length, host = u->host.length;
   const char *name = o->key + scheme + 3 + u->ipv6;
   return !memcmp(o->key, url_bytes(u, u->scheme), scheme) && o->key[scheme] == ':' &&
@@ -41,26 +38,9 @@ static bool is_numeric_host(const url *u)
   return u->ipv6 || strspn(host, "0123456789.") >= u->host.length;
 }
 
-static bool grow(pool *p)
-{
-  size_t capacity = p->origin_capacity ? p->origin_capacity * 2 : 16;
-  origin **buckets = calloc(capacity, sizeof(origin *));
-  if (!buckets) return p->origin_capacity > 0;
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i], *next; o; o = next) {
-      next = o->next_in_bucket;
-      o->next_in_bucket = buckets[o->hash & (capacity - 1)];
-      buckets[o->hash & (capacity - 1)] = o;
-    }
-  free(p->origins);
-  p->origins = buckets;
-  p->origin_capacity = capacity;
-  return true;
-}
-
 static void on_throttle_open(throttle *t)
 {
-  origin *o = (origin *)((char *)t - offsetof(origin, throttle));
+  origin *o = container_of(t, origin, throttle);
   origin_offer(o);
   pool_admit(o->pool);
 }
@@ -70,38 +50,35 @@ static size_t most_slots(const pool_limits *limits)
   return limits->inflight < MAX_ADAPTIVE ? limits->inflight : MAX_ADAPTIVE;
 }
 
-static origin *new_origin(pool *p, const url *u, size_t hash)
+static origin *new_origin(pool *p, const url *u, uint64_t hash)
 {
   const pool_limits *limits = &p->limits;
   origin *o = calloc(1, sizeof *o);
   buffer key = {0};
   adaptive *its_adaptive = limits->adaptive ? malloc(sizeof *its_adaptive) : NULL;
-  if (!o || !url_write_origin(u, &key) || (limits->adaptive && !its_adaptive)) {
+  if (!o || !url_write_origin(u, &key) || (limits->adaptive && !its_adaptive) ||
+      !table_add(&p->origins, &o->entry, hash)) {
     free(its_adaptive);
     free(o);
     buffer_free(&key);
     return NULL;
   }
-  *o = (origin){.hash = hash, .pool = p, .key = key.bytes, .name = strstr(key.bytes, "://") + 3};
+  o->pool = p;
+  o->key = key.bytes;
+  o->name = strstr(key.bytes, "://") + 3;
   /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
    */
   throttle_init(&o->throttle, p->time, limits->rate, limits->burst, limits->limiter, on_throttle_open);
   if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->throttle.time));
   o->adaptive = its_adaptive;
-  o->next_in_bucket = p->origins[hash & (p->origin_capacity - 1)];
-  p->origins[hash & (p->origin_capacity - 1)] = o;
-  p->origin_count++;
   return o;
 }
 
 origin *origin_find(pool *p, const url *u)
 {
-  size_t hash = hash_target(u);
-  if (p->origin_capacity)
-    for (origin *o = p->origins[hash & (p->origin_capacity - 1)]; o; o = o->next_in_bucket)
-      if (o->hash == hash && same_target(o, u)) return o;
-  if (p->origin_count >= p->origin_capacity && !grow(p)) return NULL;
-  return new_origin(p, u, hash);
+  uint64_t hash = hash_target(u);
+  table_entry *e = table_find(&p->origins, hash, same_target, u);
+  return e ? container_of(e, origin, entry) : new_origin(p, u, hash);
 }
 
 void origin_free(origin *o)
@@ -115,7 +92,7 @@ void origin_free(origin *o)
   throttle_deinit(&o->throttle);
   queue_free(&o->queue);
   free(o->adaptive);
-  o->pool->origin_count--;
+  table_remove(&o->pool->origins, &o->entry);
   free(o->key);
   free(o);
 }
@@ -127,16 +104,13 @@ static bool adaptive_is_old(const origin *o)
 
 void origins_forget_idle(pool *p)
 {
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin **place = &p->origins[i], *o; (o = *place);) {
-      if (o->transfers || !throttle_is_fresh(&o->throttle) || !adaptive_is_old(o)) {
-        place = &o->next_in_bucket;
-      } else {
-        origin_leave_turn(o);
-        *place = o->next_in_bucket;
-        origin_free(o);
-      }
-    }
+  for (table_entry *e = table_next(&p->origins, NULL), *next; e; e = next) {
+    next = table_next(&p->origins, e);
+    origin *o = container_of(e, origin, entry);
+    if (o->transfers || !throttle_is_fresh(&o->throttle) || !adaptive_is_old(o)) continue;
+    origin_leave_turn(o);
+    origin_free(o);
+  }
 }
 
 /* ---- groups ---- */

@@ -34,8 +34,7 @@ struct origin_group {
 
 /* Scheme, host and port: what limits and the queue are for. */
 struct origin {
-  origin *next_in_bucket;
-  size_t hash;
+  table_entry entry; /* in pool->origins */
   pool *pool;
   char *key;        /* "https://host:port" */
   const char *name; /* "host:port", within key */
@@ -61,7 +60,7 @@ multi *connection_group_choose(origin_group *g, size_t *shard);
 /* The pool's origin of a URL, made when missing. NULL: out of memory. */
 origin *origin_find(pool *p, const url *u);
 
-/* Frees it; nothing waits or runs there. It has to be off the pool's table and turns already. */
+/* Takes it off the pool's table and frees it; nothing waits or runs there, and it is in no turn. */
 void origin_free(origin *o);
 
 /* Frees origins without requests, limits or learned values: new ones would be the same. */

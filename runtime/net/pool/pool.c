@@ -50,7 +50,7 @@ static void count_out(pool *p, transfer *t)
 
 static void on_grace_over(timer *t)
 {
-  origin_group *g = (origin_group *)((char *)t - offsetof(origin_group, grace));
+  origin_group *g = container_of(t, origin_group, grace);
   g->known = true;
   origin_offer(g->origin);
   pool_admit(g->origin->pool);
@@ -236,8 +236,8 @@ void pool_describe_wait(const transfer *t, char *text, size_t size)
 
 static void each_waiting(pool *p, void (*fn)(transfer *t, const void *user), const void *user)
 {
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i]; o; o = o->next_in_bucket) queue_each(&o->queue, fn, user);
+  for (table_entry *e = table_next(&p->origins, NULL); e; e = table_next(&p->origins, e))
+    queue_each(&container_of(e, origin, entry)->queue, fn, user);
 }
 
 static void cancel(transfer *t, const void *why) { transfer_cancel(t, why); }
@@ -290,12 +290,8 @@ void pool_unref(pool *p)
 {
   if (!p || --p->references) return;
   timer_stop(&p->trim);
-  for (size_t i = 0; i < p->origin_capacity; i++)
-    for (origin *o = p->origins[i], *next; o; o = next) {
-      next = o->next_in_bucket;
-      origin_free(o);
-    }
-  free(p->origins);
+  for (table_entry *e; (e = table_next(&p->origins, NULL));) origin_free(container_of(e, origin, entry));
+  table_free(&p->origins);
   for (connection_group *c = p->connection_groups, *next; c; c = next) {
     next = c->next;
     connection_group_free(c);

@@ -7,6 +7,7 @@
 #define LURCHER_NET_POOL_H
 
 #include "core/error.h"
+#include "core/table.h"
 #include "format/url/url.h"
 #include "net/curl/multi.h"
 #include "net/flow/throttle.h"
@@ -35,8 +36,7 @@ struct pool {
   loop_clock *time; /* the virtual one: clients are used in and out of virtual runs */
   pool_limits limits;
   connection_group *connection_groups;
-  origin **origins; /* hash table */
-  size_t origin_count, origin_capacity;
+  hash_table origins;
   origin *turn_first, *turn_last; /* origins with a request that may start, in turn */
   struct transfer *running;       /* all that libcurl has */
   size_t in_flight, waiting;

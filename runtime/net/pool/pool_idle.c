@@ -44,9 +44,9 @@ static void trim(pool *p, bool all)
 
 static void on_trim(timer *t)
 {
-  pool *p = (pool *)((char *)t - offsetof(pool, trim));
+  pool *p = container_of(t, pool, trim);
   trim(p, false);
-  if (!p->in_flight && p->origin_count > 256) origins_forget_idle(p);
+  if (!p->in_flight && p->origins.count > 256) origins_forget_idle(p);
   size_t connections = pool_connections(p);
   if (connections && (p->limits.idle_timeout || connections > p->limits.idle)) pool_trim_later(p);
 }

@@ -3,11 +3,11 @@
 
 #include <stddef.h>
 
-static network *network_of(run_limits *l) { return (network *)((char *)l - offsetof(network, run_limits)); }
+static network *network_of(run_limits *l) { return container_of(l, network, run_limits); }
 
 static void enforce(deferred *d)
 {
-  run_limits *l = (run_limits *)((char *)d - offsetof(run_limits, enforce));
+  run_limits *l = container_of(d, run_limits, enforce);
   for (pool *p = network_of(l)->pools; p; p = p->next) {
     pool_refuse_waiting(p, l->refusing == REFUSES_ALL);
     if (l->ends_running) pool_refuse_running(p);

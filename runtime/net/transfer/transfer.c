@@ -264,7 +264,7 @@ void transfer_limits_changed(transfer *t)
 /* Activity only notes its time; the clock finds out here how much is left. */
 static void on_clock(timer *clock)
 {
-  transfer *t = (transfer *)((char *)clock - offsetof(transfer, clock));
+  transfer *t = container_of(clock, transfer, clock);
   time_limit limit = next_limit(t);
   if (limit.due > now_of(t)) {
     transfer_watch_clock(t);

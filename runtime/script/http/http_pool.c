@@ -79,7 +79,7 @@ static int pool_stats(lua_State *L)
   } fields[] = {{"in_flight", p->in_flight},
                 {"waiting", p->waiting},
                 {"connections", pool_connections(p)},
-                {"origins", p->origin_count},
+                {"origins", p->origins.count},
                 {"requests", p->started}};
   lua_createtable(L, 0, 5);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {

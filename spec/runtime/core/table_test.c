@@ -56,29 +56,27 @@ static void tells_keys_of_one_hash_apart(void)
   table_free(&t);
 }
 
-typedef struct {
-  hash_table *table;
-  int sum;
-} walk;
-
-static void take_out(table_entry *e, void *user)
-{
-  walk *w = user;
-  w->sum += container_of(e, item, entry)->key;
-  table_remove(w->table, e);
-}
-
-static void lets_a_walk_remove_what_it_is_at(void)
+static void walks_over_all(void)
 {
   item items[10];
   hash_table t = {0};
+  check(!table_next(&t, NULL));
   for (int i = 0; i < 10; i++) {
     items[i].key = i;
-    table_add(&t, &items[i].entry, (uint64_t)i / 5);
+    table_add(&t, &items[i].entry, (uint64_t)i / 5 * 15); /* the first and the last bucket */
   }
-  walk w = {.table = &t};
-  table_each(&t, take_out, &w);
-  check(w.sum == 45 && t.count == 0);
+  int sum = 0;
+  for (table_entry *e = table_next(&t, NULL); e; e = table_next(&t, e))
+    sum += container_of(e, item, entry)->key;
+  check(sum == 45);
+  for (table_entry *e = table_next(&t, NULL), *next; e; e = next) {
+    next = table_next(&t, e);
+    if (container_of(e, item, entry)->key % 2) table_remove(&t, e);
+  }
+  sum = 0;
+  for (table_entry *e = table_next(&t, NULL); e; e = table_next(&t, e))
+    sum += container_of(e, item, entry)->key;
+  check(sum == 20 && t.count == 5);
   table_free(&t);
 }
 
@@ -93,7 +91,7 @@ int main(void)
 {
   finds_what_was_added();
   tells_keys_of_one_hash_apart();
-  lets_a_walk_remove_what_it_is_at();
+  walks_over_all();
   hashes_parts_as_the_whole();
   return unit_end();
 }
