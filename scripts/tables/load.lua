@@ -37,7 +37,7 @@ local parts = require "lurcher.http.options.parts"
 
 local tables = { timeout = parts.timeout, limits = parts.limits, retry = parts.retry, breaker = parts.breaker,
   tls = parts.tls, hooks = parts.hooks, pages = require("lurcher.pages.options").ROWS, client_options = {},
-  request_options = {}, kinds = kinds(), phases = require "lurcher.report.phases", cli = {} }
+  request_options = {}, kinds = kinds(), phases = require "lurcher.http.phases", cli = {} }
 
 for _, row in ipairs(options) do
   local list = row.only == "request" and tables.request_options or tables.client_options

@@ -9,6 +9,7 @@ local json = require "lurcher.json"
 local links = require "lurcher.http.links"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
+local phases = require "lurcher.http.phases"
 local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local redact = require "lurcher.base.redact"
 
@@ -267,7 +268,7 @@ function response.made(fields, request)
     body = fields.body or "", head = table.concat(block),
     method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
     reason = fields.reason or "", http_version = "1.1", reused = false, remote_address = "",
-    timings = { queue = 0, dns = 0, connect = 0, tls = 0, first_byte = 0, total = 0 },
+    timings = phases.no_time(),
     bytes_received = 0, bytes_sent = 0, elapsed = 0,
   }, Response)
 end

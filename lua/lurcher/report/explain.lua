@@ -1,7 +1,7 @@
 --- The waterfalls of --explain, as text for a terminal: each call, and under it a row for each attempt and
 --- for what was waited for between two.
 
-local recorder = require "lurcher.report.recorder"
+local phases = require "lurcher.http.phases"
 local secret = require "lurcher.base.secret"
 local text = require "lurcher.base.text"
 local units = require "lurcher.base.units"
@@ -13,16 +13,14 @@ local FIRST, SLOWEST = 10, 30
 local MIN_URL = 20
 local LABEL, MIN_BAR, MAX_BAR, TIME, NARROW = 16, 20, 100, 9, 160
 
--- How a phase is drawn, named, and coloured (SGR).
-local LOOKS = {
-  slot = { "░", "slot", "90" }, rate = { "▒", "rate", "33" }, retry = { "┈", "", "33" },
-  breaker = { "╌", "", "31" },
-  dns = { "d", "dns", "36" }, connect = { "c", "connect", "36" }, tls = { "t", "tls", "35" },
-  first_byte = { "━", "first byte", "34" }, body = { "█", "body", "32" }, unknown = { "?", "", "31" },
-}
+-- How a phase is drawn, named, and coloured: by its name.
+local LOOKS = { unknown = { cell = "?", colour = "31" } }
+local legend = {}
+for i, phase in ipairs(phases) do
+  LOOKS[phase[1]], legend[i] = phase, phase.cell .. " " .. phase.title
+end
+local LEGEND = table.concat(legend, ", ")
 local WAITS = { retry = true, breaker_wait = true }
-local LEGEND = "░ waits for a slot, ▒ for the rate, ┈ before a retry, ╌ for the breaker, d dns, "
-  .. "c connect, t tls, ━ until the first byte, █ body"
 
 local function clean(value)
   return text.printable(secret.scrub(value))
@@ -40,7 +38,7 @@ local function spans(row)
   if row.what == "breaker_wait" then return { { "breaker", row.began, row.ended } } end
   if row.what ~= "attempt" then return { { "retry", row.began, row.ended } } end
   local list, at = {}, row.began
-  for _, phase in ipairs(recorder.PHASES) do
+  for _, phase in ipairs(phases.OF_ATTEMPT) do
     local length = row.phases[phase]
     if length > 0 then list[#list + 1] = { phase, at, at + length } end
     at = at + length
@@ -67,7 +65,7 @@ local function bar(row, began, ended, cells, colours)
     local phase = width > 0 and phase_in(list, began + (i - 1) * width, began + i * width)
     local look = phase and LOOKS[phase]
     shown = shown or look
-    out[i] = look and coloured(look[1], look[3], colours) or " "
+    out[i] = look and coloured(look.cell, look.colour, colours) or " "
   end
   if not shown then
     local place = width > 0 and math.floor((row.began - began) / width) + 1 or 1
@@ -87,9 +85,9 @@ end
 local function details(row)
   local words = {}
   if row.what == "attempt" then
-    for _, phase in ipairs(recorder.PHASES) do
+    for _, phase in ipairs(phases.OF_ATTEMPT) do
       local length = row.phases[phase]
-      if length > 0 then words[#words + 1] = LOOKS[phase][2] .. " " .. units.duration(length) end
+      if length > 0 then words[#words + 1] = LOOKS[phase].short .. " " .. units.duration(length) end
     end
     if row.reused then words[#words + 1] = "reused" end
   elseif row.what == "redirect" then

@@ -4,6 +4,7 @@
 local explain = require "lurcher.report.explain"
 local histogram = require "lurcher.report.histogram"
 local page = require "lurcher.report.page"
+local phases = require "lurcher.http.phases"
 local secret = require "lurcher.base.secret"
 local stats = require "lurcher.report.stats"
 local text = require "lurcher.base.text"
@@ -13,11 +14,6 @@ local version = require "lurcher.native.version"
 local report = {}
 
 local MAX_SERIES, MAX_ROWS, MAX_TEXT = 200, 4000, 500
-
-local PHASES = { { "slot", "waits for a slot" }, { "rate", "waits for the rate" },
-  { "retry", "waits before a retry" }, { "breaker", "waits for the breaker" }, { "dns", "dns" },
-  { "connect", "connect" }, { "tls", "tls" },
-  { "first_byte", "until the first byte" }, { "body", "body" } }
 
 local WAITS = { retry = "wait before a retry", breaker_wait = "wait for the breaker" }
 
@@ -185,8 +181,8 @@ local TOOLS = [[
 
 local function add_legend(out)
   local words = {}
-  for i, phase in ipairs(PHASES) do
-    words[i] = ('<span><i class="p-%s"></i>%s</span>'):format(phase[1], phase[2])
+  for i, phase in ipairs(phases) do
+    words[i] = ('<span><i class="p-%s"></i>%s</span>'):format(phase[1], phase.title)
   end
   add(out, '<div class="legend">%s</div>', table.concat(words))
 end

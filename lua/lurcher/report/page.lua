@@ -1,20 +1,18 @@
 --- What every page of --report has in common: its style and its script, both written for browsers without any
 --- other file.
 
+local phases = require "lurcher.http.phases"
+
 local page = {}
 
-page.STYLE = [[
+local STYLE = [[
 :root { color-scheme: light dark; --text: #1c2024; --soft: #60646c; --line: #e0e1e6; --back: #ffffff;
   --panel: #f6f7f9; --good: #2b7d4b; --bad: #ce2c31;
-  --slot: #b9bbc6; --rate: #e2a336; --retry: #f0c36d; --breaker: #e99a8b;
-  --dns: #12a594; --connect: #3e63dd; --tls: #8e4ec6;
-  --first_byte: #5eb1ef; --body: #46a758; --unknown: #e5484d; }
+  --unknown: #e5484d; %(light)s}
 @media (prefers-color-scheme: dark) {
   :root { --text: #edeef0; --soft: #a5a9b2; --line: #363a3f; --back: #111113; --panel: #1b1c1f;
     --good: #53b365; --bad: #ff6369;
-    --slot: #62666f; --rate: #c98a1b; --retry: #8f6a1f; --breaker: #9c4a3c;
-    --dns: #0eb39e; --connect: #5b7fff; --tls: #a46be0;
-    --first_byte: #3b9eff; --body: #3d9a50; }
+    %(dark)s}
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1240px; padding: 24px 20px 60px; background: var(--back);
@@ -78,17 +76,26 @@ button, select { font: inherit; padding: 4px 10px; border: 1px solid var(--line)
 .rows { background: var(--panel); padding: 4px 0 8px; font-size: 12.5px; }
 .rows .row { padding: 5px 12px 0 28px; }
 .rows .more { padding: 1px 12px 3px 28px; color: var(--soft); overflow-wrap: anywhere; }
-.p-slot { background: var(--slot); } .p-rate { background: var(--rate); }
-.p-retry { background: var(--retry); } .p-breaker { background: var(--breaker); }
-.p-dns { background: var(--dns); } .p-connect { background: var(--connect); }
-.p-tls { background: var(--tls); }
-.p-first_byte { background: var(--first_byte); } .p-body { background: var(--body); }
-.p-unknown { background: var(--unknown); }
+%(classes)s.p-unknown { background: var(--unknown); }
 [hidden] { display: none !important; }
 @media (max-width: 700px) { .call > summary, .row { grid-template-columns: minmax(0, 1fr) 60px 70px; }
   .lane { grid-column: 1 / -1; } }
 @media print { .tools { display: none; } }
 ]]
+
+-- A piece of style for each phase, where %s is its name and its colour.
+local function each(format, value)
+  local out = {}
+  for i, phase in ipairs(phases) do out[i] = format:format(phase[1], phase[value]) end
+  return table.concat(out)
+end
+
+local PIECES = {
+  light = each("--%s: %s; ", "light"), dark = each("--%s: %s; ", "dark"),
+  classes = each(".p-%s { background: var(--%s); }\n", 1),
+}
+
+page.STYLE = STYLE:gsub("%%%((%a+)%)s", PIECES)
 
 page.SCRIPT = [[
 (function () {

@@ -3,6 +3,7 @@
 --- exist unless the host asked for it.
 
 local native = require "lurcher.native.http"
+local phases = require "lurcher.http.phases"
 local redact = require "lurcher.base.redact"
 
 local recorder = {}
@@ -44,9 +45,6 @@ local counts = { begun = 0, ended = 0, failed = 0 }
 local first, failed, slowest = {}, {}, {}
 local open = {} -- a set of calls
 
----What an attempt goes through, in this order.
-recorder.PHASES = { "slot", "rate", "dns", "connect", "tls", "first_byte", "body" }
-
 -- ---- rows ----
 
 local function add_row(call, row)
@@ -57,7 +55,7 @@ end
 local STUCK_IN = { dns = "dns", connect = "connect", tls = "tls", ["timeout/connect"] = "connect" }
 
 -- The phases of an attempt, one after the other.
-local function phases(times, result, streaming)
+local function spans(times, result, streaming)
   local rate = times.rate or 0
   local its = { slot = math.max(0, times.queue - rate), rate = rate, dns = times.dns, connect = times.connect,
     tls = times.tls, first_byte = 0, body = 0 }
@@ -74,8 +72,7 @@ end
 
 -- What is known of an attempt that did not come to the network.
 local function no_record()
-  return { ended = native.now(), timings = { queue = 0, dns = 0, connect = 0, tls = 0, first_byte = 0,
-    total = 0 } }
+  return { ended = native.now(), timings = phases.no_time() }
 end
 
 local function attempt_row(request, result, info)
@@ -83,7 +80,7 @@ local function attempt_row(request, result, info)
   local times, ended = record.timings, record.ended
   return { what = "attempt", began = ended - times.total - times.queue, ended = ended,
     attempt = request.attempts, method = request.method, url = redact.url(request.url), result = result,
-    phases = phases(times, result, request.stream), reused = record.reused, address = record.remote_address,
+    phases = spans(times, result, request.stream), reused = record.reused, address = record.remote_address,
     received = record.bytes_received, sent = record.bytes_sent }
 end
 
@@ -188,7 +185,7 @@ function recorder.body(request, record, failure)
   if row and row.what == "attempt" and call.more == 0 then
     row.ended, row.received = math.max(row.ended, record.ended), record.bytes_received
     row.sent, row.reused = record.bytes_sent, record.reused
-    row.phases = phases(record.timings, row.result, false)
+    row.phases = spans(record.timings, row.result, false)
   end
   if failure then call.result, call.failed = result_of(failure), true end
   if call.result then close(call, record.ended) end

@@ -3,12 +3,10 @@
 local log = require "lurcher.native.log"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
+local phases = require "lurcher.http.phases"
 local redact = require "lurcher.base.redact"
 
 local trace = {}
-
--- The steps of an attempt until its first byte, by their names in timings.
-local STEPS = { "queue", "dns", "connect", "tls", "first_byte" }
 
 local function milliseconds(name, seconds)
   return ("%s=%.1fms"):format(name, seconds * 1000)
@@ -26,7 +24,7 @@ function trace.line(request, result, record)
   if request.settings.name then parts[#parts + 1] = "name=" .. request.settings.name end
   local times = record and record.timings
   if times then
-    for _, step in ipairs(STEPS) do parts[#parts + 1] = milliseconds(step, times[step]) end
+    for _, step in ipairs(phases.TRACED) do parts[#parts + 1] = milliseconds(step, times[step]) end
     if not request.stream and tonumber(result) then
       parts[#parts + 1] = milliseconds("body", math.max(0, times.total - times.first_byte))
     end
