@@ -1,13 +1,12 @@
 #include "net/curl/multi.h"
 
+#include "core/container_of.h"
 #include "net/transfer/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static multi *multi_of(void *member, size_t offset) { return (multi *)((char *)member - offset); }
 
 /* Reports what libcurl has finished. A report may start other transfers here. */
 static void report_finished(multi *m)
@@ -38,13 +37,13 @@ static void act(multi *m, curl_socket_t fd, int flags)
 
 static void on_action(deferred *d)
 {
-  multi *m = multi_of(d, offsetof(multi, action));
+  multi *m = container_of(d, multi, action);
   if (m->handle) act(m, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void on_timer(timer *t)
 {
-  multi *m = multi_of(t, offsetof(multi, timer));
+  multi *m = container_of(t, multi, timer);
   loop_defer(m->network->loop, &m->action);
 }
 

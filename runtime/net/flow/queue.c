@@ -1,55 +1,53 @@
 #include "net/flow/queue.h"
 
-#include "net/transfer/transfer.h"
-
 #include <stdlib.h>
 
 enum { TURN_OF_OLDEST = 8 };
 
-static transfer_list *list_of(transfer_queue *q, const transfer *t)
+static queue_list *list_of(queue *q, const queue_item *item)
 {
-  if (t->requeued) return &q->again;
-  return t->priority ? &q->others[t->priority - MIN_PRIORITY] : &q->normal;
+  if (item->requeued) return &q->again;
+  return item->priority ? &q->others[item->priority - MIN_PRIORITY] : &q->normal;
 }
 
-static void append(transfer_queue *q, transfer *t)
+static void append(queue *q, queue_item *item)
 {
-  transfer_list *list = list_of(q, t);
-  t->previous = list->last;
-  t->next = NULL;
-  *(list->last ? &list->last->next : &list->first) = t;
-  list->last = t;
-  if (t->priority && !t->requeued) q->filled |= (uint16_t)(1u << (t->priority - MIN_PRIORITY));
+  queue_list *list = list_of(q, item);
+  item->previous = list->last;
+  item->next = NULL;
+  *(list->last ? &list->last->next : &list->first) = item;
+  list->last = item;
+  if (item->priority && !item->requeued) q->filled |= (uint16_t)(1u << (item->priority - MIN_PRIORITY));
   q->count++;
 }
 
-bool queue_add(transfer_queue *q, transfer *t)
+bool queue_add(queue *q, queue_item *item)
 {
-  if (t->priority && !q->others) q->others = calloc(PRIORITIES, sizeof *q->others);
-  if (t->priority && !q->others) return false;
-  append(q, t);
+  if (item->priority && !q->others) q->others = calloc(PRIORITIES, sizeof *q->others);
+  if (item->priority && !q->others) return false;
+  append(q, item);
   return true;
 }
 
-void queue_put_back(transfer_queue *q, transfer *t)
+void queue_put_back(queue *q, queue_item *item)
 {
-  t->requeued = true;
-  append(q, t);
+  item->requeued = true;
+  append(q, item);
 }
 
-void queue_remove(transfer_queue *q, transfer *t)
+void queue_remove(queue *q, queue_item *item)
 {
-  transfer_list *list = list_of(q, t);
-  *(t->previous ? &t->previous->next : &list->first) = t->next;
-  *(t->next ? &t->next->previous : &list->last) = t->previous;
-  t->next = t->previous = NULL;
-  if (t->priority && !list->first && !t->requeued)
-    q->filled &= (uint16_t) ~(1u << (t->priority - MIN_PRIORITY));
-  t->requeued = false;
+  queue_list *list = list_of(q, item);
+  *(item->previous ? &item->previous->next : &list->first) = item->next;
+  *(item->next ? &item->next->previous : &list->last) = item->previous;
+  item->next = item->previous = NULL;
+  if (item->priority && !list->first && !item->requeued)
+    q->filled &= (uint16_t) ~(1u << (item->priority - MIN_PRIORITY));
+  item->requeued = false;
   q->count--;
 }
 
-static transfer *first_by_priority(const transfer_queue *q)
+static queue_item *first_by_priority(const queue *q)
 {
   if (!q->filled) return q->normal.first;
   unsigned highest = 31 - (unsigned)__builtin_clz(q->filled);
@@ -57,43 +55,43 @@ static transfer *first_by_priority(const transfer_queue *q)
   return above ? q->others[highest].first : q->normal.first;
 }
 
-static transfer *oldest(const transfer_queue *q)
+static queue_item *oldest(const queue *q)
 {
-  transfer *found = q->normal.first;
+  queue_item *found = q->normal.first;
   for (unsigned left = q->filled; left; left &= left - 1) {
-    transfer *t = q->others[__builtin_ctz(left)].first;
-    if (!found || t->arrival < found->arrival) found = t;
+    queue_item *item = q->others[__builtin_ctz(left)].first;
+    if (!found || item->arrival < found->arrival) found = item;
   }
   return found;
 }
 
-transfer *queue_first(const transfer_queue *q)
+queue_item *queue_first(const queue *q)
 {
   if (q->again.first) return q->again.first;
   return q->taken == TURN_OF_OLDEST - 1 && q->filled ? oldest(q) : first_by_priority(q);
 }
 
-transfer *queue_take(transfer_queue *q)
+queue_item *queue_take(queue *q)
 {
-  transfer *t = queue_first(q);
-  if (!t->requeued) q->taken = (uint8_t)((q->taken + 1) % TURN_OF_OLDEST);
-  queue_remove(q, t);
-  return t;
+  queue_item *item = queue_first(q);
+  if (!item->requeued) q->taken = (uint8_t)((q->taken + 1) % TURN_OF_OLDEST);
+  queue_remove(q, item);
+  return item;
 }
 
-static void each(transfer_list *list, void (*fn)(transfer *t, const void *user), const void *user)
+static void each(queue_list *list, void (*fn)(queue_item *item, const void *user), const void *user)
 {
-  for (transfer *t = list->first, *next; t; t = next) {
-    next = t->next;
-    fn(t, user);
+  for (queue_item *item = list->first, *next; item; item = next) {
+    next = item->next;
+    fn(item, user);
   }
 }
 
-void queue_each(transfer_queue *q, void (*fn)(transfer *t, const void *user), const void *user)
+void queue_each(queue *q, void (*fn)(queue_item *item, const void *user), const void *user)
 {
   each(&q->again, fn, user);
   each(&q->normal, fn, user);
   for (int i = PRIORITIES; q->others && i-- > 0;) each(&q->others[i], fn, user);
 }
 
-void queue_free(transfer_queue *q) { free(q->others); }
+void queue_free(queue *q) { free(q->others); }

@@ -1,6 +1,6 @@
-/* The transfers that wait at one origin. The higher priority goes first, within one priority whoever came
- * first. So that nobody waits for ever, each eighth to go is the one that has waited longest, whatever its
- * priority. Everything is O(1). */
+/* What waits at one origin. The higher priority goes first, within one priority whoever came first. So that
+ * nobody waits for ever, each eighth to go is the one that has waited longest, whatever its priority.
+ * Everything is O(1). */
 #ifndef LURCHER_NET_QUEUE_H
 #define LURCHER_NET_QUEUE_H
 
@@ -10,39 +10,47 @@
 
 enum { MIN_PRIORITY = -8, MAX_PRIORITY = 7, PRIORITIES = 16 };
 
-struct transfer;
+typedef struct queue_item queue_item;
+
+/* Embedded in whatever waits; in no queue, `next` and `previous` are free for other lists. */
+struct queue_item {
+  queue_item *next, *previous;
+  uint64_t arrival; /* a number that grows with each that comes */
+  int8_t priority;  /* MIN_PRIORITY to MAX_PRIORITY; the higher first */
+  bool requeued;    /* it had its turn, but could not start */
+};
 
 typedef struct {
-  struct transfer *first, *last;
-} transfer_list;
+  queue_item *first, *last;
+} queue_list;
 
 typedef struct {
-  transfer_list normal;  /* of priority 0 */
-  transfer_list again;   /* had their turn and could not start: they go before all others */
-  transfer_list *others; /* by priority; NULL: none was ever asked for */
-  uint16_t filled;       /* which of the others are not empty: bit 0 is the least priority */
-  uint8_t taken;         /* counts to the turn of the oldest */
+  queue_list normal;  /* of priority 0 */
+  queue_list again;   /* had their turn and could not start: they go before all others */
+  queue_list *others; /* by priority; NULL: none was ever asked for */
+  uint16_t filled;    /* which of the others are not empty: bit 0 is MIN_PRIORITY */
+  uint8_t taken;      /* counts to the turn of the oldest */
   size_t count;
-} transfer_queue;
+} queue;
 
 /* Appends it, by its priority. False: out of memory. */
-bool queue_add(transfer_queue *q, struct transfer *t);
+bool queue_add(queue *q, queue_item *item);
 
 /* Puts one back that was taken. */
-void queue_put_back(transfer_queue *q, struct transfer *t);
+void queue_put_back(queue *q, queue_item *item);
 
-void queue_remove(transfer_queue *q, struct transfer *t);
+void queue_remove(queue *q, queue_item *item);
 
 /* Whose turn it is; NULL: nobody waits. */
-struct transfer *queue_first(const transfer_queue *q);
+queue_item *queue_first(const queue *q);
 
 /* Takes that one. */
-struct transfer *queue_take(transfer_queue *q);
+queue_item *queue_take(queue *q);
 
 /* Calls `fn` for each, which may remove it. */
-void queue_each(transfer_queue *q, void (*fn)(struct transfer *t, const void *user), const void *user);
+void queue_each(queue *q, void (*fn)(queue_item *item, const void *user), const void *user);
 
 /* An empty one. */
-void queue_free(transfer_queue *q);
+void queue_free(queue *q);
 
 #endif

@@ -1,5 +1,6 @@
 #include "net/flow/throttle.h"
 
+#include "core/container_of.h"
 #include "core/loop/loop.h"
 
 #include <stdio.h>

@@ -1,7 +1,6 @@
 #include "net/pool/metrics.h"
 
 #include "core/container_of.h"
-#include "net/transfer/transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,32 +113,28 @@ static void count_status(metrics_series *s, int status)
   s->other_statuses++;
 }
 
-static void record_span(histogram *h, uint64_t from, uint64_t to)
+static void record_span(histogram *h, uint64_t nanoseconds)
 {
-  if (from && to > from) histogram_record(h, (to - from) / 1000);
+  if (nanoseconds) histogram_record(h, nanoseconds / 1000);
 }
 
-void metrics_record(metrics_series *s, const transfer *t, bool canceled)
+void metrics_record(metrics_series *s, const metrics_attempt *a)
 {
-  const transfer_times *times = &t->times;
-  uint64_t dispatched = times->dispatched;
-  if (t->failure) canceled = t->failure->kind == ERROR_canceled;
+  uint64_t for_rate = a->rate_wait < a->waited ? a->rate_wait : a->waited;
   s->attempts++;
-  if (t->failure || canceled)
-    s->errors[t->failure ? t->failure->kind : ERROR_canceled]++;
+  if (a->failure < ERROR_KIND_COUNT)
+    s->errors[a->failure]++;
   else
-    count_status(s, t->head.status);
-  s->bytes_received += t->bytes_received + t->head.received;
-  s->bytes_sent += t->bytes_sent;
+    count_status(s, a->status);
+  s->bytes_received += a->bytes_received;
+  s->bytes_sent += a->bytes_sent;
   /* What is known only of attempts that libcurl has ended: these have sent something. */
-  if (t->connected && t->bytes_sent) (t->reused ? &s->connections_reused : &s->connections_made)[0]++;
-  uint64_t waited = (dispatched ? dispatched : times->ended) - times->queued;
-  uint64_t for_rate = times->rate < waited ? times->rate : waited;
+  if (a->connected && a->bytes_sent) (a->reused ? &s->connections_reused : &s->connections_made)[0]++;
   s->rate_wait += for_rate;
-  s->slot_wait += waited - for_rate;
-  if (!dispatched || canceled) return;
-  record_span(&s->first_byte, dispatched, times->first_byte);
-  record_span(&s->duration, dispatched, times->ended);
+  s->slot_wait += a->waited - for_rate;
+  if (a->failure == ERROR_canceled) return;
+  record_span(&s->first_byte, a->first_byte);
+  record_span(&s->duration, a->duration);
 }
 
 void metrics_count_refusal(metrics_series *s, error_kind kind)

@@ -19,7 +19,15 @@ enum {
   METRICS_MAX_LABEL = 200 /* bytes; what is longer is cut */
 };
 
-struct transfer;
+/* One attempt that is over; times in nanoseconds, 0: did not come that far. */
+typedef struct {
+  error_kind failure; /* ERROR_KIND_COUNT: none */
+  int status;         /* if there is no failure */
+  bool connected, reused;
+  uint64_t bytes_received, bytes_sent;
+  uint64_t waited, rate_wait;    /* for its turn; the part of it for a rate, a hold or a limiter */
+  uint64_t first_byte, duration; /* from dispatch on */
+} metrics_attempt;
 
 typedef struct {
   int status;
@@ -69,8 +77,8 @@ metrics_series *metrics_find_url(metrics *m, const char *label, const url *u);
 /* Whether the series is that of this label, its origin being the right one. */
 bool metrics_has_label(const metrics_series *s, const char *label);
 
-/* Counts an attempt that is over; `canceled`: it was given up while it ran or waited. */
-void metrics_record(metrics_series *s, const struct transfer *t, bool canceled);
+/* Counts an attempt. */
+void metrics_record(metrics_series *s, const metrics_attempt *attempt);
 
 /* Counts an attempt that was refused before it became a transfer. */
 void metrics_count_refusal(metrics_series *s, error_kind kind);

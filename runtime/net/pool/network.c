@@ -1,5 +1,6 @@
 #include "net/pool/network.h"
 
+#include "core/container_of.h"
 #include "net/pool/pool.h"
 
 #include <curl/curl.h>

@@ -1,7 +1,6 @@
 #include "net/pool/origin.h"
 
 #include "core/container_of.h"
-#include "net/transfer/transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +106,7 @@ void origins_forget_idle(pool *p)
   for (table_entry *e = table_next(&p->origins, NULL), *next; e; e = next) {
     next = table_next(&p->origins, e);
     origin *o = container_of(e, origin, entry);
-    if (o->transfers || !throttle_is_fresh(&o->throttle) || !adaptive_is_old(o)) continue;
+    if (o->admissions || !throttle_is_fresh(&o->throttle) || !adaptive_is_old(o)) continue;
     origin_leave_turn(o);
     origin_free(o);
   }
@@ -115,16 +114,16 @@ void origins_forget_idle(pool *p)
 
 /* ---- groups ---- */
 
-origin_group *origin_group_find(origin *o, const transfer *t)
+origin_group *origin_group_find(origin *o, const pool_target *to)
 {
   for (origin_group *g = o->groups; g; g = g->next)
-    if (!strcmp(g->connections->identity, t->options->identity)) return g;
-  connection_group *c = connection_group_find(o->pool, t->options->identity);
+    if (!strcmp(g->connections->identity, to->identity)) return g;
+  connection_group *c = connection_group_find(o->pool, to->identity);
   origin_group *g = c ? calloc(1, sizeof *g) : NULL;
   if (!g) return NULL;
-  bool is_tls = t->target.scheme.length == 5, is_numeric = is_numeric_host(&t->target);
+  bool is_tls = to->url->scheme.length == 5, is_numeric = is_numeric_host(to->url);
   *g = (origin_group){.next = o->groups, .origin = o, .connections = c};
-  g->known = is_numeric && !(is_tls && t->options->version != HTTP_1_1);
+  g->known = is_numeric && !(is_tls && !to->http1_only);
   g->shares = !is_numeric || is_tls;
   return o->groups = g;
 }
@@ -156,42 +155,38 @@ size_t origin_slots(const origin *o)
   return o->adaptive ? adaptive_slots(o->adaptive) : o->pool->limits.per_origin;
 }
 
-static bool is_overload(const transfer *t)
-{
-  const error *e = t->failure;
-  if (!e) return t->head.complete && (t->head.status == 429 || t->head.status == 503);
-  bool ran_out = e->kind == ERROR_timeout && e->phase && (*e->phase == 'c' || *e->phase == 'r');
-  return ran_out || e->kind == ERROR_connect;
-}
-
-void origin_learn(origin *o, const transfer *t)
+void origin_learn(origin *o, const origin_sample *sample)
 {
   if (!o->adaptive) return;
-  const transfer_times *times = &t->times;
-  uint64_t now = clock_now(o->throttle.time), age = times->ended - times->dispatched;
-  uint64_t began = times->connected > times->dispatched ? times->connected : times->dispatched;
-  if (is_overload(t))
-    adaptive_overload(o->adaptive, now, age);
-  else if (t->head.complete && times->first_byte >= began)
-    adaptive_sample(o->adaptive, now, age, times->first_byte - began, o->in_flight);
+  uint64_t now = clock_now(o->throttle.time);
+  if (sample->overloaded)
+    adaptive_overload(o->adaptive, now, sample->age);
+  else if (sample->answered)
+    adaptive_sample(o->adaptive, now, sample->age, sample->latency, o->in_flight);
+}
+
+static admission *first_of(const origin *o)
+{
+  queue_item *item = queue_first(&o->queue);
+  return item ? container_of(item, admission, item) : NULL;
 }
 
 /* The first request to an unknown peer goes alone. */
-static bool has_slot(const origin *o, const transfer *t)
+static bool has_slot(const origin *o, const admission *a)
 {
-  return o->in_flight < origin_slots(o) && (t->group->known || !t->group->in_flight);
+  return o->in_flight < origin_slots(o) && (a->group->known || !a->group->in_flight);
 }
 
 void origin_offer(origin *o)
 {
-  const transfer *t = queue_first(&o->queue);
-  if (t && has_slot(o, t)) join_turn(o);
+  const admission *a = first_of(o);
+  if (a && has_slot(o, a)) join_turn(o);
 }
 
 bool origin_may_start(origin *o)
 {
-  const transfer *t = queue_first(&o->queue);
-  if (!t || !has_slot(o, t) || !run_limits_lets_start(&o->pool->network->run_limits, t->granted))
-    return false;
-  return throttle_pass(&o->throttle, t->arrival);
+  const admission *a = first_of(o);
+  if (!a || !has_slot(o, a)) return false;
+  if (!run_limits_lets_start(&o->pool->network->run_limits, a->granted)) return false;
+  return throttle_pass(&o->throttle, a->item.arrival);
 }

@@ -39,12 +39,12 @@ struct origin {
   char *key;        /* "https://host:port" */
   const char *name; /* "host:port", within key */
   origin_group *groups;
-  transfer_queue queue;
+  queue queue;
   origin *turn_next, *turn_previous;
   bool in_turn;
   size_t in_flight;
-  size_t transfers; /* that point here; it stays as long as there are any */
-  size_t unread;    /* requests that started and whose rate-limit headers were not read yet */
+  size_t admissions; /* that point here; it stays as long as there are any */
+  size_t unread;     /* requests that started and whose rate-limit headers were not read yet */
   throttle throttle;
   adaptive *adaptive;     /* NULL: limits.per_origin is a number */
   metrics_series *series; /* of the label that was met last; NULL: none yet */
@@ -66,14 +66,14 @@ void origin_free(origin *o);
 /* Frees origins without requests, limits or learned values: new ones would be the same. */
 void origins_forget_idle(pool *p);
 
-/* The group of a transfer's connections to the origin, made when missing. NULL: out of memory. */
-origin_group *origin_group_find(origin *o, const struct transfer *t);
+/* The group of a request's connections to the origin, made when missing. NULL: out of memory. */
+origin_group *origin_group_find(origin *o, const pool_target *to);
 
 /* Requests that may run at the origin at once. */
 size_t origin_slots(const origin *o);
 
-/* A transfer that ran there ends: adapts the number of slots to how it went. */
-void origin_learn(origin *o, const struct transfer *t);
+/* A request that ran there ends: adapts the number of slots to how it went. */
+void origin_learn(origin *o, const origin_sample *sample);
 
 /* Lets the origin take its turn again if one of its requests might start. */
 void origin_offer(origin *o);

@@ -1,7 +1,7 @@
 #include "net/pool/pool.h"
 
+#include "core/container_of.h"
 #include "net/pool/origin.h"
-#include "net/transfer/transfer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,36 +14,40 @@ bool origin_group_is_http2(const origin_group *g) { return g->http2; }
 
 /* ---- slots ---- */
 
-static void count_in(pool *p, transfer *t)
+static admission *admission_of(queue_item *item) { return container_of(item, admission, item); }
+
+static void count_in(pool *p, admission *a)
 {
-  t->origin->in_flight++;
-  t->origin->unread += !t->unread;
-  t->unread = true;
-  t->group->in_flight++;
-  t->group->shard_load[t->shard]++;
+  queue_item *item = &a->item;
+  a->origin->in_flight++;
+  a->origin->unread += !a->unread;
+  a->unread = true;
+  a->group->in_flight++;
+  a->group->shard_load[a->shard]++;
   p->in_flight++;
   p->started++;
   p->network->running++;
-  run_limits_start(&p->network->run_limits, &t->granted);
-  t->next = p->running;
-  if (t->next) t->next->previous = t;
-  p->running = t;
+  run_limits_start(&p->network->run_limits, &a->granted);
+  item->next = p->running;
+  if (item->next) item->next->previous = item;
+  p->running = item;
 }
 
-static void count_out(pool *p, transfer *t)
+static void count_out(pool *p, admission *a)
 {
-  origin_group *g = t->group;
+  queue_item *item = &a->item;
+  origin_group *g = a->group;
   network *n = p->network;
-  t->origin->in_flight--;
+  a->origin->in_flight--;
   g->in_flight--;
-  if (--g->shard_load[t->shard], t->shard < g->first_free) g->first_free = t->shard;
+  if (--g->shard_load[a->shard], a->shard < g->first_free) g->first_free = a->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
   if (!n->running && n->run_limits.refused && n->run_limits.on_idle)
     n->run_limits.on_idle(n->run_limits.user);
-  *(t->previous ? &t->previous->next : &p->running) = t->next;
-  if (t->next) t->next->previous = t->previous;
-  t->next = t->previous = NULL;
+  *(item->previous ? &item->previous->next : &p->running) = item->next;
+  if (item->next) item->next->previous = item->previous;
+  item->next = item->previous = NULL;
 }
 
 /* ---- admission ---- */
@@ -56,42 +60,44 @@ static void on_grace_over(timer *t)
   pool_admit(g->origin->pool);
 }
 
-/* How long its rate has kept a transfer waiting: what the throttle was closed for since it came. */
-static uint64_t rate_wait(const transfer *t)
+/* How long its rate has kept a request waiting: what the throttle was closed for since it came. */
+static uint64_t rate_wait(const admission *a)
 {
-  return throttle_closed_time(&t->origin->throttle) - t->closed_before;
+  return throttle_closed_time(&a->origin->throttle) - a->closed_before;
 }
 
-static transfer *take_first(origin *o)
+static admission *take_first(origin *o)
 {
-  transfer *t = queue_take(&o->queue);
+  admission *a = admission_of(queue_take(&o->queue));
   o->pool->waiting--;
-  t->times.rate += rate_wait(t);
+  a->rate_wait += rate_wait(a);
   if (!o->queue.count) throttle_rest(&o->throttle);
-  return t;
+  return a;
 }
 
 static void start_first(origin *o)
 {
+  static const error out_of_memory = {.kind = ERROR_limit, .message = "out of memory"};
   pool *p = o->pool;
-  transfer *t = take_first(o);
-  origin_group *g = t->group;
-  t->multi = connection_group_choose(g, &t->shard);
-  if (!t->multi) {
-    o->transfers--;
-    t->origin = NULL; /* it holds nothing */
-    transfer_fail_memory(t);
+  admission *a = take_first(o);
+  origin_group *g = a->group;
+  a->multi = connection_group_choose(g, &a->shard);
+  if (!a->multi) {
+    o->admissions--;
+    a->origin = NULL; /* it holds nothing */
+    a->class->end(a, &out_of_memory);
     return;
   }
-  count_in(p, t);
+  count_in(p, a);
   if (!g->known && g->in_flight == 1)
     clock_start(p->time, &g->grace, clock_now(p->time) + PROBE_GRACE, on_grace_over);
-  transfer_run(t, g->shares ? g->connections->share : NULL);
+  admission_set_state(a, ADMISSION_RUNNING);
+  a->class->start(a, g->shares ? g->connections->share : NULL);
 }
 
 void pool_admit(pool *p)
 {
-  if (p->admitting) return; /* a transfer that failed at its start: the loop below goes on */
+  if (p->admitting) return; /* one that failed at its start: the loop below goes on */
   p->admitting = true;
   origin *o;
   while ((o = p->turn_first) && p->in_flight < p->limits.inflight && network_has_room(p->network)) {
@@ -111,27 +117,28 @@ static metrics_series *find_series(origin *o, const char *label)
   return o->series;
 }
 
-bool pool_submit(pool *p, transfer *t)
+bool pool_submit(pool *p, admission *a, const pool_target *to)
 {
-  origin *o = origin_find(p, &t->target);
-  t->group = o ? origin_group_find(o, t) : NULL;
-  if (!t->group || !queue_add(&o->queue, t)) return false;
-  t->origin = o;
-  o->transfers++;
-  t->arrival = p->limits.limiter ? limiter_arrive(p->limits.limiter) : ++p->arrivals;
-  t->closed_before = throttle_closed_time(&o->throttle);
-  transfer_count_in(t, find_series(o, t->label ? t->label : ""));
+  origin *o = origin_find(p, to->url);
+  a->group = o ? origin_group_find(o, to) : NULL;
+  if (!a->group || !queue_add(&o->queue, &a->item)) return false;
+  a->origin = o;
+  o->admissions++;
+  a->item.arrival = p->limits.limiter ? limiter_arrive(p->limits.limiter) : ++p->arrivals;
+  a->closed_before = throttle_closed_time(&o->throttle);
+  admission_count_in(a, find_series(o, to->label ? to->label : ""));
   p->waiting++;
   origin_offer(o);
   pool_admit(p);
   return true;
 }
 
-static void leave_queue(pool *p, transfer *t)
+static void leave_queue(admission *a)
 {
-  origin *o = t->origin;
-  t->times.rate += rate_wait(t);
-  queue_remove(&o->queue, t);
+  origin *o = a->origin;
+  pool *p = o->pool;
+  a->rate_wait += rate_wait(a);
+  queue_remove(&o->queue, &a->item);
   p->waiting--;
   if (!o->queue.count) {
     origin_leave_turn(o);
@@ -142,64 +149,82 @@ static void leave_queue(pool *p, transfer *t)
   }
 }
 
-void pool_leave(pool *p, transfer *t)
+static void leave_slot(admission *a, const origin_sample *sample)
 {
-  if (t->state == TRANSFER_WAITING) {
-    leave_queue(p, t);
-    return;
-  }
-  origin_learn(t->origin, t);
-  count_out(p, t);
-  origin_offer(t->origin);
-  pool_admit(p);
-  pool_trim_later(p);
+  origin *o = a->origin;
+  if (sample) origin_learn(o, sample);
+  count_out(o->pool, a);
+  origin_offer(o);
+  pool_admit(o->pool);
+  pool_trim_later(o->pool);
 }
 
-void pool_answer_read(transfer *t)
+void pool_leave(admission *a, const origin_sample *sample)
 {
-  if (t->unread) t->origin->unread--;
-  t->unread = false;
+  admission_state state = a->state;
+  admission_set_state(a, ADMISSION_ENDED);
+  if (!a->origin || state == ADMISSION_ENDED) return;
+  if (state == ADMISSION_WAITING)
+    leave_queue(a);
+  else
+    leave_slot(a, sample);
 }
 
-void pool_forget(transfer *t)
+void pool_answer_read(admission *a)
 {
-  pool_answer_read(t);
-  if (t->origin) t->origin->transfers--;
+  if (a->unread) a->origin->unread--;
+  a->unread = false;
 }
 
-void pool_requeue(pool *p, transfer *t)
+void pool_forget(admission *a)
 {
-  origin *o = t->origin;
-  count_out(p, t);
-  queue_put_back(&o->queue, t);
+  pool_answer_read(a);
+  if (a->origin) a->origin->admissions--;
+}
+
+void pool_requeue(admission *a)
+{
+  origin *o = a->origin;
+  pool *p = o->pool;
+  count_out(p, a);
+  queue_put_back(&o->queue, &a->item);
+  admission_set_state(a, ADMISSION_WAITING);
   p->waiting++;
   run_limits_requeued(&p->network->run_limits);
-  t->closed_before = throttle_closed_time(&o->throttle);
+  a->closed_before = throttle_closed_time(&o->throttle);
   origin_offer(o);
 }
 
 /* ---- what is learnt of origins ---- */
 
-void pool_origin_known(pool *p, transfer *t, bool http2)
+void pool_origin_known(admission *a, bool http2)
 {
-  origin_group *g = t->group;
+  origin_group *g = a->group;
+  network *n = a->origin->pool->network;
   g->http2 = http2;
   if (g->known) return;
   g->known = true;
   timer_stop(&g->grace);
-  origin_offer(t->origin);
-  loop_defer(p->network->loop, &p->network->admit_all); /* libcurl is running */
+  origin_offer(a->origin);
+  loop_defer(n->loop, &n->admit_all); /* libcurl is running */
 }
 
-static void fail_like(transfer *waiting, const void *failed)
+typedef struct {
+  const origin_group *group;
+  const error *why;
+} group_failure;
+
+static void end_in_group(queue_item *item, const void *user)
 {
-  const transfer *other = failed;
-  if (waiting->group == other->group) transfer_fail_like(waiting, other);
+  admission *a = admission_of(item);
+  const group_failure *failure = user;
+  if (a->group == failure->group) a->class->end(a, failure->why);
 }
 
-void pool_origin_unresolved(transfer *t)
+void pool_origin_unresolved(admission *a, const error *why)
 {
-  if (!t->group->known) queue_each(&t->origin->queue, fail_like, t);
+  group_failure failure = {a->group, why};
+  if (!a->group->known) queue_each(&a->origin->queue, end_in_group, &failure);
 }
 
 throttle *pool_throttle(pool *p, const url *u)
@@ -220,10 +245,10 @@ bool pool_look(pool *p, const url *u, pool_flow *flow)
   return true;
 }
 
-void pool_describe_wait(const transfer *t, char *text, size_t size)
+void pool_describe_wait(const admission *a, char *text, size_t size)
 {
-  const origin *o = t->origin;
-  const pool *p = t->pool;
+  const origin *o = a->origin;
+  const pool *p = o->pool;
   throttle_describe(&o->throttle, text, size);
   if (*text) return;
   if (o->in_flight >= origin_slots(o))
@@ -234,32 +259,36 @@ void pool_describe_wait(const transfer *t, char *text, size_t size)
 
 /* ---- ending those that wait ---- */
 
-static void each_waiting(pool *p, void (*fn)(transfer *t, const void *user), const void *user)
+static void each_waiting(pool *p, void (*fn)(queue_item *item, const void *user), const void *user)
 {
   for (table_entry *e = table_next(&p->origins, NULL); e; e = table_next(&p->origins, e))
     queue_each(&container_of(e, origin, entry)->queue, fn, user);
 }
 
-static void cancel(transfer *t, const void *why) { transfer_cancel(t, why); }
-
-static void fail_with(transfer *t, const void *failure) { transfer_fail_with(t, failure); }
-
-static void refuse(transfer *t, const void *granted_too)
+static void end(queue_item *item, const void *why)
 {
-  if (granted_too || !t->granted) transfer_refuse(t);
+  admission_of(item)->class->end(admission_of(item), why);
 }
 
-void pool_refuse_origin(pool *p, const url *u, const error *failure)
+static void end_unless_granted(queue_item *item, const void *why)
+{
+  if (!admission_of(item)->granted) end(item, why);
+}
+
+void pool_end_waiting_at(pool *p, const url *u, const error *why)
 {
   origin *o = origin_find(p, u);
-  if (o) queue_each(&o->queue, fail_with, failure);
+  if (o) queue_each(&o->queue, end, why);
 }
 
-void pool_refuse_waiting(pool *p, bool granted_too) { each_waiting(p, refuse, granted_too ? p : NULL); }
-
-void pool_refuse_running(pool *p)
+void pool_end_waiting(pool *p, bool granted_too, const error *why)
 {
-  while (p->running) transfer_refuse(p->running);
+  each_waiting(p, granted_too ? end : end_unless_granted, why);
+}
+
+void pool_end_running(pool *p, const error *why)
+{
+  while (p->running) end(p->running, why);
 }
 
 /* ---- life ---- */
@@ -279,10 +308,10 @@ void pool_ref(pool *p) { p->references++; }
 
 void pool_close(pool *p)
 {
-  static const char why[] = "the client was closed";
+  static const error why = {.kind = ERROR_canceled, .message = "the client was closed"};
   p->closed = true;
-  each_waiting(p, cancel, why);
-  while (p->running) transfer_cancel(p->running, why);
+  pool_end_waiting(p, true, &why);
+  pool_end_running(p, &why);
   pool_close_idle(p);
 }
 

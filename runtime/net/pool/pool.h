@@ -9,15 +9,14 @@
 #include "core/error.h"
 #include "core/table.h"
 #include "format/url/url.h"
-#include "net/curl/multi.h"
 #include "net/flow/throttle.h"
-#include "net/transfer/transfer_options.h"
+#include "net/pool/admission.h"
+#include "net/pool/network.h"
 
 typedef struct pool pool;
 typedef struct origin origin;
 typedef struct connection_group connection_group;
 typedef struct origin_group origin_group;
-struct transfer;
 
 typedef struct {
   size_t inflight, per_origin; /* SIZE_MAX: no limit */
@@ -38,7 +37,7 @@ struct pool {
   connection_group *connection_groups;
   hash_table origins;
   origin *turn_first, *turn_last; /* origins with a request that may start, in turn */
-  struct transfer *running;       /* all that libcurl has */
+  queue_item *running;            /* all that hold a slot */
   size_t in_flight, waiting;
   uint64_t started, arrivals;
   timer trim;
@@ -53,15 +52,14 @@ void pool_unref(pool *p);
 /* Ends every request of the pool, waiting or running, with kind "canceled", and closes its connections. */
 void pool_close(pool *p);
 
-/* Ends every request that waits with the reason of the network's budget; those that were granted only if
- * `granted_too`. */
-void pool_refuse_waiting(pool *p, bool granted_too);
+/* Ends every request that waits; those that had started once only if `granted_too`. */
+void pool_end_waiting(pool *p, bool granted_too, const error *why);
 
-/* Ends every request that runs with it. Not from a libcurl callback. */
-void pool_refuse_running(pool *p);
+/* Ends every request that runs. Not from a libcurl callback. */
+void pool_end_running(pool *p, const error *why);
 
-/* Ends those that wait for the URL's origin with that failure: they were never sent. */
-void pool_refuse_origin(pool *p, const url *u, const error *failure);
+/* Ends those that wait for the URL's origin: they were never sent. */
+void pool_end_waiting_at(pool *p, const url *u, const error *why);
 
 /* The throttle of the URL's origin. NULL: out of memory. */
 throttle *pool_throttle(pool *p, const url *u);
@@ -75,34 +73,50 @@ typedef struct {
 /* False: out of memory. */
 bool pool_look(pool *p, const url *u, pool_flow *flow);
 
-/* Takes a transfer whose pool, profile and target are set; it starts at once if it may. False: out of memory.
- */
-bool pool_submit(pool *p, struct transfer *t);
+/* Where a request goes. */
+typedef struct {
+  const url *url;
+  const char *identity; /* of its connections: see connection_group_find */
+  bool http1_only;      /* HTTP/2 is not offered to the server */
+  const char *label;    /* for metrics; NULL: none */
+} pool_target;
 
-/* A transfer leaves: it waits no longer, or its slot is free again. */
-void pool_leave(pool *p, struct transfer *t);
+/* What a request that ran says about how many its origin can take; nanoseconds. */
+typedef struct {
+  bool overloaded; /* refused, timed out or not connected */
+  bool answered;
+  uint64_t age;     /* since it was dispatched */
+  uint64_t latency; /* to its first byte, from when it was connected; if `answered` */
+} origin_sample;
+
+/* Takes a request whose class and priority are set; it starts at once if it may. False: out of memory. */
+bool pool_submit(pool *p, admission *a, const pool_target *to);
+
+/* The request has ended: it waits no longer, or its slot is free again. `sample`: of one that ran; NULL:
+ * nothing is known. */
+void pool_leave(admission *a, const origin_sample *sample);
 
 /* The caller has read this response's rate-limit headers: it no longer counts as unread (see
  * throttle_set_quota). */
-void pool_answer_read(struct transfer *t);
+void pool_answer_read(admission *a);
 
-/* The transfer, which has ended, is about to be freed. */
-void pool_forget(struct transfer *t);
+/* The request, which has ended, is about to be freed. */
+void pool_forget(admission *a);
 
-/* The transfer could not get a socket: it waits again, first in its origin's queue. */
-void pool_requeue(pool *p, struct transfer *t);
+/* The request could not get a socket: it waits again, first in its origin's queue. */
+void pool_requeue(admission *a);
 
-/* What a waiting transfer waits for, in words. */
-void pool_describe_wait(const struct transfer *t, char *text, size_t size);
+/* What a waiting request waits for, in words. */
+void pool_describe_wait(const admission *a, char *text, size_t size);
 
-/* The transfer was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
-void pool_origin_known(pool *p, struct transfer *t, bool http2);
+/* The request was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
+void pool_origin_known(admission *a, bool http2);
+
+/* Its origin's name does not resolve: those that wait for the same lookup end with it. */
+void pool_origin_unresolved(admission *a, const error *why);
 
 bool origin_group_is_known(const origin_group *g);
 bool origin_group_is_http2(const origin_group *g);
-
-/* Its origin's name does not resolve: those that wait for the same lookup fail with it. */
-void pool_origin_unresolved(struct transfer *t);
 
 /* Starts what may start now. */
 void pool_admit(pool *p);
@@ -118,7 +132,7 @@ void pool_trim_later(pool *p);
 /* Open connections, idle or not. */
 size_t pool_connections(const pool *p);
 
-/* "host:port" of a transfer's origin; a string as long as the pool. */
+/* "host:port"; a string as long as the pool. */
 const char *origin_name(const origin *o);
 
 #endif

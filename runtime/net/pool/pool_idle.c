@@ -1,6 +1,8 @@
 /* Idle connections of a pool: how many stay, and for how long. */
 #include "net/pool/origin.h"
 
+#include "core/container_of.h"
+
 static const uint64_t TRIM_INTERVAL = 1000 * MILLISECOND;
 static const uint64_t IDLE_TRIM_INTERVAL = 50 * MILLISECOND;
 

@@ -1,3 +1,4 @@
+#include "core/container_of.h"
 #include "net/pool/network.h"
 #include "net/pool/pool.h"
 
@@ -9,8 +10,8 @@ static void enforce(deferred *d)
 {
   run_limits *l = container_of(d, run_limits, enforce);
   for (pool *p = network_of(l)->pools; p; p = p->next) {
-    pool_refuse_waiting(p, l->refusing == REFUSES_ALL);
-    if (l->ends_running) pool_refuse_running(p);
+    pool_end_waiting(p, l->refusing == REFUSES_ALL, &l->reason);
+    if (l->ends_running) pool_end_running(p, &l->reason);
   }
 }
 

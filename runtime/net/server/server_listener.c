@@ -1,5 +1,7 @@
 #include "net/server/server_listener.h"
 
+#include "core/container_of.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

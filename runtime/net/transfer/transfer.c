@@ -1,6 +1,7 @@
 #include "net/transfer/transfer.h"
 
-#include "net/pool/origin.h"
+#include "core/container_of.h"
+#include "net/transfer/transfer_summary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,17 +23,27 @@ static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
 
 /* ---- life ---- */
 
+static void run(admission *a, CURLSH *share);
+
+static void fail(admission *a, const error *why)
+{
+  transfer_fail_with(container_of(a, transfer, admission), why);
+}
+
+static const admission_class of_transfers = {run, fail};
+
 transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time)
 {
   transfer *t = options->spares;
   if (t) {
-    options->spares = t->next;
+    options->spares = t->next_spare;
     options->spare_count--;
-    t->next = NULL;
+    t->next_spare = NULL;
   } else {
     t = calloc(1, sizeof *t);
     if (!t) return NULL;
   }
+  t->admission.class = &of_transfers;
   t->network = p->network;
   pool_ref(t->pool = p);
   transfer_options_ref(t->options = options);
@@ -63,7 +74,7 @@ void transfer_free_spares(transfer *first)
 {
   while (first) {
     transfer *t = first;
-    first = t->next;
+    first = t->next_spare;
     free_really(t);
   }
 }
@@ -85,27 +96,30 @@ static void recycle(transfer *t, transfer_options *p)
   t->target = target;
   t->head.block = block;
   t->body.all = body;
-  t->next = p->spares;
+  t->next_spare = p->spares;
   p->spares = t;
   p->spare_count++;
 }
 
 static void release_easy(transfer *t, bool clean);
 
-void transfer_count_in(transfer *t, metrics_series *s)
+/* Refused, timed out while it ran, or not connected: there may be too many at once. */
+static bool is_overload(const transfer *t)
 {
-  t->series = s;
-  if (s) s->waiting++;
+  const error *e = t->failure;
+  if (!e) return t->head.complete && (t->head.status == 429 || t->head.status == 503);
+  bool ran_out = e->kind == ERROR_timeout && e->phase && (*e->phase == 'c' || *e->phase == 'r');
+  return ran_out || e->kind == ERROR_connect;
 }
 
-static void set_state(transfer *t, transfer_state state)
+static origin_sample sample_of(const transfer *t)
 {
-  metrics_series *s = t->series;
-  if (s) {
-    s->waiting += (state == TRANSFER_WAITING) - (t->state == TRANSFER_WAITING);
-    s->running += (state == TRANSFER_RUNNING) - (t->state == TRANSFER_RUNNING);
-  }
-  t->state = state;
+  const transfer_times *times = &t->times;
+  uint64_t began = times->connected > times->dispatched ? times->connected : times->dispatched;
+  return (origin_sample){.overloaded = is_overload(t),
+                         .answered = t->head.complete && times->first_byte >= began,
+                         .age = times->ended - times->dispatched,
+                         .latency = times->first_byte - began};
 }
 
 void transfer_set_external(transfer *t, bool external)
@@ -120,13 +134,13 @@ void transfer_set_external(transfer *t, bool external)
 /* Leaves the pool and gives back connection, slot and clock. */
 static void stop(transfer *t, bool clean)
 {
-  if (t->state == TRANSFER_ENDED) return;
+  if (t->admission.state == ADMISSION_ENDED) return;
   timer_stop(&t->clock);
   transfer_set_external(t, false);
-  if (t->state == TRANSFER_RUNNING) release_easy(t, clean);
+  if (t->admission.state == ADMISSION_RUNNING) release_easy(t, clean);
   t->times.ended = now_of(t);
-  if (t->origin) pool_leave(t->pool, t); /* looks at the state it leaves from */
-  set_state(t, TRANSFER_ENDED);
+  origin_sample sample = sample_of(t);
+  pool_leave(&t->admission, &sample);
 }
 
 static void end(transfer *t, bool clean)
@@ -140,15 +154,21 @@ void transfer_stop(transfer *t) { end(t, false); }
 /* A stream may be given up once its head is there; anything else that goes on is cancelled. */
 static bool is_given_up(const transfer *t)
 {
-  return t->state != TRANSFER_ENDED && !(t->streaming && t->head.complete);
+  return t->admission.state != ADMISSION_ENDED && !(t->streaming && t->head.complete);
+}
+
+static void record(const transfer *t, bool given_up)
+{
+  metrics_attempt attempt = transfer_attempt(t, given_up);
+  metrics_record(t->admission.series, &attempt);
 }
 
 void transfer_free(transfer *t)
 {
   bool given_up = is_given_up(t);
   stop(t, false);
-  if (t->series) metrics_record(t->series, t, given_up);
-  pool_forget(t);
+  if (t->admission.series) record(t, given_up);
+  pool_forget(&t->admission);
   operation_reset(&t->op);
   if (t->failure != &out_of_memory) free(t->failure);
   decoder_free(t->decoder);
@@ -185,27 +205,22 @@ void transfer_fail_memory(transfer *t)
   end(t, false);
 }
 
-void transfer_fail_with(transfer *t, const error *failure)
+/* The first failure stays; one that is the reason of the run's limits is counted there. */
+static void set_failure(transfer *t, const error *why)
 {
-  *transfer_failure(t) = *failure;
-  end(t, false);
-}
-
-void transfer_fail_refused(transfer *t)
-{
-  run_limits *b = &t->network->run_limits;
+  run_limits *l = &t->network->run_limits;
   if (t->failure) return;
-  *transfer_failure(t) = b->reason;
-  run_limits_refused(b);
+  *transfer_failure(t) = *why;
+  if (why == &l->reason) run_limits_refused(l);
 }
 
-void transfer_refuse(transfer *t)
+void transfer_fail_refused(transfer *t) { set_failure(t, &t->network->run_limits.reason); }
+
+void transfer_fail_with(transfer *t, const error *why)
 {
-  transfer_fail_refused(t);
+  set_failure(t, why);
   end(t, false);
 }
-
-void transfer_fail_like(transfer *t, const transfer *other) { transfer_fail_with(t, other->failure); }
 
 void transfer_cancel(transfer *t, const char *why)
 {
@@ -232,7 +247,7 @@ static time_limit next_limit(const transfer *t)
   time_limit first = {.due = UINT64_MAX};
   if (t->deadline && t->deadline < first.due)
     first = (time_limit){t->deadline, p->total, "total", "for the whole request to"};
-  if (t->state == TRANSFER_WAITING) {
+  if (t->admission.state == ADMISSION_WAITING) {
     consider(&first, t->times.queued, p->queue, "queue", "in the queue for");
     return first;
   }
@@ -273,9 +288,9 @@ static void on_clock(timer *clock)
   error *e = transfer_failure(t);
   double seconds = (double)limit.limit / NANOSECONDS;
   char why[128] = "";
-  if (t->state == TRANSFER_WAITING) pool_describe_wait(t, why, sizeof why);
+  if (t->admission.state == ADMISSION_WAITING) pool_describe_wait(&t->admission, why, sizeof why);
   error_set(e, ERROR_timeout, limit.phase, "timeout %s %s%s%s (limit: %s = %g s)", limit.doing,
-            origin_name(t->origin), *why ? ", " : "", why, limit.phase, seconds);
+            origin_name(t->admission.origin), *why ? ", " : "", why, limit.phase, seconds);
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = !t->connected;
@@ -284,7 +299,16 @@ static void on_clock(timer *clock)
 
 /* ---- start ---- */
 
-void transfer_start(transfer *t)
+static bool submit(transfer *t, const char *label)
+{
+  pool_target to = {.url = &t->target,
+                    .identity = t->options->identity,
+                    .http1_only = t->options->version == HTTP_1_1,
+                    .label = label};
+  return pool_submit(t->pool, &t->admission, &to);
+}
+
+void transfer_start(transfer *t, const char *label)
 {
   /* The script may have computed for long since the loop last looked at the clock. */
   loop_update_now(t->network->loop);
@@ -293,14 +317,15 @@ void transfer_start(transfer *t)
   t->head.http2_allowed = t->target.scheme.length == 5 || t->options->version == HTTP_2_PRIOR_KNOWLEDGE;
   head_reset(&t->head);
   if (t->pool->closed || t->network->run_limits.refusing) {
-    transfer_count_in(t, metrics_find_url(&t->network->metrics, t->label ? t->label : "", &t->target));
+    metrics *counted = &t->network->metrics;
+    admission_count_in(&t->admission, metrics_find_url(counted, label ? label : "", &t->target));
     if (t->pool->closed)
       transfer_cancel(t, "the client is closed");
     else
-      transfer_refuse(t);
-  } else if (!pool_submit(t->pool, t)) {
+      transfer_fail_with(t, &t->network->run_limits.reason);
+  } else if (!submit(t, label)) {
     transfer_fail_memory(t);
-  } else if (t->state == TRANSFER_WAITING) {
+  } else if (t->admission.state == ADMISSION_WAITING) {
     transfer_watch_clock(t);
   }
 }
@@ -397,8 +422,8 @@ static bool set_request(transfer *t)
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   }
   if (!t->pool->limits.idle) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  if (t->handle->multi != t->multi) multi_set_options(t->multi, easy);
-  t->handle->multi = t->multi;
+  if (t->handle->multi != t->admission.multi) multi_set_options(t->admission.multi, easy);
+  t->handle->multi = t->admission.multi;
   return ok;
 }
 
@@ -432,10 +457,10 @@ static bool prepare_easy(transfer *t, bool shares)
   return true;
 }
 
-void transfer_run(transfer *t, CURLSH *share)
+static void run(admission *a, CURLSH *share)
 {
+  transfer *t = container_of(a, transfer, admission);
   uint64_t now = now_of(t);
-  set_state(t, TRANSFER_RUNNING);
   t->times.dispatched = t->active_at = now;
   if (!t->deadline && t->options->total) t->deadline = now + t->options->total;
   if (!prepare_easy(t, share) || !set_request(t)) {
@@ -445,7 +470,7 @@ void transfer_run(transfer *t, CURLSH *share)
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
   transfer_set_external(t, true); /* until it is connected, nobody knows */
-  t->easy_in_multi = multi_add(t->multi, t->handle->easy);
+  t->easy_in_multi = multi_add(t->admission.multi, t->handle->easy);
   if (!t->easy_in_multi) {
     transfer_fail_memory(t);
     return;
@@ -499,11 +524,11 @@ static bool is_reusable(const transfer *t)
  * go out with the next. */
 static void release_easy(transfer *t, bool clean)
 {
-  if (t->easy_in_multi) multi_remove(t->multi, t->handle->easy);
+  if (t->easy_in_multi) multi_remove(t->admission.multi, t->handle->easy);
   t->easy_in_multi = false;
   if (t->handle && (!clean || !is_reusable(t)))
     drop_easy(t->handle);
-  else if (t->handle && t->group->shares)
+  else if (t->handle && !t->handle->ran_alone)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
   curl_slist_free_all(t->connect_to);
   free(t->host_line.data);
@@ -515,13 +540,12 @@ static void release_easy(transfer *t, bool clean)
 static bool wait_for_descriptor(transfer *t, CURLcode result)
 {
   long os_error = 0; /* none: it did not come to a connection */
-  if (t->connected || !t->multi->refused || result != CURLE_COULDNT_CONNECT) return false;
+  if (t->connected || !t->admission.multi->refused || result != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   release_easy(t, false);
   transfer_set_external(t, false);
-  set_state(t, TRANSFER_WAITING);
   if (t->deadline == t->times.dispatched + t->options->total) t->deadline = 0; /* nothing was begun */
-  pool_requeue(t->pool, t);
+  pool_requeue(&t->admission);
   transfer_limits_changed(t); /* again that of the queue */
   return true;
 }
@@ -543,8 +567,8 @@ void transfer_finished(transfer *t, CURLcode result)
   else
     failure_from_curl(t, result);
   if (t->failure && t->failure->kind == ERROR_dns)
-    pool_origin_unresolved(t);
+    pool_origin_unresolved(&t->admission, t->failure);
   else if (t->failure)
-    pool_origin_known(t->pool, t, t->group->http2);
+    pool_origin_known(&t->admission, origin_group_is_http2(t->admission.group));
   end(t, result == CURLE_OK);
 }

@@ -10,24 +10,23 @@
 #define LURCHER_NET_TRANSFER_H
 
 #include "core/byte_queue.h"
+#include "core/container_of.h"
 #include "core/error.h"
 #include "core/loop/operation.h"
 #include "format/coding/decode.h"
 #include "format/http/head.h"
 #include "net/curl/header_list.h"
 #include "net/pool/pool.h"
+#include "net/transfer/transfer_options.h"
 
 enum { TRANSFER_METHOD_SIZE = 24, TRANSFER_ADDRESS_SIZE = 48 };
 
 typedef struct transfer transfer;
 
-typedef enum { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_ENDED } transfer_state;
-
 /* Nanoseconds of the transfer's clock; 0: did not happen */
 typedef struct {
   uint64_t queued, dispatched, connected, first_byte, ended;
   uint64_t dns, connect, tls; /* durations of those phases, 0 on a reused connection */
-  uint64_t rate; /* the part of the queue's time that it waited for a rate, a hold or a limiter */
 } transfer_times;
 
 /* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. Kept when the transfer
@@ -47,8 +46,8 @@ typedef struct {
 } transfer_handle;
 
 struct transfer {
+  admission admission; /* of its pool */
   operation op;
-  transfer *next, *previous; /* among those that wait at the origin, or run in the pool, or are spare */
   network *network;
 
   /* The request. The first three are counted references, the others to be set before transfer_start. */
@@ -61,14 +60,9 @@ struct transfer {
   const char *upload; /* borrowed until the end, unless upload_copy holds it; NULL: no body */
   size_t upload_length;
   char *upload_copy; /* freed with the transfer */
-  const char *label; /* for metrics; borrowed until transfer_start has returned; NULL: none */
   uint64_t deadline; /* time; 0: the profile's total from dispatch on */
   bool streaming, expect_continue;
-  bool unread;     /* counted in its origin's `unread` */
-  bool requeued;   /* it had its turn, but could not start */
-  int8_t priority; /* MIN_PRIORITY to MAX_PRIORITY; the higher first */
   /* On the way, and of the outcome; together, because thousands of these live at once. */
-  bool granted; /* its start was counted in the network's budget */
   bool easy_in_multi, connected, paused, has_body, reused;
   bool first_header_expected; /* next, on a handle that was used before */
   bool external;              /* counted in the loop's external_requests */
@@ -77,15 +71,7 @@ struct transfer {
   uint16_t connects;          /* made for it so far, as libcurl counted them when `fresh` was set */
   int remote_port;
 
-  /* On the way; for pool.c and transfer.c. */
-  transfer_state state;
-  origin *origin;
-  origin_group *group;
-  uint64_t arrival;       /* a number that grows with each that comes */
-  uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
-  metrics_series *series; /* it is counted in; NULL: it never came to its pool */
-  multi *multi;
-  size_t shard;
+  /* On the way. */
   struct curl_slist *connect_to, host_line; /* for profile->server_name */
   size_t uploaded;
   uint64_t active_at; /* when a byte last moved */
@@ -101,6 +87,8 @@ struct transfer {
   uint64_t bytes_received, bytes_sent;
   transfer_times times;
 
+  transfer *next_spare;
+
   /* Not cleared when a transfer is used again. */
   transfer_handle *handle; /* NULL: it never ran */
 };
@@ -108,9 +96,12 @@ struct transfer {
 /* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */
 transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time);
 
-/* Hands it to its pool. The operation must have begun; it completes even when this fails (then failure is
- * set). */
-void transfer_start(transfer *t);
+/* The transfer of an operation, which is its `op`. */
+static inline transfer *transfer_of(operation *op) { return container_of(op, transfer, op); }
+
+/* Hands it to its pool, counted under `label` (NULL: none). The operation must have begun; it completes even
+ * when this fails (then failure is set). */
+void transfer_start(transfer *t, const char *label);
 
 /* Stops it if it still waits or runs, and frees it; its operation is reset. */
 void transfer_free(transfer *t);
@@ -127,17 +118,9 @@ transfer_supply transfer_available(transfer *t, size_t wanted);
 
 /* ---- for pool.c, multi.c and transfer_options.c ---- */
 
-/* It is counted in that series from now on (NULL: in none). */
-void transfer_count_in(transfer *t, metrics_series *s);
-
-void transfer_run(transfer *t, CURLSH *share);
 void transfer_finished(transfer *t, CURLcode result);
 void transfer_fail_memory(transfer *t);
-void transfer_fail_like(transfer *t, const transfer *other);
-void transfer_fail_with(transfer *t, const error *failure);
-
-/* Ends it with the reason of the network's budget. */
-void transfer_refuse(transfer *t);
+void transfer_fail_with(transfer *t, const error *why);
 void transfer_free_spares(transfer *first);
 
 /* ---- between transfer.c, transfer_receive.c and transfer_failure.c ---- */

@@ -2,6 +2,8 @@
  * so where the transfer stood decides, and sometimes libcurl's words. */
 #include "net/transfer/transfer.h"
 
+#include "core/container_of.h"
+
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
@@ -56,14 +58,14 @@ static void cut(transfer *t, error *e)
   const char *how = says(t, "reset by peer") || says(t, "errno 104") ? "reset" : "closed";
   if (t->head.complete) {
     error_set(e, ERROR_truncated, "read", "%s %s the connection after %llu bytes of the body",
-              origin_name(t->origin), how, (unsigned long long)t->bytes_received);
+              origin_name(t->admission.origin), how, (unsigned long long)t->bytes_received);
   } else if (t->uploaded < t->upload_length) {
     error_set(e, ERROR_closed, "write",
               "%s %s the connection after %zu of %zu bytes of the request's body were sent",
-              origin_name(t->origin), how, t->uploaded, t->upload_length);
+              origin_name(t->admission.origin), how, t->uploaded, t->upload_length);
   } else {
     error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete",
-              origin_name(t->origin), how);
+              origin_name(t->admission.origin), how);
   }
 }
 
@@ -94,21 +96,25 @@ static const char *tls_reason(const transfer *t, CURLcode code)
 
 static void tls(transfer *t, CURLcode code, error *e)
 {
-  error_set(e, ERROR_tls, t->connected ? "read" : "connect", "TLS with %s failed: %s", origin_name(t->origin),
-            tls_reason(t, code));
+  error_set(e, ERROR_tls, t->connected ? "read" : "connect", "TLS with %s failed: %s",
+            origin_name(t->admission.origin), tls_reason(t, code));
 }
 
-static bool is_http2(const transfer *t) { return t->head.version == 20 || origin_group_is_http2(t->group); }
+static bool is_http2(const transfer *t)
+{
+  return t->head.version == 20 || origin_group_is_http2(t->admission.group);
+}
 
 /* What libcurl itself has a limit for, whatever max_headers says. Its words tell the figures. */
 static void large_head(const transfer *t, error *e)
 {
   size_t observed = 0, limit = 0;
-  error_set(e, ERROR_too_large, "read", "the response's head from %s is too large", origin_name(t->origin));
+  error_set(e, ERROR_too_large, "read", "the response's head from %s is too large",
+            origin_name(t->admission.origin));
   const char *figures = strstr(t->handle->hint, "headers: ");
   if (!figures || sscanf(figures, "headers: %zu > %zu", &observed, &limit) != 2) return;
   error_set(e, ERROR_too_large, "read", "the response's headers from %s are larger than %zu bytes",
-            origin_name(t->origin), limit);
+            origin_name(t->admission.origin), limit);
   e->limit = (double)limit;
   e->observed = (double)observed;
 }
@@ -121,7 +127,7 @@ static void broken(transfer *t, CURLcode code, error *e)
                  says(t, "roken pipe") || says(t, "onnection died");
   if (is_http2(t) && !t->head.complete && says(t, "onnection died, tried")) {
     error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: it refuses the stream (REFUSED_STREAM)",
-              origin_name(t->origin));
+              origin_name(t->admission.origin));
     e->retry_safe = t->fresh;
   } else if (cut_off && !t->connected && t->target.scheme.length == 5)
     tls(t, code, e);
@@ -133,7 +139,7 @@ static void broken(transfer *t, CURLcode code, error *e)
     large_head(t, e);
   else if (says(t, "chunk") || says(t, "HTTP/2") || says(t, "nghttp2") || says(t, "frame") ||
            says(t, "stream"))
-    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->origin),
+    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->admission.origin),
               t->handle->hint);
   else
     cut(t, e);
@@ -142,14 +148,16 @@ static void broken(transfer *t, CURLcode code, error *e)
 /* Whether libcurl had words for another transfer of the same multi in the call it just made. */
 static bool others_were_told(const transfer *t)
 {
-  for (const transfer *other = t->pool->running; other; other = other->next)
-    if (other != t && other->multi == t->multi && other->handle->hint[0]) return true;
-  return t->multi->told;
+  for (const queue_item *item = t->pool->running; item; item = item->next) {
+    const transfer *other = container_of(item, const transfer, admission.item);
+    if (other != t && other->admission.multi == t->admission.multi && other->handle->hint[0]) return true;
+  }
+  return t->admission.multi->told;
 }
 
 static void http2(transfer *t, CURLcode code, error *e)
 {
-  const char *host = origin_name(t->origin), *hint = t->handle->hint;
+  const char *host = origin_name(t->admission.origin), *hint = t->handle->hint;
   bool whole = t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
   if (t->head.complete && !(whole && says(t, "PROTOCOL_ERROR"))) {
     error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host,
@@ -168,7 +176,7 @@ static void http2(transfer *t, CURLcode code, error *e)
 
 static void from_code(transfer *t, CURLcode code, const known_code *known, error *e)
 {
-  const char *host = origin_name(t->origin);
+  const char *host = origin_name(t->admission.origin);
   const char *phase = t->connected ? "read" : "connect";
   long os_error = 0;
   if (t->easy_in_multi) curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);

@@ -20,7 +20,7 @@ static void fail(transfer *t, const error *e)
 {
   error *failure = transfer_failure(t);
   error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
-            origin_name(t->origin));
+            origin_name(t->admission.origin));
   failure->limit = e->limit;
   failure->observed = e->observed;
 }
@@ -109,7 +109,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->remote_port = port;
   (void)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
-  if (!origin_group_is_known(t->group)) pool_origin_known(t->pool, t, agreed_on_http2(t));
+  if (!origin_group_is_known(t->admission.group)) pool_origin_known(&t->admission, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
 }
 
@@ -142,7 +142,7 @@ static bool begin_http2(transfer *t)
     fail(t, &e);
     return false;
   }
-  pool_origin_known(t->pool, t, true);
+  pool_origin_known(&t->admission, true);
   return true;
 }
 
@@ -281,7 +281,8 @@ void transfer_check_complete(transfer *t)
   error e;
   if (!t->head.complete) {
     error_set(transfer_failure(t), ERROR_closed, "read",
-              "%s closed the connection before the response's head was complete", origin_name(t->origin));
+              "%s closed the connection before the response's head was complete",
+              origin_name(t->admission.origin));
     return;
   }
   int64_t announced = t->head.content_length;
@@ -318,7 +319,7 @@ static bool decode_some(transfer *t, size_t wanted, error *e)
 /* Once little is left; or when the reader cannot use what there is, as with a long line. */
 static void let_continue(transfer *t)
 {
-  if (!t->paused || t->state != TRANSFER_RUNNING) return;
+  if (!t->paused || t->admission.state != ADMISSION_RUNNING) return;
   if (stored(t) > STREAM_LOW && byte_queue_length(&t->body) >= t->wanted) return;
   t->paused = false;
   touch(t);
@@ -345,9 +346,9 @@ transfer_supply transfer_available(transfer *t, size_t wanted)
     transfer_stop(t);
     finish_decoding(t);
   }
-  if (t->state == TRANSFER_RUNNING) let_continue(t);
+  if (t->admission.state == ADMISSION_RUNNING) let_continue(t);
   if (byte_queue_length(&t->body) >= wanted) return TRANSFER_BYTES;
-  if (t->state != TRANSFER_ENDED) return TRANSFER_MORE_TO_COME;
+  if (t->admission.state != ADMISSION_ENDED) return TRANSFER_MORE_TO_COME;
   finish_decoding(t);
   return t->failure ? TRANSFER_FAILED : TRANSFER_COMPLETE;
 }

@@ -113,7 +113,7 @@ static int headers_gc(lua_State *L)
 
 /* ---- transfers ---- */
 
-static void abandon_transfer(operation *op) { transfer_free((transfer *)op); }
+static void abandon_transfer(operation *op) { transfer_free(transfer_of(op)); }
 
 static const operation_class transfer_class = {"request", abandon_transfer};
 
@@ -144,8 +144,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   memcpy(t->method, method, method_length + 1);
   t->streaming = streaming;
   t->expect_continue = lua_toboolean(L, 8);
-  t->priority = (int8_t)lua_tointeger(L, 9);
-  t->label = lua_isstring(L, 10) ? lua_tostring(L, 10) : NULL;
+  t->admission.item.priority = (int8_t)lua_tointeger(L, 9);
   t->deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
   if (lua_isstring(L, 6)) t->upload = lua_tolstring(L, 6, &t->upload_length);
   if (t->upload_length && streaming) { /* the string may go before the upload ends */
@@ -166,7 +165,7 @@ static int start(lua_State *L, bool streaming, task_results results)
   transfer *t = make_transfer(L, streaming, &e);
   if (!t) return errors_return(L, &e);
   operation_begin(&t->op, &transfer_class, t->network->loop, true);
-  transfer_start(t);
+  transfer_start(t, lua_isstring(L, 10) ? lua_tostring(L, 10) : NULL);
   return task_wait(L, &t->op, results);
 }
 
@@ -189,7 +188,7 @@ static int push_failure(lua_State *L, const transfer *t)
 
 static int perform_results(lua_State *L, operation *op)
 {
-  transfer *t = (transfer *)op;
+  transfer *t = transfer_of(op);
   network *n = t->network;
   int count = 5;
   take(n, t);
@@ -212,7 +211,7 @@ static int perform(lua_State *L) { return start(L, false, perform_results); }
 
 static int open_results(lua_State *L, operation *op)
 {
-  transfer *t = (transfer *)op;
+  transfer *t = transfer_of(op);
   network *n = t->network;
   take(n, t);
   if (t->failure && !t->head.complete) {
@@ -221,7 +220,7 @@ static int open_results(lua_State *L, operation *op)
     return count;
   }
   lua_pushnumber(L, t->head.status);
-  pool_answer_read(t);
+  pool_answer_read(&t->admission);
   http_push_stream(L, t);
   n->taken = NULL; /* the stream owns it */
   push_head(L, t);
@@ -258,7 +257,7 @@ static void push_timings(lua_State *L, const transfer_summary *o)
   const transfer_times *t = &o->times;
   number_field_of fields[] = {
       {"queue", seconds_between(t->queued, t->dispatched ? t->dispatched : o->at)},
-      {"rate", (double)t->rate / NANOSECONDS},
+      {"rate", (double)o->rate_wait / NANOSECONDS},
       {"dns", (double)t->dns / NANOSECONDS},
       {"connect", (double)t->connect / NANOSECONDS},
       {"tls", (double)t->tls / NANOSECONDS},

@@ -176,7 +176,7 @@ static int refuse_waiting(lua_State *L)
   luaL_argcheck(L, e.kind < ERROR_KIND_COUNT, 3, "not an error kind");
   url u;
   check_url(L, &u);
-  pool_refuse_origin(p, &u, &e);
+  pool_end_waiting_at(p, &u, &e);
   url_free(&u);
   return 0;
 }

@@ -1,13 +1,12 @@
 #include "net/flow/queue.h"
 
-#include "net/transfer/transfer.h"
 #include "support/unit.h"
 
 #include <stdlib.h>
 
 enum { MANY = 200, STEPS = 100000 };
 
-static transfer transfers[MANY];
+static queue_item items[MANY];
 static bool waits[MANY];
 static uint32_t random_state = 3;
 
@@ -20,31 +19,31 @@ static uint32_t next_random(uint32_t below)
 }
 
 /* Whose turn it is, found the slow way. */
-static transfer *reference_first(bool turn_of_oldest)
+static queue_item *reference_first(bool turn_of_oldest)
 {
-  transfer *first = NULL;
+  queue_item *first = NULL;
   for (size_t i = 0; i < MANY; i++) {
-    transfer *t = &transfers[i];
+    queue_item *item = &items[i];
     if (!waits[i]) continue;
-    bool before = !first || (!turn_of_oldest && t->priority > first->priority) ||
-                  ((turn_of_oldest || t->priority == first->priority) && t->arrival < first->arrival);
-    if (before) first = t;
+    bool before = !first || (!turn_of_oldest && item->priority > first->priority) ||
+                  ((turn_of_oldest || item->priority == first->priority) && item->arrival < first->arrival);
+    if (before) first = item;
   }
   return first;
 }
 
-static void add_next(transfer_queue *q, uint64_t *arrivals)
+static void add_next(queue *q, uint64_t *arrivals)
 {
   size_t i = next_random(MANY);
   if (waits[i]) return;
-  transfers[i].priority = (int8_t)((int)next_random(PRIORITIES) + MIN_PRIORITY);
-  transfers[i].arrival = ++*arrivals;
-  waits[i] = queue_add(q, &transfers[i]);
+  items[i].priority = (int8_t)((int)next_random(PRIORITIES) + MIN_PRIORITY);
+  items[i].arrival = ++*arrivals;
+  waits[i] = queue_add(q, &items[i]);
 }
 
 static void follows_priority_and_age(void)
 {
-  transfer_queue q = {0};
+  queue q = {0};
   uint64_t arrivals = 0;
   size_t taken = 0;
   bool right = true;
@@ -52,19 +51,19 @@ static void follows_priority_and_age(void)
     uint32_t what = next_random(5);
     if (what < 2) add_next(&q, &arrivals);
     if (what < 2) continue;
-    transfer *wanted = reference_first(taken % 8 == 7);
+    queue_item *wanted = reference_first(taken % 8 == 7);
     right = queue_first(&q) == wanted;
     if (!wanted || !right) continue;
-    transfer *leaves = wanted;
+    queue_item *leaves = wanted;
     if (what == 2) { /* another one gives up */
       size_t i = next_random(MANY);
       if (!waits[i]) continue;
-      queue_remove(&q, leaves = &transfers[i]);
+      queue_remove(&q, leaves = &items[i]);
     } else {
       taken++;
       right = queue_take(&q) == wanted;
     }
-    waits[leaves - transfers] = false;
+    waits[leaves - items] = false;
   }
   check(right);
   check(taken > STEPS / 10);
@@ -75,8 +74,8 @@ static void follows_priority_and_age(void)
 
 static void lets_the_one_go_first_that_had_its_turn(void)
 {
-  transfer_queue q = {0};
-  transfer low = {.priority = MIN_PRIORITY, .arrival = 2}, high = {.priority = MAX_PRIORITY, .arrival = 1};
+  queue q = {0};
+  queue_item low = {.priority = MIN_PRIORITY, .arrival = 2}, high = {.priority = MAX_PRIORITY, .arrival = 1};
   check(queue_add(&q, &high) && queue_add(&q, &low));
   queue_remove(&q, &low);
   queue_put_back(&q, &low);
@@ -86,14 +85,14 @@ static void lets_the_one_go_first_that_had_its_turn(void)
   queue_free(&q);
 }
 
-static void remove_it(transfer *t, const void *q) { queue_remove((transfer_queue *)q, t); }
+static void remove_it(queue_item *item, const void *q) { queue_remove((queue *)q, item); }
 
 static void may_be_emptied_while_it_is_walked(void)
 {
-  transfer_queue q = {0};
+  queue q = {0};
   for (int i = 0; i < 20; i++) {
-    transfers[i] = (transfer){.priority = (int8_t)(i % 3 - 1), .arrival = (uint64_t)i};
-    check(queue_add(&q, &transfers[i]));
+    items[i] = (queue_item){.priority = (int8_t)(i % 3 - 1), .arrival = (uint64_t)i};
+    check(queue_add(&q, &items[i]));
   }
   queue_put_back(&q, queue_take(&q));
   queue_each(&q, remove_it, &q);

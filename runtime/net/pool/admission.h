@@ -1,0 +1,46 @@
+/* One request as its pool sees it: it waits at its origin, then holds a slot, then has ended. What it carries
+ * is the affair of whoever embeds it (see net/transfer/transfer.h), and what is known of its origin that of
+ * the pool: neither looks into the other. */
+#ifndef LURCHER_NET_ADMISSION_H
+#define LURCHER_NET_ADMISSION_H
+
+#include "core/error.h"
+#include "net/curl/multi.h"
+#include "net/flow/queue.h"
+#include "net/pool/metrics.h"
+
+typedef struct admission admission;
+
+typedef enum { ADMISSION_WAITING, ADMISSION_RUNNING, ADMISSION_ENDED } admission_state;
+
+typedef struct {
+  /* Its turn has come: it runs on `multi`, with `share` (NULL: without one). It may end at once. */
+  void (*start)(admission *a, CURLSH *share);
+
+  /* It has to end, for this reason. pool_leave is called before this returns. */
+  void (*end)(admission *a, const error *why);
+} admission_class;
+
+struct admission {
+  queue_item item; /* in its origin's queue, or in the pool's list of those that run */
+  const admission_class *class;
+
+  /* The pool's. */
+  struct origin *origin; /* NULL: it was not submitted */
+  struct origin_group *group;
+  multi *multi; /* where it runs */
+  size_t shard;
+  uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
+  uint64_t rate_wait;     /* nanoseconds that it waited for a rate, a hold or a limiter */
+  metrics_series *series; /* it is counted in; NULL: none */
+  admission_state state;
+  bool granted; /* its start was counted in the network's run limits */
+  bool unread;  /* counted in its origin's `unread` */
+};
+
+/* It is counted as one that waits in that series from now on (NULL: in none). */
+void admission_count_in(admission *a, metrics_series *s);
+
+void admission_set_state(admission *a, admission_state state);
+
+#endif
