@@ -20,6 +20,12 @@ describe("lurcher.base.check", function()
       assert.are.equal("params", check.suggest("parmas", names))
     end)
 
+    it("takes two letters in the wrong order for one mistake", function()
+      assert.are.equal("url", check.suggest("rul", { "url" }))
+      assert.are.equal("xyl", check.suggest("xly", { "xyl" }))
+      assert.is_nil(check.suggest("yxl", { "lxy" }))
+    end)
+
     it("is silent when nothing is near", function()
       assert.is_nil(check.suggest("xyz", names))
       assert.is_nil(check.suggest(("t"):rep(1000), names))

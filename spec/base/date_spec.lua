@@ -14,6 +14,11 @@ describe("HTTP dates", function()
     assert.are.equal(4102444800, date.parse("Fri, 01 Jan 2100 00:00:00 GMT"))
   end)
 
+  it("know leap seconds", function()
+    assert.are.equal(915148800, date.parse("Thu, 31 Dec 1998 23:59:60 GMT"))
+    assert.is_nil(date.parse("Thu, 31 Dec 1998 23:59:61 GMT"))
+  end)
+
   for _, text in ipairs { "", "soon", "0", "-1", "Sun, 06 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT",
     "Sun, 36 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 06 Nov 1500 08:49:37 GMT" } do
     it(("refuse %q"):format(text), function()

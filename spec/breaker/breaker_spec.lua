@@ -116,13 +116,28 @@ describe("a closed circuit", function()
       end)
     end
     slow(2.9)
-    slow(3.1)
+    slow(3)
     slow(2)
     slow(3.1)
     assert.equal("closed", b.state)
     slow(3.1)
     assert.equal("open", b.state)
     assert.matches("slow: it took 3.1 s", refused(b).cause.message)
+  end)
+
+  virtually("takes a success of exactly `slow` seconds for a failure", function()
+    -- powers of two: the clock's seconds are exact
+    local b = circuit { slow = 4, failures = 1 }
+    local function lasting(seconds)
+      return b:call(function()
+        task.sleep(seconds)
+        return "good"
+      end)
+    end
+    lasting(4 - 2 ^ -9)
+    assert.equal("closed", b.state)
+    lasting(4)
+    assert.equal("open", b.state)
   end)
 
   it("counts neither what says nothing about the other side", function()
@@ -435,6 +450,7 @@ end)
 describe("options of a circuit that make no sense", function()
   for what, case in pairs {
     ["no failures"] = { { failures = 0 }, "'failures' must be a whole number of at least 1 or false" },
+    ["a ratio of 0"] = { { ratio = 0 }, "'ratio' must be a share above 0 and at most 1, or false, got 0" },
     ["a ratio of 2"] = { { ratio = 2 }, "'ratio' must be a share above 0 and at most 1, or false" },
     ["a negative cooldown"] = { { cooldown = -1 }, "option 'cooldown' must be a number above 0, got %-1" },
     ["a shrinking cooldown"] = { { cooldown_factor = 0.5 }, "must be a number of at least 1" },

@@ -24,6 +24,13 @@ describe("lurcher.http", function()
   after_each(function() site:stop() end)
 
   describe("verbs", function()
+    it("takes the usual methods in lower case with http.request", function()
+      for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options", "trace" } do
+        assert(http.request(method, site.url))
+        assert.equal(method:upper(), site:last().method)
+      end
+    end)
+
     for _, method in ipairs { "get", "post", "put", "patch", "delete", "options" } do
       it("sends " .. method:upper(), function()
         local res = assert(http[method](site.url .. "/x"))

@@ -72,6 +72,18 @@ describe("a response with Retry-After", function()
     end)
   end)
 
+  it("holds nobody with retry.retry_after=false", function()
+    for honoured, wait in pairs { [true] = 3, [false] = 0 } do
+      run({ retry = { attempts = 1, retry_after = honoured } }, function(n)
+        return n == 1 and refusal(429, { ["Retry-After"] = "3" })
+      end, function(client, site)
+        assert.equal(429, client:get(site.url).status)
+        assert.equal(200, client:get(site.url).status)
+        assert.equal(wait, math.floor(site.at[2] - site.at[1] + 0.1))
+      end)
+    end
+  end)
+
   it("holds nobody for longer than retry.max_retry_after", function()
     for _, asked in ipairs { "61", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT" } do
       run(NO_RETRY, function(n)

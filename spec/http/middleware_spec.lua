@@ -177,10 +177,19 @@ describe("middleware", function()
   end)
 
   it("must return something and pass the request on", function()
-    assert.has_error(function() http.client({ middleware = { function() end } }):get(site.url) end)
-    assert.has_error(function() http.client({ middleware = { function() return 5 end } }):get(site.url) end)
+    local wanted = "; wanted is next(request), a response, a table with status, headers and body, "
+      .. "or nil and an error"
     local function forgetful(_, next) return next() end
-    assert.has_error(function() http.client({ middleware = { forgetful } }):get(site.url) end)
+    for message, fn in pairs {
+      ["a middleware returned nothing" .. wanted] = function() end,
+      ["a middleware returned a number" .. wanted] = function() return 5 end,
+      ["next() in a middleware wants the request"] = forgetful,
+    } do
+      local client = http.client { middleware = { fn } }
+      local ok, raised = pcall(client.get, client, site.url)
+      assert.is_false(ok)
+      assert.equal(message, (tostring(raised):gsub("^%S+:%d+: ", "")))
+    end
   end)
 end)
 

@@ -140,6 +140,15 @@ describe("a streamed response", function()
     res:close()
   end)
 
+  it("is an error from status 400 on", function()
+    for status, kind in pairs { [399] = false, [400] = "status", [401] = "status" } do
+      site.answer = { status = status, body = "x" }
+      local res, err = http.get(site.url, { stream = true })
+      assert.equal(kind, err and err.kind or false, "status " .. status)
+      if res then res:close() end
+    end
+  end)
+
   it("follows redirects and retries before its body", function()
     local count = 0
     site.paths["/a"] = { status = 302, headers = { Location = "/b" }, body = "moved" }

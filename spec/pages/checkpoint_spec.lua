@@ -305,6 +305,18 @@ describe("a checkpoint", function()
       fails("its body is", { method = "POST", json = { q = 2 } })
     end)
 
+    for _, kind in ipairs { "form", "body" } do
+      it("when the same URL has another " .. kind, function()
+        local function with(value)
+          return { method = "POST", [kind] = kind == "form" and { q = value } or "q=" .. value }
+        end
+        take(2, with "1")
+        fails("its body is", with "2")
+        fails("its body is", { method = "POST" })
+        assert.are.equal("2 3 4 5 6 7 8 9 10", ids(orders(with "1")))
+      end)
+    end
+
     it("when it is none", function()
       assert(fs.write(path, "my precious notes\n"))
       fails("it is no checkpoint")

@@ -99,6 +99,21 @@ describe("pages", function()
       asked(3)
     end)
 
+    it("when the next page was there up to a thousand pages before", function()
+      for length, noticed in pairs { [1000] = true, [1001] = false } do
+        local count = 0
+        site.answer = function()
+          count = count + 1
+          return answer { data = slice(1, 1), next = "c" .. count % length }
+        end
+        local before, next = #site:requests(), pages.cursor { param = "at", path = "next" }
+        local opts = { next = next, items = "data", max_pages = 2 * length }
+        local err = failure(function() ids(pages.items(api, "orders", opts)) end)
+        assert.are.equal(noticed and "protocol" or "limit", err.kind)
+        assert.are.equal(noticed and length + 1 or 2 * length, #site:requests() - before)
+      end
+    end)
+
     it("when a page links to itself, or to the first one", function()
       site.answer = function(req)
         return answer(slice(1, 1), { Link = ("<%s>; rel=next"):format(req.target) })

@@ -109,6 +109,13 @@ describe("pages", function()
       assert.are.equal("/orders?n=4&p=2", site:last().target)
     end)
 
+    it("by a page number, until the total is reached", function()
+      site.answer = numbered(5, function(list) return { list = list, total = 10 } end)
+      local next = pages.number { total = "total" }
+      assert.are.equal(ALL, ids(pages.items(api, "orders", { next = next, items = "list" })))
+      asked(2)
+    end)
+
     it("by a function that changes the request", function()
       site.answer = function(req) return answer(slice(json.decode(req.body).from, 4)) end
       local numbers = {}

@@ -71,6 +71,12 @@ describe("lurcher.log", function()
     assert.is_true(#text "local t = {} for i = 1, 1e5 do t[i] = i end log.warn('m', { t = t })" < 1000)
   end)
 
+  it("shows four levels of lists and tables, and dots for what is deeper", function()
+    assert.are.equal([=[m list="[[[[\"...\"]]]]"]=], text "log.warn('m', { list = {{{{{ 'deep' }}}}} })")
+    assert.are.equal([=[m map="{\"a\":[{\"b\":[\"...\"]}]}"]=],
+      text "log.warn('m', { map = { a = {{ b = {{ 1 }} }} } })")
+  end)
+
   it("shows errors by their line", function()
     assert.are.equal([[m error="file: cannot read '/none': No such file or directory (ENOENT)"]],
       text "log.warn('m', { error = select(2, require('lurcher.fs').read '/none') })")

@@ -76,6 +76,13 @@ describe("server.start", function()
     assert.is_nil(res.headers.date)
   end)
 
+  it("sends any status of three digits that is no interim one", function()
+    for _, status in ipairs { 200, 299, 599, 999 } do
+      local s = start(function() return { status = status } end)
+      assert.equal(status, connect(s):request(GET).status)
+    end
+  end)
+
   it("keeps the order of headers given as pairs", function()
     local s = start(function() return { headers = { { "B", "1" }, { "A", "2" }, { "B", "3" } } } end)
     assert.truthy(connect(s):request(GET).head:find("\r\nB: 1\r\nA: 2\r\nB: 3\r\n", 1, true))
@@ -467,8 +474,16 @@ describe("a server asked for what does not fit", function()
     short:stop()
   end)
 
+  it("takes ports up to 65535", function()
+    -- an address that is not this machine's, so that no port is needed
+    local s, err = server.start(function() end, { host = "192.0.2.1", port = 65535 })
+    assert.is_nil(s)
+    assert.equal("connect: cannot listen on 192.0.2.1 port 65535: Cannot assign requested address",
+      tostring(err))
+  end)
+
   it("raises for a port that is none", function()
-    for _, port in ipairs { 70000, -1, 80.5, "80" } do
+    for _, port in ipairs { 65536, 70000, -1, 80.5, "80" } do
       local ok, message = pcall(server.start, function() end, { port = port })
       assert.is_false(ok)
       assert.matches("option 'port' must be a whole number up to 65535", message, 1, true)

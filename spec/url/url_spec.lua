@@ -161,6 +161,13 @@ describe("url.build", function()
     assert.equal("foo:/.//evil/x", url.build { scheme = "foo", path = "//evil/x" })
   end)
 
+  it("takes ports up to 65535", function()
+    assert.equal("http://h:65535/", url.build { scheme = "http", host = "h", port = 65535 })
+    assert.equal("http://h:0/", url.build { scheme = "http", host = "h", port = 0 })
+    assert.matches("option 'port' must be a whole number up to 65535, got 65536",
+      raised(url.build, { scheme = "http", host = "h", port = 65536 }))
+  end)
+
   it("raises when the parts make no URL", function()
     local messages = {
       ["url.build: there is no scheme"] = { host = "h" },
