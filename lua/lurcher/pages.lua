@@ -17,7 +17,7 @@ local strategies = require "lurcher.pages.strategies"
 local schedule = require "lurcher.pages.schedule"
 local path = require "lurcher.pages.path"
 local dedupe = require "lurcher.pages.dedupe"
-local progress = require "lurcher.progress"
+local progress_bar = require "lurcher.task.progress_bar"
 local request = require "lurcher.http.request"
 local secret = require "lurcher.base.secret"
 local settings = require "lurcher.pages.options"
@@ -106,7 +106,7 @@ local function new(client, url, opts, what, whole)
     key_of = own.dedupe and path.of_item(own.dedupe), seen = own.dedupe and dedupe.new(),
     page = 0, count = 0, at = 0, handed = 0, turn = sync.semaphore(1), wanted = sync.event(),
     in_hand = own.checkpoint and setmetatable({}, { __mode = "k" }),
-    bar = progress.of_option(own.progress, own.max_items),
+    bar = progress_bar.of_option(own.progress, own.max_items),
   }, Pages)
   self:prepare(own.ahead or DEFAULT.ahead, own.concurrency or DEFAULT.concurrency)
   return self

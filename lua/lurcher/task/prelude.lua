@@ -242,11 +242,16 @@ end
 
 -- ---- the end of a task: deferred functions, last first ----
 
+local ERROR_LEVEL = 1 -- of lurcher.native.log
+
 ---A deferred function failed, but what ended the task is another error, or was before: nobody else will tell.
 ---@param err any
 function native.tell_hidden(err)
   if type(err) == "table" and err.kind == "canceled" then return end -- the time for clean-up was over
-  require("lurcher.log").error("clean-up failed, too", { error = err })
+  local task = require("lurcher.task.scope").current()
+  local line = require("lurcher.base.log_line").make("error", task and task.id, "clean-up failed, too",
+    { error = err })
+  require("lurcher.native.log").write(ERROR_LEVEL, line)
 end
 
 native.set_cleanup(function(locals, has_failed)
