@@ -177,7 +177,8 @@ describe("character sets", function()
 
   it("convert long texts whole, wherever a step ends in them", function()
     for name, case in pairs { gbk = { "a\196\227", "a你" }, ["utf-8"] = { "a你", "a你" },
-      latin1 = { "ab\233", "abé" }, ["utf-16le"] = { "\52\216\30\221a\0", "𝄞a" }, ["iso-2022-jp"] = { "\27$B$\"\27(Bx", "あx" } } do
+      latin1 = { "ab\233", "abé" }, ["utf-16le"] = { "\52\216\30\221a\0", "𝄞a" },
+      ["iso-2022-jp"] = { "\27$B$\"\27(Bx", "あx" } } do
       local count = 600000
       assert.is_true(decode(case[1]:rep(count), name) == case[2]:rep(count), name)
     end

@@ -1,11 +1,6 @@
 local random = require "lurcher.base.random"
 
 describe("randomness", function()
-  it("comes in any number of bytes", function()
-    assert.are.equal(16, #random.bytes(16))
-    assert.are_not.equal(random.bytes(16), random.bytes(16))
-  end)
-
   it("comes as numbers from 0 to below 1", function()
     for _ = 1, 1000 do
       local x = random.unit()

@@ -1,7 +1,7 @@
 --- Character sets: a body to UTF-8, by what its Content-Type and byte order mark say.
 
+local give_way = require "lurcher.base.give_way"
 local native = require "lurcher.native.charset"
-local yield = require("lurcher.native.task").yield
 
 local charset = {}
 
@@ -19,11 +19,6 @@ local function marked(body)
     if body:sub(1, #mark) == mark then return label, #mark end
   end
   return nil, 0
-end
-
--- Other tasks' turn. Where no task can wait, within table.sort say, there is none; a cancellation is raised.
-local function give_way()
-  pcall(yield)
 end
 
 ---The text in UTF-8, or nil and what is wrong. Without a mark and a declared character set it is UTF-8.

@@ -1,6 +1,6 @@
-/* The upper halves of the character sets of one byte, as the WHATWG Encoding standard has them: the characters of bytes
- * 0x80 to 0xff; 0: no character. They differ from the C library's where a byte is undefined in the national standard
- * but in use on the web. */
+/* The upper halves of the character sets of one byte, as the WHATWG Encoding standard has them: the
+ * characters of bytes 0x80 to 0xff; 0: no character. They differ from the C library's where a byte is
+ * undefined in the national standard but in use on the web. */
 #include "format/charset/charset_tables.h"
 
 /* clang-format off */

@@ -1,6 +1,6 @@
 --- HTTP's Basic scheme (RFC 7617).
 
-local base64 = require "lurcher.base.base64"
+local crypto = require "lurcher.native.crypto"
 local credential = require "lurcher.http.auth.credential"
 local errors = require "lurcher.base.errors"
 
@@ -10,6 +10,6 @@ local errors = require "lurcher.base.errors"
 return function(user, password)
   local name = credential(user, "the user name")
   if name:find(":", 1, true) then errors.raise("the user name must not hold a colon") end
-  local value = "Basic " .. base64.encode(name .. ":" .. credential(password, "the password"))
+  local value = "Basic " .. crypto.base64(name .. ":" .. credential(password, "the password"), false)
   return { header = function() return value end, holds = { user, password } }
 end
