@@ -1,29 +1,20 @@
 #include "help.h"
 
-const char help_text[] =
-    "usage: lurcher [options] script.lua [args...]   run a script (works as a #! line)\n"
-    "       lurcher [options] -e 'code' [args...]    run a string\n"
-    "       lurcher [options] - [args...]            run standard input\n"
-    "       lurcher test [busted options] [paths]    run specs, each in a task of its own\n"
-    "       lurcher --version | --help\n"
+#include "options_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char introduction[] =
     "\n"
     "Runs Lua scripts that talk HTTP to many things at once. A script just waits for what it asks for; "
     "tasks\n"
     "make it do many things meanwhile. Its arguments are ... and the table arg. It ends when its last line\n"
     "has run and every task it started has ended.\n"
     "\n"
-    "options, before the script:\n"
-    "  --log=LEVEL      what lurcher.log shows on standard error: error, warn (the default), info or debug\n"
-    "  --trace          show each request attempt on standard error: method, URL, status or kind of error,\n"
-    "                   and the time it spent waiting, connecting and receiving; and each decision to wait\n"
-    "  --stats          at the end show tables by name and origin: requests, errors, retries, times, waits\n"
-    "  --explain        at the end show what each call spent its time on: waits, connecting, receiving\n"
-    "  --report=FILE    at the end write all of that, with a histogram, as a page for a browser\n"
-    "  --grace=SECONDS  at SIGTERM start no more requests, but let those that run end within so long\n"
-    "  --max-requests=N, --max-bytes=SIZE, --max-time=SECONDS\n"
-    "                   what the run may use in all: request attempts, bytes received (10M, 2G), time. Then\n"
-    "                   no more requests start, the script is ended, and standard error tells what was left\n"
-    "  --               what follows is the script, even if it starts with '-'\n"
+    "options, before the script:\n";
+
+static const char examples[] =
     "\n"
     "examples:\n"
     "  lurcher -e 'print(assert(require(\"lurcher.http\").get(...)).body)' https://example.org\n"
@@ -44,3 +35,64 @@ const char help_text[] =
     "  3    a budget (--max-...) ended it\n"
     "  130  SIGINT (Ctrl-C), 143 SIGTERM: tasks are cancelled and clean up, for at most 5 seconds;\n"
     "       a second signal ends it at once\n";
+
+enum { WIDTH = 100, GAP = 2 };
+
+/* Words from `text` on, in lines from column `margin` to WIDTH; the first line has been begun up to there. */
+static void print_wrapped(const char *text, int margin)
+{
+  int column = margin;
+  while (*text) {
+    int length = (int)strcspn(text, " ");
+    if (column > margin && column + 1 + length > WIDTH) column = printf("\n%*s", margin, "") - 1;
+    column += printf("%s%.*s", column > margin ? " " : "", length, text);
+    text += length;
+    text += strspn(text, " ");
+  }
+  putchar('\n');
+}
+
+static int heading_length(const cli_option *o)
+{
+  return (int)(strlen(o->name) + (o->value ? 1 + strlen(o->value) : 0) +
+               (o->short_name ? 2 + strlen(o->short_name) : 0));
+}
+
+static void print_option(const cli_option *o, int margin)
+{
+  int column = printf("  %s%s%s%s%s", o->short_name ? o->short_name : "", o->short_name ? ", " : "", o->name,
+                      o->value ? "=" : "", o->value ? o->value : "");
+  printf("%*s", margin - column, "");
+  print_wrapped(o->help, margin);
+}
+
+static void print_usage(void)
+{
+  static const char *const forms[][2] = {
+      {"[options] script.lua [args...]", "run a script (works as a #! line)"},
+      {"[options] -e 'code' [args...]", "run a string"},
+      {"[options] - [args...]", "run standard input"},
+  };
+  enum { FORMS = sizeof forms / sizeof *forms, COLUMN = 34 };
+  for (int i = 0; i < FORMS; i++)
+    printf("%s lurcher %-*s %s\n", i ? "      " : "usage:", COLUMN - 1, forms[i][0], forms[i][1]);
+  for (size_t i = 0; i < commands_count; i++) {
+    int column = printf("       lurcher %s %s", commands_table[i].name, commands_table[i].arguments);
+    printf("%*s%s\n", COLUMN + 15 - column, "", commands_table[i].help);
+  }
+}
+
+void help_print(void)
+{
+  static const cli_option end = {"--", NULL, NULL, NULL,
+                                 "what follows is the script, even if it starts with '-'"};
+  int margin = 0;
+  for (size_t i = 0; i < options_count; i++)
+    if (heading_length(&options_table[i]) > margin) margin = heading_length(&options_table[i]);
+  margin += 2 * GAP;
+  print_usage();
+  fputs(introduction, stdout);
+  for (size_t i = 0; i < options_count; i++) print_option(&options_table[i], margin);
+  print_option(&end, margin);
+  fputs(examples, stdout);
+}

@@ -1,7 +1,8 @@
-/* What `lurcher --help` prints. */
+/* What --help prints. */
 #ifndef LURCHER_CLI_HELP_H
 #define LURCHER_CLI_HELP_H
 
-extern const char help_text[];
+/* To standard output. */
+void help_print(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* The command: runs one script in a runtime of its own. */
+#include "completion.h"
 #include "options.h"
 #include "output.h"
 #include "signals.h"
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
   reserve_standard_streams();
   raise_descriptor_limit();
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
+  if (options.kind == SOURCE_COMPLETION) return output_finish(completion_print(options.argc, options.argv));
   if (!source_read(&script, &options)) return STATUS_USAGE;
 
   lur_options runtime_options;

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "help.h"
+#include "options_table.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -11,11 +12,7 @@
 /* What an option does: go on with the next argument, or end with a status. */
 typedef enum { GO_ON = -1, END_WELL = STATUS_OK, WRONG_USAGE = STATUS_USAGE } verdict;
 
-typedef struct {
-  const char *name;
-  const char *value; /* what stands after its "=", for messages; NULL: it takes none */
-  verdict (*apply)(cli_options *options, const char *value);
-} option;
+typedef verdict apply_option(cli_options *options, const char *value);
 
 static verdict set_log_level(cli_options *options, const char *value)
 {
@@ -120,7 +117,7 @@ static verdict show_help(cli_options *options, const char *value)
 {
   (void)options;
   (void)value;
-  fputs(help_text, stdout);
+  help_print();
   return END_WELL;
 }
 
@@ -132,22 +129,14 @@ static verdict show_version(cli_options *options, const char *value)
   return END_WELL;
 }
 
-static const option known[] = {
-    {"--log", "LEVEL", set_log_level},
-    {"--trace", NULL, set_trace},
-    {"--stats", NULL, set_stats},
-    {"--explain", NULL, set_explain},
-    {"--report", "FILE", set_report},
-    {"--grace", "SECONDS", set_grace},
-    {"--max-requests", "N", set_max_requests},
-    {"--max-bytes", "SIZE", set_max_bytes},
-    {"--max-time", "SECONDS", set_max_time},
-    {"--help", NULL, show_help},
-    {"-h", NULL, show_help},
-    {"--version", NULL, show_version},
-    {"-V", NULL, show_version},
+/* What to do for each row of options_table. */
+static apply_option *const functions[] = {
+#define OPTION(name, short_name, value, choices, function, help) function,
+#define COMMAND(name, arguments, kind, choices, help)
+#include "options.def"
+#undef OPTION
+#undef COMMAND
 };
-enum { KNOWN = sizeof known / sizeof *known };
 
 /* ---- suggestions ---- */
 
@@ -179,23 +168,22 @@ static size_t distance(const char *a, size_t a_length, const char *b)
 }
 
 /* The known option most like `name`, or NULL. */
-static const option *nearest(const char *name, size_t length)
+static const cli_option *nearest(const char *name, size_t length)
 {
-  const option *found = NULL;
+  const cli_option *found = NULL;
   size_t best = 3;
-  for (int i = 0; i < KNOWN && length > 2 && length <= NAME_MAX_LENGTH; i++) {
-    if (known[i].name[1] != '-') continue;
-    size_t letters = distance(name, length, known[i].name);
+  for (size_t i = 0; i < options_count && length > 2 && length <= NAME_MAX_LENGTH; i++) {
+    size_t letters = distance(name, length, options_table[i].name);
     if (letters >= best) continue;
     best = letters;
-    found = &known[i];
+    found = &options_table[i];
   }
   return found;
 }
 
 static verdict unknown_option(const char *argument, size_t length)
 {
-  const option *meant = nearest(argument, length);
+  const cli_option *meant = nearest(argument, length);
   fprintf(stderr, "lurcher: unknown option '%.*s'", (int)length, argument);
   if (meant)
     fprintf(stderr, "; did you mean '%s%s%s'?\n", meant->name, meant->value ? "=" : "",
@@ -207,17 +195,22 @@ static verdict unknown_option(const char *argument, size_t length)
 
 /* ---- parsing ---- */
 
+static bool is_named(const char *name, const char *argument, size_t length)
+{
+  return name && strlen(name) == length && memcmp(name, argument, length) == 0;
+}
+
 static verdict apply(cli_options *options, const char *argument)
 {
   size_t length = strcspn(argument, "=");
-  for (int i = 0; i < KNOWN; i++) {
-    const option *o = &known[i];
-    if (strlen(o->name) != length || memcmp(o->name, argument, length) != 0) continue;
-    if (!o->value == !argument[length]) return o->apply(options, argument + length + 1);
+  for (size_t i = 0; i < options_count; i++) {
+    const cli_option *o = &options_table[i];
+    if (!is_named(o->name, argument, length) && !is_named(o->short_name, argument, length)) continue;
+    if (!o->value == !argument[length]) return functions[i](options, argument + length + 1);
     if (o->value)
       fprintf(stderr, "lurcher: option '%s' needs a value: %s=%s\n", o->name, o->name, o->value);
     else
-      fprintf(stderr, "lurcher: option '%s' takes no value\n", o->name);
+      fprintf(stderr, "lurcher: option '%.*s' takes no value\n", (int)length, argument);
     return WRONG_USAGE;
   }
   return unknown_option(argument, length);
@@ -229,6 +222,14 @@ static void set_source(cli_options *options, source_kind kind, const char *scrip
   options->script = script;
   options->argc = argc;
   options->argv = rest;
+}
+
+/* What is run when the first argument that is no option is this. */
+static source_kind kind_of(const char *word)
+{
+  for (size_t i = 0; i < commands_count; i++)
+    if (strcmp(commands_table[i].name, word) == 0) return commands_table[i].kind;
+  return strcmp(word, "-") == 0 ? SOURCE_INPUT : SOURCE_FILE;
 }
 
 static verdict no_script(void)
@@ -264,9 +265,6 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
     *status = so_far;
     return false;
   }
-  source_kind kind = strcmp(argv[i], "-") == 0      ? SOURCE_INPUT
-                     : strcmp(argv[i], "test") == 0 ? SOURCE_TESTS
-                                                    : SOURCE_FILE;
-  set_source(options, kind, argv[i], argc - i - 1, argv + i + 1);
+  set_source(options, kind_of(argv[i]), argv[i], argc - i - 1, argv + i + 1);
   return true;
 }

@@ -63,6 +63,8 @@ bool source_read(source *s, const cli_options *options)
     s->text = tests;
     s->length = sizeof tests - 1;
     break;
+  case SOURCE_COMPLETION: /* no script: see completion.h */
+    break;
   }
   if (fine) {
     const char *name = options->kind == SOURCE_FILE ? options->script : names[options->kind].chunkname;

@@ -1,0 +1,87 @@
+-- `lurcher completion SHELL`, in the shells that are there.
+
+local process = require "spec.support.process"
+
+local function completion(shell)
+  local ended = process.run { "completion", shell }
+  assert.equal(0, ended.status)
+  assert.equal("", ended.err)
+  return ended.out
+end
+
+local function is_there(shell)
+  return process.run({ "-c", "command -v " .. shell }, { command = "sh" }).status == 0
+end
+
+-- What bash would offer for a command line, whose last word is being typed; bash itself cuts it at "=".
+local function offered_by_bash(line)
+  local words = {}
+  for word in (line .. " "):gmatch("(%S*) ") do
+    local name, value = word:match("^(.-)=(.*)$")
+    for _, part in ipairs(name and { name, "=", value ~= "" and value or nil } or { word }) do
+      words[#words + 1] = "'" .. part .. "'"
+    end
+  end
+  local ended = process.run({ "-c", ([[
+    compopt() { :; }
+    cd spec/command && eval "$1"
+    COMP_WORDS=(%s) COMP_CWORD=%d
+    _lurcher
+    printf '%%s\n' "${COMPREPLY[@]}"]]):format(table.concat(words, " "), #words - 1), "bash",
+    completion "bash" }, { command = "bash" })
+  assert.equal("", ended.err)
+  local offers = {}
+  for offer in ended.out:gmatch("[^\n]+") do offers[#offers + 1] = offer end
+  return offers
+end
+
+describe("the completion", function()
+  it("wants to know for which shell", function()
+    for _, arguments in ipairs { { "completion" }, { "completion", "tcsh" }, { "completion", "bash", "x" } } do
+      local ended = process.run(arguments)
+      assert.equal(2, ended.status)
+      assert.equal("", ended.out)
+      assert.equal("lurcher: for which shell? lurcher completion bash, zsh or fish\n", ended.err)
+    end
+  end)
+
+  for _, shell in ipairs { "bash", "zsh", "fish" } do
+    it("for " .. shell .. " names every option of --help", function()
+      local text = completion(shell)
+      local count = 0
+      for option in process.run({ "--help" }).out:gmatch("\n  [%-h,V ]*%-%-(%l[%l-]+)") do
+        assert.truthy(text:find((shell == "fish" and "-l " or "--") .. option, 1, true), option)
+        count = count + 1
+      end
+      assert.is_true(count > 8)
+    end)
+
+    it("for " .. shell .. " is read without complaint", function()
+      if not is_there(shell) then return end
+      local ended = process.run({ "-n" }, { command = shell, stdin = completion(shell) })
+      assert.same({ 0, "", "" }, { ended.status, ended.out, ended.err })
+    end)
+  end
+
+  it("offers options, the choices of their values, commands and scripts in bash", function()
+    assert.same({ "--trace" }, offered_by_bash "lurcher --tr")
+    assert.same({ "--max-requests=", "--max-bytes=", "--max-time=" }, offered_by_bash "lurcher --stats --max")
+    assert.same({ "error", "warn", "info", "debug" }, offered_by_bash "lurcher --log=")
+    assert.same({ "debug" }, offered_by_bash "lurcher --trace --log=d")
+    assert.same({ "test", "test_spec.lua" }, offered_by_bash "lurcher te")
+    assert.same({ "bash", "zsh", "fish" }, offered_by_bash "lurcher completion ")
+    assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher --trace completion_")
+    assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher --report=completion_")
+    assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher x.lua --log completion_")
+    assert.same({}, offered_by_bash "lurcher --grace=")
+  end)
+
+  it("offers them in fish", function()
+    if not is_there "fish" then return end
+    local ended = process.run({ "-c", [[source (echo $argv[1] | psub)
+      complete -C "lurcher --max-t"; complete -C "lurcher --log=w"; complete -C "lurcher completion z"]],
+      completion "fish" }, { command = "fish" })
+    assert.same({ "--max-time", "--log=warn", "zsh" },
+      { ended.out:match("^(%S+)[^\n]*\n(%S+)[^\n]*\n(%S+)") })
+  end)
+end)
