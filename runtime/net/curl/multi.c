@@ -1,36 +1,38 @@
 #include "net/curl/multi.h"
 
 #include "core/container_of.h"
-#include "net/transfer/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Reports what libcurl has finished. A report may start other transfers here. */
+static multi_job *job_of(CURL *easy)
+{
+  char *job = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &job);
+  return (multi_job *)job;
+}
+
+/* Reports what libcurl has finished. A report may start other jobs here. */
 static void report_finished(multi *m)
 {
   CURLMsg *message;
   int left;
+  bool failed = false;
   while (m->handle && (message = curl_multi_info_read(m->handle, &left))) {
-    char *owner;
-    CURLcode result = message->data.result;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
-    transfer *t = (transfer *)owner;
-    bool told = result != CURLE_OK && t->handle->hint[0];
-    transfer_finished(t, result); /* it may be gone then */
-    m->told = m->told || told;
+    multi_job *job = job_of(message->easy_handle);
+    multi_result result = {message->data.result, m->no_descriptor, failed};
+    if (job->class->finished(job, &result)) failed = true; /* the job may be gone */
   }
 }
 
 static void act(multi *m, curl_socket_t fd, int flags)
 {
   int running;
-  m->told = false;
   curl_multi_socket_action(m->handle, fd, flags, &running);
   report_finished(m);
-  m->refused = false;
+  m->no_descriptor = false;
 }
 
 /* ---- timer ---- */
@@ -44,14 +46,14 @@ static void on_action(deferred *d)
 static void on_timer(timer *t)
 {
   multi *m = container_of(t, multi, timer);
-  loop_defer(m->network->loop, &m->action);
+  loop_defer(m->shared->loop, &m->action);
 }
 
 /* libcurl may be running now: only note what it wants. */
 static int set_timer(CURLM *handle, long ms, void *user)
 {
   multi *m = user;
-  loop *l = m->network->loop;
+  loop *l = m->shared->loop;
   (void)handle;
   if (ms > 0) {
     clock_start(&l->real, &m->timer, loop_now(l) + (uint64_t)ms * MILLISECOND, on_timer);
@@ -63,16 +65,6 @@ static int set_timer(CURLM *handle, long ms, void *user)
 }
 
 /* ---- sockets ---- */
-
-/* libcurl wants nothing of a socket any more: because the response on it is over, or because its reader is
- * slow. An HTTP/2 connection may bring something at any time. */
-static bool is_over(CURL *easy)
-{
-  char *owner = NULL;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
-  const transfer *t = (const transfer *)owner;
-  return t && t->head.complete && !t->paused && t->head.version != 20;
-}
 
 /* Input on a connection that no transfer reads from: the peer closed it, or sends what nobody asked for.
  * libcurl 7.88 notices the former at the next use, but would take the latter for the next response; so it is
@@ -92,7 +84,7 @@ static void on_idle_input(watcher *w)
 static void on_socket_event(uv_poll_t *poll, int status, int events)
 {
   watcher *w = (watcher *)poll;
-  loop_event(w->multi->network->loop);
+  loop_event(w->multi->shared->loop);
   if (!w->wanted) {
     on_idle_input(w);
     return;
@@ -112,11 +104,11 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     flags = CURL_CSELECT_ERR | (w->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
   }
   multi *m = w->multi;
-  loop_note_activity(m->network->loop);
+  loop_note_activity(m->shared->loop);
   act(m, fd, flags);
-  w = status < 0 ? watcher_find(&m->network->watchers, fd) : NULL;
+  w = status < 0 ? watcher_find(&m->shared->watchers, fd) : NULL;
   if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);
-  loop_checkpoint(m->network->loop);
+  loop_checkpoint(m->shared->loop);
 }
 
 /* The socket is closed, or about to be. */
@@ -125,8 +117,8 @@ static void forget(watcher *w)
   multi *m = w->multi;
   if (w->lasting) m->sockets--;
   if (w->ended) m->ended--;
-  if (w->lookup) m->network->loop->jobs--;
-  watcher_close(&m->network->watchers, w->fd);
+  if (w->lookup) m->shared->loop->jobs--;
+  watcher_close(&m->shared->watchers, w->fd);
 }
 
 /* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
@@ -141,17 +133,17 @@ static bool is_open(watcher *w)
 /* libcurl has no other sockets that open_socket did not make. */
 static watcher *watch_lookup(multi *m, int fd)
 {
-  watcher *w = watcher_open(&m->network->watchers, m->network->loop->uv, fd);
+  watcher *w = watcher_open(&m->shared->watchers, m->shared->loop->uv, fd);
   if (!w) return NULL;
   w->lookup = true;
-  m->network->loop->jobs++;
+  m->shared->loop->jobs++;
   return w;
 }
 
 static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
 {
   multi *m = user;
-  watcher_table *watchers = &m->network->watchers;
+  watcher_table *watchers = &m->shared->watchers;
   (void)unused;
   if (what == CURL_POLL_REMOVE) {
     watcher *w = watcher_find(watchers, fd);
@@ -162,7 +154,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
       return 0;
     }
     w->wanted = 0;
-    w->idle = is_over(easy);
+    const multi_job *job = job_of(easy);
+    w->idle = job && !job->class->expects_more(job);
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);
@@ -181,14 +174,14 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE) {
-      m->refused = true;
-      network_out_of_descriptors(m->network);
+      m->no_descriptor = true;
+      m->shared->on_no_descriptor(m->shared);
     }
     return CURL_SOCKET_BAD;
   }
-  watcher *w = watcher_find(&m->network->watchers, fd);
+  watcher *w = watcher_find(&m->shared->watchers, fd);
   if (w) forget(w); /* closed before libcurl wanted anything of it */
-  w = watcher_open(&m->network->watchers, m->network->loop->uv, fd);
+  w = watcher_open(&m->shared->watchers, m->shared->loop->uv, fd);
   if (!w) {
     close(fd);
     return CURL_SOCKET_BAD;
@@ -202,10 +195,10 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 static int close_socket(void *user, curl_socket_t fd)
 {
   multi *m = user;
-  watcher *w = watcher_find(&m->network->watchers, fd);
+  watcher *w = watcher_find(&m->shared->watchers, fd);
   if (w) forget(w);
   int result = close(fd);
-  if (m->network->starved) network_descriptor_freed(m->network);
+  m->shared->on_descriptor_freed(m->shared);
   return result;
 }
 
@@ -219,9 +212,9 @@ void multi_set_options(multi *m, CURL *easy)
 
 /* ---- life ---- */
 
-void multi_init(multi *m, network *n, const loop_clock *time, size_t most_connections)
+void multi_init(multi *m, multi_shared *shared, const loop_clock *time, size_t max_connections)
 {
-  *m = (multi){.network = n, .time = time, .most_connections = most_connections, .action.run = on_action};
+  *m = (multi){.shared = shared, .time = time, .max_connections = max_connections, .action.run = on_action};
 }
 
 static bool open_multi(multi *m)
@@ -232,7 +225,7 @@ static bool open_multi(multi *m)
   curl_multi_setopt(m->handle, CURLMOPT_SOCKETDATA, m);
   curl_multi_setopt(m->handle, CURLMOPT_TIMERFUNCTION, set_timer);
   curl_multi_setopt(m->handle, CURLMOPT_TIMERDATA, m);
-  curl_multi_setopt(m->handle, CURLMOPT_MAXCONNECTS, (long)m->most_connections);
+  curl_multi_setopt(m->handle, CURLMOPT_MAXCONNECTS, (long)m->max_connections);
   curl_multi_setopt(m->handle, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
   return true;
 }
@@ -253,7 +246,7 @@ void multi_remove(multi *m, CURL *easy)
 
 void multi_end_idle(multi *m, size_t count)
 {
-  const watcher_table *watchers = &m->network->watchers;
+  const watcher_table *watchers = &m->shared->watchers;
   for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
     if (!w || w->multi != m || !w->lasting || !w->idle || w->ended) continue;
@@ -269,9 +262,9 @@ void multi_close_idle(multi *m)
   if (m->in_flight || !m->handle) return;
   curl_multi_cleanup(m->handle);
   m->handle = NULL;
-  watcher_table *watchers = &m->network->watchers;
+  watcher_table *watchers = &m->shared->watchers;
   for (size_t fd = 0; fd < watchers->capacity; fd++)
     if (watchers->by_fd[fd] && watchers->by_fd[fd]->multi == m) forget(watchers->by_fd[fd]);
   timer_stop(&m->timer);
-  loop_undefer(m->network->loop, &m->action);
+  loop_undefer(m->shared->loop, &m->action);
 }

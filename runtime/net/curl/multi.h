@@ -3,35 +3,46 @@
 #ifndef LURCHER_NET_MULTI_H
 #define LURCHER_NET_MULTI_H
 
-#include "net/pool/network.h"
+#include "core/loop/loop.h"
+#include "net/curl/multi_job.h"
+#include "net/curl/watcher.h"
 
-#include <curl/curl.h>
+/* What all multis of one runtime share; their owner's, who keeps it in place and frees the table. */
+typedef struct multi_shared multi_shared;
+
+struct multi_shared {
+  loop *loop;
+  watcher_table watchers;
+  void (*on_no_descriptor)(multi_shared *s);    /* socket() failed for want of one; libcurl is running */
+  void (*on_descriptor_freed)(multi_shared *s); /* a socket was closed; libcurl is running */
+};
 
 typedef struct multi {
-  network *network;
+  multi_shared *shared;
   const loop_clock *time; /* of its pool; libcurl's own timer is always on the real one */
   CURLM *handle;          /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer;
-  deferred action;  /* libcurl asked for a call at once: one after this batch */
-  size_t in_flight; /* transfers added */
-  size_t sockets;   /* open sockets */
-  size_t ended;     /* sockets shut down by us that libcurl has not closed yet */
-  bool refused;     /* socket() failed for want of a descriptor during the current curl_multi_socket_action */
-  size_t most_connections; /* kept open, idle or not */
-  bool told;           /* during the current curl_multi_socket_action a transfer failed with an error text */
-  uint64_t idle_since; /* time of the last transfer's end */
+  deferred action;    /* libcurl asked for a call at once: one after this batch */
+  size_t in_flight;   /* jobs added */
+  size_t sockets;     /* open sockets */
+  size_t ended;       /* sockets shut down by us that libcurl has not closed yet */
+  bool no_descriptor; /* socket() failed for want of a descriptor during the current curl_multi_socket_action
+                       */
+  size_t max_connections; /* kept open, idle or not */
+  uint64_t idle_since;    /* time of the last job's end */
 } multi;
 
-void multi_init(multi *m, network *n, const loop_clock *time, size_t most_connections);
+/* `max_connections`: kept open, idle or not. */
+void multi_init(multi *m, multi_shared *shared, const loop_clock *time, size_t max_connections);
 
-/* Gives an easy handle, whose CURLOPT_PRIVATE is its transfer, to libcurl; the end is told by
- * transfer_finished(). Not from within a libcurl callback. False: libcurl refused (out of memory). */
+/* Gives an easy handle, whose CURLOPT_PRIVATE is its multi_job, to libcurl; the job's class is told of the
+ * end. Not from within a libcurl callback. False: libcurl refused (out of memory). */
 bool multi_add(multi *m, CURL *easy);
 
 /* Takes a handle back, before it finished or after. Not from within a libcurl callback. */
 void multi_remove(multi *m, CURL *easy);
 
-/* Closes every connection, unless a transfer runs. Not from within a libcurl callback. */
+/* Closes every connection, unless a job runs. Not from within a libcurl callback. */
 void multi_close_idle(multi *m);
 
 /* Ends that many idle connections: nothing goes over them any more, and libcurl closes them when it next

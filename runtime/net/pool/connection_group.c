@@ -38,7 +38,7 @@ void connection_group_free(connection_group *c)
   free(c);
 }
 
-static size_t most_connections(const pool_limits *limits)
+static size_t max_connections(const pool_limits *limits)
 {
   size_t most = 100000;
   return limits->inflight < most && limits->idle < most ? limits->inflight + limits->idle + 1 : most;
@@ -54,7 +54,7 @@ static multi *multi_at(origin_group *g, size_t shard)
   c->multis = grown;
   multi *m = malloc(sizeof *m);
   if (!m) return NULL;
-  multi_init(m, p->network, p->time, most_connections(&p->limits));
+  multi_init(m, &p->network->multis, p->time, max_connections(&p->limits));
   return c->multis[c->multi_count++] = m;
 }
 

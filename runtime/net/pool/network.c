@@ -49,6 +49,17 @@ static void admit_all(deferred *d)
 
 static void retry_starved(timer *t) { network_descriptor_freed(container_of(t, network, retry_starved)); }
 
+static void on_no_descriptor(multi_shared *s)
+{
+  network_out_of_descriptors(container_of(s, network, multis));
+}
+
+static void on_descriptor_freed(multi_shared *s)
+{
+  network *n = container_of(s, network, multis);
+  if (n->starved) network_descriptor_freed(n);
+}
+
 network *network_new(loop *l)
 {
   pthread_once(&once, init_curl);
@@ -56,6 +67,8 @@ network *network_new(loop *l)
   if (!n) return NULL;
   n->references = 1;
   n->loop = l;
+  n->multis = (multi_shared){
+      .loop = l, .on_no_descriptor = on_no_descriptor, .on_descriptor_freed = on_descriptor_freed};
   n->admit_all.run = admit_all;
   n->max_running = descriptors_for_transfers();
   run_limits_init(&n->run_limits);
@@ -70,7 +83,7 @@ void network_unref(network *n)
   timer_stop(&n->retry_starved);
   loop_undefer(n->loop, &n->admit_all);
   run_limits_deinit(&n->run_limits);
-  watcher_table_free(&n->watchers);
+  watcher_table_free(&n->multis.watchers);
   metrics_free(&n->metrics);
   free(n);
 }

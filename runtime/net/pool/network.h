@@ -4,7 +4,7 @@
 #define LURCHER_NET_NETWORK_H
 
 #include "core/loop/loop.h"
-#include "net/curl/watcher.h"
+#include "net/curl/multi.h"
 #include "net/pool/metrics.h"
 #include "net/pool/run_limits.h"
 
@@ -14,7 +14,7 @@ struct transfer;
 typedef struct network {
   unsigned references; /* its owner's, and one for each pool: finalizers run in no order */
   loop *loop;
-  watcher_table watchers;
+  multi_shared multis;
   metrics metrics;
   struct pool *pools; /* all of this runtime */
   size_t running;     /* transfers that libcurl has */

@@ -30,7 +30,12 @@ static void fail(admission *a, const error *why)
   transfer_fail_with(container_of(a, transfer, admission), why);
 }
 
-static const admission_class of_transfers = {run, fail};
+static const admission_class in_pool = {run, fail};
+
+static bool on_finished(multi_job *job, const multi_result *result);
+static bool expects_more(const multi_job *job);
+
+static const multi_job_class in_multi = {on_finished, expects_more};
 
 transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time)
 {
@@ -43,7 +48,8 @@ transfer *transfer_new(pool *p, transfer_options *options, header_list *headers,
     t = calloc(1, sizeof *t);
     if (!t) return NULL;
   }
-  t->admission.class = &of_transfers;
+  t->admission.class = &in_pool;
+  t->job.class = &in_multi;
   t->network = p->network;
   pool_ref(t->pool = p);
   transfer_options_ref(t->options = options);
@@ -537,10 +543,10 @@ static void release_easy(transfer *t, bool clean)
 }
 
 /* No descriptor was left for its socket: it was never sent, and waits for another turn. */
-static bool wait_for_descriptor(transfer *t, CURLcode result)
+static bool wait_for_descriptor(transfer *t, const multi_result *result)
 {
   long os_error = 0; /* none: it did not come to a connection */
-  if (t->connected || !t->admission.multi->refused || result != CURLE_COULDNT_CONNECT) return false;
+  if (t->connected || !result->no_descriptor || result->code != CURLE_COULDNT_CONNECT) return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   release_easy(t, false);
   transfer_set_external(t, false);
@@ -557,12 +563,12 @@ static bool is_answered(const transfer *t)
          t->bytes_received >= (uint64_t)t->head.content_length;
 }
 
-void transfer_finished(transfer *t, CURLcode result)
+static void finish(transfer *t, const multi_result *result)
 {
   if (wait_for_descriptor(t, result)) return;
-  if (result == CURLE_SEND_ERROR && is_answered(t)) result = CURLE_OK;
+  bool clean = result->code == CURLE_OK || (result->code == CURLE_SEND_ERROR && is_answered(t));
   collect_info(t);
-  if (result == CURLE_OK && !t->failure)
+  if (clean && !t->failure)
     transfer_check_complete(t);
   else
     failure_from_curl(t, result);
@@ -570,5 +576,20 @@ void transfer_finished(transfer *t, CURLcode result)
     pool_origin_unresolved(&t->admission, t->failure);
   else if (t->failure)
     pool_origin_known(&t->admission, origin_group_is_http2(t->admission.group));
-  end(t, result == CURLE_OK);
+  end(t, clean);
+}
+
+static bool on_finished(multi_job *job, const multi_result *result)
+{
+  transfer *t = container_of(job, transfer, job);
+  bool has_text = result->code != CURLE_OK && t->handle->hint[0];
+  finish(t, result);
+  return has_text;
+}
+
+/* An HTTP/2 connection may bring something at any time. */
+static bool expects_more(const multi_job *job)
+{
+  const transfer *t = container_of(job, const transfer, job);
+  return !t->head.complete || t->paused || t->head.version == 20;
 }

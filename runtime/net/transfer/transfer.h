@@ -46,7 +46,8 @@ typedef struct {
 } transfer_handle;
 
 struct transfer {
-  admission admission; /* of its pool */
+  admission admission; /* what its pool sees of it */
+  multi_job job;       /* what its multi sees of it */
   operation op;
   network *network;
 
@@ -118,7 +119,6 @@ transfer_supply transfer_available(transfer *t, size_t wanted);
 
 /* ---- for pool.c, multi.c and transfer_options.c ---- */
 
-void transfer_finished(transfer *t, CURLcode result);
 void transfer_fail_memory(transfer *t);
 void transfer_fail_with(transfer *t, const error *why);
 void transfer_free_spares(transfer *first);
@@ -164,6 +164,6 @@ void transfer_set_callbacks(transfer *t);
 void transfer_check_complete(transfer *t);
 
 /* Sets the failure from libcurl's result, unless one is set. */
-void failure_from_curl(transfer *t, CURLcode result);
+void failure_from_curl(transfer *t, const multi_result *result);
 
 #endif

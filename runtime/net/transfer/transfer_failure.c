@@ -146,17 +146,18 @@ static void broken(transfer *t, CURLcode code, error *e)
 }
 
 /* Whether libcurl had words for another transfer of the same multi in the call it just made. */
-static bool others_were_told(const transfer *t)
+static bool others_were_told(const transfer *t, const multi_result *result)
 {
   for (const queue_item *item = t->pool->running; item; item = item->next) {
     const transfer *other = container_of(item, const transfer, admission.item);
     if (other != t && other->admission.multi == t->admission.multi && other->handle->hint[0]) return true;
   }
-  return t->admission.multi->told;
+  return result->others_failed;
 }
 
-static void http2(transfer *t, CURLcode code, error *e)
+static void http2(transfer *t, const multi_result *result, error *e)
 {
+  CURLcode code = result->code;
   const char *host = origin_name(t->admission.origin), *hint = t->handle->hint;
   bool whole = t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
   if (t->head.complete && !(whole && says(t, "PROTOCOL_ERROR"))) {
@@ -166,7 +167,7 @@ static void http2(transfer *t, CURLcode code, error *e)
   }
   /* Only what GOAWAY turns away has this code and no words: the server has not looked at it. When a
    * connection breaks, one of its streams has the words for all. */
-  bool turned_away = code == CURLE_HTTP2 && !hint[0] && !others_were_told(t);
+  bool turned_away = code == CURLE_HTTP2 && !hint[0] && !others_were_told(t, result);
   error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: %s", host,
             turned_away                 ? "it turns requests away (GOAWAY)"
             : code == CURLE_GOT_NOTHING ? "it sent what HTTP/2 does not allow there"
@@ -174,8 +175,9 @@ static void http2(transfer *t, CURLcode code, error *e)
   e->retry_safe = turned_away;
 }
 
-static void from_code(transfer *t, CURLcode code, const known_code *known, error *e)
+static void from_code(transfer *t, const multi_result *result, const known_code *known, error *e)
 {
+  CURLcode code = result->code;
   const char *host = origin_name(t->admission.origin);
   const char *phase = t->connected ? "read" : "connect";
   long os_error = 0;
@@ -209,7 +211,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_HTTP2:
   case CURLE_HTTP2_STREAM:
-    http2(t, code, e);
+    http2(t, result, e);
     break;
   case CURLE_PARTIAL_FILE:
   case CURLE_SEND_FAIL_REWIND:
@@ -217,7 +219,7 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
     break;
   case CURLE_GOT_NOTHING:
     if (is_http2(t))
-      http2(t, code, e);
+      http2(t, result, e);
     else
       cut(t, e);
     break;
@@ -234,12 +236,12 @@ static void from_code(transfer *t, CURLcode code, const known_code *known, error
   }
 }
 
-void failure_from_curl(transfer *t, CURLcode code)
+void failure_from_curl(transfer *t, const multi_result *result)
 {
   if (t->failure) return;
-  const known_code *known = find_code(code);
+  const known_code *known = find_code(result->code);
   error *e = transfer_failure(t);
-  from_code(t, code, known, e);
+  from_code(t, result, known, e);
   e->code = known ? known->name : NULL;
   /* Nothing was sent yet. */
   if (!t->connected) e->retry_safe = true;

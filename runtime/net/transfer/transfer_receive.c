@@ -358,7 +358,7 @@ transfer_supply transfer_available(transfer *t, size_t wanted)
 void transfer_set_callbacks(transfer *t)
 {
   CURL *easy = t->handle->easy;
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &t->job);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->handle->hint);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
