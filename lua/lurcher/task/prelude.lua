@@ -199,7 +199,7 @@ local function find_loader(name)
   local own, near = name:match("^lurcher%.(.+)$"), nil
   if own then
     local names = {}
-    for module in pairs(native.modules()) do names[#names + 1] = module:match("^lurcher%.(.+)$") end
+    for module in pairs(require("lurcher.native.modules").names()) do names[#names + 1] = module:match("^lurcher%.(.+)$") end
     near = require("lurcher.base.check").suggest(own, names)
   end
   local hint = near and ("; did you mean 'lurcher.%s'?"):format(near) or ""

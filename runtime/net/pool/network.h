@@ -9,7 +9,6 @@
 #include "net/pool/run_limits.h"
 
 struct pool;
-struct transfer;
 
 typedef struct network {
   unsigned references; /* its owner's, and one for each pool: finalizers run in no order */
@@ -23,7 +22,6 @@ typedef struct network {
   timer retry_starved;
   deferred admit_all; /* let every pool look at its queue again */
   run_limits run_limits;
-  struct transfer *taken; /* its results are being handed over; NULL: that went well */
 } network;
 
 /* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of

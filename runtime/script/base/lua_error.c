@@ -1,5 +1,7 @@
 #include "script/base/lua_error.h"
 
+#include "script/base/lua_fields.h"
+
 #include <lauxlib.h>
 
 static const char metatable_key;
@@ -21,30 +23,21 @@ static void push_metatable(lua_State *L)
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-static void set_string(lua_State *L, const char *name, const char *value)
+static void set_known_number(lua_State *L, const char *name, double value)
 {
-  if (!value) return;
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double value)
-{
-  if (value == 0) return;
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, name);
+  if (value != 0) field_set_number(L, name, value);
 }
 
 void errors_push(lua_State *L, const error *e)
 {
   luaL_checkstack(L, 5, "error object");
   lua_createtable(L, 0, 12); /* room for what the Lua layers add */
-  set_string(L, "kind", error_kind_name(e->kind));
-  set_string(L, "message", e->message);
-  set_string(L, "phase", e->phase);
-  set_string(L, "code", e->code);
-  set_number(L, "limit", e->limit);
-  set_number(L, "observed", e->observed);
+  field_set_string(L, "kind", error_kind_name(e->kind));
+  field_set_string(L, "message", e->message);
+  field_set_string(L, "phase", e->phase);
+  field_set_string(L, "code", e->code);
+  set_known_number(L, "limit", e->limit);
+  set_known_number(L, "observed", e->observed);
   lua_pushboolean(L, e->retry_safe);
   lua_setfield(L, -2, "retry_safe");
   lua_pushboolean(L, e->retry_safe);

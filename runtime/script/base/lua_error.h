@@ -6,7 +6,8 @@
 
 #include <lua.h>
 
-/* Pushes the Lua error object for `e` (its metatable comes from lua/lurcher/base/errors.lua). Can raise (memory).
+/* Pushes the Lua error object for `e` (its metatable comes from lua/lurcher/base/errors.lua). Can raise
+ * (memory).
  */
 void errors_push(lua_State *L, const error *e);
 

@@ -1,5 +1,5 @@
-/* lurcher.native.url: format/url/url.h for Lua. What fails returns nil and a message; lua/lurcher/url.lua makes
- * errors of them. */
+/* lurcher.native.url: format/url/url.h for Lua. What fails returns nil and a message; lua/lurcher/url.lua
+ * makes errors of them. */
 #include "format/url/url.h"
 
 #include <lauxlib.h>

@@ -1,18 +1,13 @@
 /* lurcher.native.metrics: what was counted of all requests, as tables. Names and forms that users see are
  * made of them by lua/lurcher/metrics.lua. */
 #include "net/pool/metrics.h"
-#include "script/http/http.h"
+#include "script/base/lua_fields.h"
+#include "script/http/http_network.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
 int luaopen_lurcher_native_metrics(lua_State *L);
-
-static void set_number(lua_State *L, const char *name, double value)
-{
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, name);
-}
 
 static double seconds(uint64_t nanoseconds) { return (double)nanoseconds / NANOSECONDS; }
 
@@ -21,13 +16,13 @@ static double seconds(uint64_t nanoseconds) { return (double)nanoseconds / NANOS
 static void push_histogram(lua_State *L, const histogram *h, int bounds)
 {
   lua_createtable(L, 0, 8);
-  set_number(L, "count", (double)h->count);
-  set_number(L, "sum", (double)h->sum / 1e6);
-  set_number(L, "min", (double)h->min / 1e6);
-  set_number(L, "max", (double)h->max / 1e6);
-  set_number(L, "p50", histogram_quantile(h, 0.5) / 1e6);
-  set_number(L, "p95", histogram_quantile(h, 0.95) / 1e6);
-  set_number(L, "p99", histogram_quantile(h, 0.99) / 1e6);
+  field_set_number(L, "count", (double)h->count);
+  field_set_number(L, "sum", (double)h->sum / 1e6);
+  field_set_number(L, "min", (double)h->min / 1e6);
+  field_set_number(L, "max", (double)h->max / 1e6);
+  field_set_number(L, "p50", histogram_quantile(h, 0.5) / 1e6);
+  field_set_number(L, "p95", histogram_quantile(h, 0.95) / 1e6);
+  field_set_number(L, "p99", histogram_quantile(h, 0.99) / 1e6);
   int count = (int)lua_objlen(L, bounds);
   lua_createtable(L, count, 0);
   for (int i = 1; i <= count; i++) {
@@ -49,7 +44,7 @@ static void push_statuses(lua_State *L, const metrics_series *s)
     lua_pushnumber(L, (double)s->statuses[i].count);
     lua_rawset(L, -3);
   }
-  if (s->other_statuses) set_number(L, "other", (double)s->other_statuses);
+  if (s->other_statuses) field_set_number(L, "other", (double)s->other_statuses);
 }
 
 /* { timeout = count, … } */
@@ -57,7 +52,7 @@ static void push_errors(lua_State *L, const metrics_series *s)
 {
   lua_newtable(L);
   for (int kind = 0; kind < ERROR_KIND_COUNT; kind++)
-    if (s->errors[kind]) set_number(L, error_kind_name((error_kind)kind), (double)s->errors[kind]);
+    if (s->errors[kind]) field_set_number(L, error_kind_name((error_kind)kind), (double)s->errors[kind]);
 }
 
 /* { retry = { count, seconds }, … } */
@@ -66,33 +61,27 @@ static void push_events(lua_State *L, const metrics_series *s)
   lua_newtable(L);
   for (size_t i = 0; i < METRICS_EVENTS && s->events[i].count; i++) {
     lua_createtable(L, 0, 2);
-    set_number(L, "count", (double)s->events[i].count);
-    set_number(L, "seconds", s->events[i].seconds);
+    field_set_number(L, "count", (double)s->events[i].count);
+    field_set_number(L, "seconds", s->events[i].seconds);
     lua_setfield(L, -2, s->events[i].what);
   }
 }
 
 static void push_series(lua_State *L, const metrics_series *s, int bounds)
 {
-  const struct {
-    const char *name;
-    double value;
-  } numbers[] = {{"waiting", (double)s->waiting},
-                 {"in_flight", (double)s->running},
-                 {"requests", (double)s->attempts},
-                 {"bytes_received", (double)s->bytes_received},
-                 {"bytes_sent", (double)s->bytes_sent},
-                 {"connections_made", (double)s->connections_made},
-                 {"connections_reused", (double)s->connections_reused},
-                 {"slot_wait", seconds(s->slot_wait)},
-                 {"rate_wait", seconds(s->rate_wait)}};
+  const named_number numbers[] = {{"waiting", (double)s->waiting},
+                                  {"in_flight", (double)s->running},
+                                  {"requests", (double)s->attempts},
+                                  {"bytes_received", (double)s->bytes_received},
+                                  {"bytes_sent", (double)s->bytes_sent},
+                                  {"connections_made", (double)s->connections_made},
+                                  {"connections_reused", (double)s->connections_reused},
+                                  {"slot_wait", seconds(s->slot_wait)},
+                                  {"rate_wait", seconds(s->rate_wait)}};
   lua_createtable(L, 0, 16);
-  lua_pushstring(L, s->label);
-  lua_setfield(L, -2, "name");
-  lua_pushstring(L, s->origin);
-  lua_setfield(L, -2, "origin");
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    set_number(L, numbers[i].name, numbers[i].value);
+  field_set_string(L, "name", s->label);
+  field_set_string(L, "origin", s->origin);
+  field_set_numbers(L, numbers, sizeof numbers / sizeof *numbers);
   push_statuses(L, s);
   lua_setfield(L, -2, "statuses");
   push_errors(L, s);

@@ -1,28 +1,15 @@
 /* Pools: the limits of a client, and what is known of the origins that it talks to. URLs given here are
  * canonical ones. */
-#include "script/http/http.h"
+#include "script/http/http_pool.h"
 
+#include "net/pool/pool.h"
 #include "script/base/lua_error.h"
+#include "script/base/lua_fields.h"
 #include "script/bind/bind_limiter.h"
-#include "script/task/task.h"
+#include "script/http/http_handle.h"
+#include "script/http/http_network.h"
 
 #include <string.h>
-
-static size_t size_field(lua_State *L, const char *name, size_t none)
-{
-  lua_getfield(L, 1, name);
-  double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
-  lua_pop(L, 1);
-  return value >= 0 && value < 9e15 ? (size_t)value : none;
-}
-
-static double number_field(lua_State *L, const char *name)
-{
-  lua_getfield(L, 1, name);
-  double value = lua_tonumber(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
 
 static bool is_auto(lua_State *L, const char *name)
 {
@@ -45,14 +32,14 @@ static limiter *limiter_field(lua_State *L, const char *name)
 int http_new_pool(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
-  double burst = number_field(L, "burst");
+  double burst = field_number(L, 1, "burst");
   pool_limits limits = {
-      .inflight = size_field(L, "inflight", SIZE_MAX),
-      .per_origin = size_field(L, "per_origin", SIZE_MAX),
+      .inflight = field_size(L, 1, "inflight", SIZE_MAX),
+      .per_origin = field_size(L, 1, "per_origin", SIZE_MAX),
       .adaptive = is_auto(L, "per_origin"),
-      .idle = size_field(L, "idle", SIZE_MAX),
-      .idle_timeout = loop_nanoseconds(number_field(L, "idle_timeout")),
-      .rate = number_field(L, "rate"),
+      .idle = field_size(L, 1, "idle", SIZE_MAX),
+      .idle_timeout = loop_nanoseconds(field_number(L, 1, "idle_timeout")),
+      .rate = field_number(L, 1, "rate"),
       .burst = burst >= 1 ? burst : 1,
       .limiter = limiter_field(L, "limiter"),
   };
@@ -73,19 +60,13 @@ static int pool_gc(lua_State *L)
 static int pool_stats(lua_State *L)
 {
   const pool *p = http_handle(L, 1, HTTP_POOL);
-  struct {
-    const char *name;
-    size_t value;
-  } fields[] = {{"in_flight", p->in_flight},
-                {"waiting", p->waiting},
-                {"connections", pool_connections(p)},
-                {"origins", p->origins.count},
-                {"requests", p->started}};
+  const named_number numbers[] = {{"in_flight", (double)p->in_flight},
+                                  {"waiting", (double)p->waiting},
+                                  {"connections", (double)pool_connections(p)},
+                                  {"origins", (double)p->origins.count},
+                                  {"requests", (double)p->started}};
   lua_createtable(L, 0, 5);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    lua_pushnumber(L, (double)fields[i].value);
-    lua_setfield(L, -2, fields[i].name);
-  }
+  field_set_numbers(L, numbers, sizeof numbers / sizeof *numbers);
   return 1;
 }
 
@@ -181,12 +162,6 @@ static int refuse_waiting(lua_State *L)
   return 0;
 }
 
-static void set_number(lua_State *L, const char *name, double value)
-{
-  lua_pushnumber(L, value);
-  lua_setfield(L, -2, name);
-}
-
 /* pool:flow(url) → { in_flight=, waiting=, held=seconds, and where there is such a limit: per_origin=, rate=,
  * learned_rate=, quota= } */
 static int flow(lua_State *L)
@@ -195,13 +170,13 @@ static int flow(lua_State *L)
   pool_flow flow = look(L);
   double learned = throttle_learned_rate(flow.throttle), left = throttle_quota_left(flow.throttle);
   lua_createtable(L, 0, 8);
-  set_number(L, "in_flight", (double)flow.in_flight);
-  set_number(L, "waiting", (double)flow.waiting);
-  set_number(L, "held", throttle_held(flow.throttle));
-  if (flow.slots != SIZE_MAX) set_number(L, "per_origin", (double)flow.slots);
-  if (p->limits.rate > 0) set_number(L, "rate", p->limits.rate);
-  if (learned > 0) set_number(L, "learned_rate", learned);
-  if (left >= 0) set_number(L, "quota", left);
+  field_set_number(L, "in_flight", (double)flow.in_flight);
+  field_set_number(L, "waiting", (double)flow.waiting);
+  field_set_number(L, "held", throttle_held(flow.throttle));
+  if (flow.slots != SIZE_MAX) field_set_number(L, "per_origin", (double)flow.slots);
+  if (p->limits.rate > 0) field_set_number(L, "rate", p->limits.rate);
+  if (learned > 0) field_set_number(L, "learned_rate", learned);
+  if (left >= 0) field_set_number(L, "quota", left);
   return 1;
 }
 

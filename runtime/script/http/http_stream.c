@@ -1,6 +1,8 @@
-/* Streamed responses: a body read piece by piece, by one task at a time. */
+#include "script/http/http_stream.h"
+
 #include "script/base/lua_error.h"
-#include "script/http/http.h"
+#include "script/http/http_handle.h"
+#include "script/http/http_info.h"
 #include "script/task/task.h"
 
 #include <lauxlib.h>

@@ -1,6 +1,6 @@
 /* lurcher.native.json: JSON text to Lua values and back. Options and advice are lua/lurcher/json.lua's. */
-#include "script/base/lua_error.h"
 #include "format/json/json_check.h"
+#include "script/base/lua_error.h"
 #include "script/json/json_lua.h"
 
 #include <lauxlib.h>

@@ -1,6 +1,6 @@
+#include "format/json/json_scan.h"
 #include "script/json/json_keys.h"
 #include "script/json/json_lua.h"
-#include "format/json/json_scan.h"
 
 #include <lauxlib.h>
 #include <limits.h>

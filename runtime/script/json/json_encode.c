@@ -1,6 +1,6 @@
 #include "format/json/json_check.h"
-#include "script/json/json_lua.h"
 #include "format/json/json_write.h"
+#include "script/json/json_lua.h"
 
 #include <lauxlib.h>
 #include <math.h>

@@ -29,13 +29,23 @@ int preload_push(lua_State *L, const char *name)
   return 0;
 }
 
-void preload_push_names(lua_State *L)
+/* names() -> the names of all embedded Lua modules, as keys */
+static int names(lua_State *L)
 {
   lua_newtable(L);
   for (const embedded_module *m = embedded_modules; m->name; m++) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, m->name);
   }
+  return 1;
+}
+
+int luaopen_lurcher_native_modules(lua_State *L)
+{
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, names);
+  lua_setfield(L, -2, "names");
+  return 1;
 }
 
 /* __index of package.preload: a module is looked up only when it is first required, which keeps the start
@@ -50,7 +60,6 @@ static int find_module(lua_State *L)
     return 1;
   }
   if (strncmp(name, "lurcher", 7) != 0) return 0;
-  if (strcmp(name, "lurcher") == 0) name = "lurcher.init";
   return preload_push(L, name);
 }
 

@@ -11,7 +11,4 @@ void preload_open(lua_State *L);
  * that name. Can raise (memory). */
 int preload_push(lua_State *L, const char *name);
 
-/* Pushes a table whose keys are the names of all embedded Lua modules. Can raise (memory). */
-void preload_push_names(lua_State *L);
-
 #endif

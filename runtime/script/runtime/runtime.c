@@ -1,8 +1,8 @@
 #include "script/task/task_internal.h"
 
-#include "script/http/http.h"
+#include "script/http/http_network.h"
 #include "script/runtime/preload.h"
-#include "script/runtime/run_budget.h"
+#include "script/runtime/run_report.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -54,6 +54,7 @@ static int open_state(lua_State *L)
   luaL_openlibs(L);
   preload_open(L);
   task_open(L);
+  run_report_watch_network(rt);
   rt->daemons = scope_new(rt);
   if (!rt->daemons || !preload_push(L, "lurcher.task.prelude")) return luaL_error(L, "not enough memory");
   lua_call(L, 0, 0);
@@ -180,7 +181,7 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
   }
   list_prepend(&rt->scripts, &s->script);
   if (task) *task = s->main;
-  budget_script_started(rt);
+  run_report_script_started(rt);
   return LUR_OK;
 }
 
@@ -233,8 +234,8 @@ void runtime_script_ended(scope *s)
     status = LUR_CANCELED;
     report = s->why;
   }
-  if (rt->budget.used_up) {
-    report = budget_report(rt, report);
+  if (rt->report.used_up) {
+    report = run_report_write(rt, report);
     status = LUR_BUDGET;
   }
   if (list_is_empty(&rt->scripts)) scope_cancel(rt->daemons, NULL);
@@ -333,8 +334,8 @@ static void release(lur_runtime *rt)
   for (int i = 0; i < rt->counter_count; i++) {
     if (rt->counters[i].owned) free((char *)rt->counters[i].name);
   }
-  free(rt->budget.waiting);
-  free(rt->budget.report);
+  free(rt->report.waiting);
+  free(rt->report.report);
   free(rt->slots);
   free(rt->free_slots);
   free(rt);
@@ -353,7 +354,7 @@ static void close_state(timer *t)
 {
   lur_runtime *rt = container_of(t, lur_runtime, close_timer);
   timer_stop(&rt->force_timer);
-  timer_stop(&rt->budget.timer);
+  timer_stop(&rt->report.timer);
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);
     lua_close(rt->L);

@@ -1,4 +1,3 @@
-#include "script/runtime/preload.h"
 #include "script/task/task_internal.h"
 
 #include <lauxlib.h>
@@ -311,15 +310,7 @@ static const luaL_Reg blocking[] = {
     {"suspend", suspend_start}, {"join", join_start},   {NULL, NULL},
 };
 
-/* modules() -> names of all modules that are compiled in, as keys */
-static int modules(lua_State *L)
-{
-  preload_push_names(L);
-  return 1;
-}
-
 static const luaL_Reg functions[] = {
-    {"modules", modules},
     {"wake", wake},
     {"results", results},
     {"current", current},

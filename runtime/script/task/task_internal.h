@@ -97,7 +97,7 @@ typedef struct {
 
 enum { MAX_COUNTERS = 32 };
 
-/* What limits all scripts of a runtime together; see script/budget.h. */
+/* What limits all scripts of a runtime together; see script/runtime/run_report.h. */
 typedef struct {
   timer timer;    /* until max_seconds are over; then, until the scripts must have ended */
   bool started;   /* a script was */
@@ -108,7 +108,7 @@ typedef struct {
   uint64_t queued; /* requests that waited then */
   char *waiting;   /* what tasks waited for then */
   char *report;
-} run_budget;
+} run_report;
 
 struct lur_runtime {
   loop loop;
@@ -133,7 +133,7 @@ struct lur_runtime {
   atomic_bool interrupted, draining;
   bool running, closing, gone;
   timer close_timer, force_timer;
-  run_budget budget;
+  run_report report;
   lur_closed_fn closed;
   void *closed_ud;
   char message[512]; /* lur_error */

@@ -1,8 +1,8 @@
-/* native.profile{…}: from a table of checked options to a profile. */
-#include "net/transfer/transfer_options.h"
-#include "script/http/http.h"
+#include "script/http/http_options.h"
 
 #include "core/loop/loop.h"
+#include "net/transfer/transfer_options.h"
+#include "script/http/http_handle.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -141,10 +141,10 @@ static bool read_resolve(lua_State *L, transfer_options *o)
   return ok;
 }
 
-int http_new_profile(lua_State *L)
+int http_new_options(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
-  http_box *box = http_new_box(L, HTTP_PROFILE, "lurcher.profile");
+  http_box *box = http_new_box(L, HTTP_OPTIONS, "lurcher.http.options");
   transfer_options *o = box->pointer = transfer_options_new();
   if (!o) return luaL_error(L, "not enough memory");
   o->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
@@ -156,10 +156,12 @@ int http_new_profile(lua_State *L)
   return 1;
 }
 
-int http_profile_gc(lua_State *L)
+static int options_gc(lua_State *L)
 {
   http_box *box = lua_touserdata(L, 1);
   transfer_options_unref(box->pointer);
   box->pointer = NULL;
   return 0;
 }
+
+void http_register_options(lua_State *L) { http_make_metatable(L, "lurcher.http.options", options_gc, NULL); }

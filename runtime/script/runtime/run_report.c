@@ -1,7 +1,7 @@
-#include "script/runtime/run_budget.h"
+#include "script/runtime/run_report.h"
 
 #include "core/buffer.h"
-#include "script/http/http.h"
+#include "script/http/http_network.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -11,12 +11,12 @@
 /* How long scripts may go on after their last request has ended: to write down what they have. */
 static const uint64_t END_LIMIT = 5000 * MILLISECOND;
 
-static lur_runtime *runtime_with(timer *t) { return container_of(t, lur_runtime, budget.timer); }
+static lur_runtime *runtime_with(timer *t) { return container_of(t, lur_runtime, report.timer); }
 
 /* Notes what is left, as things are now. */
 static void note_used_up(lur_runtime *rt, const error *reason)
 {
-  run_budget *b = &rt->budget;
+  run_report *b = &rt->report;
   if (b->used_up) return;
   b->used_up = true;
   b->reason = *reason;
@@ -28,7 +28,7 @@ static void note_used_up(lur_runtime *rt, const error *reason)
 
 static void on_end_due(timer *t)
 {
-  runtime_interrupt(runtime_with(t), runtime_with(t)->budget.reason.message);
+  runtime_interrupt(runtime_with(t), runtime_with(t)->report.reason.message);
 }
 
 static void on_refusal(void *user)
@@ -40,7 +40,7 @@ static void on_refusal(void *user)
 static void on_idle(void *user)
 {
   lur_runtime *rt = user;
-  timer *t = &rt->budget.timer;
+  timer *t = &rt->report.timer;
   uint64_t due = loop_update_now(&rt->loop) + END_LIMIT;
   if (!timer_active(t) || due < t->due) clock_start(&rt->loop.real, t, due, on_end_due);
 }
@@ -57,9 +57,9 @@ static void on_time_over(timer *t)
   runtime_interrupt(rt, e.message);
 }
 
-void budget_script_started(lur_runtime *rt)
+void run_report_script_started(lur_runtime *rt)
 {
-  run_budget *b = &rt->budget;
+  run_report *b = &rt->report;
   if (b->started) return;
   b->started = true;
   b->begin = loop_update_now(&rt->loop);
@@ -67,8 +67,10 @@ void budget_script_started(lur_runtime *rt)
   if (seconds > 0) clock_start(&rt->loop.real, &b->timer, b->begin + loop_nanoseconds(seconds), on_time_over);
 }
 
-void budget_watch_network(lur_runtime *rt, network *n)
+/* http_network_watch.made */
+static void limit_network(network *n, void *user)
 {
+  lur_runtime *rt = user;
   run_limits *b = &n->run_limits;
   const lur_options *o = &rt->options;
   if (o->max_requests) b->max_requests = o->max_requests;
@@ -76,8 +78,16 @@ void budget_watch_network(lur_runtime *rt, network *n)
   b->on_refusal = on_refusal;
   b->on_idle = on_idle;
   b->user = rt;
-  if (rt->budget.used_up) run_limits_refuse(b, &rt->budget.reason);
+  if (rt->report.used_up) run_limits_refuse(b, &rt->report.reason);
   if (atomic_load(&rt->draining)) run_limits_drain(b);
+}
+
+void run_report_watch_network(lur_runtime *rt)
+{
+  http_network_watch *watch = lua_newuserdata(rt->L, sizeof *watch);
+  *watch = (http_network_watch){limit_network, rt};
+  luaL_ref(rt->L, LUA_REGISTRYINDEX); /* for as long as the state lives */
+  http_network_set_watch(rt->L, watch);
 }
 
 /* ---- the report ---- */
@@ -92,13 +102,13 @@ static bool append_figures(const lur_runtime *rt, const run_limits *done, buffer
            "\n\trequests that waited to start then: %llu",
            (unsigned long long)(done ? done->requests : 0), (unsigned long long)(done ? done->refused : 0),
            (unsigned long long)(done ? done->bytes : 0),
-           (double)(rt->budget.end - rt->budget.begin) / NANOSECONDS, (unsigned long long)rt->budget.queued);
+           (double)(rt->report.end - rt->report.begin) / NANOSECONDS, (unsigned long long)rt->report.queued);
   return append(b, line);
 }
 
-const char *budget_report(lur_runtime *rt, const char *failure)
+const char *run_report_write(lur_runtime *rt, const char *failure)
 {
-  run_budget *kept = &rt->budget;
+  run_report *kept = &rt->report;
   const network *n = rt->L ? http_network(rt->L) : NULL;
   buffer b = {0};
   bool fine = append(&b, kept->reason.message) && append_figures(rt, n ? &n->run_limits : NULL, &b);
@@ -112,5 +122,5 @@ const char *budget_report(lur_runtime *rt, const char *failure)
 
 const char *lur_budget_report(lur_runtime *rt)
 {
-  return rt && rt->budget.used_up ? budget_report(rt, NULL) : NULL;
+  return rt && rt->report.used_up ? run_report_write(rt, NULL) : NULL;
 }

@@ -1,0 +1,29 @@
+/* Userdata of lurcher.native.http: each holds one pointer, and knows of what kind it is. */
+#ifndef LURCHER_SCRIPT_HTTP_HANDLE_H
+#define LURCHER_SCRIPT_HTTP_HANDLE_H
+
+#include <lauxlib.h>
+
+/* Cheaper to check than a metatable in the registry; a request checks three of them. */
+typedef enum {
+  HTTP_POOL = 0x706f6f6c,
+  HTTP_OPTIONS = 0x6f707473,
+  HTTP_HEADERS = 0x68656164,
+  HTTP_STREAM = 0x73747265
+} http_tag;
+
+typedef struct {
+  http_tag tag;
+  void *pointer; /* NULL once closed */
+} http_box;
+
+/* The pointer in the userdata at `index`; raises unless it is of that kind and open. */
+void *http_handle(lua_State *L, int index, http_tag tag);
+
+/* Pushes a box, still empty, with a metatable made before. Can raise (memory). */
+http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);
+
+/* Makes a metatable with a finalizer and methods (may be NULL). Can raise (memory). */
+void http_make_metatable(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods);
+
+#endif

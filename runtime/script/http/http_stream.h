@@ -1,0 +1,15 @@
+/* Streamed responses: a body read piece by piece, by one task at a time. */
+#ifndef LURCHER_SCRIPT_HTTP_STREAM_H
+#define LURCHER_SCRIPT_HTTP_STREAM_H
+
+#include "net/transfer/transfer.h"
+
+#include <lua.h>
+
+/* Pushes a stream that owns the transfer. Can raise (memory): then the transfer is still the caller's. */
+void http_push_stream(lua_State *L, transfer *t);
+
+/* Makes the streams' metatable. Can raise (memory). */
+void http_register_stream(lua_State *L);
+
+#endif
