@@ -40,6 +40,7 @@ describe("a slow reader", function()
   setup(function()
     nginx = servers.nginx()
     servers.write(nginx.directory .. "/www/large", ("0123456789abcdef"):rep(MIB))
+    servers.write(nginx.directory .. "/www/large1", ("0123456789abcdef"):rep(MIB / 16))
   end)
 
   teardown(function() nginx:stop() end)
@@ -59,6 +60,23 @@ describe("a slow reader", function()
         faults.settled(client)
       end)
     end
+  end
+
+  -- On a connection that was used before, the request can be sent, answered and held back before the loop
+  -- hears that its socket is no longer idle.
+  for _, protocol in ipairs { "http", "https" } do
+    it("gets all of a body that it reads late on a connection used before, over " .. protocol, function()
+      for _, decompress in ipairs { false, true } do
+        local client = faults.client { tls = { ca = nginx.ca }, decompress = decompress }
+        for _ = 1, 20 do
+          assert(client:get(nginx[protocol] .. "/small"))
+          local res = assert(client:get(nginx[protocol] .. "/large1", { stream = true }))
+          task.sleep(0.01)
+          assert.equal(MIB, #assert(res:read_all()))
+          assert.is_true(res.reused)
+        end
+      end
+    end)
   end
 
   it("holds back one HTTP/2 stream and not the others of its connection", function()

@@ -299,6 +299,8 @@ static bool blank_line(head *h, error *e)
     h->complete = true;
     if (h->has_transfer_encoding && h->has_length) h->must_close = true;
     if (h->chunked && h->version == 10) h->must_close = true;
+    /* It has none, whatever it says; the peer may send one all the same. */
+    if (h->status == 204 && (h->chunked || h->content_length > 0)) h->must_close = true;
     return true;
   }
   if (++h->interim <= HEAD_INTERIM_LIMIT) return true;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ static void report_finished(multi *m)
 static void act(multi *m, curl_socket_t fd, int flags)
 {
   int running;
+  m->calls++;
   curl_multi_socket_action(m->handle, fd, flags, &running);
   report_finished(m);
   m->no_descriptor = false;
@@ -66,19 +68,26 @@ static int set_timer(CURLM *handle, long ms, void *user)
 
 /* ---- sockets ---- */
 
+/* Makes a connection one that libcurl finds closed when it next looks for one. libcurl takes it for alive as
+ * long as it has unread input, so that is thrown away; after the shutdown no more comes. */
+static void end_connection(watcher *w)
+{
+  char unwanted[16 * 1024];
+  if (w->ended) return;
+  w->ended = true;
+  w->multi->ended++;
+  shutdown(w->fd, SHUT_RDWR);
+  while (recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
+  }
+}
+
 /* Input on a connection that no transfer reads from: the peer closed it, or sends what nobody asked for.
- * libcurl 7.88 notices the former at the next use, but would take the latter for the next response; so it is
- * thrown away, and the connection made one that libcurl finds closed. */
+ * libcurl 7.88 notices the former at the next use, but would take the latter for the next response. */
 static void on_idle_input(watcher *w)
 {
-  char unwanted[4096];
-  int most = 64;
   uv_poll_stop(&w->poll);
   w->armed = 0;
-  if (!w->idle) return;
-  while (most-- && recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
-  }
-  shutdown(w->fd, SHUT_RDWR);
+  if (w->idle) end_connection(w);
 }
 
 static void on_socket_event(uv_poll_t *poll, int status, int events)
@@ -210,6 +219,42 @@ void multi_set_options(multi *m, CURL *easy)
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }
 
+/* ---- idle connections ---- */
+
+static int local_port_of(int fd)
+{
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  if (getsockname(fd, (struct sockaddr *)&address, &length)) return 0;
+  if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
+  return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port) : 0;
+}
+
+void multi_hold_sockets(multi *m, int local_port)
+{
+  const watcher_table *watchers = &m->shared->watchers;
+  for (size_t fd = 0; fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (w && w->multi == m && w->idle && local_port_of(w->fd) == local_port) w->idle = false;
+  }
+}
+
+static bool can_be_read(int fd)
+{
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session)
+{
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+  watcher *w = watcher_find(&m->shared->watchers, fd);
+  if (!w || w->multi != m || w->wanted) return;
+  w->idle = true;
+  if ((session && has_unread(session)) || can_be_read(fd)) end_connection(w);
+}
+
 /* ---- life ---- */
 
 void multi_init(multi *m, multi_shared *shared, const loop_clock *time, size_t max_connections)
@@ -250,9 +295,7 @@ void multi_end_idle(multi *m, size_t count)
   for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
     if (!w || w->multi != m || !w->lasting || !w->idle || w->ended) continue;
-    shutdown(w->fd, SHUT_RDWR);
-    w->ended = true;
-    m->ended++;
+    end_connection(w);
     count--;
   }
 }

@@ -23,6 +23,7 @@ typedef struct multi {
   CURLM *handle;          /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer;
   deferred action;    /* libcurl asked for a call at once: one after this batch */
+  unsigned calls;     /* of curl_multi_socket_action so far */
   size_t in_flight;   /* jobs added */
   size_t sockets;     /* open sockets */
   size_t ended;       /* sockets shut down by us that libcurl has not closed yet */
@@ -44,6 +45,17 @@ void multi_remove(multi *m, CURL *easy);
 
 /* Closes every connection, unless a job runs. Not from within a libcurl callback. */
 void multi_close_idle(multi *m);
+
+/* A job stops reading for a while. libcurl wants nothing of its socket then, and the socket may still
+ * count as idle: when request, answer and pause happened in one call, nobody heard that it was taken. libcurl
+ * does not tell the socket; `local_port` tells those it can be (0: any whose port is not known). May be
+ * called by libcurl's callbacks. */
+void multi_hold_sockets(multi *m, int local_port);
+
+/* The exchange of `easy`, which shared its connection with no other, is over and libcurl has let go of its
+ * connection: what can be read on it now (or, when `has_unread`, is held by its TLS session), nobody asked
+ * for, so the connection ends. Not from within a libcurl callback. */
+void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session);
 
 /* Ends that many idle connections: nothing goes over them any more, and libcurl closes them when it next
  * looks for one. */

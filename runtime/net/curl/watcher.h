@@ -18,7 +18,7 @@ typedef struct watcher {
   int fd;
   int wanted;       /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
   int armed;        /* what epoll watches */
-  bool idle;        /* no transfer uses the connection */
+  bool idle;        /* no transfer uses the connection: what comes now, nobody asked for */
   bool established; /* the connection was made */
   bool ended;       /* by us: libcurl will find it closed and close it */
   bool lasting;     /* made by our open-socket callback, so our close-socket callback will end it */

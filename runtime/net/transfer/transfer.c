@@ -2,6 +2,7 @@
 
 #include "core/container_of.h"
 #include "net/transfer/transfer_summary.h"
+#include "net/transfer/transfer_surplus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -532,10 +533,10 @@ static void release_easy(transfer *t, bool clean)
 {
   if (t->easy_in_multi) multi_remove(t->admission.multi, t->handle->easy);
   t->easy_in_multi = false;
-  if (t->handle && (!clean || !is_reusable(t)))
-    drop_easy(t->handle);
-  else if (t->handle && !t->handle->ran_alone)
+  if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
+  if (t->handle && t->handle->easy && !t->handle->ran_alone)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
+  if (t->handle && t->handle->easy && t->verbose) curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, 0L);
   curl_slist_free_all(t->connect_to);
   free(t->host_line.data);
   t->connect_to = NULL;
@@ -568,6 +569,7 @@ static void finish(transfer *t, const multi_result *result)
   if (wait_for_descriptor(t, result)) return;
   bool clean = result->code == CURLE_OK || (result->code == CURLE_SEND_ERROR && is_answered(t));
   collect_info(t);
+  if (result->code == CURLE_OK) surplus_check(t);
   if (clean && !t->failure)
     transfer_check_complete(t);
   else

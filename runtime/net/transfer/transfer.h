@@ -66,11 +66,17 @@ struct transfer {
   /* On the way, and of the outcome; together, because thousands of these live at once. */
   bool easy_in_multi, connected, paused, has_body, reused;
   bool first_header_expected; /* next, on a handle that was used before */
+  bool verbose;               /* CURLOPT_VERBOSE is set */
+  bool held;                  /* it was paused once */
+  bool body_apart;            /* the body may not have come with the head */
   bool external;              /* counted in the loop's external_requests */
   bool close_notified;        /* only known of TLS bodies without length */
   bool fresh;                 /* on a connection made for it; only known of methods that are not idempotent */
   uint16_t connects;          /* made for it so far, as libcurl counted them when `fresh` was set */
-  int remote_port;
+  int remote_port, local_port;
+  unsigned first_call; /* the multi's call in which the head began */
+  uint64_t framed;     /* bytes of the body with its framing; 0: not counted */
+  void *session;       /* SSL; NULL: no TLS, HTTP/2, or no head yet */
 
   /* On the way. */
   struct curl_slist *connect_to, host_line; /* for profile->server_name */
@@ -159,6 +165,9 @@ void transfer_set_external(transfer *t, bool external);
 
 /* Connects the easy handle's callbacks to this transfer. */
 void transfer_set_callbacks(transfer *t);
+
+/* The response has no body, whatever its head says. */
+bool transfer_has_no_body(const transfer *t);
 
 /* Checks after a clean end that everything announced has arrived; else sets the failure. */
 void transfer_check_complete(transfer *t);

@@ -1,5 +1,6 @@
 /* What arrives: libcurl's callbacks, which only append to buffers, and the reading of a stream. */
 #include "net/transfer/transfer.h"
+#include "net/transfer/transfer_surplus.h"
 
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -60,8 +61,7 @@ void transfer_watch_tls(void *context)
  * length would pass for whole. */
 static void await_close_notify(transfer *t)
 {
-  SSL *session = tls_session_of(t);
-  if (session) SSL_set_ex_data(session, waiting_index, t); /* the connection serves nobody after it */
+  SSL_set_ex_data(t->session, waiting_index, t); /* the connection serves nobody after it */
 }
 
 static bool agreed_on_http2(const transfer *t)
@@ -107,7 +107,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   memcpy(t->handle->remote_address, address, length);
   t->handle->remote_address[length] = 0;
   t->remote_port = port;
-  (void)local_port;
+  t->local_port = local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!origin_group_is_known(t->admission.group)) pool_origin_known(&t->admission, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
@@ -123,14 +123,14 @@ static bool count_received(transfer *t, size_t length)
 
 /* ---- head ---- */
 
-static bool has_no_body(const transfer *t)
+bool transfer_has_no_body(const transfer *t)
 {
   return !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
 }
 
 static bool ends_with_connection(const transfer *t)
 {
-  return t->head.version < 20 && t->head.content_length < 0 && !t->head.chunked && !has_no_body(t);
+  return t->head.version < 20 && t->head.content_length < 0 && !t->head.chunked && !transfer_has_no_body(t);
 }
 
 /* libcurl takes "HTTP/2" in a status line for what it is, whatever was agreed on. */
@@ -144,25 +144,6 @@ static bool begin_http2(transfer *t)
   }
   pool_origin_known(&t->admission, true);
   return true;
-}
-
-/* libcurl 7.88 adds a continuation line to the header before it. On a handle that was used before it takes
- * the last header of the former response for that, whose memory is gone, when a head begins with such a line.
- * So the first line behind the status line comes here before libcurl keeps it, and a blank at its start is
- * hidden from libcurl until the line is ours. */
-static int on_first_header(CURL *easy, curl_infotype type, char *line, size_t length, void *user)
-{
-  (void)easy, (void)user;
-  if (type == CURLINFO_HEADER_IN && length && (*line == ' ' || *line == '\t')) *line = '\r';
-  return 0;
-}
-
-static void watch_first_header(transfer *t, bool was_in_head)
-{
-  bool expected = t->head.in_head && !was_in_head;
-  if (t->head.version == 20 || expected == t->first_header_expected) return;
-  t->first_header_expected = expected;
-  curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, (long)expected);
 }
 
 /* A server that wants no Expect answers 417 before the body is sent. Then libcurl makes the request again,
@@ -192,11 +173,12 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     fail(t, &e);
     return 0;
   }
-  if (t->handle->used) watch_first_header(t, was_in_head);
+  surplus_watch_line(t, was_in_head);
   if (t->head.complete && !was_complete) drop_expectation(t);
   if (t->head.complete && !was_complete) {
     if (t->head.version == 20 && !begin_http2(t)) return 0;
-    if (is_tls(t) && ends_with_connection(t)) await_close_notify(t);
+    if (is_tls(t) && t->head.version < 20) t->session = tls_session_of(t);
+    if (t->session && ends_with_connection(t)) await_close_notify(t);
     if (t->head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
     if (t->streaming) operation_complete(&t->op);
   }
@@ -265,9 +247,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   touch(t);
   if (t->failure) return 0;
   if (t->streaming && stored(t) >= STREAM_HIGH && stored(t) >= t->wanted) {
-    t->paused = true;
+    t->paused = t->held = true;
+    if (t->head.version != 20) multi_hold_sockets(t->admission.multi, t->local_port);
     return CURL_WRITEFUNC_PAUSE;
   }
+  surplus_watch_body(t, bytes);
   if (!receive(t, bytes, length, &e)) {
     fail(t, &e);
     return 0;
@@ -293,7 +277,8 @@ void transfer_check_complete(transfer *t)
     fail(t, &e);
     return;
   }
-  if (!has_no_body(t) && announced >= 0 && !t->head.chunked && t->bytes_received < (uint64_t)announced) {
+  if (!transfer_has_no_body(t) && announced >= 0 && !t->head.chunked &&
+      t->bytes_received < (uint64_t)announced) {
     error_set(&e, ERROR_truncated, NULL, "the body ended after %llu of %lld bytes",
               (unsigned long long)t->bytes_received, (long long)announced);
     fail(t, &e);
@@ -362,7 +347,8 @@ void transfer_set_callbacks(transfer *t)
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->handle->hint);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-  curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_first_header); /* called while CURLOPT_VERBOSE is set */
+  curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, surplus_on_debug);
+  curl_easy_setopt(easy, CURLOPT_DEBUGDATA, t);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);

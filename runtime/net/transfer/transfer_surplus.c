@@ -1,0 +1,74 @@
+#include "net/transfer/transfer_surplus.h"
+
+#include <openssl/ssl.h>
+#include <string.h>
+
+enum { ALIGNMENT = 16 }; /* of what malloc returns */
+
+static void end_connection(transfer *t)
+{
+  t->head.must_close = true;
+  curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
+/* libcurl 7.88 adds a continuation line to the header before it. On a handle that was used before it takes
+ * the last header of the former response for that, whose memory is gone, when a head begins with such a line.
+ * So the first line behind the status line comes here before libcurl keeps it, and a blank at its start is
+ * hidden from libcurl until the line is ours. */
+static void hide_blank(const transfer *t, char *line, size_t length)
+{
+  if (t->first_header_expected && length && (*line == ' ' || *line == '\t')) *line = '\r';
+}
+
+/* libcurl 7.88 throws away what it had read behind the last chunk or behind a head without a body, and keeps
+ * the connection, on which the rest of it may follow. It says so, and nothing else tells. */
+static void heed_words(transfer *t, const char *words, size_t length)
+{
+  static const char *const surplus[] = {"Leftovers after chunking", "Excess found"};
+  for (size_t i = 0; i < sizeof surplus / sizeof *surplus; i++)
+    if (length > strlen(surplus[i]) && !memcmp(words, surplus[i], strlen(surplus[i]))) end_connection(t);
+}
+
+int surplus_on_debug(CURL *easy, curl_infotype type, char *bytes, size_t length, void *user)
+{
+  transfer *t = user;
+  (void)easy;
+  if (type == CURLINFO_HEADER_IN) hide_blank(t, bytes, length);
+  if (type == CURLINFO_DATA_IN) t->framed += length;
+  if (type == CURLINFO_TEXT) heed_words(t, bytes, length);
+  return 0;
+}
+
+void surplus_watch_line(transfer *t, bool was_in_head)
+{
+  const head *h = &t->head;
+  if (h->version == 20) return;
+  if (!t->first_call) t->first_call = t->admission.multi->calls;
+  t->first_header_expected = t->handle->used && h->in_head && !was_in_head;
+  bool may_be_dropped = h->complete && (h->chunked || h->content_length == 0 || transfer_has_no_body(t));
+  bool verbose = t->first_header_expected || may_be_dropped;
+  if (verbose == t->verbose) return;
+  t->verbose = verbose;
+  curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, (long)verbose);
+}
+
+void surplus_watch_body(transfer *t, const char *bytes)
+{
+  /* What came with the head lies behind it in libcurl's buffer, at any address; what was read by itself at
+   * the buffer's start. */
+  if (!t->bytes_received && (uintptr_t)bytes % ALIGNMENT == 0) t->body_apart = true;
+}
+
+static bool has_pending(void *session) { return SSL_has_pending(session); }
+
+/* The socket is asked only when there may be more on it. Of a body with a length libcurl reads exactly the
+ * rest, so all that follows stays in the socket; but a response that came with one read that did not fill the
+ * buffer was all there was then. */
+void surplus_check(transfer *t)
+{
+  uint64_t received = t->head.received + (t->framed ? t->framed : t->bytes_received);
+  bool one_read =
+      t->first_call == t->admission.multi->calls && received < (uint64_t)t->handle->buffer && !t->body_apart;
+  if (t->head.version == 20 || (one_read && !t->held && !t->session)) return;
+  multi_rest_socket(t->admission.multi, t->handle->easy, has_pending, t->session);
+}
