@@ -1,10 +1,6 @@
 local check = require "lurcher.base.check"
 
-local function message_of(...)
-  local ok, message = pcall(...)
-  assert.is_false(ok)
-  return (message:gsub("^.-:%d+: ", ""))
-end
+local message_of = require("spec.support.raising").message
 
 describe("lurcher.base.check", function()
   describe("suggest", function()

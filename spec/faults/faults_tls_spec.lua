@@ -86,7 +86,8 @@ describe("a certificate is refused with kind 'tls' and the reason when", functio
   end)
 
   it("the file of authorities is missing", function()
-    faults.check({ kind = "tls" }, faults.client { tls = { ca = "/nonexistent/ca.pem" } }:get(
+    faults.check({ kind = "tls", message = "/nonexistent/ca%.pem" },
+      faults.client { tls = { ca = "/nonexistent/ca.pem" } }:get(
       faults.answering(OK, nil, { tls = {} }).url))
   end)
 end)

@@ -1,6 +1,7 @@
 local http = require "lurcher.http"
 local errors = require "lurcher.base.errors"
 local origin = require "spec.support.origin"
+local message_of = require("spec.support.raising").message
 
 describe("auth", function()
   local site
@@ -60,9 +61,11 @@ describe("auth", function()
   end)
 
   it("raises when a token function gives nonsense", function()
-    assert.has_error(function() http.get(site.url, { auth = http.bearer(function() end) }) end)
+    assert.equal("the function given to http.bearer returned no token",
+      message_of(function() http.get(site.url, { auth = http.bearer(function() end) }) end))
     local smuggling = http.bearer(function() return "a\r\nb" end)
-    assert.has_error(function() http.get(site.url, { auth = smuggling }) end)
+    assert.equal("the bearer token holds a control character",
+      message_of(function() http.get(site.url, { auth = smuggling }) end))
   end)
 
   it("is left out for one request with auth=false", function()
@@ -109,17 +112,19 @@ describe("auth", function()
   end)
 
   it("refuses what cannot be sent", function()
-    assert.has_error(function() http.basic("a:b", "c") end)
-    assert.has_error(function() http.basic("a", "c\n") end)
-    assert.has_error(function() http.basic("a") end)
-    assert.has_error(function() http.bearer("a\r\nb") end)
-    assert.has_error(function() http.bearer() end)
+    assert.equal("the user name must not hold a colon", message_of(function() http.basic("a:b", "c") end))
+    assert.equal("the password holds a control character", message_of(function() http.basic("a", "c\n") end))
+    assert.equal("the password must be a string, got nil", message_of(function() http.basic("a") end))
+    assert.equal("the bearer token holds a control character",
+      message_of(function() http.bearer("a\r\nb") end))
+    assert.equal("the bearer token must be a string, got nil", message_of(function() http.bearer() end))
   end)
 
   it("raises what an auth function raises", function()
     local ok, raised = pcall(http.get, site.url, { auth = function() error("broken", 0) end })
     assert.is_false(ok)
     assert.are.equal("broken", raised)
-    assert.has_error(function() http.get(site.url, { auth = function() end }) end)
+    assert.equal("the auth function returned nothing: it is to return next(request)",
+      message_of(function() http.get(site.url, { auth = function() end }) end))
   end)
 end)

@@ -1,6 +1,7 @@
 local cookies = require "lurcher.http.cookies"
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
+local message_of = require("spec.support.raising").message
 
 describe("the cookie jar", function()
   local jar
@@ -218,12 +219,18 @@ describe("the cookie jar", function()
   end)
 
   it("refuses nonsense from scripts", function()
-    assert.has_error(function() jar:set { name = "a", value = "1" } end)
-    assert.has_error(function() jar:set { name = "a", domain = "h" } end)
-    assert.has_error(function() jar:set { name = "a", value = "1; Secure", domain = "h" } end)
-    assert.has_error(function() jar:set { name = "a\r\n", value = "1", domain = "h" } end)
-    assert.has_error(function() jar:set { nam = "a", value = "1", domain = "h" } end)
-    assert.has_error(function() jar:get(1) end)
+    assert.equal("cookies:set: 'domain' or an absolute 'url' is needed",
+      message_of(function() jar:set { name = "a", value = "1" } end))
+    assert.equal("cookies:set: 'name' and 'value' are needed",
+      message_of(function() jar:set { name = "a", domain = "h" } end))
+    assert.equal("cookies:set: the name or the value holds a character that may not stand in a cookie",
+      message_of(function() jar:set { name = "a", value = "1; Secure", domain = "h" } end))
+    assert.equal("cookies:set: the name or the value holds a character that may not stand in a cookie",
+      message_of(function() jar:set { name = "a\r\n", value = "1", domain = "h" } end))
+    assert.equal("cookies:set: unknown option 'nam'; did you mean 'name'?",
+      message_of(function() jar:set { nam = "a", value = "1", domain = "h" } end))
+    assert.equal("bad argument #1 to 'cookies:get' (string expected, got 1)",
+      message_of(function() jar:get(1) end))
   end)
 end)
 

@@ -5,6 +5,7 @@ local faults = require "spec.support.faults"
 local origin = require "spec.support.origin"
 local process = require "spec.support.process"
 local task = require "lurcher.task"
+local message_of = require("spec.support.raising").message
 
 local function site()
   local s = origin.start()
@@ -117,9 +118,12 @@ describe("client:stats with a URL", function()
     local stats, err = client:stats "ftp://h/"
     assert.is_nil(stats)
     assert.equal("url", err.kind)
-    assert.has_error(function() client.pool:flow "nonsense" end)
-    assert.has_error(function() client.pool:hold("ftp://h/", 1) end)
-    assert.has_error(function() client.pool:refuse_waiting("http://h/", "nonsense", "") end)
+    assert.equal("bad argument #1 to 'flow' (no scheme: write https://…)",
+      message_of(function() client.pool:flow "nonsense" end))
+    assert.equal("bad argument #1 to 'hold' (the scheme \"ftp\" cannot be requested, only http and https)",
+      message_of(function() client.pool:hold("ftp://h/", 1) end))
+    assert.equal("bad argument #2 to 'refuse_waiting' (not an error kind)",
+      message_of(function() client.pool:refuse_waiting("http://h/", "nonsense", "") end))
   end)
 end)
 
@@ -215,8 +219,9 @@ describe("a slot", function()
     for _, status in ipairs { 200, 503 } do
       s.answer = { status = status }
       fails = true
-      for _ = 1, 3 do assert.has_error(function() client:get(s.url) end) end
-      assert.has_error(function() client:stream("GET", s.url, { expect = status }, failing) end)
+      for _ = 1, 3 do assert.equal("on purpose", message_of(function() client:get(s.url) end)) end
+      assert.equal("on purpose",
+        message_of(function() client:stream("GET", s.url, { expect = status }, failing) end))
       fails = false
       assert.equal(status, client:get(s.url).status)
     end

@@ -136,13 +136,4 @@ describe("options", function()
     assert.are.equal("1", site:last().query.a)
     site:stop()
   end)
-
-  it("report a missing certificate file when the client is made or the request sent", function()
-    local ok, client = pcall(http.client, { tls = { ca = "/nonexistent/ca.pem" } })
-    if ok then
-      local res, err = client:get("https://127.0.0.1:1/")
-      assert.is_nil(res)
-      assert.is_string(err.kind)
-    end
-  end)
 end)

@@ -1,5 +1,6 @@
 local query = require "lurcher.url.query"
 local secret = require "lurcher.base.secret"
+local message_of = require("spec.support.raising").message
 
 local function encode(...) return query.encode({ ... }, "%20", "parameter") end
 
@@ -56,12 +57,17 @@ describe("query parameters", function()
   end)
 
   it("refuse what is no scalar", function()
-    assert.has_error(function() encode { a = { {} } } end)
-    assert.has_error(function() encode { a = print } end)
-    assert.has_error(function() encode { a = { b = 1 } } end)
-    assert.has_error(function() encode { a = 0 / 0 } end)
-    assert.has_error(function() encode { "a" } end)
-    assert.has_error(function() encode { { "a", 1 }, "b" } end)
+    assert.equal("parameter 'a' must be a string, a number, a boolean, or a list of these, got a table",
+      message_of(function() encode { a = { {} } } end))
+    assert.equal("parameter 'a' must be a string, a number, a boolean, or a list of these, got a function",
+      message_of(function() encode { a = print } end))
+    assert.equal("parameter 'a' must be a string, a number, a boolean, or a list of these, got a map",
+      message_of(function() encode { a = { b = 1 } } end))
+    assert.equal("parameter 'a' must be a finite number", message_of(function() encode { a = 0 / 0 } end))
+    assert.equal("parameter names must be strings, got 1 "
+      .. '(an ordered list has the form { {"a", 1}, {"b", 2} })', message_of(function() encode { "a" } end))
+    assert.equal('a list of parameters holds pairs: { {"a", 1}, {"b", 2} }',
+      message_of(function() encode { { "a", 1 }, "b" } end))
   end)
 
   it("go behind the query that is there, before the fragment", function()

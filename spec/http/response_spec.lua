@@ -1,6 +1,7 @@
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local server = require "lurcher.server"
+local message_of = require("spec.support.raising").message
 
 describe("a response", function()
   local site
@@ -145,8 +146,10 @@ describe("a response", function()
     end)
 
     it("refuses what is no status", function()
-      assert.has_error(function() get({}):expect("ok") end)
-      assert.has_error(function() get({}):expect() end)
+      assert.equal('res:expect wants a status, "2xx", or a list of these',
+        message_of(function() get({}):expect("ok") end))
+      assert.equal('res:expect wants a status, "2xx", or a list of these',
+        message_of(function() get({}):expect() end))
     end)
 
     it("is an option as well", function()

@@ -4,6 +4,7 @@ local origin = require "spec.support.origin"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
 local counts = require("lurcher.native.task").counts
+local message_of = require("spec.support.raising").message
 
 describe("a streamed response", function()
   local site
@@ -69,7 +70,8 @@ describe("a streamed response", function()
     local ok, err = pcall(next_line)
     assert.is_false(ok)
     assert.are.equal("too_large", err.kind)
-    assert.has_error(function() stream("x"):lines { maxx = 1 } end)
+    assert.equal("res:lines: unknown option 'maxx'; did you mean 'max'?",
+      message_of(function() stream("x"):lines { maxx = 1 } end))
   end)
 
   it("is read as NDJSON", function()
@@ -224,7 +226,8 @@ describe("a streamed response", function()
   it("needs stream=true", function()
     local res = assert(http.get(site.url))
     for _, name in ipairs { "chunks", "lines", "ndjson", "read", "read_all" } do
-      assert.has_error(function() res[name](res) end)
+      assert.equal("only streamed responses are read: give stream=true or use client:stream",
+        message_of(function() res[name](res) end))
     end
     res:close()
   end)

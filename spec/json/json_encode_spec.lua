@@ -5,11 +5,7 @@ local secret = require "lurcher.base.secret"
 local null = json.null
 
 -- What a call that must raise says, without the position in front.
-local function raised(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  return (tostring(message):gsub("^[^:]*:%d+: ", ""))
-end
+local raised = require("spec.support.raising").message
 
 local function decoded(text)
   local value, err = json.decode(text)

@@ -8,8 +8,8 @@ local sandbox = require "spec.support.sandbox"
 local task = require "lurcher.task"
 
 local ALL = paged.ALL
-local answer, slice, numbered, ids, failure = paged.answer, paged.slice, paged.numbered, paged.ids,
-  paged.failure
+local failure = require("spec.support.raising").failure
+local answer, slice, numbered, ids = paged.answer, paged.slice, paged.numbered, paged.ids
 
 describe("a checkpoint", function()
   local site, api, directory, path

@@ -9,7 +9,7 @@ local task = require "lurcher.task"
 
 local TOTAL, ALL = paged.TOTAL, paged.ALL
 local answer, slice, numbered = paged.answer, paged.slice, paged.numbered
-local ids, failure = paged.ids, paged.failure
+local ids, failure = paged.ids, require("spec.support.raising").failure
 
 describe("pages", function()
   local site, api

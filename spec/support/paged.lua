@@ -37,11 +37,4 @@ function paged.ids(iterator)
   return table.concat(list, " ")
 end
 
----What a function raises.
-function paged.failure(fn)
-  local ok, err = pcall(fn)
-  assert(not ok, "it did not fail")
-  return err
-end
-
 return paged

@@ -2,11 +2,7 @@ local secret = require "lurcher.base.secret"
 local url = require "lurcher.url"
 
 -- What a call that must raise says, without the position in front.
-local function raised(f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  return (tostring(message):gsub("^[^:]*:%d+: ", ""))
-end
+local raised = require("spec.support.raising").message
 
 describe("url.parse", function()
   it("takes a URL apart", function()
