@@ -1,0 +1,299 @@
+-- The order of the code, checked by its text: who may use whom, that a header declares what its own .c
+-- defines, and that no two C files have one name. Prints every finding; its status is 1 when there are any.
+-- Run from the top folder: luajit scripts/rooms.lua
+
+-- Each room of runtime/, in order: it may use itself, the rooms before it that it names, and these
+-- libraries' headers (beyond those of C and POSIX). A name ending in "/" stands for all rooms below it.
+local C_ROOMS = {
+  { "core" },
+  { "core/loop", uses = "core", libraries = "uv" },
+  { "core/file", uses = "core core/loop", libraries = "uv" },
+  { "format/url", uses = "core", libraries = "idn2" },
+  { "format/json", uses = "core" },
+  { "format/http", uses = "core" },
+  { "format/charset", uses = "core", libraries = "iconv" },
+  { "format/coding", uses = "core", libraries = "brotli zlib zstd zstd_errors" },
+  { "net/flow", uses = "core core/loop" },
+  { "net/curl", uses = "core core/loop", libraries = "uv curl openssl" },
+  { "net/pool", uses = "core core/loop format/url net/flow net/curl", libraries = "curl" },
+  { "net/transfer", uses = "core core/ format/ net/flow net/curl net/pool", libraries = "curl openssl" },
+  { "net/server", uses = "core core/loop format/http", libraries = "uv openssl" },
+  { "include", uses = "include", libraries = "lua" },
+  { "script/base", uses = "core", libraries = "lua" },
+  { "script/task", uses = "core core/ script/base include", libraries = "lua" },
+  { "script/bind", uses = "core core/ format/ net/ script/base script/task", libraries = "lua psl openssl" },
+  { "script/json", uses = "core format/json script/base", libraries = "lua" },
+  { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
+  { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },
+  { "cli", uses = "cli include" },
+}
+
+-- Library headers and the name they have above; what is not here is of C or POSIX.
+local LIBRARIES = {
+  ["uv.h"] = "uv", ["curl/"] = "curl", ["openssl/"] = "openssl", ["lua.h"] = "lua", ["lauxlib.h"] = "lua",
+  ["lualib.h"] = "lua", ["luajit.h"] = "lua", ["zlib.h"] = "zlib", ["zstd.h"] = "zstd", ["brotli/"] = "brotli",
+  ["zstd_errors.h"] = "zstd_errors", ["idn2.h"] = "idn2", ["libpsl.h"] = "psl", ["iconv.h"] = "iconv",
+}
+
+-- The rooms of lua/lurcher, in order: a module may require those of its own room and of the rooms before it.
+-- A module directly in lua/lurcher is public; it is in the room of its name. A folder within a room belongs
+-- to that room unless it is named here. "client" is lurcher.http with lurcher.http.client: what puts the
+-- layers together stands above them.
+local LUA_ROOMS = {
+  "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress", "retry",
+  "breaker", "http", "http/layer", "metrics", "report", "client", "pages", "server", "command",
+}
+local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
+
+-- What is known and not cured yet: an include or require line against the order ("FILE > HEADER" or "FILE >
+-- MODULE"), a header that declares functions of another .c ("HEADER > FILE.c"). The list may only shrink:
+-- what is gone has to go.
+local KNOWN = {}
+for name in ([[
+runtime/core/loop/operation.h > runtime/core/loop/loop.c
+runtime/format/coding/decode_stage.h > runtime/format/coding/decode.c
+runtime/format/json/json_check.h > runtime/format/json/json_explain.c
+runtime/format/url/url.h > runtime/format/url/url_text.c
+runtime/net/pool/origin.h > runtime/net/pool/connection_group.c
+runtime/net/pool/pool.h > runtime/net/pool/origin.c
+runtime/net/pool/pool.h > runtime/net/pool/pool_idle.c
+runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_address.c
+runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_failure.c
+runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_receive.c
+runtime/script/json/json_lua.h > runtime/script/json/json_build.c
+runtime/script/json/json_lua.h > runtime/script/json/json_encode.c
+runtime/script/task/task.h > runtime/script/task/task_scheduler.c
+runtime/script/task/task_internal.h > runtime/script/runtime/runtime.c
+runtime/script/task/task_internal.h > runtime/script/task/task_bind.c
+runtime/script/task/task_internal.h > runtime/script/task/task_bind_scopes.c
+runtime/script/task/task_internal.h > runtime/script/task/task_cancel.c
+runtime/script/task/task_internal.h > runtime/script/task/task_report.c
+runtime/script/task/task_internal.h > runtime/script/task/task_scheduler.c
+runtime/script/task/task_internal.h > runtime/script/task/task_scope.c
+]]):gmatch("[^\n]+") do KNOWN[name] = true end
+
+local findings = 0
+local function finding(...)
+  findings = findings + 1
+  print((...):format(select(2, ...)))
+end
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function files(pattern)
+  local list, pipe = {}, assert(io.popen("git ls-files -co --exclude-standard " .. pattern))
+  for path in pipe:lines() do
+    local file = io.open(path) -- listed, but not there: removed and not committed yet
+    if file then
+      file:close()
+      list[#list + 1] = path
+    end
+  end
+  pipe:close()
+  return list
+end
+
+local function words(text)
+  local set = {}
+  for word in (text or ""):gmatch("%S+") do set[word] = true end
+  return set
+end
+
+-- A finding unless "FROM > TO" is known.
+local function against(from, to, ...)
+  local name = from .. " > " .. to
+  if KNOWN[name] == nil then return finding(...) end
+  KNOWN[name] = "met"
+end
+
+-- ---- includes and requires ----
+
+local function each_line(text, fn)
+  local number = 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    number = number + 1
+    fn(line, number)
+  end
+end
+
+local c_rooms = {}
+for _, room in ipairs(C_ROOMS) do
+  c_rooms[room[1]] = { uses = words(room.uses), libraries = words(room.libraries) }
+end
+
+local function may_use(room, name, target)
+  if target == name or room.uses[target] then return true end
+  for used in pairs(room.uses) do
+    if used:sub(-1) == "/" and target:sub(1, #used) == used then return true end
+  end
+  return false
+end
+
+local function check_include(path, room_name, line, number)
+  local quote, header = line:match('^%s*#%s*include%s*(["<])([^">]+)[">]')
+  if not header then return end
+  local room, folder = c_rooms[room_name], header:match("^(.*)/[^/]*$")
+  if quote == "<" then
+    local library = LIBRARIES[header] or LIBRARIES[(folder or "") .. "/"]
+    if library and not room.libraries[library] then
+      against(path, header, "%s:%d: %s may not use %s", path, number, room_name, header)
+    end
+    return
+  end
+  local target = folder or (header:match("^lurcher") and "include" or room_name)
+  if not c_rooms[target] then
+    finding("%s:%d: no room '%s' in scripts/rooms.lua", path, number, target)
+  elseif not may_use(room, room_name, target) then
+    against(path, header, "%s:%d: %s may not use %s", path, number, room_name, header)
+  end
+end
+
+local function check_includes(paths)
+  for _, path in ipairs(paths) do
+    local room = path:match("^runtime/(.*)/[^/]*$")
+    if not c_rooms[room] then
+      finding("%s: no room '%s' in scripts/rooms.lua", path, room)
+    else
+      each_line(read(path), function(line, number) check_include(path, room, line, number) end)
+    end
+  end
+end
+
+local lua_order = {}
+for place, room in ipairs(LUA_ROOMS) do lua_order[room] = place end
+
+local function lua_room(module)
+  if LUA_ROOM_OF[module] then return LUA_ROOM_OF[module] end
+  local room = (module:match("^(.*)%.[^.]*$") or module):gsub("%.", "/")
+  while not lua_order[room] and room:find("/") do room = room:match("^(.*)/") end
+  return room
+end
+
+local function check_require(path, from, line, number)
+  if line:match("^%s*%-%-") then return end
+  for module in line:gmatch("require%s*%(?%s*[\"']lurcher%.([%w_.]+)") do
+    local target = lua_room(module)
+    if module:match("^native%.") then
+      target = from -- natives are C's, and checked there
+    elseif not lua_order[target] then
+      finding("%s:%d: no room '%s' in scripts/rooms.lua", path, number, target)
+      target = from
+    end
+    if lua_order[target] > lua_order[from] then
+      against(path, module, "%s:%d: %s may not use lurcher.%s", path, number, from, module)
+    end
+  end
+end
+
+local function check_requires(paths)
+  for _, path in ipairs(paths) do
+    local module = path:match("^lua/lurcher/(.*)%.lua$"):gsub("/", ".")
+    local room = lua_room(module)
+    if not lua_order[room] then
+      finding("%s: no room '%s' in scripts/rooms.lua", path, room)
+    else
+      each_line(read(path), function(line, number) check_require(path, room, line, number) end)
+    end
+  end
+end
+
+-- ---- headers ----
+
+-- The text without comments, strings' contents and preprocessor lines, so that what is left at the start of
+-- a line is a declaration or a definition.
+local function bare(text)
+  text = text:gsub("\\\n", "  "):gsub("/%*.-%*/", function(comment) return (comment:gsub("[^\n]", " ")) end)
+  text = text:gsub("__attribute__%s*%b()", ""):gsub("//[^\n]*", ""):gsub("'\\?[^\n]'", "0")
+  text = text:gsub('\\["\\]', "  "):gsub('"[^"\n]*"', '""')
+  return ("\n" .. text):gsub("\n[ \t]*#[^\n]*", "\n")
+end
+
+local function is_private(head)
+  return head:find("=") or head:find("%f[%w_]static%f[^%w_]") or head:find("%f[%w_]typedef%f[^%w_]")
+end
+
+-- Names of functions with external linkage that are defined (`body` true) or declared at the top level.
+local function functions(path)
+  local defined, declared, depth = {}, {}, 0
+  local text = bare(read(path))
+  local statement = {}
+  for piece, mark in text:gmatch("([^{};]*)([{};])") do
+    if depth == 0 then statement[#statement + 1] = piece end
+    if mark == "{" then
+      if depth == 0 then
+        local head = table.concat(statement)
+        local name = head:match("([%a_][%w_]*)%s*%b()%s*$")
+        if name and not is_private(head) then defined[name] = true end
+      end
+      depth = depth + 1
+    elseif mark == "}" then
+      depth = depth - 1
+      if depth == 0 then statement = {} end
+    elseif depth == 0 then
+      local head = table.concat(statement)
+      local name = head:match("([%a_][%w_]*)%s*%b()%s*$")
+      if name and not is_private(head) and head:match("[%w_*]%s*[%s*]" .. name) then declared[name] = true end
+      statement = {}
+    end
+  end
+  return defined, declared
+end
+
+-- Declared elsewhere by their nature: the public functions in runtime/include, what opens a native module in
+-- natives.def.
+local function is_declared_elsewhere(name) return name == "main" or name:match("^lur_") or name:match("^luaopen_") end
+
+local function check_headers(paths)
+  local declared_in = {}
+  for _, path in ipairs(paths) do
+    if path:match("%.h$") then
+      for name in pairs(select(2, functions(path))) do declared_in[name] = path end
+    end
+  end
+  local defined = {}
+  for _, path in ipairs(paths) do
+    if path:match("%.c$") then
+      for name in pairs((functions(path))) do
+        local header = declared_in[name]
+        defined[name] = true
+        if not is_declared_elsewhere(name) and header ~= path:gsub("c$", "h") then
+          if header then
+            against(header, path, "%s declares %s, which is defined in %s", header, name, path)
+          else
+            finding("%s: %s is neither static nor in its header", path, name)
+          end
+        end
+      end
+    end
+  end
+  for name, header in pairs(declared_in) do
+    if not defined[name] then finding("%s declares %s, which is defined nowhere", header, name) end
+  end
+end
+
+-- ---- names ----
+
+-- An archive shows a file by its name alone, and so does a debugger.
+local function check_names(paths)
+  local seen = {}
+  for _, path in ipairs(paths) do
+    local name = path:match("([^/]*%.c)$")
+    if name and seen[name] then finding("%s and %s have one name", seen[name], path) end
+    if name then seen[name] = path end
+  end
+end
+
+local c_files = files("'runtime/*.c' 'runtime/*.h'")
+check_includes(c_files)
+check_requires(files("'lua/lurcher/*.lua'"))
+check_headers(c_files)
+check_names(c_files)
+for name, state in pairs(KNOWN) do
+  if state ~= "met" then finding("scripts/rooms.lua: '%s' is no longer so: take it off the list", name) end
+end
+os.exit(findings == 0 and 0 or 1)
