@@ -14,6 +14,7 @@
 --     client_options    options of clients, of which those without * may be given to a request, too
 --     request_options   options of requests only
 --     timeout, limits, retry, breaker, tls, hooks    the keys of these options
+--     policy            options of retry.policy
 --     pages             options of pages.items and pages.each
 --     kinds             kinds of errors: when, cure, repeatable
 --     phases            what an attempt goes through

@@ -17,7 +17,10 @@ local overlay = require("lurcher.base.tables").overlay
 
 local now, raise_if_stopping = native.now, native.raise_if_stopping
 local xpcall, trace, error = native.raw_xpcall, native.trace, error
-local methods, Breaker = circuit.methods, circuit.metatable
+local Breaker = circuit.metatable
+
+---@class lurcher.Breaker
+local methods = circuit.methods
 
 local breaker = {}
 

@@ -23,7 +23,7 @@ local clock = {}
 local PATIENCE = 0.05
 
 ---The time of day: seconds since 1970, with fractions. In a virtual run, that run's.
----@return number
+---@type fun(): number
 clock.time = native.time
 
 -- The function runs as the first task of a scope, so that all it starts has ended when the run ends.

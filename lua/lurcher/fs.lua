@@ -185,6 +185,7 @@ local function open_reader(path)
 end
 
 ---@class lurcher.FileLines
+---@overload fun(): string?
 local Lines = {}
 Lines.__index = Lines
 

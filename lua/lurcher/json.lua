@@ -9,6 +9,7 @@ local native = require "lurcher.native.json"
 local json = {}
 
 ---Stands for null in decoded values and in values to encode.
+---@type userdata
 json.null = native.null
 
 local native_decode, native_encode = native.decode, native.encode
@@ -64,6 +65,7 @@ function json.encode(value, opts)
 end
 
 ---The JSON text of a value that goes to a server: secrets are written.
+---@package
 ---@param value any
 ---@return string
 function json.body(value)

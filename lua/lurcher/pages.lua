@@ -37,6 +37,7 @@ local OWN, DEFAULT = settings.KNOWN, settings.DEFAULT
 ---@class lurcher.Pages an iterator: gives an item (or a response) and the number of its page
 ---@field page integer the number of the page in hand
 ---@field count integer how many were given so far
+---@overload fun(): any, integer?
 local Pages = { __name = "lurcher.Pages" }
 Pages.__index = Pages
 

@@ -207,6 +207,7 @@ end
 local KEPT_BYTES = 256 * 1024 * 1024
 
 ---Keeps a request for `requests()`, and drops the oldest.
+---@package
 ---@private
 function Server:keep(req)
   local kept, first, last = self.kept, self.first_kept, self.last_kept + 1
@@ -227,6 +228,7 @@ local failure_metatable = {
   end,
 }
 
+---@package
 ---@private
 function Server:keep_error(err, traceback, req)
   self.failures[#self.failures + 1] =

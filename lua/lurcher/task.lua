@@ -7,7 +7,15 @@ local sync = require "lurcher.task.sync"
 local together = require "lurcher.task.together"
 
 return {
-  sleep = native.sleep, yield = native.yield, now = native.now,
+  ---Waits so many seconds; math.huge: until the task is cancelled.
+  ---@type fun(seconds: number)
+  sleep = native.sleep,
+  ---Lets other tasks run.
+  ---@type fun()
+  yield = native.yield,
+  ---The time in seconds on a clock that is never set back.
+  ---@type fun(): number
+  now = native.now,
 
   scope = scopes.scope, spawn = scopes.spawn, current = scopes.current, defer = scopes.defer,
   shield = scopes.shield, timeout = scopes.timeout,

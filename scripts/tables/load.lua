@@ -35,9 +35,12 @@ end)
 local options = require "lurcher.http.options.rows"
 local parts = require "lurcher.http.options.parts"
 
-local tables = { timeout = parts.timeout, limits = parts.limits, retry = parts.retry, breaker = parts.breaker,
-  tls = parts.tls, hooks = parts.hooks, pages = require("lurcher.pages.options").ROWS, client_options = {},
-  request_options = {}, kinds = kinds(), phases = require "lurcher.http.phases", cli = {} }
+local tables = {
+  client_options = {}, request_options = {}, cli = {}, kinds = kinds(),
+  pages = require("lurcher.pages.options").ROWS, policy = require("lurcher.retry.options").ROWS,
+  phases = require "lurcher.http.phases",
+}
+for name, list in pairs(parts) do tables[name] = list end
 
 for _, row in ipairs(options) do
   local list = row.only == "request" and tables.request_options or tables.client_options

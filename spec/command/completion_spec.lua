@@ -37,8 +37,8 @@ end
 
 describe("the completion", function()
   it("wants to know for which shell", function()
-    for _, arguments in ipairs { { "completion" }, { "completion", "tcsh" }, { "completion", "bash", "x" } } do
-      local ended = process.run(arguments)
+    for _, shells in ipairs { {}, { "tcsh" }, { "bash", "x" } } do
+      local ended = process.run { "completion", unpack(shells) }
       assert.equal(2, ended.status)
       assert.equal("", ended.out)
       assert.equal("lurcher: for which shell? lurcher completion bash, zsh or fish\n", ended.err)

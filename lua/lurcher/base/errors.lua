@@ -8,7 +8,7 @@ local getinfo = debug.getinfo
 local errors = {}
 
 ---@class lurcher.Error
----@field kind string what went wrong: one of the kinds in runtime/core/errors.def
+---@field kind lurcher.ErrorKind what went wrong
 ---@field message string what happened and what can be done, without method and URL
 ---@field phase? string where in a request: "queue", "connect", "write", "read", "total", "task"
 ---@field method? string

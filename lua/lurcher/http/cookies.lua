@@ -210,6 +210,7 @@ local function store(jar, cookie, over_https)
 end
 
 ---Takes the Set-Cookie lines of a response.
+---@package
 ---@param lines string[]
 ---@param address string
 function Jar:receive(lines, address)
@@ -240,6 +241,7 @@ local function matching(jar, to)
 end
 
 ---The Cookie line for a request, or nil when there is none. What the script gave goes first and wins.
+---@package
 ---@param address string
 ---@param given string|false
 ---@return string?
@@ -327,6 +329,7 @@ function Jar:list()
   return all
 end
 
+---Takes all cookies out.
 function Jar:clear()
   check.method(self, Jar, "cookies:clear")
   self.by_domain, self.count, self.changes = {}, 0, self.changes + 1

@@ -35,6 +35,8 @@ local response = {}
 ---@field bytes_received integer
 ---@field bytes_sent integer
 local Response = { __name = "lurcher.Response" }
+
+---@class lurcher.Response
 local methods = {}
 
 response.methods = methods

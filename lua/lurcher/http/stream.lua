@@ -18,6 +18,7 @@ local keep = owned.registry(function(open)
   for left in pairs(open) do left:close() end
 end)
 
+---@class lurcher.Response
 local methods = response.methods
 
 ---Makes a response of its fields, `stream` among them, and has it closed when the task ends.

@@ -28,7 +28,7 @@ local function whole(row)
 end
 
 local ROWS = {
-  { "next", check = next_mismatch,
+  { "next", check = next_mismatch, required = true,
     type = "lurcher.NextPage|fun(res: lurcher.Response, items: table?, n: integer): table|string|nil",
     help = "where the next page is; has to be given", example = "next = pages.link()" },
   { "items", check = path.mismatch, type = "string|table|fun(res: lurcher.Response, value: any): table",

@@ -168,6 +168,8 @@ function progress_bar.new(total, label)
 end
 
 ---Has a bar begin later, with what was done before it.
+---@package
+---@package
 ---@param count number
 function Bar:skip(count)
   self.count, self.base, self.measured_count = count, count, count

@@ -13,6 +13,7 @@ local raise_if_stopping = native.raise_if_stopping
 local ISOLATED = scopes.FLAGS.ISOLATED
 
 ---@class lurcher.Stream
+---@overload fun(): integer?, any
 local Stream = {}
 Stream.__index = Stream
 

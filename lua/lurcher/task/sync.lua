@@ -108,6 +108,7 @@ end
 -- ---- queue ----
 
 ---@class lurcher.Queue
+---@overload fun(): any
 local Queue = {}
 Queue.__index = Queue
 
