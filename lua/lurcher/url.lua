@@ -6,6 +6,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.url"
 local query = require "lurcher.url.query"
+local secret = require "lurcher.base.secret"
 
 local url = {}
 
@@ -25,13 +26,19 @@ local function failure(message)
   return nil, errors.new { kind = "url", message = message }
 end
 
+-- A URL that is given; that of a response may be a secret.
+local function check_url(value, position, what)
+  value = secret.reveal(value)
+  check.argument(value, "string", position, what)
+  return value
+end
+
 ---Takes an absolute URL apart; or nil and an error of kind "url".
----@param text string
+---@param text string|lurcher.Secret
 ---@return lurcher.Url?
 ---@return lurcher.Error?
 function url.parse(text)
-  check.argument(text, "string", 1, "url.parse")
-  local parts, message = native.parse(text)
+  local parts, message = native.parse(check_url(text, 1, "url.parse"))
   if not parts then return failure(message) end
   return parts
 end
@@ -44,12 +51,12 @@ end
 
 ---The URL that `reference` means in a document at `base` (RFC 3986 section 5); or nil and an error of kind
 ---"url".
----@param base string
+---@param base string|lurcher.Secret
 ---@param reference string
 ---@return string?
 ---@return lurcher.Error?
 function url.join(base, reference)
-  check.argument(base, "string", 1, "url.join")
+  base = check_url(base, 1, "url.join")
   check.argument(reference, "string", 2, "url.join")
   local text, message = native.join(base, reference)
   if not text then return failure(message) end

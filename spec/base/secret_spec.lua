@@ -23,9 +23,86 @@ describe("lurcher.base.secret", function()
   end)
 
   it("scrubs noted spellings too", function()
-    local held = secret.new("a b/c")
-    secret.also(held, "a%20b%2Fc")
-    assert.are.equal("?token=***", secret.scrub("?token=a%20b%2Fc"))
+    local held = secret.new("hunter22")
+    secret.also(held, "aHVudGVyMjI=")
+    assert.are.equal("Basic ***", secret.scrub("Basic aHVudGVyMjI="))
+  end)
+
+  it("scrubs a secret however a URL, a form or JSON spells it", function()
+    local held = secret.new 'a "b"/c\\\1\226\130\172\240\157\132\158@!'
+    assert.is_true(secret.is(held))
+    for _, spelling in ipairs {
+      'a%20%22b%22%2Fc%5C%01%E2%82%AC%F0%9D%84%9E%40%21', -- alone, and in a query
+      'a+%22b%22%2Fc%5C%01%E2%82%AC%F0%9D%84%9E%40%21', -- in a form
+      'a%20%22b%22/c%5C%01%E2%82%AC%F0%9D%84%9E@!', -- in a path
+      'a%20%22b%22%2Fc%5C%01%E2%82%AC%F0%9D%84%9E%40!', -- as userinfo
+      [[a \"b\"/c\\\u0001]] .. "\226\130\172\240\157\132\158@!", -- in JSON
+      [[a \"b\"\/c\\\u0001]] .. "\226\130\172\240\157\132\158@!", -- in PHP's
+      [[a \"b\"/c\\\u0001\u20ac\ud834\udd1e@!]], -- in ASCII
+    } do
+      assert.are.equal("<***>", secret.scrub("<" .. spelling .. ">"))
+    end
+  end)
+
+  it("takes the longest where one secret begins another", function()
+    local short, long, other = secret.new "token-1", secret.new "token-1-and-more", secret.new "token-2"
+    assert.are.equal("***|***|***|token-3|***",
+      secret.scrub "token-1|token-1-and-more|token-2|token-3|token-1")
+    assert.is_true(short ~= long and long ~= other)
+  end)
+
+  it("finds any bytes, at any place", function()
+    local held = {}
+    for _, text in ipairs { "\0\0\0\0", "^]%-", "]]]]", "\255\254\253\252x", "----" } do
+      held[#held + 1] = secret.new(text)
+      assert.are.equal("***", secret.scrub(text))
+      assert.are.equal("a***", secret.scrub("a" .. text))
+      assert.are.equal("***b******", secret.scrub(text .. "b" .. text .. text))
+      assert.are.equal(text:sub(1, -2), secret.scrub(text:sub(1, -2)))
+    end
+    assert.are.equal("", secret.scrub "")
+    assert.are.equal(5, #held)
+  end)
+
+  it("costs the same however many there are", function()
+    local text = ("GET https://h/?page=2 tok-77 "):rep(100)
+    local function cost()
+      local best = math.huge
+      for _ = 1, 5 do
+        local began = os.clock()
+        for _ = 1, 20 do secret.scrub(text) end
+        best = math.min(best, os.clock() - began)
+      end
+      return best
+    end
+    local held = { secret.new "tok-0" }
+    local few = cost()
+    for i = 1, 10000 do held[i + 1] = secret.new(("tok-%d"):format(i)) end
+    assert.is_true(cost() < 20 * few + 0.01) -- walking all of them took 3,000 times as long
+  end)
+
+  it("keeps the parts of a secret as long as the whole", function()
+    local whole = "Bearer " .. secret.new "p4rt-of-it"
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal("only ***", secret.scrub "only p4rt-of-it")
+    assert.is_true(secret.is(whole))
+  end)
+
+  it("is forgotten though it was joined with nothing", function()
+    local function hold_for_a_moment() return tostring(secret.new("f0rgotten-too") .. "") end
+    hold_for_a_moment()
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal("f0rgotten-too", secret.scrub("f0rgotten-too"))
+  end)
+
+  it("is found again after thousands came and went", function()
+    local held = secret.new "the-one-that-stays"
+    for i = 1, 5000 do secret.new(("gone-%d-x/y"):format(i)) end
+    collectgarbage()
+    assert.are.equal("***", secret.scrub "the-one-that-stays")
+    assert.is_true(secret.is(held))
   end)
 
   it("leaves short secrets alone, which would blank out ordinary words", function()

@@ -58,7 +58,7 @@ end
 local function shown(value)
   if type(value) == "string" then return secret.scrub(value) end
   if type(value) == "number" then return shown_number(value) end
-  if secret.is(value) then return secret.MASK end
+  if secret.is(value) then return tostring(value) end
   local ok, text = pcall(tostring, value)
   if ok and type(text) == "string" then return secret.scrub(text) end
   return ("(%s that cannot be shown)"):format(type(value))

@@ -1,32 +1,75 @@
 --- Values that never print: `secret.new(token)` can be given wherever a string is sent to a server, but
 --- tostring, logs, traces and error messages show "***" in its place.
 
+local new_index = require "lurcher.base.secret_index"
+local spellings = require "lurcher.base.secret_spellings"
+
 ---@class lurcher.Secret
 local Secret = { __name = "lurcher.Secret", __metatable = "lurcher.Secret" }
 
 -- The text behind each secret. Weak keys: a value is scrubbed from messages while somebody holds its secret.
 local texts = setmetatable({}, { __mode = "k" })
+-- What is shown of a text that merely holds secrets, such as a URL; of others the mask.
+local shown = setmetatable({}, { __mode = "k" })
 -- What a secret was put together from, so that the parts stay scrubbed as long as the whole.
 local parts = setmetatable({}, { __mode = "k" })
--- Other spellings of a secret, such as the percent-encoded one: a list each.
-local spellings = setmetatable({}, { __mode = "k" })
+-- Text -> its secret: there is one for each text. And other spellings, such as the percent-encoded one -> the
+-- secret they belong to. Weak values: an entry is gone with its secret.
+local by_text = setmetatable({}, { __mode = "v" })
+local by_spelling = setmetatable({}, { __mode = "v" })
 
 local MASK = "***"
-local MIN_LENGTH = 4 -- shorter values would blank out ordinary text
+local MIN_REBUILD = 1024
 
 local secret = { MASK = MASK }
 
-function Secret.__tostring() return MASK end
+local function is_known(text)
+  return by_text[text] ~= nil or by_spelling[text] ~= nil
+end
 
--- "Bearer " .. secret is a secret too.
+local index, rebuild_at = new_index(is_known), MIN_REBUILD
+
+-- Takes what was forgotten out of the index once it may be half of it.
+local function rebuild_if_large()
+  if index.count < rebuild_at then return end
+  index = new_index(is_known)
+  for text in pairs(by_text) do index:add(text) end
+  for text in pairs(by_spelling) do index:add(text) end
+  rebuild_at = math.max(MIN_REBUILD, 2 * index.count)
+end
+
+local function note_spelling(value, text)
+  by_spelling[text] = value
+  index:add(text)
+end
+
+function Secret.__tostring(self) return shown[self] or MASK end
+
+-- "Bearer " .. secret is a secret too; a URL that holds one goes on to show the rest of itself.
 function Secret.__concat(left, right)
-  local whole = secret.new(secret.reveal(left) .. secret.reveal(right))
-  parts[whole] = { left, right }
+  local text = secret.reveal(left) .. secret.reveal(right)
+  local is_url = type(left) == "string" and left:find("^%s*%a[%w+.-]*://")
+  local whole
+  if is_url or shown[left] or shown[right] then
+    whole = secret.partly(text, tostring(left) .. tostring(right))
+  else
+    whole = secret.new(text)
+  end
+  if not rawequal(whole, left) and not rawequal(whole, right) then parts[whole] = { left, right } end
   return whole
 end
 
 function Secret.__eq(left, right)
   return texts[left] == texts[right]
+end
+
+-- The string methods, of what is shown.
+function Secret.__index(self, name)
+  local method = type(name) == "string" and shown[self] and string[name]
+  if not method then return nil end
+  return function(value, ...)
+    return method(rawequal(value, self) and shown[self] or value, ...)
+  end
 end
 
 -- JSON texts hold secrets only where lurcher.json is told so, as for the body of a request.
@@ -36,8 +79,23 @@ function Secret.__tojson(self) return texts[self] end
 ---@param text string
 ---@return lurcher.Secret
 function secret.new(text)
+  local object = by_text[text]
+  if object then return object end
+  object = setmetatable({}, Secret)
+  texts[object], by_text[text] = text, object
+  index:add(text)
+  spellings(text, function(spelling) note_spelling(object, spelling) end)
+  rebuild_if_large()
+  return object
+end
+
+---A text that holds secrets but is none itself: it prints as `visible`.
+---@param text string
+---@param visible string
+---@return lurcher.Secret
+function secret.partly(text, visible)
   local object = setmetatable({}, Secret)
-  texts[object] = text
+  texts[object], shown[object] = text, visible
   return object
 end
 
@@ -59,33 +117,14 @@ end
 ---@param value lurcher.Secret
 ---@param text string
 function secret.also(value, text)
-  local list = spellings[value] or {}
-  spellings[value] = list
-  for i = 1, #list do
-    if list[i] == text then return end
-  end
-  list[#list + 1] = text
-end
-
-local function blank_out(text, value)
-  if #value < MIN_LENGTH then return text end
-  local from = text:find(value, 1, true)
-  while from do
-    text = text:sub(1, from - 1) .. MASK .. text:sub(from + #value)
-    from = text:find(value, from + #MASK, true)
-  end
-  return text
+  if not shown[value] then note_spelling(value, text) end
 end
 
 ---Replaces every known secret in a text by ***.
 ---@param text string
 ---@return string
 function secret.scrub(text)
-  for _, value in pairs(texts) do text = blank_out(text, value) end
-  for _, list in pairs(spellings) do
-    for i = 1, #list do text = blank_out(text, list[i]) end
-  end
-  return text
+  return index:replace(text, MASK)
 end
 
 return secret

@@ -12,6 +12,7 @@ local options = require "lurcher.http.options"
 local phases = require "lurcher.http.phases"
 local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local redact = require "lurcher.base.redact"
+local secret = require "lurcher.base.secret"
 
 local head_next = native.head_next
 
@@ -22,7 +23,7 @@ local response = {}
 ---@field reason string the server's words, may be ""
 ---@field ok boolean status 200 to 299
 ---@field http_version string "1.0", "1.1" or "2"
----@field url string the final one, without userinfo
+---@field url string the final one, without userinfo; one that holds a marked secret prints without it
 ---@field method string the final one
 ---@field headers table<string, string> any case; repeated headers joined by ", "
 ---@field body string? nil while it is streamed
@@ -231,7 +232,7 @@ end
 ---@return table<string, table>
 function methods:links()
   check.method(self, Response, "res:links")
-  return links.parse(native.head_join(self.head, "Link") or "", self.url)
+  return links.parse(native.head_join(self.head, "Link") or "", secret.reveal(self.url))
 end
 
 ---Seconds that the server asks to wait before the request is repeated: Retry-After, or the reset of a quota
@@ -246,7 +247,7 @@ end
 ---@return lurcher.Cookie[]
 function methods:cookies()
   check.method(self, Response, "res:cookies")
-  return cookies.parse(native.head_list(self.head, "Set-Cookie"), self.url)
+  return cookies.parse(native.head_list(self.head, "Set-Cookie"), secret.reveal(self.url))
 end
 
 local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }
@@ -268,7 +269,7 @@ function response.made(fields, request)
   return setmetatable({
     status = status, ok = status >= 200 and status < 300,
     body = fields.body or "", head = table.concat(block),
-    method = request.method, url = request.url .. request.fragment, attempts = request.attempts,
+    method = request.method, url = redact.held(request.url .. request.fragment), attempts = request.attempts,
     reason = fields.reason or "", http_version = "1.1", reused = false, remote_address = "",
     timings = phases.no_time(),
     bytes_received = 0, bytes_sent = 0, elapsed = 0,

@@ -3,6 +3,8 @@
 --- `{ number, failure = err }` as the last one, or `{ number, position }` for a page that may be fetched at
 --- the same time.
 
+local secret = require "lurcher.base.secret"
+
 local schedule = {}
 
 -- What is remembered of the way here, to notice that it is a loop. Bounded: in a longer loop
@@ -68,7 +70,7 @@ function schedule.sequence(self)
     if refused then return ended(refused) end
     local page = try(self, place)
     if page.failure then return ended(page) end
-    if strategy.follows_links then seen(strategy:key(page.res.url)) end
+    if strategy.follows_links then seen(strategy:key(secret.reveal(page.res.url))) end
     if not last then seen(strategy:key(place.position)) end
     empty = page.n == 0 and page.items and empty + 1 or 0
     last = page

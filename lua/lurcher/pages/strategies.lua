@@ -20,6 +20,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
 local path = require "lurcher.pages.path"
+local secret = require "lurcher.base.secret"
 local url = require "lurcher.native.url"
 
 local strategies = {}
@@ -62,7 +63,7 @@ local function linked(page, target)
     error(errors.new { kind = "decode", message = ("the next page's URL is no string, but %s"):format(
       path.outline(target)) }, 0)
   end
-  local address, message = url.join(page.res.url, target)
+  local address, message = url.join(secret.reveal(page.res.url), target)
   if address then return address end
   error(errors.new { kind = "url", message = ("the next page's URL %q is none: %s"):format(target, message) },
     0)

@@ -39,7 +39,6 @@ local function encode_value(key, value, space, what)
   end
   local encoded = encode(text)
   if space ~= "%20" then encoded = encoded:gsub("%%20", space) end
-  if secret.is(value) then secret.also(value, encoded) end
   return encoded
 end
 

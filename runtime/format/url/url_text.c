@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool append_text(buffer *out, const char *text) { return buffer_append(out, text, strlen(text)); }
 
@@ -191,14 +192,36 @@ static const struct {
   secret_place
       place; /* ANYWHERE in the name; as a WORD of it ("auth_key", not "author"); or as the WHOLE name */
 } secrets[] = {
-    {"token", ANYWHERE},      {"secret", ANYWHERE},
-    {"password", ANYWHERE},   {"passwd", ANYWHERE},
-    {"apikey", ANYWHERE},     {"accesskey", ANYWHERE},
-    {"signature", ANYWHERE},  {"session", ANYWHERE},
-    {"credential", ANYWHERE}, {"authorization", ANYWHERE},
-    {"oauth", ANYWHERE},      {"auth", WORD},
-    {"code", WHOLE},          {"sig", WHOLE},
-    {"key", WHOLE},           {"pwd", WHOLE},
+    {"token", ANYWHERE},
+    {"secret", ANYWHERE},
+    {"password", ANYWHERE},
+    {"passwd", ANYWHERE},
+    {"apikey", ANYWHERE},
+    {"accesskey", ANYWHERE},
+    {"signature", ANYWHERE},
+    {"session", ANYWHERE},
+    {"credential", ANYWHERE},
+    {"authorization", ANYWHERE},
+    {"oauth", ANYWHERE},
+    {"passphrase", ANYWHERE},
+    {"privatekey", ANYWHERE},
+    {"subscriptionkey", ANYWHERE},
+    {"appkey", ANYWHERE},
+    {"appid", ANYWHERE},
+    {"sessid", ANYWHERE},
+    {"auth", WORD},
+    {"pass", WORD},
+    {"pwd", WORD},
+    {"sid", WORD},
+    {"jwt", WORD},
+    {"bearer", WORD},
+    {"otp", WORD},
+    {"pin", WORD},
+    {"hmac", WORD},
+    {"assertion", WORD},
+    {"code", WHOLE},
+    {"sig", WHOLE},
+    {"key", WHOLE},
 };
 
 enum { NAME_LIMIT = 128 };
@@ -258,17 +281,44 @@ static bool redact_parameters(buffer *out, const char *at, const char *end)
   return true;
 }
 
+/* Whether an authority ends in ":" and something that is no port, as one does whose password holds a "/", "?"
+ * or
+ * "#". */
+static bool has_bad_port(const char *authority, const char *end)
+{
+  const char *colon = memrchr(authority, ':', (size_t)(end - authority));
+  for (const char *c = colon ? colon + 1 : end; c < end; c++) {
+    if (*c != ']' && !url_is(*c, URL_DIGIT)) return !memchr(colon, ']', (size_t)(end - colon));
+  }
+  return false;
+}
+
+/* Where userinfo begins; its "@" is `*mark`. NULL: there is none. The text may be no URL at all: then what
+ * stands before an "@", with a colon in it, is taken for userinfo. */
+static const char *find_userinfo(const reference *r, const char *text, const char **mark)
+{
+  if (r->authority) {
+    const char *from = r->authority + 2;
+    *mark = memrchr(from, '@', (size_t)(r->path - from));
+    if (!*mark && has_bad_port(from, r->path)) *mark = memrchr(r->path, '@', (size_t)(r->end - r->path));
+    return *mark ? from : NULL;
+  }
+  *mark = memrchr(text, '@', (size_t)(r->query - text));
+  if (!*mark || !memchr(text, ':', (size_t)(*mark - text))) return NULL;
+  const char *from = *mark;
+  while (from > text && from[-1] != '/' && from[-1] != '\\') from--;
+  return from == text && r->scheme_end && strncasecmp(text, "http", 4) == 0 ? r->scheme_end : from;
+}
+
 bool url_redact(buffer *out, const char *text, size_t length)
 {
   reference r = split(text, length);
-  const char *from = text;
-  if (r.authority) {
-    const char *mark = memrchr(r.authority, '@', (size_t)(r.path - r.authority));
-    if (mark) {
-      if (!buffer_append(out, text, (size_t)(r.authority + 2 - text)) || !append_text(out, "***"))
-        return false;
-      from = mark;
-    }
+  const char *from = text, *mark, *userinfo = find_userinfo(&r, text, &mark);
+  if (userinfo) {
+    if (!buffer_append(out, text, (size_t)(userinfo - text)) || !append_text(out, "***")) return false;
+    from = mark;
+    if (mark > r.query) r.query = find(mark, r.end, "?#");
+    if (mark > r.fragment || r.fragment < r.query) r.fragment = find(r.query, r.end, "#");
   }
   if (!buffer_append(out, from, (size_t)(r.query - from))) return false;
   if (r.query < r.fragment &&

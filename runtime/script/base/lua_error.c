@@ -4,21 +4,21 @@
 
 #include <lauxlib.h>
 
-static const char metatable_key;
+static const char constructor_key;
 
-/* Pushes lurcher.errors' metatable; kept in the registry after the first time. */
-static void push_metatable(lua_State *L)
+/* Pushes what makes an error of a table of fields, errors.new; kept in the registry after the first time. */
+static void push_constructor(lua_State *L)
 {
-  lua_pushlightuserdata(L, (void *)&metatable_key);
+  lua_pushlightuserdata(L, (void *)&constructor_key);
   lua_rawget(L, LUA_REGISTRYINDEX);
   if (!lua_isnil(L, -1)) return;
   lua_pop(L, 1);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "lurcher.base.errors");
   lua_call(L, 1, 1);
-  lua_getfield(L, -1, "metatable");
+  lua_getfield(L, -1, "new");
   lua_remove(L, -2);
-  lua_pushlightuserdata(L, (void *)&metatable_key);
+  lua_pushlightuserdata(L, (void *)&constructor_key);
   lua_pushvalue(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
@@ -31,6 +31,7 @@ static void set_known_number(lua_State *L, const char *name, double value)
 void errors_push(lua_State *L, const error *e)
 {
   luaL_checkstack(L, 5, "error object");
+  push_constructor(L);
   lua_createtable(L, 0, 12); /* room for what the Lua layers add */
   field_set_string(L, "kind", error_kind_name(e->kind));
   field_set_string(L, "message", e->message);
@@ -42,8 +43,7 @@ void errors_push(lua_State *L, const error *e)
   lua_setfield(L, -2, "retry_safe");
   lua_pushboolean(L, e->retry_safe);
   lua_setfield(L, -2, "retryable");
-  push_metatable(L);
-  lua_setmetatable(L, -2);
+  lua_call(L, 1, 1);
 }
 
 int errors_return(lua_State *L, const error *e)

@@ -160,7 +160,22 @@ static void add_missing_line(lua_State *L)
   lua_replace(L, -2);
 }
 
-void report_push(lua_State *L, int index)
+/* Puts "***" in the place of marked secrets in the text on top of the stack. Where none was ever marked, the
+ * module is not there. */
+static void scrub(lua_State *L)
+{
+  int text = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "lurcher.base.secret");
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "scrub");
+    lua_pushvalue(L, text);
+    if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) lua_replace(L, text);
+  }
+  lua_settop(L, text);
+}
+
+static void push_text_and_trace(lua_State *L, int index)
 {
   lur_task *t = lua_touserdata(L, index);
   task_push_locals(L, index, t);
@@ -181,6 +196,12 @@ void report_push(lua_State *L, int index)
   lua_pushlstring(L, text, length - 1); /* no newline at the end */
   lua_replace(L, -2);
   lua_concat(L, 3);
+}
+
+void report_push(lua_State *L, int index)
+{
+  push_text_and_trace(L, index);
+  scrub(L);
 }
 
 /* ---- what tasks wait for ---- */

@@ -3,6 +3,7 @@
 local crypto = require "lurcher.native.crypto"
 local credential = require "lurcher.http.auth.credential"
 local errors = require "lurcher.base.errors"
+local secret = require "lurcher.base.secret"
 
 ---User name and password, as a scheme.
 ---@param user string
@@ -10,6 +11,9 @@ local errors = require "lurcher.base.errors"
 return function(user, password)
   local name = credential(user, "the user name")
   if name:find(":", 1, true) then errors.raise("the user name must not hold a colon") end
-  local value = "Basic " .. crypto.base64(name .. ":" .. credential(password, "the password"), false)
+  local pair = crypto.base64(name .. ":" .. credential(password, "the password"), false)
+  if secret.is(user) then secret.also(user, pair) end
+  if secret.is(password) then secret.also(password, pair) end
+  local value = "Basic " .. pair
   return { header = function() return value end, holds = { user, password } }
 end

@@ -10,12 +10,13 @@ local stream = require "lurcher.http.stream"
 local record_success = require("lurcher.breaker.circuit").record_success
 
 local perform, open, setmetatable = native.perform, native.open, setmetatable
-local Response = response.metatable
+local held, Response = redact.held, response.metatable
 
 local transport = {}
 
+-- The URL as the response has it.
 local function with_fragment(url, fragment)
-  return fragment == "" and url or url .. fragment
+  return held(fragment == "" and url or url .. fragment)
 end
 
 -- When an attempt left the queue, or nil when it did not.
@@ -91,8 +92,8 @@ function transport.direct(client, method, address, circuit)
   if head_flags == 0 and own.pass_through[status] then
     if circuit then record_success(circuit, generation) end
     return setmetatable({
-      status = status, ok = true, body = body, head = head, info = info, method = method, url = address,
-      attempts = 1,
+      status = status, ok = true, body = body, head = head, info = info, method = method,
+      url = held(address), attempts = 1,
     }, Response)
   end
   return nil, { status, body, head, info, head_flags, generation = generation }

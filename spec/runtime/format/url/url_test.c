@@ -465,6 +465,33 @@ static void keeps_secrets_out_of_messages(void)
   redacts("not a url?token=1", "not a url?token=***");
   redacts("", "");
   redacts("//u@h", "//***@h");
+  static const char *const names[] = {"pass",      "passphrase",       "sid",        "connect.sid", "jwt",
+                                      "bearer",    "private_key",      "privateKey", "otp",         "pin",
+                                      "hmac",      "subscription-key", "app_key",    "appid",       "APP_ID",
+                                      "assertion", "client_assertion", "PHPSESSID"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char given[64], wanted[64];
+    snprintf(given, sizeof given, "https://h/?a=1&%s=x1", names[i]);
+    snprintf(wanted, sizeof wanted, "https://h/?a=1&%s=***", names[i]);
+    redacts(given, wanted);
+  }
+  redacts("https://h/?side=1&passage=2&bypass=3&spin=4&pinned=5&jwts=6",
+          "https://h/?side=1&passage=2&bypass=3&spin=4&pinned=5&jwts=6");
+  /* userinfo of what is no URL */
+  redacts("http://u:p/w@h/a", "http://***@h/a");
+  redacts("http://u:p#w@h/a?b#c", "http://***@h/a?b#c");
+  redacts("http://u:p?w@h/a?token=1", "http://***@h/a?token=***");
+  redacts("http://u:p@h:port/", "http://***@h:port/");
+  redacts("http://u:p w@h/", "http://***@h/");
+  redacts("http:/u:p@h/", "http:/***@h/");
+  redacts("http:u:p@h/", "http:***@h/");
+  redacts("https:token@h/", "https:***@h/");
+  redacts("http:\\\\u:p@h\\", "http:\\\\***@h\\");
+  redacts("u:p@h/a", "***@h/a");
+  redacts("http//u:p@h/a", "http//***@h/a");
+  redacts("http://[::1]/a@b", "http://[::1]/a@b");
+  redacts("http://h:81/a@b", "http://h:81/a@b");
+  redacts("/a/b@c", "/a/b@c");
 }
 
 static void encodes(void)
