@@ -1,7 +1,12 @@
--- Compiles Lua modules to bytecode, written as one C file: luajit embed.lua OUT.c LUA_DIR MODULE.lua...
--- The chunk name is the path below LUA_DIR ("@lurcher/retry.lua"): tracebacks are the same on every machine.
+-- Writes what is linked into the library and the command as C files.
+--
+--   luajit embed.lua OUT.c LUA_DIR MODULE.lua...   Lua modules, compiled to bytecode
+--   luajit embed.lua --manual OUT.c PAGE.md...     the pages of the manual, deflated
+--
+-- A module's chunk name is its path below LUA_DIR ("@lurcher/retry.lua"): tracebacks are the same on every
+-- machine. Of pages the bytes are name, NUL, text, NUL for each.
 
-local out_path, root = arg[1], arg[2]
+local ffi = require "ffi"
 
 local escapes = {}
 for byte = 0, 255 do escapes[string.char(byte)] = ("\\%03o"):format(byte) end
@@ -13,6 +18,8 @@ local function read(path)
   return text
 end
 
+local LONG_STRINGS = '#pragma GCC diagnostic ignored "-Woverlength-strings"\n\n'
+
 -- As a string: a compiler takes a list of numbers for a quarter of a million expressions, a second an edit.
 -- A line for every 24 bytes, so that none has a hundred thousand characters.
 local function literal(bytes)
@@ -23,18 +30,51 @@ local function literal(bytes)
   return table.concat(lines, "\n")
 end
 
-local arrays, entries = {}, {}
-for i = 3, #arg do
-  local path = arg[i]
-  local bytecode = string.dump(assert(loadstring(read(root .. "/" .. path), "@" .. path)))
-  local name = path:gsub("%.lua$", ""):gsub("/", ".")
-  local symbol = name:gsub("[^%w]", "_")
-  arrays[#arrays + 1] = ("static const unsigned char %s[] =\n%s;\n"):format(symbol, literal(bytecode))
-  entries[#entries + 1] = ('  {"%s", %s, sizeof %s - 1},\n'):format(name, symbol, symbol)
+local function write(path, ...)
+  local out = assert(io.open(path, "wb"))
+  assert(out:write(...))
+  out:close()
 end
 
-local out = assert(io.open(out_path, "wb"))
-out:write('#include "script/runtime/embedded.h"\n\n',
-  '#pragma GCC diagnostic ignored "-Woverlength-strings"\n\n', table.concat(arrays),
-  "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "  {0, 0, 0},\n};\n")
-out:close()
+local function array(symbol, bytes)
+  return ("const unsigned char %s[] =\n%s;\n"):format(symbol, literal(bytes))
+end
+
+local function embed_modules(out, root, ...)
+  local arrays, entries = {}, {}
+  for i, path in ipairs { ... } do
+    local bytecode = string.dump(assert(loadstring(read(root .. "/" .. path), "@" .. path)))
+    local name = path:gsub("%.lua$", ""):gsub("/", ".")
+    local symbol = name:gsub("[^%w]", "_")
+    arrays[i] = "static " .. array(symbol, bytecode)
+    entries[i] = ('  {"%s", %s, sizeof %s - 1},\n'):format(name, symbol, symbol)
+  end
+  write(out, '#include "script/runtime/embedded.h"\n\n', LONG_STRINGS, table.concat(arrays),
+    "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "  {0, 0, 0},\n};\n")
+end
+
+local function deflate(text)
+  ffi.cdef [[
+    unsigned long compressBound(unsigned long);
+    int compress2(unsigned char *, unsigned long *, const char *, unsigned long, int);
+  ]]
+  local zlib = ffi.load "z"
+  local size = ffi.new("unsigned long[1]", zlib.compressBound(#text))
+  local bytes = ffi.new("unsigned char[?]", size[0])
+  assert(zlib.compress2(bytes, size, text, #text, 9) == 0)
+  return ffi.string(bytes, size[0])
+end
+
+local function embed_manual(out, ...)
+  local parts = {}
+  for i, path in ipairs { ... } do
+    parts[i] = ("%s\0%s\0"):format(path:match("([^/]+)%.md$"), read(path))
+  end
+  local pages = table.concat(parts)
+  local packed = deflate(pages)
+  write(out, '#include "manual_pages.h"\n\n', LONG_STRINGS, array("manual_pages", packed),
+    ("\nconst size_t manual_pages_packed = %d, manual_pages_size = %d, manual_pages_count = %d;\n")
+      :format(#packed, #pages, #parts))
+end
+
+if arg[1] == "--manual" then embed_manual(unpack(arg, 2)) else embed_modules(unpack(arg)) end

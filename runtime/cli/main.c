@@ -1,5 +1,6 @@
 /* The command: runs one script in a runtime of its own. */
 #include "completion.h"
+#include "manual.h"
 #include "options.h"
 #include "output.h"
 #include "signals.h"
@@ -66,6 +67,7 @@ int main(int argc, char **argv)
   raise_descriptor_limit();
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
   if (options.kind == SOURCE_COMPLETION) return output_finish(completion_print(options.argc, options.argv));
+  if (options.kind == SOURCE_HELP) return manual_show(&options);
   if (!source_read(&script, &options)) return STATUS_USAGE;
 
   lur_options runtime_options;

@@ -6,7 +6,14 @@
 
 #include <stdbool.h>
 
-typedef enum { SOURCE_FILE, SOURCE_STRING, SOURCE_INPUT, SOURCE_TESTS, SOURCE_COMPLETION } source_kind;
+typedef enum {
+  SOURCE_FILE,
+  SOURCE_STRING,
+  SOURCE_INPUT,
+  SOURCE_TESTS,
+  SOURCE_COMPLETION,
+  SOURCE_HELP
+} source_kind;
 
 typedef struct {
   source_kind kind;

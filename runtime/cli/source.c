@@ -63,7 +63,8 @@ bool source_read(source *s, const cli_options *options)
     s->text = tests;
     s->length = sizeof tests - 1;
     break;
-  case SOURCE_COMPLETION: /* no script: see completion.h */
+  case SOURCE_COMPLETION: /* no script: see completion.h and manual.h */
+  case SOURCE_HELP:
     break;
   }
   if (fine) {

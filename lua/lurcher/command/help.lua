@@ -1,0 +1,271 @@
+--- `lurcher help [topic]`: a page of the manual, for a terminal of some width.
+
+local markdown = require "lurcher.command.markdown"
+local check = require "lurcher.base.check"
+local units = require "lurcher.base.units"
+
+local help = {}
+
+local MAX_COLUMNS = 100 -- longer lines are hard to read
+local MIN_COLUMNS = 40
+local MIN_CELL = 10
+local INDENT = "  "
+local GAP = "  "
+
+-- Marks inside of texts, which take no room.
+local BOLD, NORMAL = "\1", "\2"
+
+local function bold(text) return BOLD .. text .. NORMAL end
+local function same(text) return text end
+local function inline(text) return markdown.inline(text, bold, same) end
+local function width(text) return units.width((text:gsub("[\1\2]", ""))) end
+
+-- ---- lines ----
+
+-- What is bold at the end of a line is bold at the start of the next.
+local function carry_bold(lines)
+  local open = false
+  for i, line in ipairs(lines) do
+    if open then line = BOLD .. line end
+    local last = line:match(".*([\1\2])")
+    open = last == BOLD
+    lines[i] = open and line .. NORMAL or line
+  end
+  return lines
+end
+
+-- The text in lines of at most so many columns; a longer word has one for itself.
+local function wrap(text, columns)
+  local lines, line = {}, nil
+  for word in text:gmatch("%S+") do
+    local longer = line and line .. " " .. word or word
+    if line and width(longer) > columns then
+      lines[#lines + 1], line = line, word
+    else
+      line = longer
+    end
+  end
+  lines[#lines + 1] = line or ""
+  return carry_bold(lines)
+end
+
+local function pad(text, columns) return text .. (" "):rep(columns - width(text)) end
+
+-- ---- tables ----
+
+-- How wide each column has to be for its longest cell, and for its longest word.
+local function measure(rows)
+  local natural, least = {}, {}
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do
+      natural[i] = math.max(natural[i] or 0, width(cell))
+      least[i] = least[i] or 0
+      for word in cell:gmatch("%S+") do least[i] = math.max(least[i], math.min(width(word), MIN_CELL * 3)) end
+    end
+  end
+  return natural, least
+end
+
+local function sum(list)
+  local total = 0
+  for _, number in ipairs(list) do total = total + number end
+  return total
+end
+
+-- Takes columns away from the widest column until all fit; nil when they cannot.
+local function fit(natural, least, room)
+  local widths = {}
+  for i = 1, #natural do widths[i] = natural[i] end
+  local excess = sum(widths) - room
+  while excess > 0 do
+    local widest
+    for i = 1, #widths do
+      local may_shrink = widths[i] > math.max(least[i], MIN_CELL)
+      if may_shrink and (not widest or widths[i] > widths[widest]) then widest = i end
+    end
+    if not widest then return nil end
+    widths[widest], excess = widths[widest] - 1, excess - 1
+  end
+  return widths
+end
+
+local function table_row(out, row, widths)
+  local cells, height = {}, 1
+  for i = 1, #widths do
+    cells[i] = wrap(row[i] or "", widths[i])
+    height = math.max(height, #cells[i])
+  end
+  for n = 1, height do
+    local parts = {}
+    for i = 1, #widths do parts[i] = pad(cells[i][n] or "", widths[i]) end
+    out[#out + 1] = (table.concat(parts, GAP):gsub("%s+$", ""))
+  end
+end
+
+-- What stands between the first cell of a row and the last: "integer, default 3".
+local function details(head, row)
+  local list = {}
+  for i = 2, #row - 1 do
+    local is_default = head[i]:find("default", 1, true) and row[i] ~= ""
+    list[#list + 1] = row[i] ~= "" and (is_default and "default " or "") .. row[i] or nil
+  end
+  return table.concat(list, ", ")
+end
+
+-- A table of things side by side: each cell below the row's first, with what its column is about.
+local function wide_table_as_list(out, head, rows, columns)
+  for _, row in ipairs(rows) do
+    out[#out + 1] = row[1]
+    for i = 2, #row do
+      local lines = row[i] ~= "" and wrap(head[i]:gsub("[\1\2]", "") .. ": " .. row[i], columns - 4) or {}
+      for _, line in ipairs(lines) do out[#out + 1] = "    " .. line end
+    end
+  end
+end
+
+-- Without columns, where there is no room for them.
+local function table_as_list(out, head, rows, columns)
+  if #head > 4 then return wide_table_as_list(out, head, rows, columns) end
+  for _, row in ipairs(rows) do
+    local between = details(head, row)
+    local first = row[1] .. (between ~= "" and ": " .. between or "")
+    for i, line in ipairs(wrap(first, columns - 4)) do out[#out + 1] = (i > 1 and "    " or "") .. line end
+    local lines = #row > 1 and row[#row] ~= "" and wrap(row[#row], columns - 4) or {}
+    for _, line in ipairs(lines) do out[#out + 1] = "    " .. line end
+  end
+end
+
+local function all_bold(cell)
+  return cell ~= "" and bold((inline(cell):gsub("[\1\2]", ""))) or ""
+end
+
+local function has_words(row)
+  for _, cell in ipairs(row) do
+    if cell ~= "" then return true end
+  end
+  return false
+end
+
+local function render_table(out, block, columns)
+  local rows, head = {}, {}
+  for i, cell in ipairs(block.head) do head[i] = all_bold(cell) end
+  for i, row in ipairs(block.rows) do
+    rows[i] = {}
+    for j, cell in ipairs(row) do rows[i][j] = inline(cell) end
+  end
+  local measured = { head, unpack(rows) }
+  local natural, least = measure(measured)
+  local room = columns - #GAP * (#natural - 1)
+  local widths = (#natural <= 3 or sum(natural) <= room) and fit(natural, least, room)
+  if not widths then return table_as_list(out, head, rows, columns) end
+  if has_words(head) then table_row(out, head, widths) end
+  for _, row in ipairs(rows) do table_row(out, row, widths) end
+end
+
+-- ---- blocks ----
+
+local render = { table = render_table }
+
+function render.heading(out, block, columns)
+  if block.level < 3 and #out > 0 then out[#out + 1] = "" end
+  local text = inline(block.text):gsub("[\1\2]", "")
+  if block.level == 1 then text = text:upper() end
+  for _, line in ipairs(wrap(text, columns)) do out[#out + 1] = bold(line) end
+end
+
+function render.paragraph(out, block, columns)
+  for _, line in ipairs(wrap(inline(block.text), columns)) do out[#out + 1] = line end
+end
+
+function render.code(out, block)
+  for _, line in ipairs(block.lines) do out[#out + 1] = (INDENT .. INDENT .. line):gsub("%s+$", "") end
+end
+
+function render.list(out, block, columns)
+  for i, item in ipairs(block.items) do
+    local mark = INDENT .. block.marks[i] .. " "
+    for n, line in ipairs(wrap(inline(item), columns - #mark)) do
+      out[#out + 1] = (n == 1 and mark or (" "):rep(#mark)) .. line
+    end
+  end
+end
+
+---A page as text.
+---@param page string Markdown
+---@param columns integer
+---@param knows_bold boolean
+---@return string
+function help.render(page, columns, knows_bold)
+  columns = math.max(MIN_COLUMNS, math.min(columns, MAX_COLUMNS))
+  local out = {}
+  for i, block in ipairs(markdown.parse(page)) do
+    if i > 1 then out[#out + 1] = "" end
+    render[block.kind](out, block, columns)
+  end
+  local codes = knows_bold and { [BOLD] = "\27[1m", [NORMAL] = "\27[0m" } or { [BOLD] = "", [NORMAL] = "" }
+  return (table.concat(out, "\n"):gsub("[\1\2]", codes))
+end
+
+-- ---- topics ----
+
+local ALSO = {
+  http = "requests", lurcher = "index", topics = "index", clients = "requests", pagination = "pages",
+  semaphores = "tasks", queues = "tasks", kinds = "errors", cli = "command-line", options = "requests",
+  retry = "retries", specs = "testing", rates = "limits", auth = "credentials", migrating = "coming-from",
+}
+
+-- "Circuit Breakers", "lurcher.pages" and "command_line" as pages are called.
+local function normal(topic)
+  return (topic:lower():gsub("^lurcher%.", ""):gsub("[%s_]+", "-"))
+end
+
+---The name of the page that a topic means, or nil and the names of those that speak of it.
+---@param pages table<string, string>
+---@param topic string
+---@return string?
+---@return string[]? others sorted
+function help.find(pages, topic)
+  local name = normal(topic)
+  for _, candidate in ipairs { name, name .. "s", (name:gsub("s$", "")), ALSO[name] or name } do
+    if pages[candidate] then return candidate end
+  end
+  local others = {}
+  local pattern = "`[^`\n]*%f[%w_]" .. topic:gsub("%W", "%%%0") .. "%f[^%w_][^`\n]*`"
+  for page, text in pairs(pages) do
+    if text:find(pattern) then others[#others + 1] = page end
+  end
+  table.sort(others)
+  return nil, others
+end
+
+local function names_of(pages)
+  local names = {}
+  for name in pairs(pages) do names[#names + 1] = name end
+  for name in pairs(ALSO) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- Says what could have been meant, on standard error.
+local function refuse(pages, topic, others)
+  local near = check.suggest(normal(topic), names_of(pages))
+  local hint = near and ("; did you mean '%s'?"):format(near)
+    or others[1] and "" or "; lurcher help lists all"
+  io.stderr:write(("lurcher: help has no topic '%s'%s\n"):format(topic, hint))
+  if others[1] then io.stderr:write("It is spoken of in: ", table.concat(others, ", "), "\n") end
+  os.exit(2)
+end
+
+---@param columns string how wide the terminal is
+---@param style "bold"|"plain"
+---@param topic string "": the list of topics
+---@param ... string name and text of each page
+function help.run(columns, style, topic, ...)
+  local pages = {}
+  for i = 1, select("#", ...), 2 do pages[(select(i, ...))] = (select(i + 1, ...)) end
+  local name, others = help.find(pages, topic == "" and "index" or topic)
+  if not name then return refuse(pages, topic, others) end
+  print(help.render(pages[name], tonumber(columns), style == "bold"))
+end
+
+return help
