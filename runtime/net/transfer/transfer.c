@@ -1,6 +1,7 @@
 #include "net/transfer/transfer.h"
 
 #include "core/container_of.h"
+#include "net/transfer/transfer_failure.h"
 #include "net/transfer/transfer_summary.h"
 #include "net/transfer/transfer_surplus.h"
 
@@ -573,7 +574,7 @@ static void finish(transfer *t, const multi_result *result)
   if (clean && !t->failure)
     transfer_check_complete(t);
   else
-    failure_from_curl(t, result);
+    transfer_failure_set(t, result);
   if (t->failure && t->failure->kind == ERROR_dns)
     pool_origin_unresolved(&t->admission, t->failure);
   else if (t->failure)

@@ -172,7 +172,4 @@ bool transfer_has_no_body(const transfer *t);
 /* Checks after a clean end that everything announced has arrived; else sets the failure. */
 void transfer_check_complete(transfer *t);
 
-/* Sets the failure from libcurl's result, unless one is set. */
-void failure_from_curl(transfer *t, const multi_result *result);
-
 #endif

@@ -1,148 +1,29 @@
-/* From libcurl's results to the runtime's kinds. libcurl 7.88 uses one code for many faults (56 above all),
- * so where the transfer stood decides, and sometimes libcurl's words. */
-#include "net/transfer/transfer.h"
-
-#include "core/container_of.h"
+/* libcurl uses one code for many faults (56 above all), and not the same one in every version. So a table
+ * tells what a result means: by code, by libcurl's words, by where the transfer stood and by libcurl's
+ * version. */
+#include "net/transfer/transfer_failure.h"
 
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef struct {
-  CURLcode code;
-  const char *name;
-  error_kind kind;
-} known_code;
+/* ---- where the transfer stood ---- */
 
-/* Codes whose kind does not depend on where the transfer stood. */
-static const known_code known_codes[] = {
-    {CURLE_UNSUPPORTED_PROTOCOL, "UNSUPPORTED_PROTOCOL", ERROR_protocol}, /* HTTP/0.9 */
-    {CURLE_URL_MALFORMAT, "URL_MALFORMAT", ERROR_url},
-    {CURLE_COULDNT_RESOLVE_HOST, "COULDNT_RESOLVE_HOST", ERROR_dns},
-    {CURLE_COULDNT_CONNECT, "COULDNT_CONNECT", ERROR_connect},
-    {CURLE_INTERFACE_FAILED, "INTERFACE_FAILED", ERROR_connect},
-    {CURLE_WEIRD_SERVER_REPLY, "WEIRD_SERVER_REPLY", ERROR_protocol},
-    {CURLE_HTTP2, "HTTP2", ERROR_protocol},
-    {CURLE_HTTP2_STREAM, "HTTP2_STREAM", ERROR_protocol},
-    {CURLE_BAD_FUNCTION_ARGUMENT, "BAD_FUNCTION_ARGUMENT", ERROR_protocol},
-    {CURLE_OUT_OF_MEMORY, "OUT_OF_MEMORY", ERROR_limit},
-    {CURLE_SSL_CONNECT_ERROR, "SSL_CONNECT_ERROR", ERROR_tls},
-    {CURLE_SSL_CERTPROBLEM, "SSL_CERTPROBLEM", ERROR_tls},
-    {CURLE_SSL_CIPHER, "SSL_CIPHER", ERROR_tls},
-    {CURLE_PEER_FAILED_VERIFICATION, "PEER_FAILED_VERIFICATION", ERROR_tls},
-    {CURLE_SSL_CACERT_BADFILE, "SSL_CACERT_BADFILE", ERROR_tls},
-    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, "SSL_PINNEDPUBKEYNOTMATCH", ERROR_tls},
-    {CURLE_SSL_ENGINE_INITFAILED, "SSL_ENGINE_INITFAILED", ERROR_tls},
-    {CURLE_USE_SSL_FAILED, "USE_SSL_FAILED", ERROR_tls},
-    {CURLE_PARTIAL_FILE, "PARTIAL_FILE", ERROR_truncated},
-    {CURLE_GOT_NOTHING, "GOT_NOTHING", ERROR_closed},
-    {CURLE_SEND_ERROR, "SEND_ERROR", ERROR_closed},
-    {CURLE_RECV_ERROR, "RECV_ERROR", ERROR_closed},
-    {CURLE_SEND_FAIL_REWIND, "SEND_FAIL_REWIND", ERROR_closed},
-    {CURLE_OPERATION_TIMEDOUT, "OPERATION_TIMEDOUT", ERROR_timeout},
+enum {
+  CONNECTING = 1, /* nothing was sent yet */
+  BEFORE_HEAD = 2,
+  IN_BODY = 4, /* the head is complete */
+  WHOLE = 8,   /* and all of the announced body came */
+  ON_HTTP2 = 16,
+  ON_TLS = 32,
+  SILENT = 64, /* libcurl has no words for it */
+  ALONE = 128  /* nor for another transfer of this multi in the same call; only asked for CURLE_HTTP2 */
 };
 
-static const known_code *find_code(CURLcode code)
+static bool is_whole(const transfer *t)
 {
-  for (size_t i = 0; i < sizeof known_codes / sizeof *known_codes; i++)
-    if (known_codes[i].code == code) return &known_codes[i];
-  return NULL;
-}
-
-static bool says(const transfer *t, const char *words) { return strstr(t->handle->hint, words); }
-
-/* A closed or reset connection: what it means depends on how far the response had come. */
-static void cut(transfer *t, error *e)
-{
-  const char *how = says(t, "reset by peer") || says(t, "errno 104") ? "reset" : "closed";
-  if (t->head.complete) {
-    error_set(e, ERROR_truncated, "read", "%s %s the connection after %llu bytes of the body",
-              origin_name(t->admission.origin), how, (unsigned long long)t->bytes_received);
-  } else if (t->uploaded < t->upload_length) {
-    error_set(e, ERROR_closed, "write",
-              "%s %s the connection after %zu of %zu bytes of the request's body were sent",
-              origin_name(t->admission.origin), how, t->uploaded, t->upload_length);
-  } else {
-    error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete",
-              origin_name(t->admission.origin), how);
-  }
-}
-
-/* "certificate has expired" and the like, from OpenSSL; libcurl's words otherwise. */
-static const char *tls_reason(const transfer *t, CURLcode code)
-{
-  long result = X509_V_OK;
-  if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
-    return "wrong host: the certificate is for another name";
-  if (t->easy_in_multi) curl_easy_getinfo(t->handle->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-  /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
-  bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
-  if (code == CURLE_PEER_FAILED_VERIFICATION && checked) {
-    switch (result) {
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return "unknown issuer (self-signed, or its authority is not trusted; give tls.ca)";
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "the certificate has expired";
-    }
-    return X509_verify_cert_error_string(result);
-  }
-  if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
-  return t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code);
-}
-
-static void tls(transfer *t, CURLcode code, error *e)
-{
-  error_set(e, ERROR_tls, t->connected ? "read" : "connect", "TLS with %s failed: %s",
-            origin_name(t->admission.origin), tls_reason(t, code));
-}
-
-static bool is_http2(const transfer *t)
-{
-  return t->head.version == 20 || origin_group_is_http2(t->admission.group);
-}
-
-/* What libcurl itself has a limit for, whatever max_headers says. Its words tell the figures. */
-static void large_head(const transfer *t, error *e)
-{
-  size_t observed = 0, limit = 0;
-  error_set(e, ERROR_too_large, "read", "the response's head from %s is too large",
-            origin_name(t->admission.origin));
-  const char *figures = strstr(t->handle->hint, "headers: ");
-  if (!figures || sscanf(figures, "headers: %zu > %zu", &observed, &limit) != 2) return;
-  error_set(e, ERROR_too_large, "read", "the response's headers from %s are larger than %zu bytes",
-            origin_name(t->admission.origin), limit);
-  e->limit = (double)limit;
-  e->observed = (double)observed;
-}
-
-/* Codes 55 and 56: the connection broke, or what came over it did. */
-static void broken(transfer *t, CURLcode code, error *e)
-{
-  bool cut_off = says(t, "unexpected eof") || says(t, "SSL_ERROR_SYSCALL") || says(t, "errno 104") ||
-                 says(t, "errno 32") || says(t, "onnection reset") || says(t, "onnection was reset") ||
-                 says(t, "roken pipe") || says(t, "onnection died");
-  if (is_http2(t) && !t->head.complete && says(t, "onnection died, tried")) {
-    error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: it refuses the stream (REFUSED_STREAM)",
-              origin_name(t->admission.origin));
-    e->retry_safe = t->fresh;
-  } else if (cut_off && !t->connected && t->target.scheme.length == 5)
-    tls(t, code, e);
-  else if (cut_off)
-    cut(t, e);
-  else if (says(t, "SSL"))
-    tls(t, code, e);
-  else if (says(t, "oo large") || says(t, "header"))
-    large_head(t, e);
-  else if (says(t, "chunk") || says(t, "HTTP/2") || says(t, "nghttp2") || says(t, "frame") ||
-           says(t, "stream"))
-    error_set(e, ERROR_protocol, "read", "%s broke the protocol: %s", origin_name(t->admission.origin),
-              t->handle->hint);
-  else
-    cut(t, e);
+  return t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
 }
 
 /* Whether libcurl had words for another transfer of the same multi in the call it just made. */
@@ -155,94 +36,323 @@ static bool others_were_told(const transfer *t, const multi_result *result)
   return result->others_failed;
 }
 
-static void http2(transfer *t, const multi_result *result, error *e)
+static unsigned place_of(const transfer *t, const multi_result *result)
 {
-  CURLcode code = result->code;
-  const char *host = origin_name(t->admission.origin), *hint = t->handle->hint;
-  bool whole = t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
-  if (t->head.complete && !(whole && says(t, "PROTOCOL_ERROR"))) {
-    error_set(e, ERROR_truncated, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host,
-              (unsigned long long)t->bytes_received, hint);
-    return;
-  }
-  /* Only what GOAWAY turns away has this code and no words: the server has not looked at it. When a
-   * connection breaks, one of its streams has the words for all. */
-  bool turned_away = code == CURLE_HTTP2 && !hint[0] && !others_were_told(t, result);
-  error_set(e, ERROR_protocol, "read", "HTTP/2 error from %s: %s", host,
-            turned_away                 ? "it turns requests away (GOAWAY)"
-            : code == CURLE_GOT_NOTHING ? "it sent what HTTP/2 does not allow there"
-                                        : hint);
-  e->retry_safe = turned_away;
+  unsigned place = t->head.complete ? IN_BODY : BEFORE_HEAD;
+  if (!t->connected) place |= CONNECTING;
+  if (t->head.complete && is_whole(t)) place |= WHOLE;
+  if (t->head.version == 20 || origin_group_is_http2(t->admission.group)) place |= ON_HTTP2;
+  if (t->target.scheme.length == 5) place |= ON_TLS;
+  if (!t->handle->hint[0]) place |= SILENT;
+  if (result->code == CURLE_HTTP2 && !others_were_told(t, result)) place |= ALONE;
+  return place;
 }
 
-static void from_code(transfer *t, const multi_result *result, const known_code *known, error *e)
+/* ---- what is said of it ---- */
+
+static bool says(const transfer *t, const char *words) { return strstr(t->handle->hint, words); }
+
+static const char *host_of(const transfer *t) { return origin_name(t->admission.origin); }
+
+static const char *phase_of(const transfer *t) { return t->connected ? "read" : "connect"; }
+
+static const char *words_of(const transfer *t, CURLcode code)
 {
-  CURLcode code = result->code;
-  const char *host = origin_name(t->admission.origin);
-  const char *phase = t->connected ? "read" : "connect";
+  return t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code);
+}
+
+typedef struct known_failure known_failure;
+
+typedef void describe(const transfer *t, const known_failure *known, error *e);
+
+typedef enum { UNSAFE, SAFE_IF_FRESH, SAFE } repetition;
+
+struct known_failure {
+  CURLcode code;
+  const char *name;
+  const char *const *phrases; /* libcurl's words hold one of them; NULL: whatever it says */
+  unsigned place;             /* all of these bits */
+  unsigned since, before;     /* libcurl's versions; 0: all */
+  error_kind kind;
+  describe *describe;    /* sets message and phase; NULL: host and libcurl's words */
+  repetition retry_safe; /* what was sent before a connection existed is so always */
+};
+
+static void in_words(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, phase_of(t), "%s: %s", host_of(t), words_of(t, known->code));
+}
+
+static void name_unknown(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "connect", "the name %.*s does not resolve", (int)t->target.host.length,
+            url_bytes(&t->target, t->target.host));
+}
+
+static void not_connected(const transfer *t, const known_failure *known, error *e)
+{
   long os_error = 0;
-  if (t->easy_in_multi) curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);
-  switch (code) {
-  case CURLE_COULDNT_RESOLVE_HOST:
-    error_set(e, ERROR_dns, "connect", "the name %.*s does not resolve", (int)t->target.host.length,
-              url_bytes(&t->target, t->target.host));
-    break;
-  case CURLE_COULDNT_CONNECT:
-    error_set(e, ERROR_connect, "connect", "cannot connect to %s: %s", host,
-              os_error             ? strerror((int)os_error)
-              : t->handle->hint[0] ? t->handle->hint
-                                   : "no route");
-    break;
-  case CURLE_OPERATION_TIMEDOUT: /* not ours, which transfer.c keeps: the kernel gave up */
-    error_set(e, ERROR_timeout, phase, "the network timed out for %s", host);
-    break;
-  case CURLE_BAD_FUNCTION_ARGUMENT: /* what libcurl says to a head that begins with a continuation line */
-    error_set(e, ERROR_protocol, "read", "the server sent a continuation line where none may be (from %s)",
-              host);
-    break;
-  case CURLE_OUT_OF_MEMORY: /* what libcurl says to a header line over 100 KB */
-    if (t->connected) {
-      error_set(e, ERROR_too_large, "read", "a header line of the response from %s is longer than %d bytes",
-                host, CURL_MAX_HTTP_HEADER);
-      e->limit = CURL_MAX_HTTP_HEADER;
-      e->observed = CURL_MAX_HTTP_HEADER + 1; /* at least: it stops there */
-    } else
-      error_set(e, ERROR_limit, phase, "out of memory");
-    break;
-  case CURLE_HTTP2:
-  case CURLE_HTTP2_STREAM:
-    http2(t, result, e);
-    break;
-  case CURLE_PARTIAL_FILE:
-  case CURLE_SEND_FAIL_REWIND:
-    cut(t, e);
-    break;
-  case CURLE_GOT_NOTHING:
-    if (is_http2(t))
-      http2(t, result, e);
-    else
-      cut(t, e);
-    break;
-  case CURLE_SEND_ERROR:
-  case CURLE_RECV_ERROR:
-    broken(t, code, e);
-    break;
-  default:
-    if (known && known->kind == ERROR_tls)
-      tls(t, code, e);
-    else
-      error_set(e, known ? known->kind : ERROR_protocol, phase, "%s: %s", host,
-                t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code));
+  curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);
+  error_set(e, known->kind, "connect", "cannot connect to %s: %s", host_of(t),
+            os_error             ? strerror((int)os_error)
+            : t->handle->hint[0] ? t->handle->hint
+                                 : "no route");
+}
+
+/* Not a limit of ours, which transfer.c keeps: the kernel gave up. */
+static void timed_out(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, phase_of(t), "the network timed out for %s", host_of(t));
+}
+
+static void continuation(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "the server sent a continuation line where none may be (from %s)",
+            host_of(t));
+}
+
+static void no_memory(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, phase_of(t), "out of memory");
+}
+
+static void long_line(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "a header line of the response from %s is longer than %d bytes",
+            host_of(t), CURL_MAX_HTTP_HEADER);
+  e->limit = CURL_MAX_HTTP_HEADER;
+  e->observed = CURL_MAX_HTTP_HEADER + 1; /* at least: it stops there */
+}
+
+static void many_headers(const transfer *t, const known_failure *known, error *e)
+{
+  const char *figure = strstr(t->handle->hint, "headers, ");
+  size_t limit = 0;
+  if (figure) sscanf(figure, "headers, %zu", &limit);
+  error_set(e, known->kind, "read", "the response from %s has more than %zu header lines", host_of(t), limit);
+  e->limit = (double)limit;
+  e->observed = (double)limit + 1;
+}
+
+/* What libcurl itself has a limit for, whatever max_headers says. Its words tell the figures. */
+static void large_head(const transfer *t, const known_failure *known, error *e)
+{
+  size_t observed = 0, limit = 0;
+  error_set(e, known->kind, "read", "the response's head from %s is too large", host_of(t));
+  const char *figures = strstr(t->handle->hint, "headers: ");
+  if (!figures || sscanf(figures, "headers: %zu > %zu", &observed, &limit) != 2) return;
+  error_set(e, known->kind, "read", "the response's headers from %s are larger than %zu bytes", host_of(t),
+            limit);
+  e->limit = (double)limit;
+  e->observed = (double)observed;
+}
+
+/* A closed or reset connection: what it means depends on how far the response had come. */
+static void cut(const transfer *t, const known_failure *known, error *e)
+{
+  const char *how = says(t, "reset by peer") || says(t, "errno 104") ? "reset" : "closed";
+  (void)known;
+  if (t->head.complete) {
+    error_set(e, ERROR_truncated, "read", "%s %s the connection after %llu bytes of the body", host_of(t),
+              how, (unsigned long long)t->bytes_received);
+  } else if (t->uploaded < t->upload_length) {
+    error_set(e, ERROR_closed, "write",
+              "%s %s the connection after %zu of %zu bytes of the request's body were sent", host_of(t), how,
+              t->uploaded, t->upload_length);
+  } else {
+    error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete",
+              host_of(t), how);
   }
 }
 
-void failure_from_curl(transfer *t, const multi_result *result)
+static const char *certificate_reason(long result)
+{
+  switch (result) {
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    return "unknown issuer (self-signed, or its authority is not trusted; give tls.ca)";
+  case X509_V_ERR_CERT_HAS_EXPIRED:
+    return "the certificate has expired";
+  }
+  return X509_verify_cert_error_string(result);
+}
+
+/* "certificate has expired" and the like, from OpenSSL; libcurl's words otherwise. */
+static const char *tls_reason(const transfer *t, CURLcode code)
+{
+  long result = X509_V_OK;
+  if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
+    return "wrong host: the certificate is for another name";
+  curl_easy_getinfo(t->handle->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
+  bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
+  if (code == CURLE_PEER_FAILED_VERIFICATION && checked) return certificate_reason(result);
+  if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
+  return words_of(t, code);
+}
+
+static void tls(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, phase_of(t), "TLS with %s failed: %s", host_of(t), tls_reason(t, known->code));
+}
+
+static void broke_protocol(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "%s broke the protocol: %s", host_of(t), t->handle->hint);
+}
+
+static void http2_stream_ended(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host_of(t),
+            (unsigned long long)t->bytes_received, t->handle->hint);
+}
+
+static void http2_in_words(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "HTTP/2 error from %s: %s", host_of(t), t->handle->hint);
+}
+
+static void http2_not_allowed(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "HTTP/2 error from %s: it sent what HTTP/2 does not allow there",
+            host_of(t));
+}
+
+static void http2_refused_stream(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "HTTP/2 error from %s: it refuses the stream (REFUSED_STREAM)",
+            host_of(t));
+}
+
+static void http2_turned_away(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "read", "HTTP/2 error from %s: it turns requests away (GOAWAY)", host_of(t));
+}
+
+/* ---- the table ---- */
+
+enum { LIBCURL_8 = 0x080000 };
+
+static const char *const protocol_error[] = {"PROTOCOL_ERROR", NULL};
+static const char *const too_many[] = {"oo many", NULL};
+static const char *const retried_in_vain[] = {"onnection died, tried", NULL};
+static const char *const cut_off[] = {"unexpected eof", "SSL_ERROR_SYSCALL", "errno 104",
+                                      "errno 32",       "onnection reset",   "onnection was reset",
+                                      "roken pipe",     "onnection died",    NULL};
+static const char *const of_tls[] = {"SSL", NULL};
+static const char *const of_heads[] = {"oo large", "header", NULL};
+static const char *const of_framing[] = {"chunk", "HTTP/2", "nghttp2", "frame", "stream", NULL};
+
+/* clang-format off */
+#define CODE(id) .code = CURLE_##id, .name = #id
+#define ROW(id, error_kind) {CODE(id), .kind = ERROR_##error_kind}
+#define TLS_ROW(id) {CODE(id), .kind = ERROR_tls, .describe = tls}
+
+/* CURLE_TOO_LARGE, which the headers of libcurl before 8.6 do not have. */
+#define TOO_LARGE .code = (CURLcode)100, .name = "TOO_LARGE"
+
+/* An HTTP/2 stream that ended otherwise than it should. */
+#define HTTP2_ROWS(id, where) \
+    {CODE(id), .phrases = protocol_error, .place = (where) | WHOLE, .kind = ERROR_protocol, .describe = http2_in_words}, \
+    {CODE(id), .place = (where) | IN_BODY, .kind = ERROR_truncated, .describe = http2_stream_ended}
+
+/* The connection broke, or what came over it did. */
+#define BROKEN_ROWS(id) \
+    {CODE(id), .phrases = retried_in_vain, .place = ON_HTTP2 | BEFORE_HEAD, .kind = ERROR_protocol, \
+     .describe = http2_refused_stream, .retry_safe = SAFE_IF_FRESH}, \
+    {CODE(id), .phrases = cut_off, .place = CONNECTING | ON_TLS, .kind = ERROR_tls, .describe = tls}, \
+    {CODE(id), .phrases = cut_off, .kind = ERROR_closed, .describe = cut}, \
+    {CODE(id), .phrases = of_tls, .kind = ERROR_tls, .describe = tls}, \
+    {CODE(id), .phrases = of_heads, .kind = ERROR_too_large, .describe = large_head}, \
+    {CODE(id), .phrases = of_framing, .kind = ERROR_protocol, .describe = broke_protocol}, \
+    {CODE(id), .kind = ERROR_closed, .describe = cut}
+
+/* The first row that fits counts. */
+static const known_failure known_failures[] = {
+    ROW(UNSUPPORTED_PROTOCOL, protocol), /* HTTP/0.9 */
+    ROW(URL_MALFORMAT, url),
+    ROW(INTERFACE_FAILED, connect),
+    ROW(WEIRD_SERVER_REPLY, protocol),
+    {CODE(COULDNT_RESOLVE_HOST), .kind = ERROR_dns, .describe = name_unknown},
+    {CODE(COULDNT_CONNECT), .kind = ERROR_connect, .describe = not_connected},
+    {CODE(OPERATION_TIMEDOUT), .kind = ERROR_timeout, .describe = timed_out},
+
+    /* What libcurl says to a head that begins with a continuation line. */
+    {CODE(BAD_FUNCTION_ARGUMENT), .kind = ERROR_protocol, .describe = continuation},
+
+    /* What libcurl says to a header line over 100 KB, before 8.6 and since. */
+    {CODE(OUT_OF_MEMORY), .place = CONNECTING, .kind = ERROR_limit, .describe = no_memory},
+    {CODE(OUT_OF_MEMORY), .kind = ERROR_too_large, .describe = long_line},
+    {TOO_LARGE, .phrases = too_many, .kind = ERROR_too_large, .describe = many_headers},
+    {TOO_LARGE, .phrases = of_heads, .kind = ERROR_too_large, .describe = large_head},
+    {TOO_LARGE, .kind = ERROR_too_large, .describe = long_line},
+
+    TLS_ROW(SSL_CONNECT_ERROR),
+    TLS_ROW(SSL_CERTPROBLEM),
+    TLS_ROW(SSL_CIPHER),
+    TLS_ROW(PEER_FAILED_VERIFICATION),
+    TLS_ROW(SSL_CACERT_BADFILE),
+    TLS_ROW(SSL_PINNEDPUBKEYNOTMATCH),
+    TLS_ROW(SSL_ENGINE_INITFAILED),
+    TLS_ROW(USE_SSL_FAILED),
+
+    {CODE(PARTIAL_FILE), .kind = ERROR_truncated, .describe = cut},
+    {CODE(SEND_FAIL_REWIND), .kind = ERROR_closed, .describe = cut},
+    BROKEN_ROWS(SEND_ERROR),
+    BROKEN_ROWS(RECV_ERROR),
+
+    HTTP2_ROWS(GOT_NOTHING, ON_HTTP2),
+    {CODE(GOT_NOTHING), .place = ON_HTTP2, .kind = ERROR_protocol, .describe = http2_not_allowed},
+    {CODE(GOT_NOTHING), .kind = ERROR_closed, .describe = cut},
+    HTTP2_ROWS(HTTP2_STREAM, 0),
+    {CODE(HTTP2_STREAM), .kind = ERROR_protocol, .describe = http2_in_words},
+    HTTP2_ROWS(HTTP2, 0),
+    /* libcurl 7.88: only what GOAWAY turns away has this code and no words: the server has not looked at it.
+     * When a connection breaks, one of its streams has the words for all. libcurl 8 repeats what is turned
+     * away by itself, and says nothing when a connection closes: what it carried may have been processed. */
+    {CODE(HTTP2), .place = SILENT | ALONE, .before = LIBCURL_8, .kind = ERROR_protocol,
+     .describe = http2_turned_away, .retry_safe = SAFE},
+    {CODE(HTTP2), .place = SILENT, .since = LIBCURL_8, .kind = ERROR_closed, .describe = cut},
+    {CODE(HTTP2), .kind = ERROR_protocol, .describe = http2_in_words},
+};
+/* clang-format on */
+
+static bool has_phrase(const transfer *t, const char *const *phrases)
+{
+  for (; *phrases; phrases++)
+    if (says(t, *phrases)) return true;
+  return false;
+}
+
+static unsigned libcurl_version(void) { return curl_version_info(CURLVERSION_NOW)->version_num; }
+
+static bool fits(const known_failure *known, const transfer *t, CURLcode code, unsigned place)
+{
+  if (known->code != code || (known->place & ~place)) return false;
+  if (known->phrases && !has_phrase(t, known->phrases)) return false;
+  if (known->since && libcurl_version() < known->since) return false;
+  return !known->before || libcurl_version() < known->before;
+}
+
+static const known_failure *find(const transfer *t, const multi_result *result)
+{
+  unsigned place = place_of(t, result);
+  for (size_t i = 0; i < sizeof known_failures / sizeof *known_failures; i++)
+    if (fits(&known_failures[i], t, result->code, place)) return &known_failures[i];
+  return NULL;
+}
+
+void transfer_failure_set(transfer *t, const multi_result *result)
 {
   if (t->failure) return;
-  const known_code *known = find_code(result->code);
+  const known_failure unknown = {.code = result->code, .kind = ERROR_protocol}, *known = find(t, result);
+  if (!known) known = &unknown;
   error *e = transfer_failure(t);
-  from_code(t, result, known, e);
-  e->code = known ? known->name : NULL;
-  /* Nothing was sent yet. */
-  if (!t->connected) e->retry_safe = true;
+  (known->describe ? known->describe : in_words)(t, known, e);
+  e->code = known->name;
+  /* Nothing was sent before it was connected. */
+  e->retry_safe =
+      !t->connected || known->retry_safe == SAFE || (known->retry_safe == SAFE_IF_FRESH && t->fresh);
 }

@@ -1,0 +1,10 @@
+/* From libcurl's results to the runtime's error kinds. */
+#ifndef LURCHER_NET_TRANSFER_FAILURE_H
+#define LURCHER_NET_TRANSFER_FAILURE_H
+
+#include "net/transfer/transfer.h"
+
+/* Sets the failure from libcurl's result, unless one is set. */
+void transfer_failure_set(transfer *t, const multi_result *result);
+
+#endif
