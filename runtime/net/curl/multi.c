@@ -3,7 +3,6 @@
 #include "core/container_of.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,11 +27,44 @@ static void report_finished(multi *m)
   }
 }
 
+/* The socket is closed, or about to be. */
+static void forget(watcher *w)
+{
+  multi *m = w->multi;
+  watcher **place = &m->new_sockets;
+  while (*place && *place != w) place = &(*place)->next_new;
+  if (*place) *place = w->next_new;
+  if (w->lasting) m->sockets--;
+  if (w->ended) m->ended--;
+  if (w->lookup) m->shared->loop->jobs--;
+  watcher_close(&m->shared->watchers, w->fd);
+}
+
+/* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
+ * connection that was not made in the end (cancelled, timed out, lost to another address) without our
+ * close-socket callback. Asked once per connection: later it does call that. */
+static bool is_open(watcher *w)
+{
+  if (!w->established) w->established = watcher_is_open(w);
+  return w->established;
+}
+
+/* libcurl's call is over. Of a socket that it made and closed in it, it said nothing. */
+static void forget_lost_sockets(multi *m)
+{
+  for (watcher *w; (w = m->new_sockets);) {
+    m->new_sockets = w->next_new;
+    w->next_new = NULL;
+    if (!w->wanted && !watcher_is_open(w)) forget(w);
+  }
+}
+
 static void act(multi *m, curl_socket_t fd, int flags)
 {
   int running;
   m->calls++;
   curl_multi_socket_action(m->handle, fd, flags, &running);
+  forget_lost_sockets(m);
   report_finished(m);
   m->no_descriptor = false;
 }
@@ -120,25 +152,6 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
   loop_checkpoint(m->shared->loop);
 }
 
-/* The socket is closed, or about to be. */
-static void forget(watcher *w)
-{
-  multi *m = w->multi;
-  if (w->lasting) m->sockets--;
-  if (w->ended) m->ended--;
-  if (w->lookup) m->shared->loop->jobs--;
-  watcher_close(&m->shared->watchers, w->fd);
-}
-
-/* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
- * connection that was not made in the end (cancelled, timed out, lost to another address) without our
- * close-socket callback. Asked once per connection: later it does call that. */
-static bool is_open(watcher *w)
-{
-  if (!w->established) w->established = fcntl(w->fd, F_GETFD) >= 0;
-  return w->established;
-}
-
 /* libcurl has no other sockets that open_socket did not make. */
 static watcher *watch_lookup(multi *m, int fd)
 {
@@ -197,6 +210,8 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   }
   w->multi = m;
   w->lasting = true;
+  w->next_new = m->new_sockets;
+  m->new_sockets = w;
   m->sockets++;
   return fd;
 }

@@ -22,11 +22,12 @@ typedef struct multi {
   const loop_clock *time; /* of its pool; libcurl's own timer is always on the real one */
   CURLM *handle;          /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer;
-  deferred action;    /* libcurl asked for a call at once: one after this batch */
-  unsigned calls;     /* of curl_multi_socket_action so far */
-  size_t in_flight;   /* jobs added */
-  size_t sockets;     /* open sockets */
-  size_t ended;       /* sockets shut down by us that libcurl has not closed yet */
+  deferred action;      /* libcurl asked for a call at once: one after this batch */
+  unsigned calls;       /* of curl_multi_socket_action so far */
+  watcher *new_sockets; /* made in the current call */
+  size_t in_flight;     /* jobs added */
+  size_t sockets;       /* open sockets */
+  size_t ended;         /* sockets shut down by us that libcurl has not closed yet */
   bool no_descriptor; /* socket() failed for want of a descriptor during the current curl_multi_socket_action
                        */
   size_t max_connections; /* kept open, idle or not */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool make_room(watcher_table *table, size_t index)
 {
@@ -34,9 +35,19 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd)
   }
   /* Transfers hold the loop themselves; an idle connection must not. */
   uv_unref((uv_handle_t *)&w->poll);
+  struct stat status = {0};
+  fstat(fd, &status);
   w->fd = fd;
+  w->device = status.st_dev;
+  w->inode = status.st_ino;
   table->by_fd[fd] = w;
   return w;
+}
+
+bool watcher_is_open(const watcher *w)
+{
+  struct stat status;
+  return fstat(w->fd, &status) == 0 && status.st_dev == w->device && status.st_ino == w->inode;
 }
 
 void watcher_want(watcher *w, int events, uv_poll_cb on_event)

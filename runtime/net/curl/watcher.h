@@ -8,14 +8,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <uv.h>
 
 struct multi;
 
 typedef struct watcher {
   uv_poll_t poll;
-  struct multi *multi; /* whose connection it is */
+  struct multi *multi;      /* whose connection it is */
+  struct watcher *next_new; /* among the sockets made in libcurl's current call */
   int fd;
+  dev_t device;     /* with `inode`: which socket it is, */
+  ino_t inode;      /* whatever the number `fd` stands for now */
   int wanted;       /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
   int armed;        /* what epoll watches */
   bool idle;        /* no transfer uses the connection: what comes now, nobody asked for */
@@ -36,10 +40,15 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd);
 /* The watcher of `fd`, or NULL. */
 watcher *watcher_find(const watcher_table *table, int fd);
 
+/* Whether the descriptor still is the socket it was when it was opened. A number alone tells nothing: another
+ * thread may have been given it since the socket was closed. */
+bool watcher_is_open(const watcher *w);
+
 /* Notes what libcurl waits for on it (0: nothing) and arms what is missing. */
 void watcher_want(watcher *w, int events, uv_poll_cb on_event);
 
-/* Stops watching; called before the socket closes. */
+/* Stops watching; called before the socket closes, or in the same call of libcurl in which it was: later this
+ * loop may have the number in use for something else. */
 void watcher_close(watcher_table *table, int fd);
 
 void watcher_table_free(watcher_table *table);
