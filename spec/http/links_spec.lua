@@ -27,6 +27,21 @@ describe("Link headers", function()
     assert.are.equal("https://api.example.com/1", parse("<1>; rel=next, <2>; rel=next").next.url)
   end)
 
+  it("pass over empty parameters", function()
+    for _, text in ipairs { '</n>;; rel="next"', '</n>; ; rel="next"', '</n>;;;rel=next;', '</n>; rel="next";;' } do
+      assert.are.equal("https://api.example.com/n", (parse(text).next or {}).url, text)
+    end
+  end)
+
+  it("take single quotes for quotes, and blanks around a target for none of it", function()
+    assert.are.equal("https://api.example.com/n", parse("</n>; rel='next'").next.url)
+    local found = parse("</n>; rel='next last'; title='x', </m>; rel=first")
+    assert.are.equal("https://api.example.com/n", found.last.url)
+    assert.are.equal("x", found.last.title)
+    assert.are.equal("https://api.example.com/m", found.first.url)
+    assert.are.equal("https://api.example.com/n", parse('< /n >; rel="next"').next.url)
+  end)
+
   it("allow commas and semicolons in a target", function()
     assert.are.equal("https://h/a,b;c", parse("<https://h/a,b;c>; rel=next").next.url)
   end)

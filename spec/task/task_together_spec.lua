@@ -1,5 +1,6 @@
 local task = require "lurcher.task"
 local errors = require "lurcher.base.errors"
+local fs = require "lurcher.fs"
 local native = require "lurcher.native.task"
 local message_of = require("spec.support.raising").message
 
@@ -177,6 +178,75 @@ describe("task.map", function()
     assert.equal("bad argument #1 to 'task.map' (table or a function expected, got \"list\")",
       message_of(function() task.map("list", forever) end))
     assert.same({}, task.map({}, forever))
+  end)
+end)
+
+describe("an iterator that returns nil and an error", function()
+  local function failing(after, failure)
+    local at = 0
+    return function()
+      at = at + 1
+      if at > after then return nil, failure end
+      return at
+    end
+  end
+
+  it("fails task.map, whatever the error is", function()
+    for _, failure in ipairs { world_error(), "cut off", { code = 3 } } do
+      local seen = {}
+      local ok, err = pcall(task.map, failing(2, failure), function(item) seen[#seen + 1] = item end)
+      assert.is_false(ok)
+      assert.equal(failure, err)
+      ok, err = pcall(task.map, failing(2, failure), function(item) return item end, { errors = "collect" })
+      assert.is_false(ok)
+      assert.equal(failure, err)
+    end
+  end)
+
+  it("fails task.stream behind the items before it", function()
+    for _, ordered in ipairs { true, false } do
+      local seen = {}
+      local ok, err = pcall(function()
+        local stream = task.stream(failing(3, "cut off"), function(item) return item end, { ordered = ordered })
+        for _, value in stream do seen[#seen + 1] = value end
+      end)
+      assert.is_false(ok)
+      assert.equal("cut off", err)
+      assert.same({ 1, 2, 3 }, seen)
+    end
+  end)
+
+  it("is a file that cannot be read", function()
+    local file = assert(fs.open("/"))
+    local ok, err = pcall(task.map, function() return file:line() end, function() end)
+    assert.is_false(ok)
+    assert.equal("EISDIR", err.code)
+    file:close()
+  end)
+end)
+
+describe("nil and a text", function()
+  it("is a failure of map, of stream, of all, of race and of any", function()
+    local function fails() return nil, "bad" end
+    local values, failures = task.map({ 1, 2, 3 }, function(item)
+      if item == 2 then return nil, "bad" end
+      return item
+    end, { errors = "collect" })
+    assert.same({ 1, nil, 3 }, values)
+    assert.same({ [2] = "bad" }, failures)
+    for _, run in ipairs {
+      function() task.map({ 1 }, fails) end,
+      function() for _ in task.stream({ 1 }, fails) do error("given", 0) end end,
+      function() task.all { fails } end,
+      function() task.race { fails } end,
+      function() task.any { fails } end,
+      function() task.spawn(fails):join() end,
+    } do
+      local ok, err = pcall(task.scope, run)
+      assert.is_false(ok)
+      assert.equal("bad", err)
+    end
+    assert.equal("good", task.any { fails, function() return "good" end })
   end)
 end)
 

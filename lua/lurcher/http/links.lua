@@ -6,12 +6,13 @@ local links = {}
 
 -- One parameter from `at` on: name, value and where it ends.
 local function parameter(text, at)
-  local name, after = text:match("^%s*;%s*([^%s=;,\"]+)%s*()", at)
+  local name, after = text:match("^%s*;[;%s]*([^%s=;,\"]+)%s*()", at) -- empty ones are passed over
   if not name then return nil end
   local equals = text:match("^=%s*()", after)
   if not equals then return name, "", after end
   if text:sub(equals, equals) ~= '"' then
-    local value, stop = text:match("^([^;,%s]*)()", equals)
+    local value, stop = text:match("^'([^';,]*)'()", equals) -- not of the standard, but of some servers
+    if not value then value, stop = text:match("^([^;,%s]*)()", equals) end
     return name, value, stop
   end
   local position = equals + 1
@@ -31,12 +32,13 @@ end
 function links.parse(text, base)
   local by_relation, at = {}, 1
   while true do
-    local reference, after = text:match("^[%s,]*<([^>]*)>()", at)
+    local reference, after = text:match("^[%s,]*<%s*([^>]*)>()", at)
     if not reference then
       local next_open = text:find(",%s*<", at) -- skip what is no link
       if not next_open or not text:find(">", next_open, true) then return by_relation end
       at = next_open
     else
+      reference = reference:match("^(.*%S)") or ""
       local link = { url = url.join(base, reference) or reference }
       local name, value, stop = parameter(text, after)
       while name do

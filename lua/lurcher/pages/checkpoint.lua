@@ -5,10 +5,13 @@
 --- lines are appended at once, with a single write, so that they survive the end of the process however it
 --- ends; a power cut may take those away that were appended since the file was last written as a whole (which
 --- reaches the disk). A last line without its end was cut off by one, and is left out.
+---
+--- Positions and keys are data of the API: only the owner may read the file. It is one run's at a time.
 
 local errors = require "lurcher.base.errors"
 local hash32 = require "lurcher.base.hash32"
 local fs = require "lurcher.fs"
+local native = require "lurcher.native.fs"
 local json = require "lurcher.json"
 local task = require "lurcher.task"
 
@@ -25,6 +28,7 @@ local checkpoint = {}
 ---@field private seal string the last line's hash
 ---@field private pending string[] lines that wait for the file
 ---@field private grown integer bytes appended
+---@field private holder table weak: who has the lock, which keeps others away, as field `lock`
 local Checkpoint = {}
 Checkpoint.__index = Checkpoint
 
@@ -137,7 +141,7 @@ function Checkpoint:write(values)
   self:close()
   self.seal = nil
   local text = sealed(self, texts)
-  local ok, err = task.shield(fs.write, self.path, text)
+  local ok, err = task.shield(native.write, self.path, text, true)
   if not ok then error(err, 0) end
   local file, message = io.open(self.path, "ab")
   if not file then failure(self.path, "cannot be opened: " .. tostring(message)) end
@@ -154,6 +158,18 @@ function Checkpoint:close()
   self.file = nil
 end
 
+---Lets others have the file.
+function Checkpoint:unlock()
+  local holder = self.holder[1]
+  if holder and holder.lock then holder.lock:release() end
+end
+
+---Raises that a line has no values of ours.
+---@param line integer
+function Checkpoint:damaged(line)
+  damaged(self.path, line)
+end
+
 ---Removes the file: there is nothing to go on with.
 function Checkpoint:remove()
   self:close()
@@ -161,15 +177,43 @@ function Checkpoint:remove()
   if not ok and err.code ~= "ENOENT" then error(err, 0) end
 end
 
----Reads a checkpoint file. Raises kind "file" when it cannot be read, is damaged, or belongs to another
----query. `write` must come before anything else.
+local function try_lock(path)
+  local lock, err = native.lock(path .. ".lock", false)
+  if lock then return lock end
+  if err.code == "EWOULDBLOCK" then return nil end
+  local reason = err.message:match "': (.*)$" or err.message
+  failure(path, "its lock beside it cannot be made: " .. reason, err.code)
+end
+
+-- Kind "file" when another run, or another walk of this one, has the file. The walk of a loop that was left,
+-- which Lua does not tell, is garbage.
+local function lock_for(path)
+  local lock = try_lock(path)
+  if lock then return lock end
+  collectgarbage()
+  lock = try_lock(path)
+  if lock then return lock end
+  failure(path, "another run, or another walk of this script, is using it", "EWOULDBLOCK")
+end
+
+---Locks and reads a checkpoint file. Raises kind "file" when it is in use, cannot be read, is damaged, or
+---belongs to another query. `write` must come before anything else, `unlock` at the end.
 ---@param path string
 ---@param query table<string, string|number|boolean> what must be the same for the results to be the same
+---@param holder table gets the lock, as field `lock`
 ---@return lurcher.Checkpoint
 ---@return any[] values of an earlier run's lines
-function checkpoint.open(path, query)
-  local values = read(path, query)
-  return setmetatable({ path = path, query = query, pending = {}, size = 0, grown = 0 }, Checkpoint), values
+function checkpoint.open(path, query, holder)
+  holder.lock = lock_for(path)
+  local ok, values = pcall(read, path, query)
+  if not ok then
+    holder.lock:release()
+    error(values, 0)
+  end
+  return setmetatable({
+    path = path, query = query, pending = {}, size = 0, grown = 0,
+    holder = setmetatable({ holder }, { __mode = "v" }),
+  }, Checkpoint), values
 end
 
 return checkpoint

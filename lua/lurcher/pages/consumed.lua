@@ -42,23 +42,52 @@ local function take_item(left, line)
   if line[2] ~= nil then left.keys[#left.keys + 1] = line[2] end
 end
 
--- Reads the lines, which are whole: they have a seal.
-local function resume(lines)
+local function take_keys(left, line)
+  for _, key in ipairs(line.seen) do left.keys[#left.keys + 1] = key end
+end
+
+local take = { seen = take_keys, page = take_page, body = take_body, item = take_item }
+
+local MAX_COUNT = 2 ^ 53
+
+local function is_count(value, least)
+  return type(value) == "number" and value % 1 == 0 and value >= least and value < MAX_COUNT
+end
+
+local function is_key(value) return type(value) ~= "table" and value ~= json.null end
+
+local function are_keys(value)
+  if type(value) ~= "table" or value[1] == nil and next(value) ~= nil then return false end
+  for _, key in ipairs(value) do
+    if not is_key(key) then return false end
+  end
+  return true
+end
+
+local function is_place(line, is_position)
+  return is_count(line.page, 1) and is_count(line.given, 0) and (line.step == nil or is_count(line.step, 1))
+    and (line.foreign == nil or line.foreign == true) and is_position(line.at)
+end
+
+-- What a line is; nil: it holds what no run has written, whatever its seal says.
+local function kind_of(line, left, is_position)
+  if type(line) ~= "table" then return nil end
+  if line.seen ~= nil then return are_keys(line.seen) and "seen" or nil end
+  if line.page ~= nil then return is_place(line, is_position) and "page" or nil end
+  if not left.place then return nil end
+  if line.body ~= nil then return type(line.body) == "string" and "body" or nil end
+  return is_count(line[1], 1) and (line[2] == nil or is_key(line[2])) and "item" or nil
+end
+
+-- Reads the lines of the file.
+local function resume(file, lines, is_position)
   local left = { keys = {}, recent = {} }
-  for _, line in ipairs(lines) do
-    if line.seen then
-      for _, key in ipairs(line.seen) do left.keys[#left.keys + 1] = key end
-    else
-      if line.page then
-        left.recent = {}
-        take_page(left, line)
-      elseif line.body then
-        take_body(left, line)
-      else
-        take_item(left, line)
-      end
-      left.recent[#left.recent + 1] = line
-    end
+  for i, line in ipairs(lines) do
+    local kind = kind_of(line, left, is_position)
+    if not kind then file:damaged(i + 1) end
+    take[kind](left, line)
+    if kind == "page" then left.recent = {} end
+    if kind ~= "seen" then left.recent[#left.recent + 1] = line end
   end
   return left.place and left or nil
 end
@@ -99,6 +128,7 @@ end
 
 -- Writes down what is consumed now, up to the first record that is not.
 local function write_consumed(self)
+  if self.released then return end
   local lines, finish = {}, false
   while self.first <= self.last and self.queue[self.first].done do
     local record = self.queue[self.first]
@@ -111,8 +141,12 @@ local function write_consumed(self)
       lines[#lines + 1] = line
     end
   end
-  if finish then return self.file:remove() end
-  if #lines > 0 then self.file:append(lines) end
+  if finish then
+    self.file:remove()
+  elseif #lines > 0 then
+    self.file:append(lines)
+  end
+  if finish or self.closing and self.first > self.last then self:release() end
 end
 
 local function push(self, record)
@@ -156,26 +190,43 @@ function Ledger:finish()
   push(self, { done = true, finish = true })
 end
 
----Closes the file, unless something that was handed out may still be consumed.
+---Nothing more is handed out: lets others have the file once all that was is consumed.
 function Ledger:close()
-  if self.first > self.last then self.file:close() end
+  self.closing = true
+  if self.first > self.last then self:release() end
+end
+
+---Closes the file and lets others have it. What is consumed later is not noted any more.
+function Ledger:release()
+  if self.released then return end
+  self.released = true
+  self.file:close()
+  self.file:unlock()
+  self.on_release()
 end
 
 ---Reads the file an earlier run may have left, and writes it: what cannot be written must show before the
 ---first request. Raises kind "file". Waits.
 ---@param path string
----@param query table
----@param place table the first page's
+---@param walk table `query`; `first`, the first page's place; `is_position(value)`, whether a value of the
+---  file can be a page's position; `holder`, which keeps the file from others as long as it lives;
+---  `on_release()`, called when others may have it
 ---@return lurcher.Ledger
-function consumed.open(path, query, place)
-  local file, lines = checkpoint.open(path, query)
-  local left = resume(lines)
-  local self = setmetatable({
-    file = file, queue = {}, first = 1, last = 0, resume = left,
-    recent = left and left.recent or { page_line(place, 0) },
-  }, Ledger)
-  file:write(left and whole(self, json.array(left.keys)) or whole(self))
-  return self
+function consumed.open(path, walk)
+  local file, lines = checkpoint.open(path, walk.query, walk.holder)
+  local self
+  local ok, err = pcall(function()
+    local left = resume(file, lines, walk.is_position)
+    self = setmetatable({
+      file = file, queue = {}, first = 1, last = 0, resume = left, on_release = walk.on_release,
+      recent = left and left.recent or { page_line(walk.first, 0) },
+    }, Ledger)
+    file:write(left and whole(self, json.array(left.keys)) or whole(self))
+  end)
+  if ok then return self end
+  file:close()
+  file:unlock()
+  error(err, 0)
 end
 
 return consumed

@@ -70,6 +70,13 @@ local function without_credentials(self, opts)
   opts.headers = kept
 end
 
+-- The name and password in the URL of the list go along to its origin: links do not repeat them.
+local function with_userinfo(self, address)
+  if not self.userinfo or address:find("^%a[%w+.-]*://[^/?#]*@") then return address end
+  if url_native.origin(url_native.normalize(address) or "") ~= self.origin then return address end
+  return (address:gsub("^(%a[%w+.-]*://)", function(scheme) return scheme .. self.userinfo end))
+end
+
 -- Where a position leads, as URL and options.
 function Fetcher:target(position, foreign)
   local changes = overlay(self.strategy:request(position))
@@ -84,28 +91,45 @@ function Fetcher:target(position, foreign)
   if self.client.base then url = request.below(self.client.base, url) end
   if foreign then
     without_credentials(self, opts)
-  elseif not changes.params then
-    url = with_client_params(url, self.client.settings.query)
+  else
+    url = with_userinfo(self, url)
+    if not changes.params then url = with_client_params(url, self.client.settings.query) end
   end
   opts.params = changes.params or false -- a link is complete
   return url, opts
 end
 
--- Whether the next page is at another origin; from there on nothing is trusted, not even a way back.
-local function leads_away(self, page)
-  local url = self.strategy:request(page.following).url
-  if page.foreign or not url then return page.foreign end
+-- The canonical URL of a position that is one; nil: the list's own URL counts, or there is something wrong
+-- with it, which the request will say.
+local function address_of(self, position)
+  local url = self.strategy:request(position).url
+  if not url then return nil end
   if self.client.base then url = request.below(self.client.base, url) end
-  local address = url_native.normalize(url)
-  if not address then return nil end -- the request will say what is wrong with it
+  return url_native.normalize(url)
+end
+
+---Whether a position, as a checkpoint has it, is at another origin than the list.
+---@param position any
+---@return boolean?
+function Fetcher:is_foreign(position)
+  local address = address_of(self, position)
+  return address ~= nil and url_native.origin(address) ~= self.origin or nil
+end
+
+-- Whether the next page is at another origin, or comes from one: from there on nothing is trusted, not even a
+-- way back.
+local function leads_away(self, page)
+  local address = address_of(self, page.following)
+  if page.foreign or not address then return page.foreign end
   local allowed = self.options.allow_downgrade
   if allowed == nil then allowed = self.client.settings.allow_downgrade end
-  if address:find("^http:") and page.res.url:find("^https:") and not allowed then
+  local from = secret.reveal(page.res.url)
+  if address:find("^http:") and from:find("^https:") and not allowed then
     error(errors.new { kind = "redirect", method = self.method, url = redact.url(address),
       message = "the next page's URL leads from https to http; allow_downgrade=true would follow it "
         .. "without credentials" }, 0)
   end
-  return url_native.origin(address) ~= self.origin or nil
+  return url_native.origin(address) ~= self.origin or url_native.origin(from) ~= self.origin or nil
 end
 
 -- ---- errors ----
@@ -132,7 +156,8 @@ function Fetcher:name_page(err, number, position)
   local shown = ""
   if type(err.cursor) == "number" or type(err.cursor) == "string" and not err.cursor:find("^https?://")
     and #err.cursor <= MAX_CURSOR then
-    shown = (", at %s"):format(type(err.cursor) == "string" and ("%q"):format(err.cursor) or err.cursor)
+    shown = type(err.cursor) == "string" and ("%q"):format(err.cursor) or ("%.17g"):format(err.cursor)
+    shown = ", at " .. shown
   end
   err.message = ("%s (page %d%s)"):format(err.message, number, shown)
   return err
@@ -153,13 +178,16 @@ local function page_error(res, kind, message)
     attempts = res.attempts, elapsed = res.elapsed }, 0)
 end
 
+local MAX_SHOWN = 80
+
 -- Why a body is no JSON, when it is plain to see.
 local function not_json(res, err)
   local content_type = res:header("Content-Type") or ""
-  local start = res.body:match("^%s*(.-)%s*$")
-  if start == "" then return "the page is empty, not JSON" end
+  local begin = res.body:find("%S")
+  if not begin then return "the page is empty, not JSON" end
+  local start = res.body:sub(begin, begin + MAX_SHOWN - 1)
   if content_type:find("html", 1, true) or start:find("^<") then
-    start = start:sub(1, 80):gsub("%s+", " "):gsub("[\128-\255]", "?")
+    start = start:gsub("%s+", " "):gsub(" $", ""):gsub("[\128-\255]", "?")
     return ("the page is %s, not JSON: %s"):format(
       content_type:find("html", 1, true) and "HTML" or "markup", start)
   end
@@ -200,12 +228,14 @@ local function no_list(self, value, found)
 end
 
 -- The list in a page. Nil when the script wants whole responses, and nobody said where the list is.
-local function items_of(self, res, value)
+local function items_of(self, res, value, number)
   if res.status == 204 then return {} end
   local found
   if self.read_items then
     found = self.read_items(res, value)
     if found == json.null then return {} end
+    -- Some servers leave an empty list away. On the first page it is a misspelt path.
+    if found == nil and number > 1 and type(self.items) ~= "function" then return {} end
   else
     found = value(self.whole and not self.strategy.step)
     if self.whole and not is_list(found) and not self.strategy.step then return nil end
@@ -214,16 +244,20 @@ local function items_of(self, res, value)
   page_error(res, "decode", no_list(self, value, found))
 end
 
--- Takes what is known about the whole from a page.
+-- Takes what is known about the whole from a page. Less than was given already (0, -1, the number of this
+-- page's items) says nothing.
 local function learn(self, page)
   local run, strategy = self.run, self.strategy
+  for name, count in pairs(strategy.made and strategy:made(page, run) or {}) do
+    run.made[name] = math.max(run.made[name] or 0, count)
+  end
   for name, place in pairs(strategy.learns or {}) do
     local value = tonumber(self.readers[name](page.res, page.value))
-    if not value and not run[name] then
+    if not value and run[name] == nil then
       page_error(page.res, "decode", ("there is no number at '%s', where `%s` should be"):format(
         path.shown(place), name))
     end
-    run[name] = value or run[name]
+    if value then run[name] = value >= run.made[name] and value end
   end
   if strategy.step and not run.step then run.step = strategy:step(page, run) end
 end
@@ -247,7 +281,7 @@ local function fetch(self, position, number, foreign)
     if not res then error(err, 0) end
   end
   local page = { res = res, value = decoder(res), position = position, number = number, foreign = foreign }
-  page.items = items_of(self, res, page.value)
+  page.items = items_of(self, res, page.value, number)
   page.n = page.items and #page.items or 0
   if res.status ~= 204 then learn(self, page) end
   page.following = self.strategy:following(page, self.run)
@@ -279,11 +313,11 @@ end
 function Fetcher:identity()
   local own, opts = self.client.settings, self.options
   local encoded = opts.params == nil and own.query or settings.query_with(own, opts.params)
-  local body = opts.json ~= nil and opts.json or opts.form or opts.body
+  local body = { json = opts.json, form = opts.form, body = opts.body }
   return {
     method = self.method, url = redact.url(query.add(self:address(), encoded)), next = self.strategy.describe,
     items = self.items and path.shown(self.items) or "",
-    body = body and hash32(json.encode(body, { sort = true })) or "",
+    body = next(body) ~= nil and hash32(json.encode(body, { sort = true })) or "",
   }
 end
 
@@ -297,10 +331,11 @@ function fetcher.new(client, url, opts)
     client = client, url = url, method = opts.method, options = opts.options, strategy = opts.strategy,
     items = opts.items, whole = opts.whole, delay = opts.delay,
     read_items = opts.items and path.reader(opts.items, true), readers = {},
-    secret = headers.name_set(opts.options.secret_headers), run = {},
+    secret = headers.name_set(opts.options.secret_headers), run = { made = {} },
   }, Fetcher)
   for name, place in pairs(opts.strategy.learns or {}) do self.readers[name] = path.reader(place) end
-  self.origin = url_native.origin(self:address())
+  local address = self:address()
+  self.origin, self.userinfo = url_native.origin(address), address:match("^%a[%w+.-]*://([^/?#]*@)")
   return self
 end
 

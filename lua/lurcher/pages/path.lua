@@ -13,20 +13,32 @@ local function keys_of(path)
   return keys
 end
 
--- What a key leads to.
-local function step(value, key)
+-- A path that goes into a list without saying where. Taken for "nothing there" it would end a list too early.
+local function into_list(keys, i, list)
+  local before, whole = table.concat(keys, ".", 1, i - 1), table.concat(keys, ".")
+  error(errors.new { kind = "decode", message = (
+    "the path '%s' leads into %s, which is a list of %d: a number says which item, as in '%s'"):format(whole,
+    before == "" and "the page" or "'" .. before .. "'", #list,
+    (before == "" and "1." or before .. ".1.") .. table.concat(keys, ".", i)) }, 0)
+end
+
+-- What the i-th key leads to.
+local function step(value, keys, i)
   if type(value) ~= "table" then return nil end
+  local key = keys[i]
   local found = value[key]
-  local place = found == nil and tonumber(key)
-  if not place then return found end
-  return value[place < 0 and #value + 1 + place or place]
+  if found ~= nil then return found end
+  local place = tonumber(key)
+  if place then return value[place < 0 and #value + 1 + place or place] end
+  if value[1] ~= nil then into_list(keys, i, value) end
+  return nil
 end
 
 -- A function(value) that gives what is at `path` in it.
 local function getter(path)
   local keys = keys_of(path)
   return function(value)
-    for i = 1, #keys do value = step(value, keys[i]) end
+    for i = 1, #keys do value = step(value, keys, i) end
     return value
   end
 end

@@ -43,16 +43,21 @@ local function in_a_loop(self, page)
     message = "the pages form a loop: the next one was there before" })
 end
 
-local function too_many_empty(self, page)
+---The failure of a list of which too many pages in turn were empty.
+---@param self table fetcher, max_empty
+---@param page lurcher.Page the last of them
+---@return table entry
+function schedule.too_many_empty(self, page)
   return failure(self, page.number, page.position, { kind = "limit", limit = self.max_empty,
     message = ("%d pages in turn were empty (max_empty)"):format(self.max_empty) })
 end
 
 ---One page after the other.
----@param self table fetcher, place (position, number, foreign), max_pages, max_empty
+---@param self table fetcher, place (position, number, foreign), max_pages, max_empty, empty (pages in turn
+---  so far), repeats
 ---@return fun(): table?
 function schedule.sequence(self)
-  local place, seen, empty, last = self.place, trail(), 0, nil
+  local place, seen, empty, last = self.place, trail(), self.empty, nil
   local strategy = self.fetcher.strategy
   local function ended(entry)
     place = nil
@@ -60,9 +65,10 @@ function schedule.sequence(self)
   end
   -- Where it goes on after the last page; an entry when it must not.
   local function go_on()
-    local refused = last and seen(strategy:key(last.following)) and in_a_loop(self, last)
-      or empty >= self.max_empty and too_many_empty(self, last)
-    return refused or beyond(self, place.number, place.position)
+    local looping = last and not self.repeats and seen(strategy:key(last.following))
+    return looping and in_a_loop(self, last)
+      or last and empty >= self.max_empty and schedule.too_many_empty(self, last)
+      or beyond(self, place.number, place.position)
   end
   return function()
     if not place then return nil end
@@ -80,7 +86,8 @@ function schedule.sequence(self)
   end
 end
 
----The first page, then the places of all others.
+---The first page, then the places of all others, as far as the total reaches that is known so far; whoever
+---has taken the last one asks it whether it goes on (`following`).
 ---@param self table as above
 ---@return fun(): table?
 function schedule.spread(self)

@@ -5,8 +5,10 @@
 ---   describe   what it does, for the checkpoint file
 ---   request(position) → what is changed in the request: params, or url and other options
 ---   following(page, run) → the next page's position, or nil after the last one
+---   valid(position) whether a value read from a checkpoint can be a position
 ---   key(position) → text; the same one twice means a loop
 ---   learns     names of numbers about the whole (total, pages) and the paths they are found at
+---   made(page, run) → the same numbers as far as the list has come with this page
 ---
 --- Those that count can do without the page before, once they know the total:
 ---
@@ -14,7 +16,8 @@
 ---   after(position, run) → the next position, or nil after the last one
 ---
 --- `page` has res, value() (the decoded body), items, n (how many), position and number; `run` is what is
---- known about all pages: total, pages, step.
+--- known about all pages: total, pages (false: what the server said cannot be), step, and made (as far as the
+--- list has come).
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
@@ -35,8 +38,27 @@ NextPage.__index = NextPage
 -- comes next, it may be what it is.
 NextPage.content_may_repeat = false
 
+-- All 17 digits of a number: 64-bit identifiers below 2^53 differ in the last ones.
 function NextPage.key(_, position)
-  return type(position) .. ":" .. tostring(position)
+  local text = type(position) == "number" and ("%.17g"):format(position) or tostring(position)
+  return type(position) .. ":" .. text
+end
+
+-- Positions of links: URLs, or false for the first page.
+local function is_link(_, value)
+  return value == false or type(value) == "string" and url.normalize(value) ~= nil
+end
+
+local function is_cursor(_, value)
+  return value == false or type(value) == "string" or type(value) == "number"
+end
+
+local function is_whole(_, value)
+  return type(value) == "number" and value % 1 == 0
+end
+
+local function is_change(_, value)
+  return value == false or type(value) == "string" or type(value) == "table"
 end
 
 local function strategy(fields)
@@ -56,7 +78,7 @@ local function request_url(_, position)
   return {}
 end
 
--- The absolute URL of a link in a page; nil: there is none.
+-- The absolute URL of a link in a page; nil: there is none. A name and password in it are the server's.
 local function linked(page, target)
   if target == nil or target == "" or target == false then return nil end
   if type(target) ~= "string" then
@@ -64,7 +86,7 @@ local function linked(page, target)
       path.outline(target)) }, 0)
   end
   local address, message = url.join(secret.reveal(page.res.url), target)
-  if address then return address end
+  if address then return (address:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1")) end
   error(errors.new { kind = "url", message = ("the next page's URL %q is none: %s"):format(target, message) },
     0)
 end
@@ -76,7 +98,8 @@ function strategies.link(rel)
   check.argument(rel, "nil|string", 1, "pages.link")
   rel = (rel or "next"):lower()
   return strategy {
-    describe = "link " .. rel, first = false, follows_links = true, content_may_repeat = true,
+    describe = "link " .. rel, first = false, valid = is_link, follows_links = true,
+    content_may_repeat = true,
     request = request_url,
     following = function(_, page)
       local link = page.res:links()[rel]
@@ -105,7 +128,7 @@ function strategies.url(opts)
   if not opts.path then raise 'pages.url: the option \'path\' is missing: where in a page the URL is' end
   local read = path.reader(opts.path)
   return strategy {
-    describe = "url " .. path.shown(opts.path), first = false, follows_links = true,
+    describe = "url " .. path.shown(opts.path), first = false, valid = is_link, follows_links = true,
     content_may_repeat = true, request = request_url,
     following = function(_, page) return linked(page, read(page.res, page.value)) end,
   }
@@ -127,7 +150,7 @@ function strategies.cursor(opts)
   local read, more = path.reader(opts.path), opts.more and path.reader(opts.more)
   return strategy {
     describe = ("cursor %s %s"):format(opts.param, path.shown(opts.path)), first = false,
-    content_may_repeat = true,
+    content_may_repeat = true, valid = is_cursor,
     request = function(_, position) return position and { params = { [opts.param] = position } } or {} end,
     following = function(_, page)
       if more and not more(page.res, page.value) then return nil end
@@ -145,10 +168,12 @@ end
 
 -- ---- counted: the next position is known before the page has come ----
 
--- How many items a full page has: what was asked for, or less when the server gives less at a time.
+-- How many items a full page has: what was asked for, or less when the server gives less at a time; nil when
+-- this page does not tell.
 local function full_page(asked, page, total)
-  if not asked or page.n < asked and page.n > 0 and (total or 0) > page.n then return page.n end
-  return asked
+  if page.n == 0 or asked and page.n >= asked then return asked end
+  if not total then return nil end
+  return asked and total <= page.n and asked or page.n
 end
 
 local function parameters(...)
@@ -163,8 +188,8 @@ end
 local offset_options = { param = "string", limit_param = "string|false", limit = "count", first = "size",
   total = path.mismatch }
 
----The parameter `param` counts items. `total` is the path of their number; without it the list ends at an
----empty page.
+---The parameter `param` counts items. `total` is the path of their number; without it, or where it is less
+---than was given already, the list ends at an empty page.
 ---@param opts? table `param`, `limit_param` (false: it is not sent), `limit`, `first`, `total`
 ---@return lurcher.NextPage
 function strategies.offset(opts)
@@ -172,16 +197,19 @@ function strategies.offset(opts)
   local param, limit, first = opts.param or "offset", opts.limit or 100, opts.first or 0
   local limit_param = opts.limit_param == nil and "limit" or opts.limit_param
   return strategy {
-    describe = ("offset %s %s %d"):format(param, limit_param or "", limit), first = first,
+    describe = ("offset %s %s %d"):format(param, limit_param or "", limit), first = first, valid = is_whole,
     learns = { total = opts.total }, spreads = opts.total ~= nil,
     request = function(_, position) return parameters(param, position, limit_param, limit) end,
+    made = function(_, page) return { total = page.position - first + page.n } end,
     following = function(_, page, run)
-      local after = page.position + page.n
-      if page.n == 0 or run.total and after - first >= run.total then return nil end
+      if page.n == 0 and not run.total then return nil end
+      local after = page.position + (page.n > 0 and page.n or run.step or limit)
+      if run.total and after - first >= run.total then return nil end
       return after
     end,
     step = function(_, page, run) return full_page(limit, page, run.total) end,
     after = function(_, position, run)
+      if not run.total or not run.step then return nil end
       position = position + run.step
       if position - first < run.total then return position end
     end,
@@ -192,7 +220,7 @@ local number_options = { param = "string", first = "integer", size_param = "stri
   total = path.mismatch, pages = path.mismatch }
 
 ---The parameter `param` counts pages. `total` is the path of the number of items, `pages` of the number of
----pages; without either the list ends at an empty page.
+---pages; without either, or where they are less than was given already, the list ends at an empty page.
 ---@param opts? table `param`, `first`, `size_param`, `size`, `total`, `pages`
 ---@return lurcher.NextPage
 function strategies.number(opts)
@@ -202,20 +230,30 @@ function strategies.number(opts)
   local function after(_, position, run)
     local made = position - first + 1
     if run.pages and made >= run.pages then return nil end
-    if run.total and not run.pages and made * run.step >= run.total then return nil end
+    if run.total and not run.pages then
+      local given = run.step and made * run.step or run.made.total
+      if given >= run.total then return nil end
+    end
     return position + 1
   end
   return strategy {
     describe = ("number %s %s %s"):format(param, size_param or "", size or ""), first = first,
+    valid = is_whole,
     learns = { total = opts.total, pages = opts.pages },
     spreads = opts.total ~= nil or opts.pages ~= nil,
     request = function(_, position) return parameters(param, position, size_param, size) end,
+    made = function(_, page, run)
+      local before = page.position - first
+      return { pages = before + (page.n > 0 and 1 or 0), total = before * (run.step or page.n) + page.n }
+    end,
     following = function(self, page, run)
-      if page.n == 0 then return nil end
+      if page.n == 0 and not run.total and not run.pages then return nil end
       return after(self, page.position, run)
     end,
     step = function(_, page, run) return full_page(size, page, run.total) end,
-    after = after,
+    after = function(self, position, run)
+      if run.pages or run.total and run.step then return after(self, position, run) end
+    end,
   }
 end
 
@@ -233,7 +271,7 @@ end
 ---@return lurcher.NextPage
 function strategies.by_function(fn)
   return strategy {
-    describe = "function", first = false, follows_links = true,
+    describe = "function", first = false, valid = is_change, follows_links = true,
     key = function(_, position)
       local ok, text = pcall(json.encode, position, { sort = true })
       return ok and text or tostring(position)

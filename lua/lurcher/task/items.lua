@@ -20,12 +20,22 @@ end
 
 local ipairs_step = ipairs({})
 
----A function that returns the next item, or nil at the end. And, for sources that keep track of what becomes
----of their items, a function to be told the numbers of those that are done with.
+---Whether what a function or an iterator returned is a failure: nothing, and what went wrong.
+---@param value any
+---@param err any
+---@return boolean
+function items.failed(value, err)
+  return value == nil and err ~= nil
+end
+
+---A function that returns the next item, nil at the end, or nil and an error. And, for sources that keep
+---track of what becomes of their items, a function to be told the numbers of those that are done with, and one that
+---is called when no more are.
 ---@param source table|function
 ---@param name string the function's name, for messages
----@return fun(): any
+---@return fun(): any, any
 ---@return fun(index: integer)?
+---@return fun()?
 function items.iterator(source, name)
   local metatable = type(source) == "table" and getmetatable(source)
   if metatable and metatable.__tracked then return metatable.__tracked(source) end

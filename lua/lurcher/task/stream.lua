@@ -6,7 +6,7 @@ local items = require "lurcher.task.items"
 local native = require "lurcher.native.task"
 local scopes = require "lurcher.task.scope"
 
-local argument, method, is_error = check.argument, check.method, errors.is_error
+local argument, method, failed = check.argument, check.method, items.failed
 local error, select, unpack, xpcall = error, select, unpack, native.raw_xpcall
 local spawn, results, trace, locals = native.spawn, native.results, native.trace, native.locals
 local raise_if_stopping = native.raise_if_stopping
@@ -31,7 +31,7 @@ local function wait_as(self, name, what)
 end
 
 local function deliver(self, index, value, err, ...)
-  if value == nil and is_error(err) then return nil, err end
+  if failed(value, err) then return nil, err end
   local place = index
   if not self.ordered then
     place = self.delivered + 1
@@ -52,7 +52,8 @@ local function produce_items(self, scope, next_item, fn)
     while index - self.taken >= self.concurrency do
       wait_as(self, "producer_waiting", "the loop over a stream to go on")
     end
-    local item = next_item()
+    local item, err = next_item()
+    if failed(item, err) then self.source_failure = err end
     if item == nil then return end
     index = index + 1
     spawn(scope.native, 0, run_streamed, self, fn, item, index)
@@ -65,6 +66,7 @@ local function produce(self, next_item, fn)
   self.over = true
   wake_waiter(self, "consumer")
   if not ok then error(err, 0) end
+  if self.source_failure ~= nil then error(self.source_failure, 0) end -- what came before it is given first
 end
 
 function Stream:__call()
@@ -106,6 +108,7 @@ function Stream:close()
   native.cancel(self.producer)
   wake_waiter(self, "consumer")
   native.join(self.producer)
+  if self.release then self.release() end
 end
 
 -- Streams end with the task that made them.
@@ -128,12 +131,12 @@ local stream_options = { concurrency = "count", ordered = "boolean", progress = 
 ---@param opts? { concurrency?: integer, ordered?: boolean, progress?: boolean|string }
 ---@return lurcher.Stream
 return function(source, fn, opts)
-  local next_item, consumed = items.iterator(source, "task.stream")
+  local next_item, consumed, release = items.iterator(source, "task.stream")
   argument(fn, "callable", 2, "task.stream")
   opts = check.options(opts, stream_options, "task.stream") or {}
   local self = setmetatable({
     concurrency = opts.concurrency or 16, ordered = opts.ordered, ready = {}, taken = 0, delivered = 0,
-    consumed = consumed, bar = items.progress_bar(source, opts.progress),
+    consumed = consumed, release = release, bar = items.progress_bar(source, opts.progress),
   }, Stream)
   self.producer = spawn(stream_scope(), ISOLATED, produce, self, next_item, fn)
   return self

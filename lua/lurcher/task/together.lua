@@ -6,8 +6,8 @@ local items = require "lurcher.task.items"
 local native = require "lurcher.native.task"
 local scopes = require "lurcher.task.scope"
 
-local argument, is_error = check.argument, errors.is_error
-local select, unpack, pcall = select, unpack, pcall
+local argument, failed = check.argument, items.failed
+local error, select, unpack, pcall = error, select, unpack, pcall
 local spawn, results, scope_cancel = native.spawn, native.results, native.scope_cancel
 local ISOLATED = scopes.FLAGS.ISOLATED
 
@@ -42,7 +42,7 @@ end
 -- The first to call this settles the scope: the others are cancelled, and no longer matter.
 local function settle(self, ...)
   local value, err = ...
-  if value == nil and is_error(err) then return value, err end
+  if failed(value, err) then return value, err end
   if not self.winner then
     self.winner = { n = select("#", ...), ... }
     scope_cancel(self.native, true)
@@ -85,7 +85,8 @@ local function start_each(self, concurrency, next_item, run)
   local index = 0
   while true do
     native.scope_room(self.native, concurrency) -- the one that does this is in the scope, too
-    local item = next_item()
+    local item, err = next_item()
+    if failed(item, err) then error(err, 0) end
     if item == nil then return end
     index = index + 1
     spawn(self.native, 0, run, item, index)
@@ -102,14 +103,14 @@ local map_options = { concurrency = "count", errors = "'collect'", progress = "b
 ---@param fn fun(item: any, index: integer): any
 ---@param opts? { concurrency?: integer, errors?: "collect", progress?: boolean|string }
 function together.map(source, fn, opts)
-  local next_item, consumed = items.iterator(source, "task.map")
+  local next_item, consumed, release = items.iterator(source, "task.map")
   argument(fn, "callable", 2, "task.map")
   opts = check.options(opts, map_options, "task.map") or {}
   local values, failures = {}, opts.errors and {}
   local bar = items.progress_bar(source, opts.progress)
   local function run(item, index)
     local value, err = fn(item, index)
-    if value == nil and is_error(err) then return nil, err end
+    if failed(value, err) then return nil, err end
     values[index] = value
     if consumed then consumed(index) end
     if bar then bar:add() end
@@ -118,7 +119,7 @@ function together.map(source, fn, opts)
     local ok, value, err = pcall(fn, item, index)
     if not ok then
       failures[index] = value
-    elseif value == nil and is_error(err) then
+    elseif failed(value, err) then
       failures[index] = err
     else
       values[index] = value
@@ -128,6 +129,7 @@ function together.map(source, fn, opts)
   end
   local self, one = scopes.open(), failures and run_and_collect or run
   if bar then self:defer(function() bar:done() end) end
+  if release then self:defer(release) end
   scopes.run(self, nil, start_each, self, opts.concurrency or 16, next_item, one)
   if failures then return values, failures end
   return values

@@ -55,7 +55,7 @@ bool file_copy(const char *from, const char *to, job *j, error *e)
   if (fd < 0) return false;
   file_target t;
   bool is_new = access(to, F_OK) != 0;
-  bool ok = file_target_open(&t, to, FILE_ATOMIC, e);
+  bool ok = file_target_open(&t, to, FILE_ATOMIC, false, e);
   if (ok) {
     ok = keep_mode(fd, &t, is_new, e) && copy_bytes(fd, from, &t, j, e);
     if (ok)

@@ -20,7 +20,7 @@ static void work(job *base)
     j->ok = file_read(j->path, j->max, &j->data, base, &j->error);
     break;
   case FILE_JOB_WRITE:
-    j->ok = file_write(j->path, &j->data, base, &j->error);
+    j->ok = file_write(j->path, &j->data, j->flag, base, &j->error);
     break;
   case FILE_JOB_APPEND:
     j->ok = file_append(j->path, &j->data, base, &j->error);
@@ -43,12 +43,15 @@ static void work(job *base)
   case FILE_JOB_COPY:
     j->ok = file_copy(j->path, j->data.bytes, base, &j->error);
     break;
+  case FILE_JOB_LOCK:
+    j->ok = file_lock_take(&j->lock, j->path, j->flag, base, &j->error);
+    break;
   case FILE_JOB_OPEN_READER:
     j->fd = file_open(j->path, &j->error);
     j->ok = j->fd >= 0;
     break;
   case FILE_JOB_OPEN_TARGET:
-    j->ok = file_target_open(&j->target, j->path, j->mode, &j->error);
+    j->ok = file_target_open(&j->target, j->path, j->mode, false, &j->error);
     break;
   }
 }
@@ -83,6 +86,7 @@ file_job *file_job_new(file_action action, const char *path, const char *data, s
   if (!j) return NULL;
   j->action = action;
   j->fd = -1;
+  j->lock.fd = -1;
   j->path = strdup(path);
   if (j->path && (!data || buffer_append(&j->data, data, length))) return j;
   file_job_free(j);
@@ -100,6 +104,7 @@ void file_job_free(file_job *j)
 {
   if (j->fd >= 0) close(j->fd);
   file_target_discard(&j->target);
+  file_lock_release(&j->lock);
   directory_listing_free(&j->listing);
   buffer_free(&j->data);
   free(j->path);

@@ -5,12 +5,13 @@
 #define LURCHER_CORE_FILE_JOB_H
 
 #include "core/file/directory.h"
+#include "core/file/file_lock.h"
 #include "core/file/file_target.h"
 #include "core/loop/loop.h"
 
 typedef enum {
   FILE_JOB_READ,        /* -> data; `max` */
-  FILE_JOB_WRITE,       /* data */
+  FILE_JOB_WRITE,       /* data; flag: private */
   FILE_JOB_APPEND,      /* data */
   FILE_JOB_EXISTS,      /* -> flag */
   FILE_JOB_LIST,        /* flag: details -> listing */
@@ -18,6 +19,7 @@ typedef enum {
   FILE_JOB_REMOVE,      /* flag: recursive */
   FILE_JOB_RENAME,      /* data: the new name, with its NUL */
   FILE_JOB_COPY,        /* data: the new name, with its NUL */
+  FILE_JOB_LOCK,        /* flag: wait -> lock */
   FILE_JOB_OPEN_READER, /* -> fd */
   FILE_JOB_OPEN_TARGET, /* mode -> target */
 } file_action;
@@ -35,6 +37,7 @@ typedef struct {
   directory_listing listing;
   int fd;
   file_target target;
+  file_lock lock;
   bool ok;
   error error; /* when not ok */
 } file_job;
@@ -46,7 +49,7 @@ file_job *file_job_new(file_action action, const char *path, const char *data, s
 void file_job_start(file_job *j, loop *l);
 
 /* Frees a job that is not running, with what it still holds: descriptors and files that nobody took over are
- * closed (set fd to -1, or target to all-zero, to take them over). */
+ * closed (set fd to -1, or target to all-zero, lock.fd to -1 and lock.path to NULL, to take them over). */
 void file_job_free(file_job *j);
 
 #endif

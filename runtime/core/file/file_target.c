@@ -55,7 +55,7 @@ static bool copy_attributes(const file_target *t, const file_place *old, error *
     int ignored = fchown(t->fd, (uid_t)-1, old->group);
     (void)ignored;
   }
-  return fchmod(t->fd, old->mode) == 0 || failed(t, errno, e);
+  return t->is_private || fchmod(t->fd, old->mode) == 0 || failed(t, errno, e);
 }
 
 static bool open_atomic(file_target *t, error *e)
@@ -66,18 +66,18 @@ static bool open_atomic(file_target *t, error *e)
   t->place = place.path;
   switch (place.kind) {
   case FILE_PLACE_NEW:
-    return open_temporary(t, 0666, e);
+    return open_temporary(t, t->is_private ? 0600 : 0666, e);
   case FILE_PLACE_REGULAR: /* nobody may read the new bytes who may not read the old ones */
-    return open_temporary(t, place.mode & 0700, e) && copy_attributes(t, &place, e);
+    return open_temporary(t, t->is_private ? 0600 : place.mode & 0700, e) && copy_attributes(t, &place, e);
   case FILE_PLACE_DIRECT:
     t->fd = file_place_open(&place);
   }
   return t->fd >= 0 || failed(t, errno, e);
 }
 
-bool file_target_open(file_target *t, const char *path, file_mode mode, error *e)
+bool file_target_open(file_target *t, const char *path, file_mode mode, bool is_private, error *e)
 {
-  *t = (file_target){.fd = -1, .path = strdup(path)};
+  *t = (file_target){.fd = -1, .path = strdup(path), .is_private = is_private};
   if (!t->path) return file_error(e, "write", path, ENOMEM);
   bool ok;
   if (mode == FILE_ATOMIC) {
@@ -119,10 +119,10 @@ void file_target_discard(file_target *t)
   *t = (file_target){.fd = -1};
 }
 
-bool file_write(const char *path, const buffer *data, job *j, error *e)
+bool file_write(const char *path, const buffer *data, bool is_private, job *j, error *e)
 {
   file_target t;
-  if (!file_target_open(&t, path, FILE_ATOMIC, e)) return false;
+  if (!file_target_open(&t, path, FILE_ATOMIC, is_private, e)) return false;
   if (file_write_all(t.fd, path, data->bytes, data->length, j, e)) {
     if (!job_stopped(j)) return file_target_commit(&t, e);
     error_set(e, ERROR_canceled, NULL, "the work was stopped");

@@ -19,12 +19,13 @@ typedef struct {
   char *path;      /* as given, for messages */
   char *place;     /* where the file goes, symbolic links resolved */
   char *temporary; /* FILE_ATOMIC: what is written until it is complete; NULL: the file itself */
+  bool is_private; /* FILE_ATOMIC: for its owner only (mode 0600), whatever was there before */
 } file_target;
 
 /* Opens (makes) a file for writing. An existing file's mode and owner are kept. FILE_ATOMIC follows links as
  * open(2) does; what is not a regular file (a device, a pipe, a socket, what a process has open) is written
  * into directly. */
-bool file_target_open(file_target *t, const char *path, file_mode mode, error *e);
+bool file_target_open(file_target *t, const char *path, file_mode mode, bool is_private, error *e);
 
 /* Completes it: for FILE_ATOMIC, the data is brought to the disk and the file takes its place. Closed on
  * success and on failure; a temporary file never stays behind. */
@@ -34,6 +35,6 @@ bool file_target_commit(file_target *t, error *e);
 void file_target_discard(file_target *t);
 
 /* Writes a whole file atomically: afterwards it holds either the old bytes or the new ones. */
-bool file_write(const char *path, const buffer *data, job *j, error *e);
+bool file_write(const char *path, const buffer *data, bool is_private, job *j, error *e);
 
 #endif

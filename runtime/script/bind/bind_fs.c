@@ -13,6 +13,7 @@ int luaopen_lurcher_native_fs(lua_State *L);
 
 static const char reader_name[] = "lurcher.native.fs.reader";
 static const char writer_name[] = "lurcher.native.fs.writer";
+static const char lock_name[] = "lurcher.native.fs.lock";
 
 typedef struct {
   file_reader *reader; /* NULL: closed */
@@ -80,6 +81,17 @@ static void push_writer(lua_State *L, file_job *j)
   task_count(L, "file", 1);
 }
 
+static void push_lock(lua_State *L, file_job *j)
+{
+  file_lock *lock = lua_newuserdata(L, sizeof *lock);
+  *lock = (file_lock){.fd = -1};
+  luaL_getmetatable(L, lock_name);
+  lua_setmetatable(L, -2);
+  *lock = j->lock;
+  j->lock = (file_lock){.fd = -1};
+  task_count(L, "file", 1);
+}
+
 /* Runs under pcall: (job) -> its results. May raise; the caller frees the job. */
 static int push_results(lua_State *L)
 {
@@ -94,6 +106,9 @@ static int push_results(lua_State *L)
     break;
   case FILE_JOB_LIST:
     push_listing(L, &j->listing, j->flag);
+    break;
+  case FILE_JOB_LOCK:
+    push_lock(L, j);
     break;
   case FILE_JOB_OPEN_READER:
     push_reader(L, j);
@@ -151,10 +166,12 @@ static int run_with_data(lua_State *L, file_action action)
   const char *path = check_path(L, 1);
   size_t length;
   const char *data = luaL_checklstring(L, 2, &length);
-  return run_job(L, new_job(L, action, path, data, length));
+  file_job *j = new_job(L, action, path, data, length);
+  j->flag = lua_toboolean(L, 3);
+  return run_job(L, j);
 }
 
-/* write(path, data), append(path, data) -> true */
+/* write(path, data, private), append(path, data) -> true; private: for the owner only, mode 0600 */
 static int fs_write(lua_State *L) { return run_with_data(L, FILE_JOB_WRITE); }
 static int fs_append(lua_State *L) { return run_with_data(L, FILE_JOB_APPEND); }
 
@@ -183,6 +200,9 @@ static int fs_exists(lua_State *L) { return run_with_flag(L, FILE_JOB_EXISTS); }
 static int fs_list(lua_State *L) { return run_with_flag(L, FILE_JOB_LIST); }
 static int fs_mkdir(lua_State *L) { return run_with_flag(L, FILE_JOB_MAKE); }
 static int fs_remove(lua_State *L) { return run_with_flag(L, FILE_JOB_REMOVE); }
+
+/* lock(path, wait) -> lock; held by somebody else and not `wait`: nil, err of code "EWOULDBLOCK" */
+static int fs_lock(lua_State *L) { return run_with_flag(L, FILE_JOB_LOCK); }
 
 /* open_reader(path) -> reader */
 static int fs_open_reader(lua_State *L) { return run_with_flag(L, FILE_JOB_OPEN_READER); }
@@ -349,6 +369,18 @@ static int writer_collect(lua_State *L)
   return 0;
 }
 
+/* ---- locks ---- */
+
+/* lock:release(); also its finalizer */
+static int lock_release(lua_State *L)
+{
+  file_lock *lock = luaL_checkudata(L, 1, lock_name);
+  if (lock->fd < 0) return 0;
+  file_lock_release(lock);
+  task_count(L, "file", -1);
+  return 0;
+}
+
 /* ---- the module ---- */
 
 /* Leaves the method table on the stack. */
@@ -380,6 +412,7 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"remove", fs_remove},
                                       {"rename", fs_rename},
                                       {"copy", fs_copy},
+                                      {"lock", fs_lock},
                                       {"open_reader", fs_open_reader},
                                       {"open_writer", fs_open_writer},
                                       {NULL, NULL}};
@@ -394,6 +427,11 @@ int luaopen_lurcher_native_fs(lua_State *L)
   task_set_blocking(L, -1, "room", writer_room);
   task_set_blocking(L, -1, "flush", writer_flush);
   task_set_blocking(L, -1, "close", writer_close);
+  lua_pop(L, 1);
+
+  new_class(L, lock_name, lock_release);
+  lua_pushcfunction(L, lock_release);
+  lua_setfield(L, -2, "release");
   lua_pop(L, 1);
 
   lua_pushlightuserdata(L, (void *)&push_results_key);

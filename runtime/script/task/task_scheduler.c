@@ -317,7 +317,7 @@ static void keep_results(lua_State *L, lur_task *t)
   int count = lua_gettop(co);
   t->status = TASK_DONE;
   if (count == 0) return;
-  if (count >= 2 && lua_isnil(co, 1) && !t->body && is_error_object(co, 2)) {
+  if (count >= 2 && lua_isnil(co, 1) && !t->body && !lua_isnil(co, 2)) {
     t->status = TASK_FAILED;
     lua_pushvalue(co, 2);
     lua_xmove(co, L, 1);
