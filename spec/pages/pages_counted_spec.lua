@@ -5,7 +5,8 @@ local origin = require "spec.support.origin"
 local paged = require "spec.support.paged"
 local pages = require "lurcher.pages"
 
-local answer, slice, ids, failure = paged.answer, paged.slice, paged.ids, paged.failure
+local answer, slice, ids = paged.answer, paged.slice, paged.ids
+local failure = require("spec.support.raising").failure
 
 local TOTAL, SIZE = 50, 10
 

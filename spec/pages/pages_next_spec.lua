@@ -8,7 +8,8 @@ local paged = require "spec.support.paged"
 local pages = require "lurcher.pages"
 local sandbox = require "spec.support.sandbox"
 
-local answer, ids, failure = paged.answer, paged.ids, paged.failure
+local answer, ids = paged.answer, paged.ids
+local failure = require("spec.support.raising").failure
 
 describe("pages", function()
   local site, api
