@@ -44,8 +44,8 @@ local function add_options(name, list, home, parent)
   for _, row in ipairs(list) do
     local kind = spelling.type(row)
     if kind:find("fun%(") and not kind:find("%(fun") then kind = kind:gsub("fun%(.*", "(%0)") end
-    local name = row.required and row[1] or row[1] .. "?"
-    class.fields[#class.fields + 1] = ("---@field %s %s %s"):format(name, kind, text_of(row))
+    local field = row.required and row[1] or row[1] .. "?"
+    class.fields[#class.fields + 1] = ("---@field %s %s %s"):format(field, kind, text_of(row))
   end
 end
 

@@ -22,7 +22,7 @@ describe("rows of options", function()
       { "timeout", elsewhere = { aiohttp = "redirects" } },
     }
     assert.are.same({ max_redirects = "redirects = …", follow = "redirects = 10 or false",
-      max_redirs = "redirects = …", maxRedirects = "redirects = …" }, rows.hints(list))
+      max_redirs = "redirects = …", maxRedirects = "redirects = …" }, rows.all_hints(list))
   end)
 
   for name, list in pairs(lists) do

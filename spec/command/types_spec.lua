@@ -117,7 +117,8 @@ describe("the types for editors", function()
       end
     end
     for class, methods in pairs {
-      Semaphore = { "acquire", "release", "with" }, Queue = { "put", "get", "close" }, Event = { "set", "wait" }, Limiter = { "wait" }, Scope = { "spawn", "defer" }, Stream = { "close" },
+      Semaphore = { "acquire", "release", "with" }, Queue = { "put", "get", "close" },
+      Event = { "set", "wait" }, Limiter = { "wait" }, Scope = { "spawn", "defer" }, Stream = { "close" },
     } do
       for _, method in ipairs(methods) do
         assert(texts.task:find(("\nfunction %s:%s("):format(class, method), 1, true), class .. ":" .. method)

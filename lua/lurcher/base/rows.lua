@@ -48,6 +48,11 @@ function rows.defaults(list)
   return defaults
 end
 
+-- These run once for each table, when a script starts: compiling their loops would take ten times as long as
+-- running them.
+jit.off(rows.specs)
+jit.off(rows.defaults)
+
 -- The name that others give an option, as far as it can be one in Lua: "--max-redirs" is max_redirs.
 local function as_name(word)
   local name = word:gsub("^%-%-", ""):gsub("%-", "_")
@@ -58,12 +63,8 @@ local function add_hint(hints, name, written)
   if name and hints[name] == nil then hints[name] = written end
 end
 
----Other names → how it is written here, as check.options takes it. Rows that come first count.
----@param list lurcher.OptionRow[]
----@param pattern? string how an option of this table is written, with %s for its name
----@return table<string, string>
-function rows.hints(list, pattern)
-  local hints = {}
+-- Fills in the other names of a list's options. What is there already stays.
+local function add_hints(hints, list, pattern)
   for _, row in ipairs(list) do
     local written = row.written or (pattern or "%s = …"):format(row[1])
     for other, special in pairs(row.words or {}) do
@@ -78,6 +79,32 @@ function rows.hints(list, pattern)
     end
   end
   for _, row in ipairs(list) do hints[row[1]] = nil end
+end
+
+---A table that `fill` fills when something is looked up in it for the first time.
+---@param fill fun(t: table)
+---@return table
+function rows.lazy(fill)
+  return setmetatable({}, { __index = function(t, key)
+    setmetatable(t, nil)
+    fill(t)
+    return t[key]
+  end })
+end
+
+---Other names → how it is written here, as check.options takes it. Rows that come first count. Made when it
+---is asked for: it never is in a script without mistakes.
+---@param list lurcher.OptionRow[]
+---@param pattern? string how an option of this table is written, with %s for its name
+---@return table<string, string>
+function rows.hints(list, pattern)
+  return rows.lazy(function(hints) add_hints(hints, list, pattern) end)
+end
+
+---All of them, as an ordinary table.
+function rows.all_hints(list, pattern)
+  local hints = {}
+  add_hints(hints, list, pattern)
   return hints
 end
 

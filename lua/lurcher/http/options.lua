@@ -22,6 +22,8 @@ local overlay = require("lurcher.base.tables").overlay
 local parts = require "lurcher.http.options.parts"
 local rows = require "lurcher.base.rows"
 
+jit.off(true) -- the loops below run once, see base/rows.lua
+
 local options = { expect_mismatch = checks.expected }
 
 local raise = errors.raise
@@ -53,20 +55,19 @@ options.DEFAULT = rows.defaults(all)
 for name, list in pairs(parts) do options.DEFAULT[name] = rows.defaults(list) end
 
 -- What other libraries call it, or where it is not an option of its own: how it is written here.
-local ELSEWHERE = rows.hints(all)
-for _, name in ipairs { "timeout", "limits", "tls", "retry" } do
-  for _, row in ipairs(parts[name]) do
-    local key = row[1]
-    if not (CLIENT[key] or REQUEST[key] or ELSEWHERE[key] or row.misplaced == false) then
-      ELSEWHERE[key] = ("%s = { %s = … }"):format(name, key)
+local ELSEWHERE = rows.lazy(function(hints)
+  local function add(name, written)
+    if not (CLIENT[name] or REQUEST[name] or hints[name]) then hints[name] = written end
+  end
+  for name, written in pairs(rows.all_hints(all)) do add(name, written) end
+  for _, part in ipairs { "timeout", "limits", "tls", "retry" } do
+    local pattern = part .. " = { %s = … }"
+    for _, row in ipairs(parts[part]) do add(row[1], pattern:format(row[1])) end
+    for name, written in pairs(rows.all_hints(parts[part], pattern)) do
+      if written:find("=", 1, true) then add(name, written) end
     end
   end
-  for other, written in pairs(rows.hints(parts[name], name .. " = { %s = … }")) do
-    if not (CLIENT[other] or REQUEST[other] or ELSEWHERE[other]) and written:find("[{=]") then
-      ELSEWHERE[other] = written
-    end
-  end
-end
+end)
 
 local function check_option(name, value, known, what, others)
   if known[name] == nil and others and not ELSEWHERE[name] then

@@ -17,6 +17,12 @@ local JITTERS = {
 
 ---The type spec of the names of jitters that draw from one wait.
 backoff.DRAWN = "'full'|'equal'|'none'"
+---What others call the number of attempts.
+backoff.ATTEMPTS_ELSEWHERE = {
+  max_attempts = "attempts", max_tries = "attempts", tries = "attempts", limit = "attempts",
+  retries = "attempts, which counts the first one too", max_retries = "attempts, which counts the first too",
+}
+
 ---The options of policies for growing waits.
 backoff.ROWS = {
   { "base", check = "seconds", default = 0.25,

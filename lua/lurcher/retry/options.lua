@@ -6,15 +6,9 @@ local rows = require "lurcher.base.rows"
 
 local CALLBACK = "fun(call: lurcher.RetryCall)"
 
--- What others call the number of attempts.
-local ATTEMPTS_ELSEWHERE = {
-  max_attempts = "attempts", max_tries = "attempts", tries = "attempts", limit = "attempts",
-  retries = "attempts, which counts the first one too", max_retries = "attempts, which counts the first too",
-}
-
 local ROWS = {
   { "attempts", check = "count|false", shown = "3, or no limit where another stop is given", help = "in all",
-    example = "attempts = 5", words = ATTEMPTS_ELSEWHERE },
+    example = "attempts = 5", words = backoff.ATTEMPTS_ELSEWHERE },
   { "time", check = "seconds",
     help = "seconds, waits included: no attempt begins later",
     example = "time = 60",
@@ -54,7 +48,6 @@ for _, row in ipairs {
 
 return {
   ROWS = ROWS,
-  ATTEMPTS_ELSEWHERE = ATTEMPTS_ELSEWHERE,
   KNOWN = rows.specs(ROWS),
   ELSEWHERE = rows.hints(ROWS, "%s"),
 }

@@ -4,7 +4,6 @@
 local backoff = require "lurcher.retry.backoff"
 local breaker = require "lurcher.breaker.options"
 local checks = require "lurcher.http.options.checks"
-local retry_options = require "lurcher.retry.options"
 
 local parts = { breaker = breaker.ROWS }
 
@@ -64,7 +63,7 @@ parts.limits = {
 
 parts.retry = {
   { "attempts", check = "count", default = 3, help = "in all; 1 means no retries", example = "retry = 5",
-    words = retry_options.ATTEMPTS_ELSEWHERE,
+    words = backoff.ATTEMPTS_ELSEWHERE,
     elsewhere = { requests = "Retry(total)", httpx = "HTTPTransport(retries)", got = "retry.limit",
       curl = "--retry" } },
   { "methods", check = checks.method_list, type = "string[]|false",
