@@ -62,14 +62,6 @@ runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_failure.c
 runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_receive.c
 runtime/script/json/json_lua.h > runtime/script/json/json_build.c
 runtime/script/json/json_lua.h > runtime/script/json/json_encode.c
-runtime/script/task/task.h > runtime/script/task/task_scheduler.c
-runtime/script/task/task_internal.h > runtime/script/runtime/runtime.c
-runtime/script/task/task_internal.h > runtime/script/task/task_bind.c
-runtime/script/task/task_internal.h > runtime/script/task/task_bind_scopes.c
-runtime/script/task/task_internal.h > runtime/script/task/task_cancel.c
-runtime/script/task/task_internal.h > runtime/script/task/task_report.c
-runtime/script/task/task_internal.h > runtime/script/task/task_scheduler.c
-runtime/script/task/task_internal.h > runtime/script/task/task_scope.c
 ]]):gmatch("[^\n]+") do KNOWN[name] = true end
 
 local findings = 0

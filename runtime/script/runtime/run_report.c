@@ -2,6 +2,8 @@
 
 #include "core/buffer.h"
 #include "script/http/http_network.h"
+#include "script/runtime/runtime.h"
+#include "script/task/task_report.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,8 +1,13 @@
-#include "script/task/task_internal.h"
+#include "script/runtime/runtime.h"
 
 #include "script/http/http_network.h"
 #include "script/runtime/preload.h"
 #include "script/runtime/run_report.h"
+#include "script/task/task_anchor.h"
+#include "script/task/task_cancel.h"
+#include "script/task/task_report.h"
+#include "script/task/task_scheduler.h"
+#include "script/task/task_scope.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -69,13 +74,13 @@ static void on_interrupt_due(timer *t)
 {
   lur_runtime *rt = container_of(t, lur_runtime, force_timer);
   for (uint32_t i = 0; i < rt->slot_count; i++) {
-    if (rt->slots[i] && rt->slots[i]->cancelled) task_force(rt->slots[i]);
+    if (rt->slots[i] && rt->slots[i]->stop) task_force(rt->slots[i]);
   }
 }
 
 void runtime_interrupt(lur_runtime *rt, const char *why)
 {
-  runtime_cancel_all(rt, why);
+  scope_cancel_scripts(rt, why);
   clock_start(&rt->loop.real, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
               on_interrupt_due);
 }
@@ -87,6 +92,9 @@ static void on_wake(void *user)
   if (n) run_limits_drain(&n->run_limits);
   if (atomic_exchange(&rt->interrupted, false)) runtime_interrupt(rt, NULL);
 }
+
+static void script_ended(scope *s);
+static void task_has_ended(lur_runtime *rt);
 
 lur_status lur_open(lur_runtime **runtime, const lur_options *options)
 {
@@ -112,6 +120,8 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   random_seed(&rt->random);
   rt->loop.on_ready = task_on_ready;
   rt->loop.on_wake = on_wake;
+  rt->on_script_ended = script_ended;
+  rt->on_task_ended = task_has_ended;
   rt->L = lua_newstate(allocate, rt);
   if (rt->L && lua_cpcall(rt->L, open_state, NULL) == 0) {
     *runtime = rt;
@@ -220,7 +230,8 @@ static int push_report(lua_State *L)
   return 0;
 }
 
-void runtime_script_ended(scope *s)
+/* lur_runtime.on_script_ended */
+static void script_ended(scope *s)
 {
   lur_runtime *rt = s->runtime;
   list_remove(&s->script);
@@ -253,15 +264,6 @@ void lur_task_cancel(lur_task *task, const char *why)
     if (s->main != task || s->cancelled) continue;
     s->host_cancelled = true;
     s->why = why ? strdup(why) : NULL;
-    scope_cancel(s, why);
-  }
-}
-
-void runtime_cancel_all(lur_runtime *rt, const char *why)
-{
-  list_each (link, &rt->scripts) {
-    scope *s = container_of(link, scope, script);
-    if (!s->cancelled) s->host_cancelled = true;
     scope_cancel(s, why);
   }
 }
@@ -369,7 +371,8 @@ static void close_soon(lur_runtime *rt)
   clock_start(&rt->loop.real, &rt->close_timer, loop_update_now(&rt->loop), close_state);
 }
 
-void runtime_task_ended(lur_runtime *rt)
+/* lur_runtime.on_task_ended */
+static void task_has_ended(lur_runtime *rt)
 {
   if (rt->closing && rt->tasks == 0) close_soon(rt);
 }
@@ -384,7 +387,7 @@ void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
   rt->closed = closed;
   rt->closed_ud = ud;
   loop_hold(&rt->loop);
-  runtime_cancel_all(rt, "the runtime is being closed");
+  scope_cancel_scripts(rt, "the runtime is being closed");
   if (rt->daemons) scope_cancel(rt->daemons, NULL);
   uint64_t limit = loop_update_now(&rt->loop) + 5000 * MILLISECOND;
   if (rt->tasks == 0)

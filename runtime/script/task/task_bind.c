@@ -1,4 +1,13 @@
-#include "script/task/task_internal.h"
+#include "script/task/task_bind.h"
+
+#include "script/task/task_anchor.h"
+#include "script/task/task_bind_clock.h"
+#include "script/task/task_bind_host.h"
+#include "script/task/task_bind_scopes.h"
+#include "script/task/task_cancel.h"
+#include "script/task/task_park.h"
+#include "script/task/task_report.h"
+#include "script/task/task_scheduler.h"
 
 #include <lauxlib.h>
 #include <math.h>

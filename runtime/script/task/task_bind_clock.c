@@ -1,5 +1,5 @@
-/* The part of lurcher.native.task that is about time and chance: both depend on whether the running task
- * lives in a virtual run. */
+#include "script/task/task_bind_clock.h"
+
 #include "script/task/task_internal.h"
 
 #include <lauxlib.h>

@@ -1,6 +1,9 @@
-/* The part of lurcher.native.task that is about the runtime as a whole: reports, counts, what goes to the
- * host. */
-#include "script/task/task_internal.h"
+#include "script/task/task_bind_host.h"
+
+#include "script/task/task_bind.h"
+#include "script/task/task_cancel.h"
+#include "script/task/task_report.h"
+#include "script/task/task_scope.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -134,9 +137,9 @@ static int exit_host(lua_State *L)
   rt->exiting = L;
   rt->options.exit((int)luaL_optinteger(L, 1, 0), rt->options.ud);
   rt->exiting = NULL;
-  runtime_cancel_all(rt, "os.exit was called");
+  scope_cancel_scripts(rt, "os.exit was called");
   if (!rt->current) return 0;
-  rt->current->exits = true; /* nothing behind os.exit may run, shielded or not */
+  if (rt->current->stop < STOP_EXIT) rt->current->stop = STOP_EXIT;
   return task_raise_canceled(L, rt->current);
 }
 

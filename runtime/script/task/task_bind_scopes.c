@@ -1,5 +1,11 @@
-/* The part of lurcher.native.task that is about scopes. */
-#include "script/task/task_internal.h"
+#include "script/task/task_bind_scopes.h"
+
+#include "script/task/task_anchor.h"
+#include "script/task/task_bind.h"
+#include "script/task/task_cancel.h"
+#include "script/task/task_park.h"
+#include "script/task/task_scheduler.h"
+#include "script/task/task_scope.h"
 
 #include <lauxlib.h>
 

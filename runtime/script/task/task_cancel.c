@@ -1,6 +1,8 @@
-#include "script/task/task_internal.h"
+#include "script/task/task_cancel.h"
 
 #include "script/base/lua_error.h"
+#include "script/task/task_scheduler.h"
+#include "script/task/task_scope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +13,13 @@ struct cleanup {
   timer timer;
   lur_task *task;
   unsigned depth;
+  bool cancelled; /* the task was before it was forced, or is since */
 };
 
 void task_push_cancellation(lua_State *L, lur_task *t)
 {
   error e;
-  if (t->forced && t->cleanup)
+  if (t->stop == STOP_FORCE && t->cleanup)
     error_set(&e, ERROR_canceled, NULL, "clean-up took longer than 5 seconds");
   else if (t->why)
     error_set(&e, ERROR_canceled, NULL, "the task was cancelled: %s", t->why);
@@ -29,11 +32,6 @@ int task_raise_canceled(lua_State *L, lur_task *t)
 {
   task_push_cancellation(L, t);
   return lua_error(L);
-}
-
-void task_checkpoint(lua_State *L, lur_task *t)
-{
-  if (task_must_stop(t)) task_raise_canceled(L, t);
 }
 
 /* Gives up what the task waits for, and queues it to be told. What has ended already is left to it: a value
@@ -54,24 +52,24 @@ static void interrupt(lur_task *t)
     operation_abandon(op);
   }
   t->waiting = NULL;
-  t->interrupted = true;
+  t->given_up = WAIT_CANCELED;
   task_queue(t, &interrupted);
 }
 
 void task_cancel(lur_task *t, const char *why)
 {
   if (task_ended(t) || t->in_cleanup) return;
-  if (!t->cancelled) {
-    t->cancelled = true;
-    t->why = why ? strdup(why) : NULL;
-  }
+  if (t->cleanup) t->cleanup->cancelled = true;
+  if (t->stop == STOP_NONE) t->stop = STOP_CANCEL;
+  if (!t->why && why) t->why = strdup(why);
   if (task_must_stop(t)) interrupt(t);
 }
 
 void task_force(lur_task *t)
 {
   if (task_ended(t)) return;
-  t->forced = true;
+  if (t->cleanup && t->stop == STOP_CANCEL) t->cleanup->cancelled = true;
+  t->stop = STOP_FORCE;
   interrupt(t);
 }
 
@@ -83,7 +81,7 @@ void task_refuse(lur_task *t)
   timer_stop(&t->timer);
   operation_abandon(op);
   t->waiting = NULL;
-  t->interrupted = t->refused = true;
+  t->given_up = WAIT_REFUSED;
 }
 
 static void on_cleanup_due(timer *expired)
@@ -118,9 +116,10 @@ void task_end_cleanup(lur_task *t)
   if (--t->cleanup->depth > 0) return;
   timer_stop(&t->cleanup->timer);
   loop_release(&t->runtime->loop);
+  if (t->stop == STOP_FORCE && !t->runtime->closing)
+    t->stop = t->cleanup->cancelled ? STOP_CANCEL : STOP_NONE;
   free(t->cleanup);
   t->cleanup = NULL;
-  t->forced = t->runtime->closing && t->forced;
 }
 
 void task_drop_cleanup(lur_task *t)

@@ -1,7 +1,7 @@
-/* What one runtime consists of: the structs behind lurcher.h and the scheduler. Only for the files that are
- * the scheduler (task.c, scope.c, runtime.c, …); bindings use task.h. */
-#ifndef LURCHER_SCRIPT_STATE_H
-#define LURCHER_SCRIPT_STATE_H
+/* What one runtime consists of: the structs behind lurcher.h and the scheduler. Only for script/task and
+ * script/runtime; bindings use task.h. */
+#ifndef LURCHER_SCRIPT_TASK_INTERNAL_H
+#define LURCHER_SCRIPT_TASK_INTERNAL_H
 
 #include "core/error.h"
 #include "core/loop/loop.h"
@@ -19,6 +19,28 @@ typedef struct scope scope;
 typedef struct cleanup cleanup;
 
 typedef enum { TASK_RUNNING, TASK_DONE, TASK_FAILED, TASK_CANCELED } task_status;
+
+/* Which waits of a task raise the cancellation; a higher level includes the lower ones. */
+typedef enum {
+  STOP_NONE,
+  STOP_CANCEL, /* those outside a shield */
+  STOP_EXIT,   /* all, until its clean-up begins: it called os.exit, and nothing behind that may run */
+  STOP_FORCE,  /* all: clean-up took too long, or the runtime must end */
+} task_stop;
+
+/* Whether its wait was given up; the waiting function does not know yet. */
+typedef enum {
+  WAIT_GOES_ON,
+  WAIT_CANCELED,
+  WAIT_REFUSED, /* it tried to wait where it cannot be suspended */
+} task_given_up;
+
+/* The clock that its waits are timed by. Tasks that it spawns have the same. */
+typedef enum {
+  CLOCK_REAL,
+  CLOCK_VIRTUAL,    /* it belongs to a virtual run */
+  CLOCK_OF_SERVERS, /* virtual while a virtual run is on, whoever spawned it, else real */
+} task_time;
 
 /* A coroutine that may wait. It is the userdata that scripts see as a handle; while it runs, the runtime's
  * table of anchors keeps it and its coroutine. 100,000 of them are normal, so every byte counts. */
@@ -47,21 +69,17 @@ struct lur_task {
   int line; /* it was spawned there */
   unsigned short shield;
   unsigned char status;
+  unsigned char stop;     /* a task_stop */
+  unsigned char given_up; /* a task_given_up */
+  unsigned char clock;    /* a task_time */
   bool started : 1;
-  bool cancelled : 1;
-  bool forced : 1; /* waits raise although it is shielded: clean-up took too long, or the runtime must end */
-  bool exits : 1;  /* it called os.exit: waits raise, until its clean-up begins */
-  bool interrupted : 1; /* its wait was given up; the waiting function does not know yet */
-  bool soft : 1;        /* it waits in a function that returns false when interrupted, instead of raising */
-  bool refused : 1;     /* it tried to wait where it cannot be suspended */
+  bool soft : 1;        /* it waits in a function that returns false when cancelled, instead of raising */
   bool isolated : 1;    /* its failure does not cancel its scope; only those who join it see it */
   bool body : 1;        /* runs the function given to task.scope, for the task that waits for the scope */
   bool has_locals : 1;  /* its userdata's environment is a table of its own */
   bool has_cleanup : 1; /* locals say what to do at its end */
   bool in_cleanup : 1;
-  bool virtual : 1;   /* it belongs to a virtual run, and lives by the virtual clock */
-  bool is_server : 1; /* uses the virtual clock while a virtual run is on, whoever spawned it */
-  char source[41];    /* it was spawned there: the tail of the chunk's name */
+  char source[39]; /* it was spawned there: the tail of the chunk's name */
 };
 
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
@@ -132,6 +150,8 @@ struct lur_runtime {
   lua_State *exiting; /* calls os.exit */
   atomic_bool interrupted, draining;
   bool running, closing, gone;
+  void (*on_script_ended)(scope *s);      /* the last child of a script's scope has ended */
+  void (*on_task_ended)(lur_runtime *rt); /* a task has ended and is off all lists */
   timer close_timer, force_timer;
   run_report report;
   lur_closed_fn closed;
@@ -147,147 +167,27 @@ static inline lur_runtime *runtime_of(lua_State *L)
   return runtime;
 }
 
+/* The running task; raises when there is none. */
+static inline lur_task *task_current(lua_State *L)
+{
+  lur_task *t = runtime_of(L)->current;
+  if (!t) luaL_error(L, "only a task can do this, and no task is running");
+  return t;
+}
+
 /* Every wait must raise now. */
 static inline bool task_must_stop(const lur_task *t)
 {
-  return t->forced || t->exits || (t->cancelled && !t->shield);
+  return t->stop > STOP_CANCEL || (t->stop == STOP_CANCEL && !t->shield);
 }
 
 /* The clock that its waits are timed by. */
 static inline loop_clock *clock_of(const lur_task *t)
 {
   loop *l = &t->runtime->loop;
-  return t->virtual || (t->is_server && l->run.on) ? &l->virtual : &l->real;
+  return t->clock == CLOCK_VIRTUAL || (t->clock == CLOCK_OF_SERVERS && l->run.on) ? &l->virtual : &l->real;
 }
 
 static inline bool task_ended(const lur_task *t) { return t->scope == NULL; }
-
-/* ---- scheduler.c ---- */
-
-extern const operation_class task_scope_wait;
-
-/* Opens what the scheduler keeps in the Lua state. Can raise. */
-void task_open(lua_State *L);
-
-typedef enum { TASK_ISOLATED = 1, TASK_BODY = 2, TASK_VIRTUAL = 4, TASK_SERVER = 8 } task_flags;
-
-/* Pops a function and its arguments, pushes the handle of a new task that will run it as a child of `s`. Can
- * raise. */
-lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags);
-
-/* Queues a task that waits for nothing to be resumed; `class` names why. */
-void task_queue(lur_task *t, const operation_class *class);
-
-/* ---- cancel.c ---- */
-
-/* The error object that every wait of a cancelled task raises. Can raise (memory). */
-void task_push_cancellation(lua_State *L, lur_task *t);
-int task_raise_canceled(lua_State *L, lur_task *t);
-
-/* Cancels one task, and with it the scope it waits for. `why` (may be NULL) is copied. */
-void task_cancel(lur_task *t, const char *why);
-
-/* Every wait of it raises from now on, shielded or not. */
-void task_force(lur_task *t);
-
-/* Raises the cancellation of `t` if it must stop. */
-void task_checkpoint(lua_State *L, lur_task *t);
-
-/* What the running task has begun to wait for cannot be waited for: a coroutine around it cannot be
- * suspended. It is given up, and the waiting function raises. */
-void task_refuse(lur_task *t);
-
-/* Pushes the value that every wait yields. */
-void task_push_wait_tag(lua_State *L);
-
-/* loop.on_ready: resumes the operation's owner. */
-void task_on_ready(operation *op, void *user);
-
-/* The running task, which is about to wait for `name`; raises when it cannot be suspended here. */
-lur_task *task_about_to_park(lua_State *L, const char *name);
-
-/* Parks the running task for its own `op`, whose class is given, even if it is cancelled. As task_wait, only
- * for `return`. */
-int task_park(lua_State *L, lur_task *t, const operation_class *class, task_results results, bool holds);
-
-/* The same, but it goes on after those that are ready now. */
-int task_give_way(lua_State *L, lur_task *t, const operation_class *class, task_results results);
-
-/* Ends a task's wait for its own `op`. */
-static inline void task_wake(lur_task *t) { operation_complete(&t->op); }
-
-/* The running task; raises when there is none. */
-lur_task *task_current(lua_State *L);
-
-/* Pushes the handle of a live task. */
-void task_push(lua_State *L, lur_task *t);
-
-/* Pushes a task's table of locals; `t`'s userdata is at `index`. Makes it at first. */
-void task_push_locals(lua_State *L, int index, lur_task *t);
-
-/* Starts or ends (nested) the running of deferred functions: shielded, but for 5 seconds at most. False: no
- * memory. */
-bool task_begin_cleanup(lur_task *t);
-void task_end_cleanup(lur_task *t);
-
-/* Ends it at whatever depth. */
-void task_drop_cleanup(lur_task *t);
-
-/* ---- task.c, task_scopes.c, task_host.c, task_clock.c: lurcher.native.task ---- */
-
-extern const luaL_Reg task_scope_functions[], task_scope_blocking[], task_host_functions[],
-    task_clock_functions[];
-
-/* Registers the scopes' metatable. Can raise. */
-void task_open_scopes(lua_State *L);
-
-/* The task whose handle is argument `index`; raises when it is something else. */
-lur_task *task_check(lua_State *L, int index);
-
-/* As task_about_to_park, but raises in a cancelled task. */
-lur_task *task_about_to_wait(lua_State *L, const char *name);
-
-/* Results of a wait that has none. */
-int task_no_results(lua_State *L, operation *op);
-
-/* ---- scope.c ---- */
-
-scope *scope_new(lur_runtime *rt); /* one reference; NULL: no memory */
-void scope_unref(scope *s);
-void scope_cancel(scope *s, const char *why);
-void scope_add(scope *s, lur_task *t);
-/* A child has ended; its handle is still anchored. */
-void scope_child_ended(scope *s, lur_task *t);
-
-/* ---- runtime.c ---- */
-
-/* The last child of a script's scope has ended. */
-void runtime_script_ended(scope *s);
-/* A task has ended and is off all lists. */
-void runtime_task_ended(lur_runtime *rt);
-/* Cancels every script. */
-void runtime_cancel_all(lur_runtime *rt, const char *why);
-/* The same, and limits the time that their clean-up may take. */
-void runtime_interrupt(lur_runtime *rt, const char *why);
-
-/* ---- report.c ---- */
-
-/* The first line of user code on the stack of `L`, as "script.lua:12"; "" when there is none. */
-void report_position(lua_State *L, char *text, size_t size);
-
-/* Notes where an error object came from, for the report, should it end the running task: the entry on top of
- * the stack (popped) is a text or a failed task's handle; the error is below it (kept). Can raise. */
-void report_note_cause(lua_State *L, lur_task *t);
-
-/* Pushes the text of a failed task's error and the Lua lines of every task involved; its userdata is at
- * `index`. Can raise. */
-void report_push(lua_State *L, int index);
-
-/* Appends a traceback of `L` from `level` on, without the runtime's own lines. */
-void report_push_traceback(lua_State *L, lua_State *of, int level);
-
-/* `heading`, and a line for every waiting task whose id is above `after`: for what, and where. The caller
- * frees it; NULL: no memory. */
-char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool daemons);
 
 #endif

@@ -1,6 +1,7 @@
-#include "script/task/task_internal.h"
+#include "script/task/task_report.h"
 
 #include "core/buffer.h"
+#include "script/task/task_anchor.h"
 
 #include <lauxlib.h>
 #include <stdio.h>

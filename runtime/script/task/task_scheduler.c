@@ -1,82 +1,15 @@
-#include "script/task/task_internal.h"
+#include "script/task/task_scheduler.h"
+
+#include "script/task/task_anchor.h"
+#include "script/task/task_cancel.h"
+#include "script/task/task_park.h"
+#include "script/task/task_scope.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* So many waits in a row may end at once before a task gives way to the others. */
-static const uint32_t MAX_IMMEDIATE = 64;
-
 static const operation_class starting = {"its start", NULL};
-const operation_class task_scope_wait = {"the tasks of a scope", NULL};
-
-/* Yielded by every wait; coroutine.resume passes it on to the scheduler (lua/lurcher/task/prelude.lua). */
-static const char wait_tag;
-
-void task_push_wait_tag(lua_State *L) { lua_pushlightuserdata(L, (void *)&wait_tag); }
-
-loop *task_loop(lua_State *L) { return &runtime_of(L)->loop; }
-
-loop_clock *task_clock(lua_State *L)
-{
-  lur_runtime *rt = runtime_of(L);
-  return rt->current ? clock_of(rt->current) : &rt->loop.real;
-}
-
-lur_task *task_current(lua_State *L)
-{
-  lur_task *t = runtime_of(L)->current;
-  if (!t) luaL_error(L, "only a task can do this, and no task is running");
-  return t;
-}
-
-/* ---- anchors: what keeps live tasks from being collected ---- */
-
-static uint32_t take_slot(lua_State *L, lur_runtime *rt, lur_task *t)
-{
-  if (rt->free_count) {
-    uint32_t slot = rt->free_slots[--rt->free_count];
-    rt->slots[slot] = t;
-    return slot;
-  }
-  if (rt->slot_count == rt->slot_capacity) {
-    uint32_t capacity = rt->slot_capacity ? rt->slot_capacity * 2 : 64;
-    lur_task **slots = realloc(rt->slots, capacity * sizeof *slots);
-    if (slots) rt->slots = slots;
-    uint32_t *free_slots = realloc(rt->free_slots, capacity * sizeof *free_slots);
-    if (free_slots) rt->free_slots = free_slots;
-    if (!slots || !free_slots) luaL_error(L, "not enough memory");
-    rt->slot_capacity = capacity;
-  }
-  rt->slots[rt->slot_count] = t;
-  return rt->slot_count++;
-}
-
-static void give_slot(lur_runtime *rt, uint32_t slot)
-{
-  rt->slots[slot] = NULL;
-  rt->free_slots[rt->free_count++] = slot;
-}
-
-void task_push(lua_State *L, lur_task *t)
-{
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->runtime->anchors_ref);
-  lua_rawgeti(L, -1, (int)t->anchor * 2 + 1);
-  lua_remove(L, -2);
-}
-
-void task_push_locals(lua_State *L, int index, lur_task *t)
-{
-  if (t->has_locals) {
-    lua_getfenv(L, index);
-    return;
-  }
-  if (index < 0) index += lua_gettop(L) + 1;
-  lua_newtable(L);
-  lua_pushvalue(L, -1);
-  lua_setfenv(L, index);
-  t->has_locals = true;
-}
 
 /* ---- start ---- */
 
@@ -114,22 +47,17 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   t->isolated = flags & TASK_ISOLATED;
   t->body = flags & TASK_BODY;
   const lur_task *parent = rt->current;
-  t->is_server = (flags & TASK_SERVER) || (parent && parent->is_server);
-  t->virtual = !t->is_server && ((flags & TASK_VIRTUAL) || (parent && parent->virtual));
+  t->clock = flags & TASK_SERVER ? CLOCK_OF_SERVERS : parent ? parent->clock : CLOCK_REAL;
+  if (flags & TASK_VIRTUAL && t->clock == CLOCK_REAL) t->clock = CLOCK_VIRTUAL;
   luaL_getmetatable(L, "lurcher.task");
   lua_setmetatable(L, -2);
   lua_insert(L, -arguments - 2);
   lua_State *co = lua_newthread(L);
   if (!lua_checkstack(co, arguments + 4)) luaL_error(L, "too many arguments for a task");
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->anchors_ref);
-  uint32_t slot = rt->free_count ? rt->free_slots[rt->free_count - 1] : rt->slot_count;
-  lua_pushvalue(L, -arguments - 4); /* handle fn args… thread anchors */
-  lua_rawseti(L, -2, (int)slot * 2 + 1);
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, (int)slot * 2 + 2);
-  lua_pop(L, 2);
+  int thread = lua_gettop(L);
+  task_anchor(L, t, thread - arguments - 2, thread);
+  lua_pop(L, 1);
   note_spawn_site(L, t);
-  t->anchor = take_slot(L, rt, t);
   /* Nothing can fail from here on. */
   lua_xmove(L, co, arguments + 1);
   t->L = co;
@@ -141,129 +69,11 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   return t;
 }
 
-/* ---- waiting ---- */
-
-static int raise_refused(lua_State *L, const char *what)
-{
-  char at[128];
-  report_position(L, at, sizeof at);
-  lua_pushfstring(
-      L,
-      "%s%scannot wait for %s here: LuaJIT cannot suspend a table.sort comparator, a string.gsub "
-      "callback, an xpcall handler, a finalizer or a function called by a C library; do the waiting "
-      "before or after it, or use a loop (string.gmatch) instead",
-      at, *at ? ": " : "", what);
-  return lua_error(L);
-}
-
-static int suspend(lua_State *L, lur_task *t, operation *op, task_results results)
-{
-  op->owner = t;
-  t->waiting = op;
-  t->results = results;
-  t->waits_in = L;
-  task_push_wait_tag(L);
-  if (!t->waits_for) return lua_yield(L, 1);
-  lua_pushvalue(L, 1); /* the text is the first argument; yielding it keeps it alive */
-  return lua_yield(L, 2);
-}
-
-int task_wait(lua_State *L, operation *op, task_results results)
-{
-  lur_runtime *rt = runtime_of(L);
-  lur_task *t = rt->current;
-  if (!t || !lua_isyieldable(L)) {
-    const char *name = op->class->name;
-    operation_abandon(op);
-    if (!t) return luaL_error(L, "cannot wait for %s: no task is running", name);
-    return raise_refused(L, name);
-  }
-  if (task_must_stop(t)) {
-    operation_abandon(op);
-    return task_raise_canceled(L, t);
-  }
-  if (op->state == OPERATION_READY) {
-    if (rt->immediate++ < MAX_IMMEDIATE) return results(L, op);
-    if (!list_has(&op->link)) { /* it has been on the ready queue when nobody waited for it */
-      op->state = OPERATION_PENDING;
-      operation_complete(op);
-    }
-  }
-  t->soft = false;
-  t->waits_for = NULL;
-  return suspend(L, t, op, results);
-}
-
-lur_task *task_about_to_park(lua_State *L, const char *name)
-{
-  lur_task *t = task_current(L);
-  if (!lua_isyieldable(L)) raise_refused(L, name);
-  t->soft = false;
-  t->waits_for = NULL;
-  return t;
-}
-
-int task_park(lua_State *L, lur_task *t, const operation_class *class, task_results results, bool holds)
-{
-  operation_begin(&t->op, class, &t->runtime->loop, holds);
-  return suspend(L, t, &t->op, results);
-}
-
-int task_give_way(lua_State *L, lur_task *t, const operation_class *class, task_results results)
-{
-  operation_begin(&t->op, class, &t->runtime->loop, false);
-  operation_complete(&t->op);
-  return suspend(L, t, &t->op, results);
-}
-
-/* The second half of every blocking function: gets what the first half returned, or, after a wait, what the
- * scheduler resumed the task with. */
-static int finish(lua_State *L)
-{
-  lur_task *t = runtime_of(L)->current;
-  if (!t) return lua_gettop(L);
-  if (t->interrupted) {
-    t->interrupted = false;
-    operation_reset(&t->op);
-    if (t->refused) {
-      t->refused = false;
-      return raise_refused(L, t->waits_for ? t->waits_for : "this");
-    }
-    if (!t->soft) return task_raise_canceled(L, t);
-    lua_pushboolean(L, false);
-    return 1;
-  }
-  operation *op = t->waiting;
-  if (!op) return lua_gettop(L);
-  t->waiting = NULL;
-  return t->results(L, op);
-}
-
-static const char blocking_source[] = "local finish = ...\n"
-                                      "return function(start)\n"
-                                      "  return function(...) return finish(start(...)) end\n"
-                                      "end\n";
-
-void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction start)
-{
-  if (table < 0) table += lua_gettop(L) + 1;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, runtime_of(L)->make_blocking_ref);
-  lua_pushcfunction(L, start);
-  lua_call(L, 1, 1);
-  lua_setfield(L, table, name);
-}
-
 void task_open(lua_State *L)
 {
-  lur_runtime *rt = runtime_of(L);
-  lua_newtable(L);
-  rt->anchors_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  if (luaL_loadbuffer(L, blocking_source, sizeof blocking_source - 1, "@lurcher/blocking.lua") != 0)
-    lua_error(L);
-  lua_pushcfunction(L, finish);
-  lua_call(L, 1, 1);
-  rt->make_blocking_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  rt->cleanup_ref = LUA_NOREF;
+  runtime_of(L)->cleanup_ref = LUA_NOREF;
+  task_open_anchors(L);
+  task_open_blocking(L);
 }
 
 /* ---- running and ending ---- */
@@ -356,7 +166,7 @@ static int keep_outcome(lua_State *L)
   } else {
     lua_pushvalue(t->L, -1);
     lua_xmove(t->L, L, 1);
-    t->status = t->cancelled && is_cancellation(L, -1) ? TASK_CANCELED : TASK_FAILED;
+    t->status = t->stop && is_cancellation(L, -1) ? TASK_CANCELED : TASK_FAILED;
     keep_error(L, t);
   }
   return 0;
@@ -375,9 +185,7 @@ static int start_cleanup(lua_State *L)
 {
   lur_task *t = lua_touserdata(L, 1);
   lua_State *co = lua_newthread(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->runtime->anchors_ref);
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, (int)t->anchor * 2 + 2);
+  task_anchor_thread(L, t, lua_gettop(L));
   lua_rawgeti(L, LUA_REGISTRYINDEX, t->runtime->cleanup_ref);
   task_push(L, t);
   task_push_locals(L, -1, t);
@@ -387,18 +195,6 @@ static int start_cleanup(lua_State *L)
   t->L = co;
   t->arguments = 2;
   return 0;
-}
-
-static void unanchor(lur_task *t)
-{
-  lua_State *L = t->runtime->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->runtime->anchors_ref);
-  for (int i = 1; i <= 2; i++) {
-    lua_pushnil(L);
-    lua_rawseti(L, -2, (int)t->anchor * 2 + i);
-  }
-  lua_pop(L, 1);
-  give_slot(t->runtime, t->anchor);
 }
 
 /* A task that has ended leaves 2 KB of garbage. Lua sees the heap double before it looks for it; after a wave
@@ -442,10 +238,10 @@ static void ended(lur_task *t)
   t->why = NULL;
   rt->tasks--;
   scope_child_ended(s, t);
-  unanchor(t);
+  task_unanchor(t);
   scope_unref(s);
   collect_wave(rt);
-  runtime_task_ended(rt);
+  rt->on_task_ended(rt);
 }
 
 static void resume(lur_task *t);
@@ -465,7 +261,7 @@ static void stopped(lur_task *t, int status)
     ended(t);
     return;
   }
-  t->exits = false;
+  if (t->stop == STOP_EXIT) t->stop = STOP_CANCEL; /* its clean-up may wait */
   if (t->has_cleanup && lua_cpcall(rt->L, start_cleanup, t) == 0 && task_begin_cleanup(t)) {
     t->in_cleanup = true;
     resume(t);
@@ -474,10 +270,27 @@ static void stopped(lur_task *t, int status)
   ended(t);
 }
 
+/* What the last wait yielded lies below the arguments still (it keeps t->waits_for alive). lua_resume passes
+ * on the arguments alone only on x64; elsewhere, arm64 for one, LuaJIT takes what is below for arguments too.
+ * Dropping it costs a twentieth of a task switch. */
+#ifdef __x86_64__
+enum { PASSES_ON_YIELDED = false };
+#else
+enum { PASSES_ON_YIELDED = true };
+#endif
+
+static void drop_yielded(lua_State *L, int arguments)
+{
+  if (!PASSES_ON_YIELDED || lua_status(L) != LUA_YIELD) return;
+  if (arguments == 0) lua_settop(L, 0);
+  for (int i = lua_gettop(L) - arguments; i > 0; i--) lua_remove(L, 1);
+}
+
 static void resume(lur_task *t)
 {
   lur_runtime *rt = t->runtime;
   int arguments = t->arguments;
+  drop_yielded(t->L, arguments);
   t->arguments = 0;
   rt->current = t;
   rt->immediate = 0;
@@ -503,16 +316,4 @@ void task_on_ready(operation *op, void *user)
   t->started = true;
   pace_collector(t->runtime);
   resume(t);
-}
-
-void task_count(lua_State *L, const char *name, int change)
-{
-  lur_runtime *rt = runtime_of(L);
-  for (int i = 0; i < rt->counter_count; i++) {
-    if (strcmp(rt->counters[i].name, name) != 0) continue;
-    rt->counters[i].value += change;
-    return;
-  }
-  if (rt->counter_count < MAX_COUNTERS)
-    rt->counters[rt->counter_count++] = (counter){.name = name, .value = change};
 }

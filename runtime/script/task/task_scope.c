@@ -1,8 +1,15 @@
-#include "script/task/task_internal.h"
+#include "script/task/task_scope.h"
+
+#include "script/task/task_anchor.h"
+#include "script/task/task_cancel.h"
+#include "script/task/task_park.h"
+#include "script/task/task_report.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+
+const operation_class task_scope_wait = {"the tasks of a scope", NULL};
 
 scope *scope_new(lur_runtime *rt)
 {
@@ -90,5 +97,14 @@ void scope_child_ended(scope *s, lur_task *t)
     s->owner = NULL;
   }
   if (s == s->runtime->daemons) s->cancelled = false;
-  if (s->is_script) runtime_script_ended(s);
+  if (s->is_script) s->runtime->on_script_ended(s);
+}
+
+void scope_cancel_scripts(lur_runtime *rt, const char *why)
+{
+  list_each (link, &rt->scripts) {
+    scope *s = container_of(link, scope, script);
+    if (!s->cancelled) s->host_cancelled = true;
+    scope_cancel(s, why);
+  }
 }

@@ -1,0 +1,25 @@
+/* What failed in which task, and what tasks wait for, as text. */
+#ifndef LURCHER_SCRIPT_TASK_REPORT_H
+#define LURCHER_SCRIPT_TASK_REPORT_H
+
+#include "script/task/task_internal.h"
+
+/* The first line of user code on the stack of `L`, as "script.lua:12"; "" when there is none. */
+void report_position(lua_State *L, char *text, size_t size);
+
+/* Notes where an error object came from, for the report, should it end the running task: the entry on top of
+ * the stack (popped) is a text or a failed task's handle; the error is below it (kept). Can raise. */
+void report_note_cause(lua_State *L, lur_task *t);
+
+/* Pushes the text of a failed task's error and the Lua lines of every task involved; its userdata is at
+ * `index`. Can raise. */
+void report_push(lua_State *L, int index);
+
+/* Appends a traceback of `L` from `level` on, without the runtime's own lines. */
+void report_push_traceback(lua_State *L, lua_State *of, int level);
+
+/* `heading`, and a line for every waiting task whose id is above `after`: for what, and where. The caller
+ * frees it; NULL: no memory. */
+char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool daemons);
+
+#endif
