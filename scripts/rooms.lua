@@ -54,11 +54,7 @@ runtime/core/loop/operation.h > runtime/core/loop/loop.c
 runtime/format/coding/decode_stage.h > runtime/format/coding/decode.c
 runtime/format/json/json_check.h > runtime/format/json/json_explain.c
 runtime/format/url/url.h > runtime/format/url/url_text.c
-runtime/net/pool/origin.h > runtime/net/pool/connection_group.c
-runtime/net/pool/pool.h > runtime/net/pool/origin.c
-runtime/net/pool/pool.h > runtime/net/pool/pool_idle.c
 runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_address.c
-runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_failure.c
 runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_receive.c
 runtime/script/json/json_lua.h > runtime/script/json/json_build.c
 runtime/script/json/json_lua.h > runtime/script/json/json_encode.c

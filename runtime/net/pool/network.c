@@ -2,6 +2,7 @@
 
 #include "core/container_of.h"
 #include "net/pool/pool.h"
+#include "net/pool/pool_idle.h"
 
 #include <curl/curl.h>
 #include <dirent.h>

@@ -1,6 +1,7 @@
 #include "net/pool/origin.h"
 
 #include "core/container_of.h"
+#include "net/pool/origin_group.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,6 @@ enum { MAX_ADAPTIVE = 10000 };
 
 /* How long an unused limit that was found out is remembered. */
 static const uint64_t ADAPTIVE_LASTS = 60000 * MILLISECOND;
-
-const char *origin_name(const origin *o) { return o->name; }
 
 /* ---- the pool's table ---- */
 
@@ -29,12 +28,6 @@ static bool same_target(const table_entry *e, const void *wanted)
   return !memcmp(o->key, url_bytes(u, u->scheme), scheme) && o->key[scheme] == ':' &&
          !strncmp(name, url_bytes(u, u->host), host) && name[host + u->ipv6] == ':' &&
          atoi(name + host + u->ipv6 + 1) == u->port;
-}
-
-static bool is_numeric_host(const url *u)
-{
-  const char *host = url_bytes(u, u->host);
-  return u->ipv6 || strspn(host, "0123456789.") >= u->host.length;
 }
 
 static void on_throttle_open(throttle *t)
@@ -84,9 +77,7 @@ void origin_free(origin *o)
 {
   for (origin_group *g = o->groups, *next; g; g = next) {
     next = g->next;
-    timer_stop(&g->grace);
-    free(g->shard_load);
-    free(g);
+    origin_group_free(g);
   }
   throttle_deinit(&o->throttle);
   queue_free(&o->queue);
@@ -110,22 +101,6 @@ void origins_forget_idle(pool *p)
     origin_leave_turn(o);
     origin_free(o);
   }
-}
-
-/* ---- groups ---- */
-
-origin_group *origin_group_find(origin *o, const pool_target *to)
-{
-  for (origin_group *g = o->groups; g; g = g->next)
-    if (!strcmp(g->connections->identity, to->identity)) return g;
-  connection_group *c = connection_group_find(o->pool, to->identity);
-  origin_group *g = c ? calloc(1, sizeof *g) : NULL;
-  if (!g) return NULL;
-  bool is_tls = to->url->scheme.length == 5, is_numeric = is_numeric_host(to->url);
-  *g = (origin_group){.next = o->groups, .origin = o, .connections = c};
-  g->known = is_numeric && !(is_tls && !to->http1_only);
-  g->shares = !is_numeric || is_tls;
-  return o->groups = g;
 }
 
 /* ---- turns ---- */

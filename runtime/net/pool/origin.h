@@ -1,4 +1,4 @@
-/* Inside of the pool: an origin with its queue and limits, and how its connections are spread. */
+/* Inside of the pool: an origin with its queue and limits. */
 #ifndef LURCHER_NET_ORIGIN_H
 #define LURCHER_NET_ORIGIN_H
 
@@ -6,31 +6,6 @@
 #include "net/flow/queue.h"
 #include "net/flow/throttle.h"
 #include "net/pool/pool.h"
-
-/* Multis whose connections may serve the same requests: same TLS options, same resolve and unix_socket. The
- * first multi serves all origins, the others further connections of busy origins. */
-struct connection_group {
-  connection_group *next;
-  char *identity;
-  CURLSH *share; /* names and TLS sessions, for all of its multis */
-  multi **multis;
-  size_t multi_count;
-};
-
-/* One origin within a connection group: what is known of it there, and its connections. Nearly every origin
- * has one. */
-struct origin_group {
-  origin_group *next;
-  origin *origin;
-  connection_group *connections;
-  bool known; /* its name was resolved and its protocol agreed once: connections may be opened side by side */
-  bool http2;
-  bool shares; /* has names or TLS sessions that all multis of the group can use */
-  size_t in_flight;
-  size_t *shard_load; /* requests in flight on each of the group's multis */
-  size_t shard_count, first_free;
-  timer grace; /* until a slow first connection is no longer waited for */
-};
 
 /* Scheme, host and port: what limits and the queue are for. */
 struct origin {
@@ -50,13 +25,6 @@ struct origin {
   metrics_series *series; /* of the label that was met last; NULL: none yet */
 };
 
-/* The group for an identity, made when missing. NULL: out of memory. */
-connection_group *connection_group_find(pool *p, const char *identity);
-void connection_group_free(connection_group *c);
-
-/* The multi on which the next request runs; `shard` is its number. NULL: out of memory. */
-multi *connection_group_choose(origin_group *g, size_t *shard);
-
 /* The pool's origin of a URL, made when missing. NULL: out of memory. */
 origin *origin_find(pool *p, const url *u);
 
@@ -65,9 +33,6 @@ void origin_free(origin *o);
 
 /* Frees origins without requests, limits or learned values: new ones would be the same. */
 void origins_forget_idle(pool *p);
-
-/* The group of a request's connections to the origin, made when missing. NULL: out of memory. */
-origin_group *origin_group_find(origin *o, const pool_target *to);
 
 /* Requests that may run at the origin at once. */
 size_t origin_slots(const origin *o);

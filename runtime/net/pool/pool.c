@@ -1,16 +1,16 @@
 #include "net/pool/pool.h"
 
 #include "core/container_of.h"
+#include "net/pool/connection_group.h"
 #include "net/pool/origin.h"
+#include "net/pool/origin_group.h"
+#include "net/pool/pool_idle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* How long the first request to an unknown origin may keep the others waiting. */
 static const uint64_t PROBE_GRACE = 250 * MILLISECOND;
-
-bool origin_group_is_known(const origin_group *g) { return g->known; }
-bool origin_group_is_http2(const origin_group *g) { return g->http2; }
 
 /* ---- slots ---- */
 
@@ -81,7 +81,7 @@ static void start_first(origin *o)
   pool *p = o->pool;
   admission *a = take_first(o);
   origin_group *g = a->group;
-  a->multi = connection_group_choose(g, &a->shard);
+  a->multi = origin_group_choose(g, &a->shard);
   if (!a->multi) {
     o->admissions--;
     a->origin = NULL; /* it holds nothing */
@@ -208,6 +208,10 @@ void pool_origin_known(admission *a, bool http2)
   origin_offer(a->origin);
   loop_defer(n->loop, &n->admit_all); /* libcurl is running */
 }
+
+bool pool_origin_is_known(const admission *a) { return a->group->known; }
+bool pool_origin_is_http2(const admission *a) { return a->group->http2; }
+const char *pool_origin_name(const admission *a) { return a->origin->name; }
 
 typedef struct {
   const origin_group *group;

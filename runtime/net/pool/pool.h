@@ -115,24 +115,14 @@ void pool_origin_known(admission *a, bool http2);
 /* Its origin's name does not resolve: those that wait for the same lookup end with it. */
 void pool_origin_unresolved(admission *a, const error *why);
 
-bool origin_group_is_known(const origin_group *g);
-bool origin_group_is_http2(const origin_group *g);
+/* Whether that is known; and whether it speaks HTTP/2. */
+bool pool_origin_is_known(const admission *a);
+bool pool_origin_is_http2(const admission *a);
+
+/* "host:port" of the request's origin; as long as the request. */
+const char *pool_origin_name(const admission *a);
 
 /* Starts what may start now. */
 void pool_admit(pool *p);
-
-/* ---- pool_idle.c ---- */
-
-/* Closes idle connections where that can be done at once. */
-void pool_close_idle(pool *p);
-
-/* Closes connections later that are then idle beyond limits.idle or for longer than limits.idle_timeout. */
-void pool_trim_later(pool *p);
-
-/* Open connections, idle or not. */
-size_t pool_connections(const pool *p);
-
-/* "host:port"; a string as long as the pool. */
-const char *origin_name(const origin *o);
 
 #endif

@@ -1,7 +1,8 @@
-/* Idle connections of a pool: how many stay, and for how long. */
-#include "net/pool/origin.h"
+#include "net/pool/pool_idle.h"
 
 #include "core/container_of.h"
+#include "net/pool/connection_group.h"
+#include "net/pool/origin.h"
 
 static const uint64_t TRIM_INTERVAL = 1000 * MILLISECOND;
 static const uint64_t IDLE_TRIM_INTERVAL = 50 * MILLISECOND;

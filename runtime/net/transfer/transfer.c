@@ -298,7 +298,7 @@ static void on_clock(timer *clock)
   char why[128] = "";
   if (t->admission.state == ADMISSION_WAITING) pool_describe_wait(&t->admission, why, sizeof why);
   error_set(e, ERROR_timeout, limit.phase, "timeout %s %s%s%s (limit: %s = %g s)", limit.doing,
-            origin_name(t->admission.origin), *why ? ", " : "", why, limit.phase, seconds);
+            pool_origin_name(&t->admission), *why ? ", " : "", why, limit.phase, seconds);
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = !t->connected;
@@ -578,7 +578,7 @@ static void finish(transfer *t, const multi_result *result)
   if (t->failure && t->failure->kind == ERROR_dns)
     pool_origin_unresolved(&t->admission, t->failure);
   else if (t->failure)
-    pool_origin_known(&t->admission, origin_group_is_http2(t->admission.group));
+    pool_origin_known(&t->admission, pool_origin_is_http2(&t->admission));
   end(t, clean);
 }
 

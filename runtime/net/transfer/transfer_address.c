@@ -66,7 +66,7 @@ static bool set_text(transfer *t, const char *text, size_t length, size_t path)
 static bool set_server_name(transfer *t, const char *name)
 {
   const url *u = &t->target;
-  const char *real = origin_name(t->admission.origin), *path = url_bytes(u, u->path);
+  const char *real = pool_origin_name(&t->admission), *path = url_bytes(u, u->path);
   size_t path_length = strcspn(path, "#");
   buffer text = {0};
   char port[16];

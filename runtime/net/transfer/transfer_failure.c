@@ -41,7 +41,7 @@ static unsigned place_of(const transfer *t, const multi_result *result)
   unsigned place = t->head.complete ? IN_BODY : BEFORE_HEAD;
   if (!t->connected) place |= CONNECTING;
   if (t->head.complete && is_whole(t)) place |= WHOLE;
-  if (t->head.version == 20 || origin_group_is_http2(t->admission.group)) place |= ON_HTTP2;
+  if (t->head.version == 20 || pool_origin_is_http2(&t->admission)) place |= ON_HTTP2;
   if (t->target.scheme.length == 5) place |= ON_TLS;
   if (!t->handle->hint[0]) place |= SILENT;
   if (result->code == CURLE_HTTP2 && !others_were_told(t, result)) place |= ALONE;
@@ -52,7 +52,7 @@ static unsigned place_of(const transfer *t, const multi_result *result)
 
 static bool says(const transfer *t, const char *words) { return strstr(t->handle->hint, words); }
 
-static const char *host_of(const transfer *t) { return origin_name(t->admission.origin); }
+static const char *host_of(const transfer *t) { return pool_origin_name(&t->admission); }
 
 static const char *phase_of(const transfer *t) { return t->connected ? "read" : "connect"; }
 

@@ -21,7 +21,7 @@ static void fail(transfer *t, const error *e)
 {
   error *failure = transfer_failure(t);
   error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
-            origin_name(t->admission.origin));
+            pool_origin_name(&t->admission));
   failure->limit = e->limit;
   failure->observed = e->observed;
 }
@@ -109,7 +109,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->remote_port = port;
   t->local_port = local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
-  if (!origin_group_is_known(t->admission.group)) pool_origin_known(&t->admission, agreed_on_http2(t));
+  if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
 }
 
@@ -266,7 +266,7 @@ void transfer_check_complete(transfer *t)
   if (!t->head.complete) {
     error_set(transfer_failure(t), ERROR_closed, "read",
               "%s closed the connection before the response's head was complete",
-              origin_name(t->admission.origin));
+              pool_origin_name(&t->admission));
     return;
   }
   int64_t announced = t->head.content_length;

@@ -3,6 +3,7 @@
 #include "script/http/http_pool.h"
 
 #include "net/pool/pool.h"
+#include "net/pool/pool_idle.h"
 #include "script/base/lua_error.h"
 #include "script/base/lua_fields.h"
 #include "script/bind/bind_limiter.h"

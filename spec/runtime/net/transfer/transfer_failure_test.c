@@ -2,6 +2,7 @@
 #include "net/transfer/transfer_failure.h"
 
 #include "net/pool/origin.h"
+#include "net/pool/origin_group.h"
 #include "support/unit.h"
 
 #include <stdlib.h>
