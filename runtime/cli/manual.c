@@ -71,7 +71,7 @@ static int run(const char **arguments, int count)
   options.print = on_print;
   options.exit = on_exit_called;
   if (lur_open(&runtime, &options) != LUR_OK) return STATUS_FAILED;
-  if (lur_start(runtime, "=lurcher help", SCRIPT, sizeof SCRIPT - 1, count, arguments, on_done, &exit_status,
+  if (lur_start(runtime, "@lurcher/help", SCRIPT, sizeof SCRIPT - 1, count, arguments, on_done, &exit_status,
                 NULL) == LUR_OK)
     lur_run(runtime);
   lur_close(runtime, NULL, NULL);

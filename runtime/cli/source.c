@@ -43,7 +43,7 @@ bool source_read(source *s, const cli_options *options)
     const char *argument, *chunkname;
   } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},
                [SOURCE_INPUT] = {"-", "=standard input"},
-               [SOURCE_TESTS] = {"test", "=lurcher test"}};
+               [SOURCE_TESTS] = {"test", "@lurcher/test"}};
   *s = (source){.argument = options->kind == SOURCE_FILE ? options->script : names[options->kind].argument};
   const char *shown = options->script;
   bool fine = true;

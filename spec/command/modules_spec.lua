@@ -1,3 +1,4 @@
+local fs = require "lurcher.fs"
 local process = require "spec.support.process"
 
 -- What a script printed that is run by a process of its own.
@@ -20,4 +21,59 @@ describe("a module", function()
       assert.equal("", loaded)
     end)
   end
+end)
+
+describe("require", function()
+  local function message(script)
+    local ended = process.run { "-e", script }
+    assert.equal(1, ended.status)
+    return ended.err:match("^[^\n]*")
+  end
+
+  local ALL = "lurcher.breaker, lurcher.clock, "
+
+  for _, name in ipairs { "lurcher", "lurcher.xml", "lurcher.clint", "lurcher.", "lurcher.helper.x" } do
+    it(("of %q says what there is"):format(name), function()
+      local said = message(("require %q"):format(name))
+      local start = ("(command line):1: module '%s' not found: there are %s"):format(name, ALL)
+      assert.truthy(said:find(start, 1, true), said)
+      assert.matches(", lurcher.url$", said)
+      assert.is_nil(said:match("there are (.*)"):find "lurcher%.%w+%.")
+    end)
+  end
+
+  for near, name in pairs { htpp = "http", tasks = "task", breakers = "breaker" } do
+    it(("of lurcher.%s offers lurcher.%s"):format(near, name), function()
+      local said = message(("require 'lurcher.%s'"):format(near))
+      assert.truthy(said:find(("did you mean 'lurcher.%s'?"):format(name), 1, true), said)
+    end)
+  end
+
+  for name, public in pairs {
+    ["lurcher.http.client"] = "'lurcher.http'", ["lurcher.task.scope"] = "'lurcher.task'",
+    ["lurcher.native.fs"] = "'lurcher.fs'", ["lurcher.http.auth.basic"] = "'lurcher.http'",
+    ["lurcher.base.check"] = ALL, ["lurcher.native.version"] = ALL, ["lurcher.report.html"] = ALL,
+  } do
+    local said = ("module '%s' is internal; scripts use %s"):format(name, public)
+    for how, script in pairs {
+      ["by a script"] = "require %q", ["that is loaded"] = "require 'lurcher.http' require %q",
+      ["through pcall"] = "local ok, message = pcall(require, %q) error(message, 0)",
+      ["in a coroutine"] = "coroutine.wrap(function() require(%q) end)()",
+      ["in a task"] = "require('lurcher.task').spawn(function() require(%q) end)",
+    } do
+      it(("of %s %s names the public one"):format(name, how), function()
+        assert.truthy(message(script:format(name)):find("(command line):1: " .. said, 1, true))
+      end)
+    end
+  end
+
+  it("of a file of the script's own in a folder 'lurcher' finds it", function()
+    local place = os.tmpname()
+    os.remove(place)
+    assert(fs.mkdir(place .. "/lurcher/own", { parents = true }))
+    assert(fs.write(place .. "/lurcher/own/part.lua", "return 'mine'"))
+    local script = "package.path = %q print(require 'lurcher.own.part')"
+    assert.equal("mine\n", output(script:format(place .. "/?.lua")))
+    assert(fs.remove(place, { recursive = true }))
+  end)
 end)

@@ -231,7 +231,8 @@ describe("lurcher --explain", function()
   it("does not exist without the option", function()
     local ended = stage.run({}, [[
       api:get "ok"
-      print(package.loaded["lurcher.report.recorder"], require("lurcher.http.observe").enabled)]])
+      local loaded = package.loaded
+      print(loaded["lurcher.report.recorder"], loaded["lurcher.http.observe"].enabled)]])
     assert.equal("nil\tfalse\n", ended.out)
   end)
 end)

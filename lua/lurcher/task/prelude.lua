@@ -9,7 +9,7 @@ local raw_pcall, raw_xpcall, error = pcall, xpcall, error
 local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
 local raw_status, raw_running, raw_isyieldable = coroutine.status, coroutine.running, coroutine.isyieldable
 local raw_load, raw_loadfile, type, select = load, loadfile, type, select
-local tostring, concat = tostring, table.concat
+local tostring, concat, getinfo = tostring, table.concat, debug.getinfo
 local current, wake, suspend = native.current, native.wake, native.suspend
 local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
 local tag = native.tag
@@ -189,6 +189,35 @@ local function wait_for(name, entry)
   end
 end
 
+local load_module
+
+-- Names of the public modules, "http" for lurcher.http: those that are in no folder.
+local function public_modules()
+  local names = {}
+  for module in pairs(load_module("lurcher.native.modules").names()) do
+    names[#names + 1] = module:match("^lurcher%.([^.]+)$")
+  end
+  table.sort(names)
+  return names
+end
+
+local function raise(...)
+  load_module("lurcher.base.errors").raise(concat { ... })
+end
+
+-- What helps after a name that is none of ours: the public module it is near to, or all of them.
+local function hint_for(name)
+  local names, own = public_modules(), name:match("^lurcher%.?(.*)$")
+  if not own then return ":" end
+  local folder = own:match("^([^.]+)%.")
+  for _, public in ipairs(names) do
+    if public == folder then return ("; the module is 'lurcher.%s':"):format(public) end
+  end
+  local near = load_module("lurcher.base.check").suggest(own, names)
+  if near then return ("; did you mean 'lurcher.%s'?:"):format(near) end
+  return ": there are lurcher." .. concat(names, ", lurcher.")
+end
+
 local function find_loader(name)
   local messages = {}
   for _, searcher in ipairs(package.loaders) do
@@ -196,14 +225,7 @@ local function find_loader(name)
     if type(loader) == "function" then return loader end
     if type(loader) == "string" then messages[#messages + 1] = loader end
   end
-  local own, near = name:match("^lurcher%.(.+)$"), nil
-  if own then
-    local names = {}
-    for module in pairs(require("lurcher.native.modules").names()) do names[#names + 1] = module:match("^lurcher%.(.+)$") end
-    near = require("lurcher.base.check").suggest(own, names)
-  end
-  local hint = near and ("; did you mean 'lurcher.%s'?"):format(near) or ""
-  require("lurcher.base.errors").raise(("module '%s' not found%s:%s"):format(name, hint, concat(messages)))
+  raise("module '", name, "' not found", hint_for(name), concat(messages))
 end
 
 local function run_loader(name, loader, entry)
@@ -221,8 +243,8 @@ local function run_loader(name, loader, entry)
   return package.loaded[name]
 end
 
-function require(name)
-  if type(name) ~= "string" then name = tostring(name) end
+-- require without a look at who asks.
+function load_module(name)
   while true do
     local module = package.loaded[name]
     if module ~= nil then return module end
@@ -240,6 +262,50 @@ function require(name)
   return run_loader(name, loader, entry)
 end
 
+debug.getregistry()["lurcher.require"] = load_module -- for C
+
+-- Modules in a folder are for our own code, which is told by the names of its chunks.
+local internals_are_open = false
+
+---Lets every chunk require what is in a folder: for specs of the runtime itself.
+function native.open_internals()
+  internals_are_open = true
+end
+
+-- Whether `require` was called by a script; perhaps through pcall, which is C's or ours.
+local function is_called_by_script()
+  local level = 3
+  while true do
+    local info = getinfo(level, "S")
+    if not info then return true end
+    local own = info.source:sub(1, 9) == "@lurcher/"
+    if info.what ~= "C" and info.source ~= "@lurcher/task/prelude.lua" then return not own end
+    level = level + 1
+  end
+end
+
+-- Raises for a module in a folder, and names the public one that it belongs to.
+local function refuse_internal(name)
+  local is_native, folder = name:find("^lurcher%.native%."), name:match("^lurcher%.([^.]+)")
+  if not (is_native or load_module("lurcher.native.modules").names()[name]) then return end
+  if is_native then folder = name:match("^lurcher%.native%.(.*)$") end
+  local names = public_modules()
+  for _, public in ipairs(names) do
+    if public == folder then
+      raise("module '", name, "' is internal; scripts use 'lurcher.", public, "'")
+    end
+  end
+  raise("module '", name, "' is internal; scripts use lurcher.", concat(names, ", lurcher."))
+end
+
+function require(name)
+  if type(name) ~= "string" then name = tostring(name) end
+  if name:find("^lurcher%.[^.]+%.") and not internals_are_open and is_called_by_script() then
+    refuse_internal(name)
+  end
+  return load_module(name)
+end
+
 -- ---- the end of a task: deferred functions, last first ----
 
 local ERROR_LEVEL = 1 -- of lurcher.native.log
@@ -248,10 +314,10 @@ local ERROR_LEVEL = 1 -- of lurcher.native.log
 ---@param err any
 function native.tell_hidden(err)
   if type(err) == "table" and err.kind == "canceled" then return end -- the time for clean-up was over
-  local task = require("lurcher.task.scope").current()
-  local line = require("lurcher.base.log_line").make("error", task and task.id, "clean-up failed, too",
+  local task = load_module("lurcher.task.scope").current()
+  local line = load_module("lurcher.base.log_line").make("error", task and task.id, "clean-up failed, too",
     { error = err })
-  require("lurcher.native.log").write(ERROR_LEVEL, line)
+  load_module("lurcher.native.log").write(ERROR_LEVEL, line)
 end
 
 native.set_cleanup(function(locals, has_failed)

@@ -13,7 +13,7 @@ static void push_constructor(lua_State *L)
   lua_rawget(L, LUA_REGISTRYINDEX);
   if (!lua_isnil(L, -1)) return;
   lua_pop(L, 1);
-  lua_getglobal(L, "require");
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.require");
   lua_pushliteral(L, "lurcher.base.errors");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "new");

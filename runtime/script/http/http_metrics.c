@@ -161,7 +161,7 @@ int luaopen_lurcher_native_metrics(lua_State *L)
 {
   static const luaL_Reg functions[] = {
       {"series", list_series}, {"spread", spread}, {"event", event}, {"refused", refused}, {NULL, NULL}};
-  lua_getglobal(L, "require"); /* makes the network */
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.require"); /* makes the network */
   lua_pushliteral(L, "lurcher.native.http");
   lua_call(L, 1, 0);
   lua_newtable(L);

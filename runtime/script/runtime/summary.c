@@ -16,7 +16,7 @@ typedef struct {
 static int make(lua_State *L)
 {
   const wanted_summary *wanted = lua_touserdata(L, 1);
-  lua_getglobal(L, "require");
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.require");
   lua_pushliteral(L, "lurcher.report.summary");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, wanted->name);

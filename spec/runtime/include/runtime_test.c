@@ -101,7 +101,8 @@ static void test_outcomes(void)
           " __index = function() error('not asked for') end }))");
   check(strstr(s.report, "(the error is a table value)") == s.report);
 
-  run(&s, "return nil, require('lurcher.base.errors').new { kind = 'dns', message = 'no such host' }");
+  run(&s, "require 'lurcher.task' return nil, package.loaded['lurcher.base.errors'].new { kind = 'dns', "
+          "message = 'no such host' }");
   check(s.status == LUR_FAILED);
   check(strstr(s.report, "dns: no such host") == s.report);
 
@@ -137,7 +138,7 @@ static void test_deadlock(void)
   check(strstr(s.report, "waits for an event at spec.lua:3 (spawned at spec.lua:3)") != NULL);
   check_string(s.printed, "cleaned up\n");
 
-  run(&s, "local native = require 'lurcher.native.task'\n"
+  run(&s, "local native = package.loaded['lurcher.native.task']\n"
           "require('lurcher.task').spawn(function() coroutine.wrap(function() native.park('number ' .. 7) "
           "end)() end)\n"
           "require('lurcher.task').spawn(function() collectgarbage() collectgarbage() native.park('a' .. "
@@ -267,7 +268,8 @@ static void test_close(void)
 
   runtime = open_runtime(&s, NULL); /* from the callback */
   s.runtime = runtime;
-  start(runtime, "local native = require 'lurcher.native.task' native.daemon(native.park) native.yield()", &s,
+  start(runtime,
+        "local native = package.loaded['lurcher.native.task'] native.daemon(native.park) native.yield()", &s,
         NULL);
   check(lur_run(runtime) == LUR_OK);
   check(s.done == 1);
