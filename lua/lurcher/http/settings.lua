@@ -43,6 +43,18 @@ local function in_ascii(key)
   return address:match("^http://(.*)/$") .. port
 end
 
+local function resolve_map(wanted)
+  local map = {}
+  for key, address in pairs(wanted) do
+    if address then map[in_ascii(key)] = address end
+  end
+  return map
+end
+
+-- Options that the transfer gets under their own names, as they are.
+local PLAIN = overlay(CHANGES.transfer)
+PLAIN.timeout, PLAIN.tls, PLAIN.raw_target = nil, nil, nil
+
 -- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
 -- mistake.
 local function new_profile(merged, raw_target)
@@ -51,26 +63,12 @@ local function new_profile(merged, raw_target)
   if tls.key and tls.cert == nil then
     errors.raise("tls.key belongs to a certificate: give tls.cert too")
   end
-  local resolve
-  for key, address in pairs(merged.resolve or {}) do
-    if address then
-      resolve = resolve or {}
-      resolve[in_ascii(key)] = address
-    end
-  end
-  local ok, profile = pcall(native.profile, {
-    connect = timeout.connect, read = timeout.read, write = timeout.write, total = timeout.total,
-    queue = timeout.queue,
-    http_version = merged.http_version or "auto", decompress = merged.decompress ~= false,
-    max_body = value_or(merged.max_body, DEFAULT.max_body),
-    max_headers = value_or(merged.max_headers, DEFAULT.max_headers),
-    verify = tls.verify, min_tls = tls.min or DEFAULT.tls.min, ca = tls.ca or nil,
-    cert = tls.cert or nil, key = tls.key or nil, key_password = secret.reveal(tls.key_password) or nil,
-    server_name = tls.server_name or nil,
-    pins = pins_text(tls.pins) or nil,
-    unix_socket = merged.unix_socket or nil, local_address = merged.local_address or nil, resolve = resolve,
-    ip = merged.ip or nil, raw_target = raw_target or nil,
-  })
+  local given = overlay(timeout, tls)
+  for name in pairs(PLAIN) do given[name] = value_or(merged[name], DEFAULT[name]) end
+  given.min, given.raw_target = tls.min or DEFAULT.tls.min, raw_target or nil
+  given.key_password, given.pins = secret.reveal(tls.key_password), pins_text(tls.pins)
+  given.resolve = merged.resolve and resolve_map(merged.resolve)
+  local ok, profile = pcall(native.profile, given)
   if not ok then errors.raise((tostring(profile):gsub("^.-%.lua:%d+: ", ""))) end
   return profile, timeout.total, tls.verify
 end

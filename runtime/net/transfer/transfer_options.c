@@ -10,19 +10,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const long http_versions[] = {CURL_HTTP_VERSION_2TLS, CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2TLS,
-                                     CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE};
-static const long tls_versions[] = {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2,
-                                    CURL_SSLVERSION_TLSv1_3};
-static const long ip_versions[] = {CURL_IPRESOLVE_WHATEVER, CURL_IPRESOLVE_V4, CURL_IPRESOLVE_V6};
+static const long http_versions[] = {
+#define HTTP_VERSION(text, value, curl_value) curl_value,
+#include "net/transfer/transfer_options.def"
+};
+static const long tls_versions[] = {
+#define TLS_VERSION(text, value, curl_value) curl_value,
+#include "net/transfer/transfer_options.def"
+};
+static const long ip_versions[] = {
+#define IP_VERSION(text, value, curl_value) curl_value,
+#include "net/transfer/transfer_options.def"
+};
+static const struct {
+  CURLoption option; /* 0: set by hand */
+  bool splits;
+} texts[] = {
+#define TEXT(id, name, option, splits) {(CURLoption)option, splits},
+#include "net/transfer/transfer_options.def"
+};
 
 transfer_options *transfer_options_new(void)
 {
   transfer_options *o = calloc(1, sizeof *o);
   if (!o) return NULL;
   o->references = 1;
-  o->decompress = o->verify = true;
-  o->max_body = o->max_headers = SIZE_MAX;
+#define SIZE(name) o->name = SIZE_MAX;
+#define FLAG(name) o->name = true;
+#include "net/transfer/transfer_options.def"
   o->tls_min = TLS_1_2;
   return o;
 }
@@ -47,9 +62,10 @@ bool transfer_options_seal(transfer_options *o)
   char flags[] = {(char)('0' + o->verify), (char)('0' + o->tls_min), (char)('0' + o->ip),
                   (char)('0' + (o->version == HTTP_1_1)), '\n'};
   bool ok = buffer_append(&text, flags, sizeof flags);
-  for (int i = 0; ok && i < OPTION_RAW_TARGET; i++)
-    ok = (!o->texts[i] || buffer_append(&text, o->texts[i], strlen(o->texts[i]))) &&
-         buffer_append(&text, "\n", 1);
+  for (int i = 0; ok && i < OPTION_TEXTS; i++)
+    if (texts[i].splits)
+      ok = (!o->texts[i] || buffer_append(&text, o->texts[i], strlen(o->texts[i]))) &&
+           buffer_append(&text, "\n", 1);
   for (struct curl_slist *s = o->resolve; ok && s; s = s->next)
     ok = buffer_append(&text, s->data, strlen(s->data)) && buffer_append(&text, "\n", 1);
   ok = ok && buffer_append(&text, "", 1);
@@ -102,7 +118,6 @@ static bool set_text(CURL *easy, CURLoption option, const char *text)
 /* False: out of memory; what was asked for would not hold. */
 static bool set_tls(const transfer_options *o, CURL *easy)
 {
-  bool ok = true;
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, tls_versions[o->tls_min]);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, o->verify ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, o->verify ? 2L : 0L);
@@ -112,25 +127,20 @@ static bool set_tls(const transfer_options *o, CURL *easy)
   if (ca || (o->verify && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
   if (ca && stat(ca, &status) == 0 && S_ISDIR(status.st_mode)) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-    ok = set_text(easy, CURLOPT_CAPATH, ca);
-  } else {
-    ok = set_text(easy, CURLOPT_CAINFO, ca);
+    return set_text(easy, CURLOPT_CAPATH, ca);
   }
-  return ok && set_text(easy, CURLOPT_SSLCERT, o->texts[OPTION_CERT]) &&
-         set_text(easy, CURLOPT_SSLKEY, o->texts[OPTION_KEY]) &&
-         set_text(easy, CURLOPT_KEYPASSWD, o->texts[OPTION_KEY_PASSWORD]) &&
-         set_text(easy, CURLOPT_PINNEDPUBLICKEY, o->texts[OPTION_PINS]);
+  return set_text(easy, CURLOPT_CAINFO, ca);
 }
 
 /* False: out of memory; what was asked for would not hold. Empty proxy settings keep libcurl from searching
  * the environment. */
-static bool set_address(const transfer_options *o, CURL *easy)
+static bool set_texts(const transfer_options *o, CURL *easy)
 {
-  return set_text(easy, CURLOPT_PROXY, "") && set_text(easy, CURLOPT_NOPROXY, "") &&
-         set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
-         set_text(easy, CURLOPT_UNIX_SOCKET_PATH, o->texts[OPTION_UNIX_SOCKET]) &&
-         set_text(easy, CURLOPT_INTERFACE, o->texts[OPTION_LOCAL_ADDRESS]) &&
-         set_text(easy, CURLOPT_REQUEST_TARGET, o->texts[OPTION_RAW_TARGET]);
+  bool ok = set_text(easy, CURLOPT_PROXY, "") && set_text(easy, CURLOPT_NOPROXY, "") &&
+            set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  for (int i = 0; ok && i < OPTION_TEXTS; i++)
+    if (texts[i].option) ok = set_text(easy, texts[i].option, o->texts[i]);
+  return ok;
 }
 
 /* Everything that is the same for each request. */
@@ -146,7 +156,7 @@ CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[o->ip]);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* ours are kept by transfer.c */
   if (o->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, o->resolve);
-  if (set_address(o, easy) && set_tls(o, easy)) return easy;
+  if (set_texts(o, easy) && set_tls(o, easy)) return easy;
   curl_easy_cleanup(easy);
   return NULL;
 }

@@ -10,29 +10,34 @@
 #include <stdint.h>
 
 typedef enum {
-  OPTION_CA, /* a file or a directory */
-  OPTION_CERT,
-  OPTION_KEY,
-  OPTION_KEY_PASSWORD,
-  OPTION_SERVER_NAME, /* for SNI and the certificate, instead of the URL's host */
-  OPTION_PINS,        /* "sha256//…;sha256//…" */
-  OPTION_UNIX_SOCKET,
-  OPTION_LOCAL_ADDRESS,
-  OPTION_RAW_TARGET, /* sent in place of the URL's path and query */
+#define TEXT(id, name, option, splits) OPTION_##id,
+#include "net/transfer/transfer_options.def"
   OPTION_TEXTS
 } transfer_text;
 
-typedef enum { HTTP_AUTO, HTTP_1_1, HTTP_2, HTTP_2_PRIOR_KNOWLEDGE } http_version;
-typedef enum { TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 } tls_version;
-typedef enum { IP_ANY, IP_4, IP_6 } ip_version;
+typedef enum {
+#define HTTP_VERSION(text, value, curl_value) value,
+#include "net/transfer/transfer_options.def"
+} http_version;
 
+typedef enum {
+#define TLS_VERSION(text, value, curl_value) value,
+#include "net/transfer/transfer_options.def"
+} tls_version;
+
+typedef enum {
+#define IP_VERSION(text, value, curl_value) value,
+#include "net/transfer/transfer_options.def"
+} ip_version;
+
+/* What each option means is said in transfer_options.def. */
 typedef struct transfer_options {
   unsigned references;
-  /* nanoseconds; 0: no limit */
-  uint64_t connect, read, write, total, queue;
-  size_t max_body, max_headers; /* SIZE_MAX: no cap */
+#define TIME(name) uint64_t name;
+#define SIZE(name) size_t name;
+#define FLAG(name) bool name;
+#include "net/transfer/transfer_options.def"
   http_version version;
-  bool decompress, verify;
   tls_version tls_min;
   ip_version ip;
   char *texts[OPTION_TEXTS];

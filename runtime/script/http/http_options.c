@@ -13,34 +13,24 @@ typedef struct {
 } field;
 
 static const field times[] = {
-    {"connect", offsetof(transfer_options, connect)}, {"read", offsetof(transfer_options, read)},
-    {"write", offsetof(transfer_options, write)},     {"total", offsetof(transfer_options, total)},
-    {"queue", offsetof(transfer_options, queue)},
+#define TIME(name) {#name, offsetof(transfer_options, name)},
+#include "net/transfer/transfer_options.def"
 };
 
 static const field sizes[] = {
-    {"max_body", offsetof(transfer_options, max_body)},
-    {"max_headers", offsetof(transfer_options, max_headers)},
+#define SIZE(name) {#name, offsetof(transfer_options, name)},
+#include "net/transfer/transfer_options.def"
 };
 
 static const field flags[] = {
-    {"verify", offsetof(transfer_options, verify)},
-    {"decompress", offsetof(transfer_options, decompress)},
+#define FLAG(name) {#name, offsetof(transfer_options, name)},
+#include "net/transfer/transfer_options.def"
 };
 
-static const struct {
-  const char *name;
-  transfer_text which;
-} texts[] = {
-    {"ca", OPTION_CA},
-    {"cert", OPTION_CERT},
-    {"key", OPTION_KEY},
-    {"key_password", OPTION_KEY_PASSWORD},
-    {"server_name", OPTION_SERVER_NAME},
-    {"pins", OPTION_PINS},
-    {"unix_socket", OPTION_UNIX_SOCKET},
-    {"local_address", OPTION_LOCAL_ADDRESS},
-    {"raw_target", OPTION_RAW_TARGET},
+/* By transfer_text. */
+static const char *const texts[] = {
+#define TEXT(id, name, option, splits) name,
+#include "net/transfer/transfer_options.def"
 };
 
 typedef struct {
@@ -48,14 +38,18 @@ typedef struct {
   int value;
 } choice;
 
-static const choice versions[] = {{"auto", HTTP_AUTO},
-                                  {"1.1", HTTP_1_1},
-                                  {"2", HTTP_2},
-                                  {"2-prior-knowledge", HTTP_2_PRIOR_KNOWLEDGE},
-                                  {NULL, 0}};
+static const choice versions[] = {
+#define HTTP_VERSION(text, value, curl_value) {text, value},
+#include "net/transfer/transfer_options.def"
+    {NULL, 0}};
 static const choice tls_versions[] = {
-    {"1.0", TLS_1_0}, {"1.1", TLS_1_1}, {"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
-static const choice addresses[] = {{"4", IP_4}, {"6", IP_6}, {NULL, 0}};
+#define TLS_VERSION(text, value, curl_value) {text, value},
+#include "net/transfer/transfer_options.def"
+    {NULL, 0}};
+static const choice addresses[] = {
+#define IP_VERSION(text, value, curl_value) {text, value},
+#include "net/transfer/transfer_options.def"
+    {NULL, 0}};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -105,12 +99,12 @@ static bool read_texts(lua_State *L, transfer_options *o)
 {
   bool ok = true;
   for (size_t i = 0; i < COUNT(texts); i++) {
-    lua_getfield(L, 1, texts[i].name);
+    lua_getfield(L, 1, texts[i]);
     if (lua_isstring(L, -1)) {
       size_t length;
       const char *text = lua_tolstring(L, -1, &length);
-      if (strlen(text) < length) luaL_error(L, "%s must not hold NUL bytes", texts[i].name);
-      ok = transfer_options_set_text(o, texts[i].which, text) && ok;
+      if (strlen(text) < length) luaL_error(L, "%s must not hold NUL bytes", texts[i]);
+      ok = transfer_options_set_text(o, (transfer_text)i, text) && ok;
     }
     lua_pop(L, 1);
   }
@@ -148,7 +142,7 @@ int http_new_options(lua_State *L)
   transfer_options *o = box->pointer = transfer_options_new();
   if (!o) return luaL_error(L, "not enough memory");
   o->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
-  o->tls_min = (tls_version)choose(L, "min_tls", tls_versions, TLS_1_2);
+  o->tls_min = (tls_version)choose(L, "min", tls_versions, TLS_1_2);
   o->ip = (ip_version)choose(L, "ip", addresses, IP_ANY);
   read_numbers(L, o);
   if (!read_texts(L, o) || !read_resolve(L, o) || !transfer_options_seal(o))
