@@ -31,7 +31,8 @@ local C_ROOMS = {
 -- Library headers and the name they have above; what is not here is of C or POSIX.
 local LIBRARIES = {
   ["uv.h"] = "uv", ["curl/"] = "curl", ["openssl/"] = "openssl", ["lua.h"] = "lua", ["lauxlib.h"] = "lua",
-  ["lualib.h"] = "lua", ["luajit.h"] = "lua", ["zlib.h"] = "zlib", ["zstd.h"] = "zstd", ["brotli/"] = "brotli",
+  ["lualib.h"] = "lua", ["luajit.h"] = "lua", ["zlib.h"] = "zlib", ["zstd.h"] = "zstd",
+  ["brotli/"] = "brotli",
   ["zstd_errors.h"] = "zstd_errors", ["idn2.h"] = "idn2", ["libpsl.h"] = "psl", ["iconv.h"] = "iconv",
 }
 
@@ -40,8 +41,8 @@ local LIBRARIES = {
 -- to that room unless it is named here. "client" is lurcher.http with lurcher.http.client: what puts the
 -- layers together stands above them.
 local LUA_ROOMS = {
-  "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress", "retry",
-  "breaker", "http", "http/layer", "metrics", "report", "client", "pages", "server", "command",
+  "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
+  "retry", "breaker", "http", "http/layer", "metrics", "report", "client", "pages", "server", "command",
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 
@@ -234,7 +235,9 @@ end
 
 -- Declared elsewhere by their nature: the public functions in runtime/include, what opens a native module in
 -- natives.def.
-local function is_declared_elsewhere(name) return name == "main" or name:match("^lur_") or name:match("^luaopen_") end
+local function is_declared_elsewhere(name)
+  return name == "main" or name:match("^lur_") or name:match("^luaopen_")
+end
 
 local function check_headers(paths)
   local declared_in = {}

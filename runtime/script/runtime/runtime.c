@@ -1,5 +1,6 @@
 #include "script/runtime/runtime.h"
 
+#include "lurcher_lua.h"
 #include "script/http/http_network.h"
 #include "script/runtime/preload.h"
 #include "script/runtime/run_report.h"
