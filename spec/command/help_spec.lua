@@ -1,5 +1,6 @@
 local fs = require "lurcher.fs"
 local help = require "lurcher.command.help"
+local markdown = require "lurcher.command.markdown"
 local process = require "spec.support.process"
 local units = require "lurcher.base.units"
 
@@ -134,7 +135,21 @@ a|b
     pages[file:match("^(.*)%.md$")] = assert(fs.read("lua/lurcher/help/" .. file))
   end
 
+  -- The sentences of a text, with each code as one word.
+  local function check_sentences(text)
+    text = text:gsub("`[^`]*`", "code"):gsub("%[([^%]]*)%]%([^)]*%)", "%1") .. " "
+    for sentence in text:gmatch("(.-)[.:;?!]%s") do
+      assert(select(2, sentence:gsub("%S+", "")) <= 30, "a sentence is too long: " .. sentence)
+    end
+  end
+
   for name, page in pairs(pages) do
+    it("about " .. name .. " has short sentences", function()
+      for _, block in ipairs(markdown.parse(page)) do
+        for _, text in ipairs(block.items or { block.text }) do check_sentences(text) end
+      end
+    end)
+
     it("about " .. name .. " is in the list of topics and fits any terminal", function()
       assert(name == "index" or pages.index:find("(" .. name .. ".md)", 1, true), "not in index.md")
       for _, columns in ipairs { 40, 60, 80, 100 } do
