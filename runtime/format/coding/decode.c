@@ -2,12 +2,17 @@
 
 #include "format/coding/decode_stage.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { WORK = 256 * 1024 /* bytes that a call moves before it says DECODE_BUSY */ };
+
 struct decoder {
-  bool begun; /* a byte came in */
+  bool begun;      /* a byte came in */
+  uint64_t hidden; /* bytes that codings gave to others */
+  uint64_t given;  /* bytes that the caller got */
   size_t count;
   decode_stage stages[DECODE_CODINGS_LIMIT]; /* in the order of decoding */
 };
@@ -22,12 +27,10 @@ static const struct {
 
 /* ---- stages ---- */
 
-bool stage_emit(decode_stage *stage, const char *bytes, size_t length, error *e)
+void stage_take(decode_input *in, size_t count)
 {
-  if (length == 0) return true;
-  decode_stage *next = stage->next;
-  if (!next) return stage->sink(stage->user, bytes, length, e);
-  return next->coding->write(next, bytes, length, e);
+  in->bytes += count;
+  in->length -= count;
 }
 
 bool stage_fail(const decode_stage *stage, const char *what, const char *detail, error *e)
@@ -99,8 +102,20 @@ static bool parse_codings(const char *at, const char *end, const decode_coding *
 
 /* ---- decoders ---- */
 
-bool decoder_create(decoder **result, const char *content_encoding, size_t length, decode_sink sink,
-                    void *user, error *e)
+static bool add_stage(decoder *d, const decode_coding *coding)
+{
+  decode_stage *stage = &d->stages[d->count];
+  *stage = (decode_stage){.coding = coding};
+  if (d->count > 0 && !(stage->piece = malloc(DECODE_PIECE))) return false;
+  if (!coding->start(stage)) {
+    free(stage->piece);
+    return false;
+  }
+  d->count++;
+  return true;
+}
+
+bool decoder_create(decoder **result, const char *content_encoding, size_t length, error *e)
 {
   const decode_coding *found[DECODE_CODINGS_LIMIT];
   size_t count;
@@ -110,26 +125,62 @@ bool decoder_create(decoder **result, const char *content_encoding, size_t lengt
   if (count == 0) return true;
   decoder *d = calloc(1, sizeof *d);
   if (!d) return stage_out_of_memory(e);
-  while (d->count < count) {
-    decode_stage *stage = &d->stages[d->count];
-    /* the coding named last was applied last */
-    *stage = (decode_stage){.coding = found[count - 1 - d->count], .sink = sink, .user = user};
-    if (!stage->coding->start(stage)) {
-      decoder_free(d);
-      return stage_out_of_memory(e);
-    }
-    if (d->count > 0) d->stages[d->count - 1].next = stage;
-    d->count++;
+  while (count-- > 0) { /* the coding named last was applied last */
+    if (add_stage(d, found[count])) continue;
+    decoder_free(d);
+    return stage_out_of_memory(e);
   }
   *result = d;
   return true;
 }
 
-bool decoder_write(decoder *d, const char *bytes, size_t length, error *e)
+static bool hides_too_much(const decoder *d)
 {
-  if (length == 0) return true;
-  d->begun = true;
-  return d->stages[0].coding->write(&d->stages[0], bytes, length, e);
+  return d->hidden > DECODE_MAX_HIDDEN && (d->hidden - DECODE_MAX_HIDDEN) / DECODE_HIDDEN_SHARE > d->given;
+}
+
+/* Has the i-th coding give what it can, the ones before it feeding it. `work` is what may be done yet. */
+static decode_result pull(decoder *d, size_t i, decode_input *outer, char *out, size_t room, size_t *written,
+                          size_t *work, error *e)
+{
+  decode_stage *stage = &d->stages[i];
+  decode_input *in = i ? &stage->input : outer;
+  for (;;) {
+    if (*work == 0) return DECODE_BUSY;
+    if (in->length == 0 && !stage->full) {
+      if (i == 0) return DECODE_STARVED;
+      size_t got = 0;
+      decode_result result = pull(d, i - 1, outer, stage->piece, DECODE_PIECE, &got, work, e);
+      if (result != DECODE_GIVEN) return result;
+      stage->input = (decode_input){stage->piece, got};
+      d->hidden += got;
+      if (hides_too_much(d)) {
+        stage_fail(&d->stages[i - 1], "decodes to coded data that gives next to nothing", NULL, e);
+        return DECODE_FAILED;
+      }
+    }
+    size_t before = in->length;
+    *written = 0;
+    if (!stage->coding->read(stage, in, out, room, written, e)) return DECODE_FAILED;
+    size_t done = before - in->length + *written;
+    *work -= done < *work ? done : *work;
+    if (done == 0 && in->length > 0) { /* not known to happen; it would never end */
+      stage_fail(stage, "is damaged", NULL, e);
+      return DECODE_FAILED;
+    }
+    stage->full = *written == room;
+    if (*written > 0) return DECODE_GIVEN;
+  }
+}
+
+decode_result decoder_read(decoder *d, decode_input *in, char *out, size_t room, size_t *written, error *e)
+{
+  size_t work = WORK;
+  *written = 0;
+  if (in->length > 0) d->begun = true;
+  decode_result result = pull(d, d->count - 1, in, out, room, written, &work, e);
+  d->given += *written;
+  return result;
 }
 
 bool decoder_finish(decoder *d, error *e)
@@ -147,6 +198,9 @@ bool decoder_finish(decoder *d, error *e)
 void decoder_free(decoder *d)
 {
   if (!d) return;
-  for (size_t i = 0; i < d->count; i++) d->stages[i].coding->release(&d->stages[i]);
+  for (size_t i = 0; i < d->count; i++) {
+    d->stages[i].coding->release(&d->stages[i]);
+    free(d->stages[i].piece);
+  }
   free(d);
 }

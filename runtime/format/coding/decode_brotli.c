@@ -11,29 +11,30 @@ static bool start(decode_stage *stage)
 
 static void release(decode_stage *stage) { BrotliDecoderDestroyInstance(stage->state); }
 
-static bool write_all(decode_stage *stage, const char *bytes, size_t length, error *e)
+static bool fail(const decode_stage *stage, error *e)
 {
-  const uint8_t *in = (const uint8_t *)bytes;
-  char piece[DECODE_PIECE];
-  if (stage->ended) return stage_fail(stage, "has something behind its end", NULL, e);
-  for (;;) {
-    uint8_t *out = (uint8_t *)piece;
-    size_t room = sizeof piece;
-    BrotliDecoderResult result = BrotliDecoderDecompressStream(stage->state, &length, &in, &room, &out, NULL);
-    if (result == BROTLI_DECODER_RESULT_ERROR) {
-      BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(stage->state);
-      bool memory = code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
-                    code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
-      return memory ? stage_out_of_memory(e)
-                    : stage_fail(stage, "is damaged", BrotliDecoderErrorString(code), e);
-    }
-    if (!stage_emit(stage, piece, sizeof piece - room, e)) return false;
-    if (result == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT) return true;
-    if (result == BROTLI_DECODER_RESULT_SUCCESS) {
-      stage->ended = true;
-      return length == 0 || stage_fail(stage, "has something behind its end", NULL, e);
-    }
-  }
+  BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(stage->state);
+  bool memory =
+      code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES && code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
+  return memory ? stage_out_of_memory(e) : stage_fail(stage, "is damaged", BrotliDecoderErrorString(code), e);
 }
 
-const decode_coding decode_brotli = {"br", start, write_all, release};
+static bool read_some(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
+                      error *e)
+{
+  const uint8_t *next = (const uint8_t *)in->bytes;
+  uint8_t *to = (uint8_t *)out;
+  size_t left = in->length, free_room = room;
+  if (!stage->ended) {
+    BrotliDecoderResult result =
+        BrotliDecoderDecompressStream(stage->state, &left, &next, &free_room, &to, NULL);
+    if (result == BROTLI_DECODER_RESULT_ERROR) return fail(stage, e);
+    stage->ended = result == BROTLI_DECODER_RESULT_SUCCESS;
+    stage_take(in, in->length - left);
+    *written = room - free_room;
+  }
+  return !stage->ended || in->length == 0 || *written > 0 ||
+         stage_fail(stage, "has something behind its end", NULL, e);
+}
+
+const decode_coding decode_brotli = {"br", start, read_some, release};

@@ -11,7 +11,7 @@ typedef struct {
   bool chosen;         /* deflate: it is known whether it is wrapped */
   unsigned char first; /* deflate: the first byte, while the second is awaited */
   bool has_first;
-  bool padding; /* zeros came behind the end; only zeros may follow */
+  size_t padding; /* zeros that came behind the end; only zeros may follow */
 } zlib_state;
 
 /* zlib's code for the container is in the window bits. */
@@ -40,88 +40,89 @@ static void release(decode_stage *stage)
   free(state);
 }
 
-/* Inflates until the input is used up or the stream ends. */
-static bool inflate_all(decode_stage *stage, error *e)
+/* As much as there is input and room for. */
+static bool inflate_some(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
+                         error *e)
 {
-  zlib_state *state = stage->state;
-  z_stream *stream = &state->stream;
-  char piece[DECODE_PIECE];
-  for (;;) {
-    stream->next_out = (Bytef *)piece;
-    stream->avail_out = sizeof piece;
-    int status = inflate(stream, Z_NO_FLUSH);
-    if (status == Z_MEM_ERROR) return stage_out_of_memory(e);
-    if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
-      return stage_fail(stage, "is damaged", status == Z_DATA_ERROR ? stream->msg : NULL, e);
-    if (!stage_emit(stage, piece, sizeof piece - stream->avail_out, e)) return false;
-    if (status == Z_STREAM_END) {
-      stage->ended = true;
-      return true;
-    }
-    if (stream->avail_out > 0) return true; /* all input is used up */
-  }
+  z_stream *stream = &((zlib_state *)stage->state)->stream;
+  uInt given = in->length < UINT_MAX ? (uInt)in->length : UINT_MAX;
+  stream->next_in = (Bytef *)in->bytes;
+  stream->avail_in = given;
+  stream->next_out = (Bytef *)out;
+  stream->avail_out = room < UINT_MAX ? (uInt)room : UINT_MAX;
+  int status = inflate(stream, Z_NO_FLUSH);
+  if (status == Z_MEM_ERROR) return stage_out_of_memory(e);
+  if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
+    return stage_fail(stage, "is damaged", status == Z_DATA_ERROR ? stream->msg : NULL, e);
+  stage->ended = status == Z_STREAM_END;
+  stage_take(in, given - stream->avail_in);
+  *written = (size_t)((char *)stream->next_out - out);
+  return true;
 }
 
 /* What comes behind the end: zeros that fill a block, or for gzip one more member. */
-static bool continue_behind(decode_stage *stage, bool members, error *e)
+static bool continue_behind(decode_stage *stage, decode_input *in, bool members, error *e)
 {
   zlib_state *state = stage->state;
-  z_stream *stream = &state->stream;
-  if (members && !state->padding && *stream->next_in == 0x1f) {
-    if (inflateReset(stream) != Z_OK) return stage_out_of_memory(e);
+  if (members && !state->padding && *in->bytes == 0x1f) {
+    if (inflateReset(&state->stream) != Z_OK) return stage_out_of_memory(e);
     stage->ended = false;
     return true;
   }
-  for (; stream->avail_in > 0; stream->avail_in--, stream->next_in++) {
-    if (*stream->next_in != 0) return stage_fail(stage, "has something behind its end", NULL, e);
-  }
-  state->padding = true;
-  return true;
-}
-
-static bool write_some(decode_stage *stage, const char *bytes, size_t length, bool members, error *e)
-{
-  z_stream *stream = &((zlib_state *)stage->state)->stream;
-  stream->next_in = (Bytef *)bytes;
-  stream->avail_in = (uInt)length;
-  while (stream->avail_in > 0) {
-    if (stage->ended ? !continue_behind(stage, members, e) : !inflate_all(stage, e)) return false;
+  for (; in->length > 0; stage_take(in, 1)) {
+    if (*in->bytes != 0) return stage_fail(stage, "has something behind its end", NULL, e);
+    if (++state->padding > DECODE_MAX_PADDING)
+      return stage_fail(stage, "has too many zeros behind its end", NULL, e);
   }
   return true;
 }
 
-static bool write_all(decode_stage *stage, const char *bytes, size_t length, bool members, error *e)
+static bool read_member(decode_stage *stage, decode_input *in, bool members, char *out, size_t room,
+                        size_t *written, error *e)
 {
-  while (length > UINT_MAX) {
-    if (!write_some(stage, bytes, UINT_MAX, members, e)) return false;
-    bytes += UINT_MAX;
-    length -= UINT_MAX;
-  }
-  return write_some(stage, bytes, length, members, e);
+  if (stage->ended && in->length > 0 && !continue_behind(stage, in, members, e)) return false;
+  return stage->ended || inflate_some(stage, in, out, room, written, e);
 }
 
-static bool write_gzip(decode_stage *stage, const char *bytes, size_t length, error *e)
+static bool read_gzip(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
+                      error *e)
 {
-  return write_all(stage, bytes, length, true, e);
+  return read_member(stage, in, true, out, room, written, e);
 }
 
-/* "deflate" is the zlib format, but many servers send the raw one; the first two bytes tell. */
-static bool write_deflate(decode_stage *stage, const char *bytes, size_t length, error *e)
+/* "deflate" is the zlib format, but many servers send the raw one; the first two bytes tell. False: the
+ * second one is not there yet, or there is an error. */
+static bool choose(decode_stage *stage, decode_input *in, error *e)
 {
   zlib_state *state = stage->state;
-  if (state->chosen) return write_all(stage, bytes, length, false, e);
-  if (!state->has_first && length == 1) {
-    state->first = (unsigned char)*bytes;
-    return state->has_first = true;
+  if (!state->has_first) {
+    state->first = (unsigned char)*in->bytes;
+    state->has_first = true;
+    stage_take(in, 1);
+    if (in->length == 0) return true;
   }
-  unsigned char first = state->has_first ? state->first : (unsigned char)bytes[0];
-  unsigned char second = (unsigned char)bytes[state->has_first ? 0 : 1];
+  unsigned char first = state->first, second = (unsigned char)*in->bytes;
   bool wrapped = (first & 15) == Z_DEFLATED && first >> 4 <= 7 && (first << 8 | second) % 31 == 0;
   if (!wrapped && inflateReset2(&state->stream, RAW) != Z_OK) return stage_out_of_memory(e);
   state->chosen = true;
-  if (state->has_first && !write_all(stage, (char *)&state->first, 1, false, e)) return false;
-  return write_all(stage, bytes, length, false, e);
+  return true;
 }
 
-const decode_coding decode_gzip = {"gzip", start_gzip, write_gzip, release};
-const decode_coding decode_deflate = {"deflate", start_deflate, write_deflate, release};
+static bool read_deflate(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
+                         error *e)
+{
+  zlib_state *state = stage->state;
+  if (!state->chosen) {
+    if (!choose(stage, in, e)) return false;
+    if (!state->chosen) return true;
+  }
+  if (state->has_first) {
+    decode_input one = {(char *)&state->first, 1}; /* gives nothing yet, but perhaps an error */
+    state->has_first = false;
+    if (!read_member(stage, &one, false, out, room, written, e)) return false;
+  }
+  return read_member(stage, in, false, out, room, written, e);
+}
+
+const decode_coding decode_gzip = {"gzip", start_gzip, read_gzip, release};
+const decode_coding decode_deflate = {"deflate", start_deflate, read_deflate, release};

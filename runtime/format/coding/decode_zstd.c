@@ -49,24 +49,22 @@ static bool fail(const decode_stage *stage, size_t status, error *e)
 }
 
 /* Several frames in a row are one body. */
-static bool write_all(decode_stage *stage, const char *bytes, size_t length, error *e)
+static bool read_some(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
+                      error *e)
 {
   zstd_state *state = stage->state;
-  ZSTD_inBuffer in = {.src = bytes, .size = length};
-  char piece[DECODE_PIECE];
-  bool full = false;
-  while (in.pos < in.size || full) {
-    if (!state->inside && !begins_frame(bytes[in.pos]))
-      return stage_fail(stage, stage->ended ? "has something behind its end" : "is not zstd data", NULL, e);
-    ZSTD_outBuffer out = {.dst = piece, .size = sizeof piece};
-    size_t status = ZSTD_decompressStream(state->context, &out, &in);
-    if (ZSTD_isError(status)) return fail(stage, status, e);
-    stage->ended = status == 0;
-    state->inside = !stage->ended;
-    full = out.pos == out.size && status != 0;
-    if (!stage_emit(stage, piece, out.pos, e)) return false;
-  }
+  if (!state->inside && in->length == 0) return true; /* the library would begin another frame */
+  if (!state->inside && !begins_frame(*in->bytes))
+    return stage_fail(stage, stage->ended ? "has something behind its end" : "is not zstd data", NULL, e);
+  ZSTD_inBuffer from = {.src = in->bytes, .size = in->length};
+  ZSTD_outBuffer to = {.dst = out, .size = room};
+  size_t status = ZSTD_decompressStream(state->context, &to, &from);
+  if (ZSTD_isError(status)) return fail(stage, status, e);
+  stage->ended = status == 0;
+  state->inside = !stage->ended;
+  stage_take(in, from.pos);
+  *written = to.pos;
   return true;
 }
 
-const decode_coding decode_zstd = {"zstd", start, write_all, release};
+const decode_coding decode_zstd = {"zstd", start, read_some, release};

@@ -9,8 +9,7 @@
 enum {
   STREAM_HIGH = 128 * 1024, /* received and not yet taken: above, the peer is held back … */
   STREAM_LOW = 32 * 1024,   /* … until no more than this is left */
-  DECODE_STEP = 1024,       /* encoded bytes decoded at a time, so that little can become much only slowly */
-  MAX_PER_STEP = 16 * 1024 * 1024,
+  PIECE = 16 * 1024,        /* decoded at a time */
   BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */
 };
 
@@ -187,12 +186,10 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
 
 /* ---- body ---- */
 
-static bool on_decoded(void *user, const char *bytes, size_t length, error *e)
+static bool add_to_body(transfer *t, const char *bytes, size_t length, error *e)
 {
-  transfer *t = user;
-  size_t most = t->streaming ? MAX_PER_STEP : t->options->max_body;
-  size_t present = byte_queue_length(&t->body);
-  if (length > most || present > most - length) {
+  size_t most = t->options->max_body, present = byte_queue_length(&t->body);
+  if (!t->streaming && (length > most || present > most - length)) {
     error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
     e->limit = (double)most;
     e->observed = (double)present + (double)length;
@@ -218,11 +215,25 @@ static bool begin_body(transfer *t, error *e)
   buffer codings = {0};
   bool well = head_values(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &codings);
   if (well)
-    well = decoder_create(&t->decoder, codings.bytes, codings.length, on_decoded, t, e);
+    well = decoder_create(&t->decoder, codings.bytes, codings.length, e);
   else
     error_set(e, ERROR_limit, "read", "out of memory");
   buffer_free(&codings);
   return well;
+}
+
+/* Decodes until `wanted` bytes of the body are there, or the input gives no more. */
+static bool decode_until(transfer *t, decode_input *in, size_t wanted, error *e)
+{
+  char piece[PIECE];
+  while (byte_queue_length(&t->body) < wanted) {
+    size_t got;
+    decode_result result = decoder_read(t->decoder, in, piece, sizeof piece, &got, e);
+    if (result == DECODE_FAILED) return false;
+    if (result == DECODE_STARVED) return true;
+    if (got > 0 && !add_to_body(t, piece, got, e)) return false;
+  }
+  return true;
 }
 
 static bool receive(transfer *t, const char *bytes, size_t length, error *e)
@@ -234,7 +245,8 @@ static bool receive(transfer *t, const char *bytes, size_t length, error *e)
     error_set(e, ERROR_limit, "read", "out of memory");
     return false;
   }
-  return t->decoder ? decoder_write(t->decoder, bytes, length, e) : on_decoded(t, bytes, length, e);
+  decode_input in = {bytes, length};
+  return t->decoder ? decode_until(t, &in, SIZE_MAX, e) : add_to_body(t, bytes, length, e);
 }
 
 static size_t stored(const transfer *t) { return byte_queue_length(&t->raw) + byte_queue_length(&t->body); }
@@ -292,13 +304,11 @@ void transfer_check_complete(transfer *t)
 /* Decodes received bytes until `wanted` are there or none are left. */
 static bool decode_some(transfer *t, size_t wanted, error *e)
 {
-  size_t left;
-  while (byte_queue_length(&t->body) < wanted && (left = byte_queue_length(&t->raw))) {
-    size_t step = left < DECODE_STEP ? left : DECODE_STEP;
-    if (!decoder_write(t->decoder, byte_queue_front(&t->raw), step, e)) return false;
-    byte_queue_take(&t->raw, step);
-  }
-  return true;
+  size_t length = byte_queue_length(&t->raw);
+  decode_input in = {length ? byte_queue_front(&t->raw) : "", length};
+  bool well = decode_until(t, &in, wanted, e);
+  byte_queue_take(&t->raw, length - in.length);
+  return well;
 }
 
 /* Once little is left; or when the reader cannot use what there is, as with a long line. */

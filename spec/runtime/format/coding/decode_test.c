@@ -4,6 +4,7 @@
 #include "support/unit.h"
 
 #include <brotli/encode.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -69,37 +70,45 @@ enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* ---- decoding ---- */
 
-static size_t largest; /* piece that a sink got */
+static size_t room = 16 * 1024; /* that a decoder has at a time */
 
-static bool gather(void *user, const char *bytes, size_t length, error *problem)
-{
-  buffer *b = user;
-  (void)problem;
-  if (length > largest) largest = length;
-  return length > 0 && buffer_append(b, bytes, length);
-}
-
-static decoder *create(const char *encoding, decode_sink sink, void *user)
+static decoder *create(const char *encoding)
 {
   decoder *d;
   e = (error){0};
-  if (!check(decoder_create(&d, encoding, strlen(encoding), sink, user, &e)))
-    fprintf(stderr, "  %s\n", e.message);
+  if (!check(decoder_create(&d, encoding, strlen(encoding), &e))) fprintf(stderr, "  %s\n", e.message);
   return d;
+}
+
+/* Decodes all of a piece; what it gives is appended, up to `most` bytes. */
+static bool decode_piece(decoder *d, const char *bytes, size_t length, buffer *out, size_t most)
+{
+  decode_input in = {bytes, length};
+  char *piece = malloc(room);
+  decode_result result;
+  do {
+    size_t got;
+    result = decoder_read(d, &in, piece, room, &got, &e);
+    check(got <= room && (result == DECODE_GIVEN) == (got > 0));
+    buffer_append(out, piece, got);
+  } while ((result == DECODE_GIVEN || result == DECODE_BUSY) && out->length < most);
+  check(result != DECODE_STARVED || in.length == 0);
+  free(piece);
+  return result != DECODE_FAILED;
 }
 
 /* In one piece, or with one cut, or byte by byte (cut SIZE_MAX). Each piece is a copy of its own, so that
  * reading past its end is seen by the address sanitizer. */
 static bool decode_cut(buffer *out, const char *encoding, const char *bytes, size_t length, size_t cut)
 {
-  decoder *d = create(encoding, gather, out);
+  decoder *d = create(encoding);
   bool well = d;
   size_t at = 0;
   while (well && at < length) {
     size_t size = cut == SIZE_MAX ? 1 : at < cut && cut < length ? cut - at : length - at;
     char *piece = malloc(size);
     memcpy(piece, bytes + at, size);
-    well = decoder_write(d, piece, size, &e);
+    well = decode_piece(d, piece, size, out, SIZE_MAX);
     free(piece);
     at += size;
   }
@@ -186,10 +195,11 @@ static void decodes_large_bodies_in_small_pieces(void)
   }
   buffer in = {0}, out = {0};
   for (size_t i = 0; i < FORMATS; i++) {
-    in.length = out.length = largest = 0;
+    in.length = out.length = 0;
     encode(&in, bytes, length, formats[i].how);
-    check(decode(&out, formats[i].name, &in) && is_text(&out, bytes, length));
-    check(largest <= DECODE_PIECE);
+    for (room = 1 << 18; room > 0; room >>= 3) /* room for one byte is room */
+      check(decode(&out, formats[i].name, &in) && is_text(&out, bytes, length));
+    room = 16 * 1024;
   }
   free(bytes);
   buffer_free(&in);
@@ -232,14 +242,14 @@ static void check_unusable(const char *encoding, const char *message)
 {
   decoder *d;
   e = (error){0};
-  check(!decoder_create(&d, encoding, strlen(encoding), gather, NULL, &e) && !d && e.kind == ERROR_decode);
+  check(!decoder_create(&d, encoding, strlen(encoding), &e) && !d && e.kind == ERROR_decode);
   check_string(e.message, message);
 }
 
 static void knows_what_needs_decoding(void)
 {
   static const char *const plain[] = {"", " ", ",", "identity", "Identity, identity"};
-  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) check(!create(plain[i], gather, NULL));
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) check(!create(plain[i]));
   check_unusable("compress",
                  "unknown content coding \"compress\" (decompress=false gives the body as it came)");
   check_unusable("gzip, x\x01y",
@@ -352,33 +362,115 @@ static void refuses_damaged_data(void)
   buffer_free(&out);
 }
 
-/* A sink with a cap. */
-static bool count_to_a_million(void *user, const char *bytes, size_t length, error *problem)
-{
-  size_t *count = user;
-  (void)bytes;
-  *count += length;
-  if (*count <= 1000000) return true;
-  error_set(problem, ERROR_too_large, NULL, "enough");
-  return false;
-}
-
-static void stops_a_bomb_at_the_sink(void)
+/* A little that becomes much is given as slowly as it is taken. */
+static void gives_no_more_than_is_asked_for(void)
 {
   size_t length = 64 << 20;
   char *zeros = calloc(1, length);
   for (size_t i = 0; i < FORMATS; i++) {
-    buffer in = {0};
-    size_t count = 0;
+    buffer in = {0}, out = {0};
     encode(&in, zeros, length, formats[i].how);
-    decoder *d = create(formats[i].name, count_to_a_million, &count);
-    check(!decoder_write(d, in.bytes, in.length, &e) && e.kind == ERROR_too_large);
-    check_string(e.message, "enough");
-    check(count <= 1000000 + DECODE_PIECE);
+    decoder *d = create(formats[i].name);
+    check(decode_piece(d, in.bytes, in.length, &out, 1000000));
+    check(out.length >= 1000000 && out.length <= 1000000 + room);
     decoder_free(d);
     buffer_free(&in);
+    buffer_free(&out);
   }
   free(zeros);
+}
+
+/* How often a decoder asks for a turn of others until it ends; UINT_MAX: it does not end. */
+static unsigned turns(const char *encoding, const buffer *in, decode_result *end)
+{
+  decoder *d = create(encoding);
+  decode_input left = {in->bytes, in->length};
+  char piece[4096];
+  size_t got;
+  unsigned count = 0;
+  while ((*end = decoder_read(d, &left, piece, sizeof piece, &got, &e)) == DECODE_BUSY ||
+         *end == DECODE_GIVEN)
+    if (++count == 100000) break;
+  decoder_free(d);
+  return count == 100000 ? UINT_MAX : count;
+}
+
+/* Gigabytes of zeros behind a gzip body, in a few hundred bytes. */
+static void ends_at_much_padding(void)
+{
+  static const char head[] = "\x28\xb5\x2f\xfd\x00\x38"; /* zstd, a window of 128 KiB */
+  buffer in = {0}, padded = {0};
+  encode(&padded, text, 10, GZIP);
+  encode(&in, padded.bytes, padded.length, ZSTD);
+  buffer_append(&in, head, 6);
+  for (int i = 0; i < 65536; i++) { /* 8 GiB: blocks of one byte, repeated */
+    uint32_t block = 1 << 1 | 128 * 1024 << 3;
+    buffer_append(&in, (char *)&block, 3);
+    buffer_append(&in, "", 1);
+  }
+  decode_result end;
+  unsigned count = turns("gzip, zstd", &in, &end);
+  check(end == DECODE_FAILED && e.kind == ERROR_decode && count < 50);
+  check_string(e.message, "the gzip body has too many zeros behind its end");
+  buffer whole = {0}; /* once more around it */
+  encode(&whole, in.bytes, in.length, ZSTD);
+  count = turns("gzip, zstd, zstd", &whole, &end);
+  check(end == DECODE_FAILED && count < 100);
+  check_string(e.message, "the gzip body has too many zeros behind its end");
+  buffer_free(&in);
+  buffer_free(&padded);
+  buffer_free(&whole);
+}
+
+/* Bodies of nothing, over and over, within another coding. */
+static void ends_at_much_that_decodes_to_nothing(void)
+{
+  buffer one = {0}, many = {0};
+  encode(&one, "", 0, GZIP);
+  while (many.length < DECODE_MAX_HIDDEN + (1 << 20)) buffer_append(&many, one.bytes, one.length);
+  for (size_t i = 0; i < FORMATS; i++) {
+    if (formats[i].how == RAW || formats[i].how == WRAPPED) continue;
+    buffer in = {0};
+    char encoding[32];
+    decode_result end;
+    encode(&in, many.bytes, many.length, formats[i].how);
+    snprintf(encoding, sizeof encoding, "gzip, %s", formats[i].name);
+    unsigned count = turns(encoding, &in, &end);
+    check(end == DECODE_FAILED && e.kind == ERROR_decode && count > 100 &&
+          count < 1000); /* others had turns */
+    check(strstr(e.message, "decodes to coded data that gives next to nothing"));
+    buffer_free(&in);
+  }
+  buffer_free(&one);
+  buffer_free(&many);
+}
+
+/* What is hidden is measured by what is given: an honest body of any size passes. */
+static void passes_large_honest_bodies(void)
+{
+  size_t length = 96 << 20;
+  char *bytes = malloc(length);
+  uint32_t random = 1;
+  for (size_t i = 0; i < length; i++) {
+    random = random * 1664525 + 1013904223;
+    bytes[i] = (char)(random >> 24);
+  }
+  buffer a = {0}, b = {0};
+  encode(&a, bytes, length, ZSTD);
+  encode(&b, a.bytes, a.length, ZSTD);
+  decoder *d = create("zstd, zstd");
+  decode_input left = {b.bytes, b.length};
+  char piece[16384];
+  size_t got, all = 0;
+  decode_result result;
+  while ((result = decoder_read(d, &left, piece, sizeof piece, &got, &e)) == DECODE_BUSY ||
+         result == DECODE_GIVEN)
+    all += got;
+  check(result == DECODE_STARVED && all == length && decoder_finish(d, &e));
+  decoder_free(d);
+  free(bytes);
+  buffer_free(&a);
+  buffer_free(&b);
 }
 
 int main(void)
@@ -392,6 +484,9 @@ int main(void)
   accepts_gzip_members_and_padding();
   refuses_garbage_behind_the_end();
   refuses_damaged_data();
-  stops_a_bomb_at_the_sink();
+  gives_no_more_than_is_asked_for();
+  ends_at_much_padding();
+  ends_at_much_that_decodes_to_nothing();
+  passes_large_honest_bodies();
   return unit_end();
 }
