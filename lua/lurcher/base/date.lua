@@ -7,8 +7,12 @@ local MONTHS = { jan = 1, feb = 2, mar = 3, apr = 4, may = 5, jun = 6,
   jul = 7, aug = 8, sep = 9, oct = 10, nov = 11, dec = 12 }
 local MONTH_DAYS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 
--- Days from 1970-01-01 to a day of the Gregorian calendar.
-local function days_since_epoch(year, month, day)
+---Days from 1970-01-01 to a day of the Gregorian calendar.
+---@param year integer
+---@param month integer 1 to 12
+---@param day integer
+---@return integer
+function date.days(year, month, day)
   if month <= 2 then year = year - 1 end
   local era = math.floor(year / 400)
   local year_of_era = year - era * 400
@@ -38,7 +42,7 @@ function date.parse(text)
   if year < 70 then year = year + 2000 elseif year < 100 then year = year + 1900 end
   if year < 1601 or day < 1 or day > MONTH_DAYS[month] then return nil end
   if hour > 23 or minute > 59 or second > 60 then return nil end
-  return days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
+  return date.days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
 end
 
 return date
