@@ -532,6 +532,10 @@ static bool is_reusable(const transfer *t)
  * go out with the next. */
 static void release_easy(transfer *t, bool clean)
 {
+  if (t->easy_in_multi && t->paused) { /* libcurl 7.88 would never free what it holds of an HTTP/2 stream */
+    t->given_up = true;
+    curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
+  }
   if (t->easy_in_multi) multi_remove(t->admission.multi, t->handle->easy);
   t->easy_in_multi = false;
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);

@@ -68,15 +68,17 @@ struct transfer {
   bool first_header_expected; /* next, on a handle that was used before */
   bool verbose;               /* CURLOPT_VERBOSE is set */
   bool held;                  /* it was paused once */
+  bool given_up;              /* what libcurl still hands over is thrown away */
   bool body_apart;            /* the body may not have come with the head */
   bool external;              /* counted in the loop's external_requests */
   bool close_notified;        /* only known of TLS bodies without length */
   bool fresh;                 /* on a connection made for it; only known of methods that are not idempotent */
   uint16_t connects;          /* made for it so far, as libcurl counted them when `fresh` was set */
   int remote_port, local_port;
-  unsigned first_call; /* the multi's call in which the head began */
-  uint64_t framed;     /* bytes of the body with its framing; 0: not counted */
-  void *session;       /* SSL; NULL: no TLS, HTTP/2, or no head yet */
+  unsigned answered_before; /* by its origin group when it was dispatched */
+  unsigned first_call;      /* the multi's call in which the head began */
+  uint64_t framed;          /* bytes of the body with its framing; 0: not counted */
+  void *session;            /* SSL; NULL: no TLS, HTTP/2, or no head yet */
 
   /* On the way. */
   struct curl_slist *connect_to, host_line; /* for profile->server_name */

@@ -353,6 +353,7 @@ void transfer_failure_set(transfer *t, const multi_result *result)
   (known->describe ? known->describe : in_words)(t, known, e);
   e->code = known->name;
   /* Nothing was sent before it was connected. */
+  bool known_fresh = t->fresh || transfer_is_idempotent(t);
   e->retry_safe =
-      !t->connected || known->retry_safe == SAFE || (known->retry_safe == SAFE_IF_FRESH && t->fresh);
+      !t->connected || known->retry_safe == SAFE || (known->retry_safe == SAFE_IF_FRESH && known_fresh);
 }

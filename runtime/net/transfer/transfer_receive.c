@@ -257,6 +257,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   size_t length = size * count;
   error e;
   touch(t);
+  if (t->given_up) return length;
   if (t->failure) return 0;
   if (t->streaming && stored(t) >= STREAM_HIGH && stored(t) >= t->wanted) {
     t->paused = t->held = true;
@@ -319,7 +320,10 @@ static void let_continue(transfer *t)
   t->paused = false;
   touch(t);
   transfer_watch_clock(t);
-  curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
+  /* What libcurl held comes now, and it may be paused again. */
+  if (curl_easy_pause(t->handle->easy, CURLPAUSE_CONT) == CURLE_OK) return;
+  error_set(transfer_failure(t), ERROR_limit, "read", "out of memory"); /* unless a failure is set */
+  transfer_stop(t);
 }
 
 /* All of an encoded body was decoded: was its end there? */
@@ -332,16 +336,26 @@ static void finish_decoding(transfer *t)
   t->decoder = NULL;
 }
 
-transfer_supply transfer_available(transfer *t, size_t wanted)
+/* Decodes what is there and lets more come until `wanted` bytes are there or only the network can bring more.
+ */
+static void gather(transfer *t, size_t wanted)
 {
   error e;
+  do {
+    if (t->decoder && !decode_some(t, wanted, &e)) {
+      fail(t, &e);
+      transfer_stop(t);
+      finish_decoding(t);
+      return;
+    }
+    let_continue(t);
+  } while (t->decoder && byte_queue_length(&t->body) < wanted && byte_queue_length(&t->raw));
+}
+
+transfer_supply transfer_available(transfer *t, size_t wanted)
+{
   t->wanted = wanted;
-  if (t->decoder && !decode_some(t, wanted, &e)) {
-    fail(t, &e);
-    transfer_stop(t);
-    finish_decoding(t);
-  }
-  if (t->admission.state == ADMISSION_RUNNING) let_continue(t);
+  gather(t, wanted);
   if (byte_queue_length(&t->body) >= wanted) return TRANSFER_BYTES;
   if (t->admission.state != ADMISSION_ENDED) return TRANSFER_MORE_TO_COME;
   finish_decoding(t);
