@@ -25,7 +25,7 @@ local C_ROOMS = {
   { "script/json", uses = "core format/json script/base", libraries = "lua" },
   { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
   { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },
-  { "cli", uses = "cli include" },
+  { "cli", uses = "cli include", libraries = "zlib" },
 }
 
 -- Library headers and the name they have above; what is not here is of C or POSIX.

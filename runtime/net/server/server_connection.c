@@ -23,6 +23,30 @@ static const uint64_t LINGER = 2000 * MILLISECOND;
 
 static void settle(server_connection *c);
 
+/* ---- states ---- */
+
+static bool has_ended(const server_connection *c)
+{
+  return c->from_peer == INPUT_ENDED || c->from_peer == INPUT_FAILED || c->from_peer == INPUT_OVER;
+}
+
+static bool has_failed(const server_connection *c)
+{
+  return c->from_peer == INPUT_BROKEN || c->from_peer == INPUT_FAILED;
+}
+
+/* This side has closed it. */
+static bool is_closed(const server_connection *c) { return c->from_peer >= INPUT_DROPPED; }
+
+/* Nothing comes from the peer any more. */
+static void end_input(server_connection *c)
+{
+  static const connection_input ended[] = {
+      [INPUT_OPEN] = INPUT_ENDED,    [INPUT_ENDED] = INPUT_ENDED,  [INPUT_BROKEN] = INPUT_FAILED,
+      [INPUT_FAILED] = INPUT_FAILED, [INPUT_DROPPED] = INPUT_OVER, [INPUT_OVER] = INPUT_OVER};
+  c->from_peer = ended[c->from_peer];
+}
+
 /* ---- references ---- */
 
 static void unref(server_connection *c)
@@ -46,7 +70,7 @@ static void close_now(server_connection *c)
   uv_close((uv_handle_t *)&c->poll, on_poll_closed);
   close(c->socket);
   c->socket = -1;
-  c->closing = c->ended = true;
+  c->from_peer = INPUT_OVER;
   c->armed = 0;
   buffer_free(&c->output);
   c->sent = 0;
@@ -57,10 +81,11 @@ static void on_group_closes(socket_member *m) { close_now(container_of(m, server
 
 /* ---- faults ---- */
 
+/* Nothing the peer sends can be understood any more. */
 static void fail(server_connection *c, error_kind kind, const char *message)
 {
-  if (c->failed) return;
-  c->failed = true;
+  if (has_failed(c) || is_closed(c)) return;
+  c->from_peer = c->from_peer == INPUT_OPEN ? INPUT_BROKEN : INPUT_FAILED;
   c->fault_kind = kind;
   snprintf(c->fault, sizeof c->fault, "%s", message);
 }
@@ -69,7 +94,7 @@ static void fail(server_connection *c, error_kind kind, const char *message)
 static void fail_socket(server_connection *c, int number)
 {
   fail(c, ERROR_closed, uv_strerror(uv_translate_sys_error(number)));
-  c->ended = true;
+  end_input(c);
   buffer_free(&c->output);
   c->sent = 0;
 }
@@ -78,22 +103,23 @@ static void fail_socket(server_connection *c, int number)
 
 static size_t output_left(const server_connection *c) { return c->output.length - c->sent; }
 
+/* How many bytes the socket took; -1: it failed. */
 static ssize_t send_some(server_connection *c, const char *bytes, size_t length)
 {
   ssize_t n;
   do n = send(c->socket, bytes, length, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
   if (n >= 0) return n;
-  if (errno != EAGAIN && errno != EWOULDBLOCK) fail_socket(c, errno);
-  return 0;
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+  fail_socket(c, errno);
+  return -1;
 }
 
 static void push(server_connection *c, const char *bytes, size_t length)
 {
-  size_t n = 0;
-  if (output_left(c) == 0) n = (size_t)send_some(c, bytes, length);
-  if (n == length || (c->failed && c->ended)) return;
-  if (!buffer_append(&c->output, bytes + n, length - n)) fail_socket(c, ENOMEM);
+  ssize_t n = output_left(c) ? 0 : send_some(c, bytes, length);
+  if (n < 0 || (size_t)n == length) return;
+  if (!buffer_append(&c->output, bytes + n, length - (size_t)n)) fail_socket(c, ENOMEM);
 }
 
 static void push_encrypted(server_connection *c)
@@ -109,7 +135,7 @@ static void send_output(server_connection *c)
 {
   while (output_left(c)) {
     ssize_t n = send_some(c, c->output.bytes + c->sent, output_left(c));
-    if (n == 0) break;
+    if (n <= 0) break;
     c->sent += (size_t)n;
   }
   if (output_left(c) == 0) {
@@ -151,14 +177,14 @@ static void decrypt(server_connection *c)
     state = tls_session_handshake(c->tls);
     c->secure = state == TLS_READY;
   }
-  while (state == TLS_READY && !c->failed && !input_full(c)) {
+  while (state == TLS_READY && !has_failed(c) && !input_full(c)) {
     size_t got;
     state = tls_session_read(c->tls, c->group->scratch, SOCKET_SCRATCH_SIZE, &got);
     if (state == TLS_READY) keep(c, c->group->scratch, got);
   }
   push_encrypted(c);
   if (state == TLS_BROKEN) fail_tls(c);
-  if (state == TLS_ENDED) c->ended = true;
+  if (state == TLS_ENDED) end_input(c);
 }
 
 static void receive(server_connection *c)
@@ -170,8 +196,8 @@ static void receive(server_connection *c)
     if (errno != EAGAIN && errno != EWOULDBLOCK) fail_socket(c, errno);
     return;
   }
-  if (n == 0) c->ended = true;
-  if (c->closing) return;
+  if (n == 0) end_input(c);
+  if (is_closed(c)) return;
   if (!c->tls) {
     if (n) keep(c, c->group->scratch, (size_t)n);
     return;
@@ -180,7 +206,7 @@ static void receive(server_connection *c)
     tls_session_feed_end(c->tls);
   else if (!tls_session_feed(c->tls, c->group->scratch, (size_t)n))
     fail_socket(c, ENOMEM);
-  if (!c->failed) decrypt(c);
+  if (!has_failed(c)) decrypt(c);
 }
 
 /* ---- events ---- */
@@ -195,7 +221,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     c->armed = 0;
     size_t before = input_left(c);
     receive(c);
-    if (!c->failed && input_left(c) == before) {
+    if (!has_failed(c) && input_left(c) == before) {
       int number = 0;
       socklen_t size = sizeof number;
       getsockopt(c->socket, SOL_SOCKET, SO_ERROR, &number, &size);
@@ -203,7 +229,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
   } else {
     if (events & UV_WRITABLE) send_output(c);
-    if (events & UV_READABLE && !c->ended) receive(c);
+    if (events & UV_READABLE && !has_ended(c)) receive(c);
   }
   settle(c);
   loop_checkpoint(c->group->loop);
@@ -212,7 +238,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void arm(server_connection *c)
 {
   int events = 0;
-  if (!c->ended && (c->closing || (!c->failed && !input_full(c)))) events |= UV_READABLE;
+  if (c->from_peer == INPUT_DROPPED || (c->from_peer == INPUT_OPEN && !input_full(c))) events |= UV_READABLE;
   if (output_left(c)) events |= UV_WRITABLE;
   if (events == c->armed) return;
   c->armed = events;
@@ -233,11 +259,11 @@ static void settle(server_connection *c)
   }
   if (c->writing.state == OPERATION_PENDING && server_connection_flushed(c)) operation_complete(&c->writing);
   if (c->socket < 0) return;
-  if (c->half_closed && !c->finished_output && output_left(c) == 0) {
-    c->finished_output = true;
+  if (c->to_peer == OUTPUT_CLOSING && output_left(c) == 0) {
+    c->to_peer = OUTPUT_FINISHED;
     shutdown(c->socket, SHUT_WR);
   }
-  if (c->closing && c->finished_output && c->ended)
+  if (c->from_peer == INPUT_OVER && c->to_peer == OUTPUT_FINISHED)
     close_now(c);
   else
     arm(c);
@@ -324,7 +350,7 @@ connection_state server_connection_look(server_connection *c, connection_want wa
   c->want = want;
   c->amount = amount;
   *length = 0;
-  if (c->closing) return CONNECTION_CLOSED;
+  if (is_closed(c)) return CONNECTION_CLOSED;
   size_t found = wanted_length(c);
   if (found > amount) return CONNECTION_TOO_LONG;
   if (found || (want == CONNECTION_EXACTLY && amount == 0)) {
@@ -333,8 +359,8 @@ connection_state server_connection_look(server_connection *c, connection_want wa
   }
   if (want == CONNECTION_SECURE && (!c->tls || c->secure)) return CONNECTION_THERE;
   *length = input_left(c);
-  if (c->failed) return CONNECTION_FAILED;
-  if (c->ended) return CONNECTION_ENDED;
+  if (has_failed(c)) return CONNECTION_FAILED;
+  if (has_ended(c)) return CONNECTION_ENDED;
   if (c->late) return CONNECTION_LATE;
   arm(c); /* the mark may have moved */
   return CONNECTION_WAITING;
@@ -350,8 +376,8 @@ void server_connection_consume(server_connection *c, size_t length)
     c->input.length = c->taken = 0;
     if (c->input.capacity > SMALL_BUFFER) buffer_free(&c->input);
   }
-  if (c->closing) return;
-  if (c->tls && !c->failed && !c->ended) decrypt(c);
+  if (is_closed(c)) return;
+  if (c->tls && c->from_peer == INPUT_OPEN) decrypt(c);
   arm(c);
 }
 
@@ -388,9 +414,15 @@ void server_connection_done(server_connection *c, operation *op)
 
 /* ---- writing and closing ---- */
 
+connection_state server_connection_write_state(const server_connection *c)
+{
+  if (has_failed(c)) return CONNECTION_FAILED;
+  return is_closed(c) || c->to_peer != OUTPUT_OPEN ? CONNECTION_CLOSED : CONNECTION_THERE;
+}
+
 bool server_connection_write(server_connection *c, const void *bytes, size_t length)
 {
-  if (c->failed || c->closing || c->half_closed) return false;
+  if (server_connection_write_state(c) != CONNECTION_THERE) return false;
   if (!c->tls) {
     push(c, bytes, length);
   } else {
@@ -400,12 +432,12 @@ bool server_connection_write(server_connection *c, const void *bytes, size_t len
       push_encrypted(c);
   }
   settle(c);
-  return !c->failed;
+  return !has_failed(c);
 }
 
 bool server_connection_flushed(const server_connection *c)
 {
-  return c->failed || c->socket < 0 || output_left(c) == 0;
+  return has_failed(c) || c->socket < 0 || output_left(c) == 0;
 }
 
 operation *server_connection_flush(server_connection *c)
@@ -417,16 +449,16 @@ operation *server_connection_flush(server_connection *c)
 
 static void end_tls(server_connection *c)
 {
-  if (!c->tls || !c->secure || c->failed) return;
+  if (!c->tls || !c->secure || has_failed(c)) return;
   tls_session_end(c->tls);
   push_encrypted(c);
 }
 
 void server_connection_half_close(server_connection *c)
 {
-  if (c->half_closed || c->socket < 0) return;
+  if (c->to_peer != OUTPUT_OPEN || c->socket < 0) return;
   end_tls(c);
-  c->half_closed = true;
+  c->to_peer = OUTPUT_CLOSING;
   settle(c);
 }
 
@@ -439,12 +471,12 @@ void server_connection_close(server_connection *c, connection_close_mode mode)
     close_now(c);
     return;
   }
-  if (c->closing) return;
-  c->closing = true;
+  if (is_closed(c)) return;
+  if (mode == CONNECTION_CLOSE_FIN && c->to_peer == OUTPUT_OPEN) end_tls(c);
+  c->from_peer = has_ended(c) ? INPUT_OVER : INPUT_DROPPED;
+  if (c->to_peer == OUTPUT_OPEN) c->to_peer = OUTPUT_CLOSING;
   buffer_free(&c->input);
   c->taken = c->scanned = 0;
-  if (mode == CONNECTION_CLOSE_FIN && !c->half_closed) end_tls(c);
-  c->half_closed = true;
   loop *l = c->group->loop;
   if (!clock_start(&l->real, &c->linger, loop_now(l) + LINGER, on_lingered))
     close_now(c);
@@ -452,7 +484,7 @@ void server_connection_close(server_connection *c, connection_close_mode mode)
     settle(c);
 }
 
-bool server_connection_peer_gone(const server_connection *c) { return c->ended; }
+bool server_connection_peer_gone(const server_connection *c) { return has_ended(c); }
 
 /* ---- life ---- */
 

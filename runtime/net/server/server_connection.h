@@ -36,6 +36,23 @@ typedef enum {
   CONNECTION_CLOSE_RESET,  /* RST; what was not sent yet is lost */
 } connection_close_mode;
 
+/* What may still come from the peer. */
+typedef enum {
+  INPUT_OPEN,
+  INPUT_ENDED,   /* the peer sent FIN or close_notify */
+  INPUT_BROKEN,  /* TLS cannot go on; `fault` says why. The socket is left alone */
+  INPUT_FAILED,  /* the socket is of no use either, or has ended since; `fault` says why */
+  INPUT_DROPPED, /* this side has closed: what still comes is received and dropped */
+  INPUT_OVER,    /* this side has closed, and nothing comes any more */
+} connection_input;
+
+/* What may still go to the peer. */
+typedef enum {
+  OUTPUT_OPEN,
+  OUTPUT_CLOSING,  /* FIN follows what was written */
+  OUTPUT_FINISHED, /* FIN was sent */
+} connection_output;
+
 typedef struct {
   uv_poll_t poll;
   socket_member member;
@@ -43,7 +60,10 @@ typedef struct {
   int socket; /* -1 once closed */
   int armed;  /* uv_poll events asked for */
   unsigned references;
-  bool ended, failed, late, closing, silent, half_closed, secure, finished_output;
+  connection_input from_peer;
+  connection_output to_peer;
+  bool secure; /* the TLS handshake is over */
+  bool late;   /* the time limit of the wait for input has passed */
   connection_want want;
   size_t amount;  /* of what is wanted */
   size_t taken;   /* bytes of `input` that were consumed */
@@ -81,6 +101,9 @@ void server_connection_consume(server_connection *c, size_t length);
 /* Sends bytes, or keeps a copy to send them as soon as possible. False: the connection is failed or
  * closed. */
 bool server_connection_write(server_connection *c, const void *bytes, size_t length);
+
+/* Whether more may be written: THERE, FAILED or CLOSED. */
+connection_state server_connection_write_state(const server_connection *c);
 
 /* All was given to the operating system (or never will be). */
 bool server_connection_flushed(const server_connection *c);

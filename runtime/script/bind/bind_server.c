@@ -131,8 +131,8 @@ static int connection_secure(lua_State *L)
 
 static int push_written(lua_State *L, const server_connection *c)
 {
-  if (c->failed) return return_error(L, c, CONNECTION_FAILED, "write");
-  if (c->closing || c->half_closed) return return_error(L, c, CONNECTION_CLOSED, "write");
+  connection_state state = server_connection_write_state(c);
+  if (state != CONNECTION_THERE) return return_error(L, c, state, "write");
   lua_pushboolean(L, true);
   return 1;
 }
