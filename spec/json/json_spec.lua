@@ -314,14 +314,17 @@ describe("json", function()
     return kind == 7 and json.array(t) or t
   end
 
+  -- Whole numbers beyond 2^53 are written as JavaScript writes them, without a sign that they were doubles.
+  local AS_NUMBERS = { bigint = "number" }
+
   it("gives back what it wrote, in every style", function()
     for i = 1, 1000 do
       local value = random_value(1)
       local text = json.encode(value, { sort = true })
-      if i <= 100 then assert.same(value, decoded(text)) end
-      assert.equal(text, json.encode(decoded(text), { sort = true }))
-      assert.equal(text, json.encode(decoded(json.encode(value)), { sort = true }))
-      assert.equal(text, json.encode(decoded(json.encode(value, { pretty = true })), { sort = true }))
+      if i <= 100 then assert.same(value, decoded(text, AS_NUMBERS)) end
+      assert.equal(text, json.encode(decoded(text, AS_NUMBERS), { sort = true }))
+      assert.equal(text, json.encode(decoded(json.encode(value), AS_NUMBERS), { sort = true }))
+      assert.equal(text, json.encode(decoded(json.encode(value, { pretty = true }), AS_NUMBERS), { sort = true }))
     end
   end)
 

@@ -59,26 +59,63 @@ static size_t write_fraction(double value, char *out)
   return 0;
 }
 
+/* A decimal: 0.DIGITS * 10^point. */
+typedef struct {
+  char digits[20];
+  int count, point;
+} decimal;
+
 /* By the C library, with as many digits as it takes. All 15 digits of a decimal survive in a double, unless
  * it is below the normal ones. */
+static decimal shortest(double value)
+{
+  char text[40];
+  decimal d = {.count = 0};
+  for (int digits = value < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*e", digits - 1, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  char *p = text; /* one digit, the locale's point, digits, 'e', the exponent */
+  for (; *p != 'e'; p++)
+    if (json_digit(*p)) d.digits[d.count++] = *p;
+  d.point = atoi(p + 1) + 1;
+  while (d.count > 1 && d.digits[d.count - 1] == '0') d.count--;
+  return d;
+}
+
+static size_t write_zeros(int count, char *out)
+{
+  if (count <= 0) return 0;
+  memset(out, '0', (size_t)count);
+  return (size_t)count;
+}
+
+/* ECMA-262, Number::toString: whole up to 21 digits, small fractions, else with an exponent. */
 static size_t write_general(double value, char *out)
 {
-  int length = 0;
-  for (int digits = value < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-    length = snprintf(out, JSON_NUMBER_SIZE - 2, "%.*g", digits, value);
-    if (strtod(out, NULL) == value) break;
+  decimal d = shortest(value);
+  char *start = out;
+  if (d.point > 0 && d.point <= 21) {
+    int whole = d.count < d.point ? d.count : d.point;
+    memcpy(out, d.digits, (size_t)whole);
+    out += whole;
+    out += write_zeros(d.point - d.count, out);
+    if (d.count > d.point) *out++ = '.';
+    memcpy(out, d.digits + whole, (size_t)(d.count - whole));
+    return (size_t)(out + d.count - whole - start);
   }
-  bool whole = true;
-  for (int i = 0; i < length; i++) {
-    if (json_digit(out[i]) || out[i] == '-') continue;
-    whole = false;
-    if (out[i] != 'e' && out[i] != '+') out[i] = '.'; /* the locale's decimal point */
+  if (d.point > -6 && d.point <= 0) {
+    *out++ = '0';
+    *out++ = '.';
+    out += write_zeros(-d.point, out);
+    memcpy(out, d.digits, (size_t)d.count);
+    return (size_t)(out + d.count - start);
   }
-  if (whole) { /* beyond 2^53, where a bare whole number would be read as a string of digits */
-    out[length++] = '.';
-    out[length++] = '0';
-  }
-  return (size_t)length;
+  *out++ = d.digits[0];
+  if (d.count > 1) *out++ = '.';
+  memcpy(out, d.digits + 1, (size_t)d.count - 1);
+  out += d.count - 1;
+  return (size_t)(out + sprintf(out, "e%+d", d.point - 1) - start);
 }
 
 size_t json_write_number(double value, char out[JSON_NUMBER_SIZE])

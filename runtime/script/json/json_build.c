@@ -1,3 +1,4 @@
+#include "format/json/json_number.h"
 #include "format/json/json_scan.h"
 #include "script/json/json_keys.h"
 #include "script/json/json_lua.h"
@@ -149,48 +150,23 @@ static const char *build_key(builder *b, const char *p)
   return end + 1;
 }
 
-static const double powers_of_10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
-static const char *skip_number(const char *p)
+/* Digits that a double cannot hold stay a string; `p` is at the first one. Their end, or NULL. */
+static const char *build_big(builder *b, const char *start, const char *p)
 {
-  while (json_digit(*p) || *p == '.' || *p == 'e' || *p == 'E' || *p == '+' || *p == '-') p++;
+  const char *digits = p;
+  while (json_digit(*p)) p++;
+  size_t length = (size_t)(p - digits);
+  if (length < 16 || *p == '.' || *p == 'e' || *p == 'E' || !json_is_big(digits, length)) return NULL;
+  lua_pushlstring(b->L, start, (size_t)(p - start));
   return p;
-}
-
-/* A number that takes care: Lua's own conversion is exact and, unlike strtod, the same in every locale. */
-static const char *build_long_number(builder *b, const char *p)
-{
-  const char *end = skip_number(p);
-  lua_pushlstring(b->L, p, (size_t)(end - p));
-  lua_pushnumber(b->L, lua_tonumber(b->L, -1));
-  lua_remove(b->L, -2);
-  return end;
 }
 
 static const char *build_number(builder *b, const char *p)
 {
-  const char *start = p;
-  bool negative = *p == '-';
-  p += negative;
-  const char *digits = p;
-  uint64_t mantissa = 0;
-  for (; json_digit(*p); p++) mantissa = mantissa * 10 + (uint64_t)(*p - '0');
-  size_t whole = (size_t)(p - digits), fraction = 0;
-  if (*p == '.') {
-    const char *point = p++;
-    for (; json_digit(*p); p++) mantissa = mantissa * 10 + (uint64_t)(*p - '0');
-    fraction = (size_t)(p - point) - 1;
-  } else if (whole >= 16 && *p != 'e' && *p != 'E' && !b->big_as_numbers && json_is_big(digits, whole)) {
-    lua_pushlstring(b->L, start, (size_t)(p - start));
-    return p;
-  }
-  /* Below 2^53 both sides of the division are exact, so that its result is the nearest double. */
-  if (*p == 'e' || *p == 'E' || whole + fraction > 15) return build_long_number(b, start);
-  double value = (double)mantissa;
-  if (fraction) value /= powers_of_10[fraction];
-  lua_pushnumber(b->L, negative ? -value : value);
-  return p;
+  const char *end;
+  if (!b->big_as_numbers && (end = build_big(b, p, p + (*p == '-')))) return end;
+  lua_pushnumber(b->L, json_read_number(p, &end));
+  return end;
 }
 
 /* `p` is behind the bracket. */
