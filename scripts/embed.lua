@@ -40,10 +40,40 @@ local function array(symbol, bytes)
   return ("const unsigned char %s[] =\n%s;\n"):format(symbol, literal(bytes))
 end
 
+-- Where the text that begins with a quote at `at` ends.
+local function after_text(source, at)
+  local quote, place = source:sub(at, at), at + 1
+  while source:sub(place, place) ~= quote do
+    place = place + (source:sub(place, place) == "\\" and 2 or 1)
+  end
+  return place + 1
+end
+
+-- A module's source without what only the manual says of options: a script that starts should not pay for
+-- it. Lines stay where they are.
+local function without_texts(source)
+  if not source:find("base/rows", 1, true) and not source:find("lurcher.base.rows", 1, true) then
+    return source
+  end
+  for _, field in ipairs { "help", "example", "shown" } do
+    local at = 1
+    while true do
+      local first, quote = source:find("%f[%w]" .. field .. " = [\"']", at)
+      if not first then break end
+      local after = after_text(source, quote)
+      local _, comma = source:find("^,", after)
+      local lines = source:sub(first, after):gsub("[^\n]", "")
+      source = source:sub(1, first - 1) .. lines .. source:sub((comma or after - 1) + 1)
+      at = first
+    end
+  end
+  return source
+end
+
 local function embed_modules(out, root, ...)
   local arrays, entries = {}, {}
   for i, path in ipairs { ... } do
-    local bytecode = string.dump(assert(loadstring(read(root .. "/" .. path), "@" .. path)))
+    local bytecode = string.dump(assert(loadstring(without_texts(read(root .. "/" .. path)), "@" .. path)))
     local name = path:gsub("%.lua$", ""):gsub("/", ".")
     local symbol = name:gsub("[^%w]", "_")
     arrays[i] = "static " .. array(symbol, bytecode)

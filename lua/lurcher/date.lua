@@ -197,7 +197,7 @@ function date.format(seconds, form)
 end
 
 ---The time of day: seconds since 1970, with fractions. In `clock.virtual`, the virtual clock's.
----@return number
+---@type fun(): number
 date.now = time
 
 return date

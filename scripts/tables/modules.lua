@@ -27,10 +27,18 @@ local function tags(block, tag)
   return found
 end
 
+-- How many more braces a line opens than it closes.
+local function braces(line)
+  line = line:gsub("\\.", ""):gsub('"[^"]*"', ""):gsub("'[^']*'", ""):gsub("%-%-.*", "")
+  local _, opened = line:gsub("{", "")
+  local _, closed = line:gsub("}", "")
+  return opened - closed
+end
+
 -- One module: { items, header, requires, keys, returned, variables }.
 local function parse(path)
   local it = { items = {}, header = {}, requires = {}, keys = {}, classes = {}, constants = {} }
-  local block, in_header, table_name = {}, true, nil
+  local block, in_header, table_name, depth = {}, true, nil, 0
 
   local function add_function(owner, separator, name, parameters)
     it.items[#it.items + 1] = { kind = "function", owner = owner, separator = separator, name = name,
@@ -76,11 +84,11 @@ local function parse(path)
         elseif variable then
           it.requires[variable] = module
         elseif line:find("^return {") then
-          table_name, it.returned = "*", "*"
+          table_name, it.returned, depth = "*", "*", 0
         elseif line:find("^return [%w_]+$") then
           it.returned = line:match("^return ([%w_]+)$")
         elseif line:find("^local [%w_]+ = {") then
-          table_name = line:match("^local ([%w_]+)")
+          table_name, depth = line:match("^local ([%w_]+)"), 0
         end
         local body = table_name and (line:match("^[%w_ =]+ {(.*)$") or line:match("^return {(.*)$") or line)
         if body then
@@ -89,7 +97,8 @@ local function parse(path)
           for key, value in body:gmatch("([%w_]+) = ([%w_.]+[^,}]*)") do
             keys[#keys + 1] = { name = key, value = value:gsub("%s+$", ""), block = block }
           end
-          if line:find("}%s*$") and not line:find("^  ") then table_name = nil end
+          depth = depth + braces(line)
+          if depth <= 0 then table_name = nil end
         else
           local of, key, value = line:match("^([%w_]+)%.([%w_]+) = (.+)$")
           if of then

@@ -1,9 +1,21 @@
-local all = require "lurcher.http.options.rows"
 local check = require "lurcher.base.check"
-local pages = require "lurcher.pages.options"
-local parts = require "lurcher.http.options.parts"
-local policies = require "lurcher.retry.options"
 local rows = require "lurcher.base.rows"
+
+-- As it stands in the sources: what is linked in goes without the texts of the manual.
+local source
+function source(name)
+  local chunk = assert(loadfile("lua/lurcher/" .. name:gsub("%.", "/") .. ".lua"))
+  return setfenv(chunk, setmetatable({ require = function(module)
+    local own = module:match("^lurcher%.(.+)")
+    return own and (own:find("options") or own:find("backoff")) and source(own) or require(module)
+  end }, { __index = _G }))()
+end
+
+local all = source "http.options.rows"
+local pages = source "pages.options"
+local policies = source "retry.options"
+local parts = source "http.options.parts"
+parts.breaker = source("breaker.options").ROWS
 
 local lists = { client_and_request = all, pages = pages.ROWS, policy = policies.ROWS }
 for name, list in pairs(parts) do lists[name] = list end

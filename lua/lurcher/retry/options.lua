@@ -30,7 +30,7 @@ local ROWS = {
 for _, row in ipairs(backoff.ROWS) do
   local own = {}
   for key, value in pairs(row) do own[key] = value end
-  own.example = row.example:match("^retry = { (.*) }$") or row.example
+  own.example = row.example and row.example:match("^retry = { (.*) }$") or row.example
   ROWS[#ROWS + 1] = own
 end
 for _, row in ipairs {
