@@ -4,6 +4,7 @@
 #include "format/json/json_scan.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,20 +66,52 @@ typedef struct {
   int count, point;
 } decimal;
 
-/* By the C library, with as many digits as it takes. All 15 digits of a decimal survive in a double, unless
+enum { DIGITS_ROOM = 64 /* for a double in scientific notation */ };
+
+static bool reads_back(const char *text, double value) { return strtod(text, NULL) == value; }
+
+/* The decimal of 16 digits above the nearest one. Beside a power of two, where doubles lie closer below than
+ * above, it may be the one that reads back. False: it does not, either. */
+static bool next_of_16(char text[DIGITS_ROOM], double value)
+{
+  char nearest[DIGITS_ROOM], digits[24];
+  snprintf(nearest, sizeof nearest, "%.15e", value);
+  uint64_t whole = 0;
+  const char *p = nearest;
+  for (; *p != 'e'; p++)
+    if (json_digit(*p)) whole = whole * 10 + (uint64_t)(*p - '0');
+  snprintf(digits, sizeof digits, "%" PRIu64, whole + 1);
+  snprintf(text, DIGITS_ROOM, "%se%+d", digits, atoi(p + 1) - 15);
+  return strlen(digits) == 16 && reads_back(text, value);
+}
+
+/* As many digits as it takes, in scientific notation. All 15 digits of a decimal survive in a double, unless
  * it is below the normal ones. */
+static void write_digits_of(double value, char text[DIGITS_ROOM])
+{
+  for (int digits = value < DBL_MIN ? 1 : 15; digits <= 16; digits++) {
+    snprintf(text, DIGITS_ROOM, "%.*e", digits - 1, value);
+    if (reads_back(text, value)) return;
+  }
+  if (!next_of_16(text, value)) snprintf(text, DIGITS_ROOM, "%.16e", value);
+}
+
 static decimal shortest(double value)
 {
-  char text[40];
+  char text[DIGITS_ROOM];
   decimal d = {.count = 0};
-  for (int digits = value < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-    snprintf(text, sizeof text, "%.*e", digits - 1, value);
-    if (strtod(text, NULL) == value) break;
+  write_digits_of(value, text);
+  const char *p = text;
+  int before_point = 0;
+  for (bool fraction = false; *p != 'e'; p++) {
+    if (!json_digit(*p)) { /* the locale's point */
+      fraction = true;
+      continue;
+    }
+    d.digits[d.count++] = *p;
+    before_point += !fraction;
   }
-  char *p = text; /* one digit, the locale's point, digits, 'e', the exponent */
-  for (; *p != 'e'; p++)
-    if (json_digit(*p)) d.digits[d.count++] = *p;
-  d.point = atoi(p + 1) + 1;
+  d.point = atoi(p + 1) + before_point;
   while (d.count > 1 && d.digits[d.count - 1] == '0') d.count--;
   return d;
 }

@@ -1,8 +1,8 @@
 /* The JSON units below Lua's sight: buffers of the exact size, and what is left behind when memory runs out.
  */
 #include "format/json/json_check.h"
-#include "script/json/json_lua.h"
 #include "format/json/json_write.h"
+#include "script/json/json_lua.h"
 #include "support/unit.h"
 
 #include <float.h>
@@ -76,7 +76,11 @@ static void writes_numbers(void)
       {0.1, "0.1"},
       {-1e15, "-1000000000000000"},
       {9007199254740992.0, "9007199254740992"},
-      {9007199254740994.0, "9007199254740994.0"},
+      {9007199254740994.0, "9007199254740994"},
+      {0x1p-77, "6.617444900424222e-24"},
+      {1e21, "1e+21"},
+      {1.5e-7, "1.5e-7"},
+      {-1e20, "-100000000000000000000"},
       {1e300, "1e+300"},
       {-DBL_MAX, "-1.7976931348623157e+308"},
       {-DBL_MIN, "-2.2250738585072014e-308"},
