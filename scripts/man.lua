@@ -50,8 +50,20 @@ function render.list(block)
   end
 end
 
+-- Of a comparison: each cell with what its column is about.
+local function put_comparison(block)
+  for _, row in ipairs(block.rows) do
+    local lines = {}
+    for i = 2, #row do
+      if row[i] ~= "" then lines[#lines + 1] = inline(block.head[i] .. ": " .. row[i]) end
+    end
+    put(".TP\n", inline(row[1]), "\n", table.concat(lines, "\n.br\n"))
+  end
+end
+
 -- The first cell is the tag, and what is between it and the last stands behind it.
 function render.table(block)
+  if #block.head > 3 and not block.head[2]:find("type", 1, true) then return put_comparison(block) end
   for _, row in ipairs(block.rows) do
     local tag = markdown.inline(row[1], bold, prose)
     for i = 2, #row - 1 do

@@ -58,6 +58,16 @@ describe("lurcher help", function()
     assert.are.equal(process.run({ "help", "timeouts" }).out, process.run({ "help", "timeout" }).out)
   end)
 
+  it("knows other words for its topics", function()
+    local pages = { index = "", tasks = "", limits = "", breakers = "", ["coming-from"] = "" }
+    for topic, page in pairs {
+      topics = "index", semaphores = "tasks", ["rate limits"] = "limits", Queue = "tasks",
+      ["circuit_breakers"] = "breakers", httpx = "coming-from", ["lurcher.breaker"] = "breakers",
+    } do
+      assert.are.equal(page, (help.find(pages, topic)))
+    end
+  end)
+
   it("ends with status 2 and the nearest topic when there is none of that name", function()
     local ended = process.run { "help", "retires" }
     assert.are.equal(2, ended.status)
@@ -122,6 +132,25 @@ a|b
   1. one
   2. two, with words enough to go on in the next
      line]], help.render(PAGE, 50, false))
+  end)
+
+  it("shows a table of options as a list where it is too wide", function()
+    local page = "| option | type | default | meaning |\n|---|---|---|---|\n" ..
+      "| `limit` | number | 100 | how many there may be in all, at the same time |\n"
+    assert.are.equal("limit: number, default 100\n    how many there may be in all, at the\n    same time",
+      help.render(page, 40, false))
+  end)
+
+  it("shows a comparison as a list where it is too wide", function()
+    local page = "| here | there | elsewhere | beyond |\n|---|---|---|---|\n" ..
+      "| `first` | one thing | | and another thing that is longer |\n"
+    assert.are.equal("first\n    there: one thing\n    beyond: and another thing that is\n    longer",
+      help.render(page, 40, false))
+  end)
+
+  it("breaks no line within short code", function()
+    assert.are.equal("Some words, and then\ntls = { verify = false }", help.render(
+      "Some words, and then `tls = { verify = false }`", 40, false))
   end)
 
   it("marks bold words anew on each line", function()

@@ -12,10 +12,16 @@ local MIN_CELL = 10
 local INDENT = "  "
 local GAP = "  "
 
--- Marks inside of texts, which take no room.
-local BOLD, NORMAL = "\1", "\2"
+local MAX_UNBROKEN = 24 -- columns of code that stay on one line
 
-local function bold(text) return BOLD .. text .. NORMAL end
+-- Marks inside of texts, which take no room; and a blank at which no line is broken.
+local BOLD, NORMAL, BLANK = "\1", "\2", "\3"
+
+local function bold(text)
+  if #text <= MAX_UNBROKEN then text = text:gsub(" ", BLANK) end
+  return BOLD .. text .. NORMAL
+end
+
 local function same(text) return text end
 local function inline(text) return markdown.inline(text, bold, same) end
 
@@ -117,7 +123,7 @@ local function details(head, row)
 end
 
 -- A table of things side by side: each cell below the row's first, with what its column is about.
-local function wide_table_as_list(out, head, rows, columns)
+local function comparison_as_list(out, head, rows, columns)
   for _, row in ipairs(rows) do
     out[#out + 1] = row[1]
     for i = 2, #row do
@@ -129,7 +135,9 @@ end
 
 -- Without columns, where there is no room for them.
 local function table_as_list(out, head, rows, columns)
-  if #head > 4 then return wide_table_as_list(out, head, rows, columns) end
+  if #head > 3 and not head[2]:find("type", 1, true) then
+    return comparison_as_list(out, head, rows, columns)
+  end
   for _, row in ipairs(rows) do
     local between = details(head, row)
     local first = row[1] .. (between ~= "" and ": " .. between or "")
@@ -206,16 +214,33 @@ function help.render(page, columns, knows_bold)
     if i > 1 then out[#out + 1] = "" end
     render[block.kind](out, block, columns)
   end
-  local codes = knows_bold and { [BOLD] = "\27[1m", [NORMAL] = "\27[0m" } or { [BOLD] = "", [NORMAL] = "" }
-  return (table.concat(out, "\n"):gsub("[\1\2]", codes))
+  local codes = { [BOLD] = "", [NORMAL] = "", [BLANK] = " " }
+  if knows_bold then codes[BOLD], codes[NORMAL] = "\27[1m", "\27[0m" end
+  return (table.concat(out, "\n"):gsub("[\1-\3]", codes))
 end
 
 -- ---- topics ----
 
+-- What else a topic may be called; singular and plural are found without.
 local ALSO = {
-  http = "requests", lurcher = "index", topics = "index", clients = "requests", pagination = "pages",
-  semaphores = "tasks", queues = "tasks", kinds = "errors", cli = "command-line", options = "requests",
-  retry = "retries", specs = "testing", rates = "limits", auth = "credentials", migrating = "coming-from",
+  lurcher = "index", topic = "index", manual = "index", contents = "index",
+  first = "first-script", script = "first-script", start = "first-script", tutorial = "first-script",
+  ["getting-started"] = "first-script", python = "lua", javascript = "lua", luajit = "lua",
+  migration = "coming-from", migrating = "coming-from", httpx = "coming-from", aiohttp = "coming-from",
+  got = "coming-from", axios = "coming-from", curl = "coming-from", fetch = "coming-from",
+  command = "command-line", cli = "command-line", ["exit-status"] = "command-line", signal = "command-line",
+  budget = "command-line", trace = "command-line", stats = "command-line", explain = "command-line",
+  variable = "environment", kind = "errors", troubleshooting = "errors", ["error-kinds"] = "errors",
+  http = "requests", client = "requests", option = "requests", header = "requests", param = "requests",
+  body = "requests", expect = "responses", streaming = "streams", ndjson = "streams", link = "responses",
+  auth = "credentials", authentication = "credentials", oauth = "credentials", certificate = "tls",
+  hook = "middleware", retry = "retries", backoff = "retries", rate = "limits", ["rate-limit"] = "limits",
+  concurrency = "limits", limiter = "limits", throttle = "limits", ["circuit-breaker"] = "breakers",
+  circuit = "breakers", pagination = "pages", checkpoint = "pages", semaphore = "tasks", queue = "tasks",
+  event = "tasks", scope = "tasks", cancellation = "tasks", coroutine = "tasks", cancel = "tasks",
+  file = "fs", digest = "crypto", prometheus = "metrics", webhook = "server", spec = "testing",
+  mock = "testing", test = "testing", busted = "testing", embed = "embedding", c = "embedding",
+  benchmark = "speed", performance = "speed",
 }
 
 -- "Circuit Breakers", "lurcher.pages" and "command_line" as pages are called.
@@ -230,7 +255,8 @@ end
 ---@return string[]? others sorted
 function help.find(pages, topic)
   local name = normal(topic)
-  for _, candidate in ipairs { name, name .. "s", (name:gsub("s$", "")), ALSO[name] or name } do
+  local single = name:gsub("s$", "")
+  for _, candidate in ipairs { name, name .. "s", single, ALSO[name] or ALSO[single] or name } do
     if pages[candidate] then return candidate end
   end
   local others = {}
