@@ -64,6 +64,18 @@ describe("lurcher.base.secret", function()
     assert.are.equal(5, #held)
   end)
 
+  it("finds one that an excerpt cuts off", function()
+    local held = secret.new "eyJhbGciOiJIUzI1NiJ9.abcdefgh.ijklmnop"
+    assert.are.equal('got "***"', secret.scrub 'got "eyJhbGciOiJIUz"')
+    assert.are.equal("got ***…", secret.scrub "got eyJhbGciOiJIUz…")
+    assert.are.equal("got ***", secret.scrub "got eyJhbGciOiJIUz")
+    assert.are.equal("got eyJhbGciOiJIUx", secret.scrub "got eyJhbGciOiJIUx")
+    assert.are.equal("got eyJhbGciOiJIUz and more than that, it goes on",
+      secret.scrub "got eyJhbGciOiJIUz and more than that, it goes on")
+    assert.are.equal('"eyJhbGc"', secret.scrub '"eyJhbGc"') -- a beginning that says little
+    assert.is_true(secret.is(held))
+  end)
+
   it("costs the same however many there are", function()
     local text = ("GET https://h/?page=2 tok-77 "):rep(100)
     local function cost()
@@ -76,6 +88,7 @@ describe("lurcher.base.secret", function()
       return best
     end
     local held = { secret.new "tok-0" }
+    assert.is_true(secret.is(held[1]))
     local few = cost()
     for i = 1, 10000 do held[i + 1] = secret.new(("tok-%d"):format(i)) end
     assert.is_true(cost() < 20 * few + 0.01) -- walking all of them took 3,000 times as long

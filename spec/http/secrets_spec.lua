@@ -71,6 +71,19 @@ describe("a secret", function()
     assert.is_truthy(token)
   end)
 
+  it("is masked in excerpts that cut it off", function()
+    local token = "s3cr3t." .. ("abcdefghij"):rep(60)
+    local held = http.secret(token)
+    local _, err = json.decode('{"token": "' .. token .. '" nonsense')
+    assert.is_nil(err.message:find("s3cr3t", 1, true), err.message)
+    _, err = json.decode(token)
+    assert.is_nil(err.message:find("s3cr3t", 1, true), err.message)
+    site.answer = { status = 401, body = "invalid token " .. token }
+    _, err = http.get(site.url, { expect = "2xx" })
+    assert.matches("invalid token %*%*%*…", err.message)
+    assert.is_truthy(held)
+  end)
+
   it("of Basic authentication is masked in base64", function()
     local client = http.client { auth = { "joe", http.secret "s3cr3t" } }
     local pair = crypto.base64 "joe:s3cr3t"

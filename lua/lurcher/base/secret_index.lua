@@ -1,9 +1,11 @@
 --- Finds known texts in another text, in one pass however many there are: by their first four bytes, then by
---- their lengths.
+--- their lengths. One that an excerpt cuts off is found too, by its beginning.
 
 local byte, find, sub = string.byte, string.find, string.sub
 
 local MIN = 4 -- shorter texts would blank out ordinary words
+local MIN_CUT = 8 -- of a beginning
+local MAX_SAMPLES = 64 -- texts with the same first bytes whose beginnings are looked for
 
 ---@class lurcher.SecretIndex
 local Index = {}
@@ -12,9 +14,11 @@ Index.__index = Index
 ---@param is_known fun(text: string): boolean asked for each text that could be one
 ---@return lurcher.SecretIndex
 local function new(is_known)
-  -- lengths: first four bytes as a number -> the lengths that may follow, longest first; start: a pattern
-  -- for the first bytes of all
-  return setmetatable({ is_known = is_known, lengths = {}, count = 0, bytes = {}, start = false }, Index)
+  -- lengths: first four bytes as a number -> the lengths that may follow, longest first; samples: the same -> some
+  -- of the texts; start: a pattern for the first bytes of all
+  return setmetatable({
+    is_known = is_known, lengths = {}, samples = {}, count = 0, bytes = {}, start = false,
+  }, Index)
 end
 
 local function key_of(text, at)
@@ -29,6 +33,9 @@ function Index:add(text)
   local key = key_of(text, 1)
   local list = self.lengths[key] or {}
   self.lengths[key] = list
+  local samples = self.samples[key] or {}
+  self.samples[key] = samples
+  if #samples < MAX_SAMPLES and length > MIN_CUT then samples[#samples + 1] = text end
   local at = 1
   while list[at] and list[at] > length do at = at + 1 end
   if list[at] == length then return end
@@ -51,13 +58,34 @@ local function start_of(self)
   return self.start
 end
 
--- The length of the known text that begins there, or nil.
-local function match(self, text, at)
-  local list = self.lengths[key_of(text, at)]
-  for i = 1, list and #list or 0 do
+-- The length of the beginning of a known text that stands there and is cut: by the end, a quote or "…".
+local function cut_length(self, text, at, key, longest)
+  local rest = sub(text, at, at + longest - 1)
+  local stop = find(rest, '["\226]')
+  if stop then rest = sub(rest, 1, stop - 1) elseif #rest == longest then return nil end
+  if #rest < MIN_CUT then return nil end
+  local samples = self.samples[key]
+  for i = 1, #samples do
+    if sub(samples[i], 1, #rest) == rest and self.is_known(samples[i]) then return #rest end
+  end
+end
+
+local function whole_length(self, text, at, list)
+  for i = 1, #list do
     local length = list[i]
     if at + length - 1 <= #text and self.is_known(sub(text, at, at + length - 1)) then return length end
   end
+end
+
+-- How much of a known text stands there, or nil.
+local function match(self, text, at)
+  local key = key_of(text, at)
+  local list = self.lengths[key]
+  if not list then return nil end
+  local whole = whole_length(self, text, at, list)
+  if whole == list[1] then return whole end
+  local cut = cut_length(self, text, at, key, list[1])
+  return cut and whole and math.max(cut, whole) or cut or whole
 end
 
 ---Puts `mask` in the place of each known text.
