@@ -122,6 +122,50 @@ static void on_idle_input(watcher *w)
   if (w->idle) end_connection(w);
 }
 
+static void on_socket_event(uv_poll_t *poll, int status, int events);
+
+static void unmute(watcher *w)
+{
+  w->muted = false;
+  if (w->wanted) watcher_want(w, w->wanted, on_socket_event);
+}
+
+static void on_unmute(timer *t)
+{
+  multi *m = container_of(t, multi, unmute);
+  const watcher_table *watchers = &m->shared->watchers;
+  for (size_t fd = 0; fd < watchers->capacity; fd++)
+    if (watchers->by_fd[fd] && watchers->by_fd[fd]->multi == m && watchers->by_fd[fd]->muted)
+      unmute(watchers->by_fd[fd]);
+}
+
+/* libcurl 7.88 wants to hear that a socket is writable as long as an HTTP/2 stream has something to send,
+ * also while the peer takes nothing (its window is closed): then every turn of the loop would call it in
+ * vain. A few vain calls in a row are no proof, since it also writes what it has taken before. */
+static void note_writable(multi *m, int fd, bool moved)
+{
+  enum { MAX_FUTILE = 8 };
+  static const uint64_t MUTED = 20 * MILLISECOND;
+  watcher *w = watcher_find(&m->shared->watchers, fd);
+  if (!w || w->wanted != (UV_READABLE | UV_WRITABLE)) return;
+  w->futile = moved ? 0 : w->futile + 1;
+  if (w->futile < MAX_FUTILE) return;
+  w->muted = true;
+  w->armed = UV_READABLE;
+  uv_poll_start(&w->poll, UV_READABLE, on_socket_event);
+  loop *l = m->shared->loop;
+  if (!timer_active(&m->unmute)) clock_start(&l->real, &m->unmute, loop_now(l) + MUTED, on_unmute);
+}
+
+static void note_readable(multi *m, int fd)
+{
+  watcher *w = watcher_find(&m->shared->watchers, fd);
+  if (!w) return;
+  w->heard = loop_now(m->shared->loop);
+  w->futile = 0;
+  if (w->muted) unmute(w);
+}
+
 static void on_socket_event(uv_poll_t *poll, int status, int events)
 {
   watcher *w = (watcher *)poll;
@@ -145,8 +189,11 @@ static void on_socket_event(uv_poll_t *poll, int status, int events)
     flags = CURL_CSELECT_ERR | (w->wanted & UV_READABLE ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
   }
   multi *m = w->multi;
+  unsigned uploads = m->uploads;
   loop_note_activity(m->shared->loop);
   act(m, fd, flags);
+  if (status >= 0 && events & UV_READABLE) note_readable(m, fd);
+  if (status >= 0 && events == UV_WRITABLE) note_writable(m, fd, m->uploads != uploads);
   w = status < 0 ? watcher_find(&m->shared->watchers, fd) : NULL;
   if (w && w->wanted && !w->armed) watcher_want(w, w->wanted, on_socket_event);
   loop_checkpoint(m->shared->loop);
@@ -254,6 +301,17 @@ void multi_hold_sockets(multi *m, int local_port)
   }
 }
 
+bool multi_is_silent(const multi *m, int local_port, uint64_t period)
+{
+  const watcher_table *watchers = &m->shared->watchers;
+  uint64_t heard = 0, now = loop_now(m->shared->loop);
+  for (size_t fd = 0; fd < watchers->capacity; fd++) {
+    const watcher *w = watchers->by_fd[fd];
+    if (w && w->multi == m && w->heard > heard && local_port_of(w->fd) == local_port) heard = w->heard;
+  }
+  return heard + period <= now;
+}
+
 static bool can_be_read(int fd)
 {
   char byte;
@@ -324,5 +382,6 @@ void multi_close_idle(multi *m)
   for (size_t fd = 0; fd < watchers->capacity; fd++)
     if (watchers->by_fd[fd] && watchers->by_fd[fd]->multi == m) forget(watchers->by_fd[fd]);
   timer_stop(&m->timer);
+  timer_stop(&m->unmute);
   loop_undefer(m->shared->loop, &m->action);
 }

@@ -21,10 +21,11 @@ typedef struct multi {
   multi_shared *shared;
   const loop_clock *time; /* of its pool; libcurl's own timer is always on the real one */
   CURLM *handle;          /* NULL while nothing was ever sent, or since its idle connections were closed */
-  timer timer;
+  timer timer, unmute;
   deferred action;      /* libcurl asked for a call at once: one after this batch */
   unsigned calls;       /* of curl_multi_socket_action so far */
   watcher *new_sockets; /* made in the current call */
+  unsigned uploads;     /* counted by the jobs: how often libcurl took bytes of a request's body */
   size_t in_flight;     /* jobs added */
   size_t sockets;       /* open sockets */
   size_t ended;         /* sockets shut down by us that libcurl has not closed yet */
@@ -57,6 +58,9 @@ void multi_hold_sockets(multi *m, int local_port);
  * connection: what can be read on it now (or, when `has_unread`, is held by its TLS session), nobody asked
  * for, so the connection ends. Not from within a libcurl callback. */
 void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session);
+
+/* Whether nothing came for so long (nanoseconds) over the connections with that local port. */
+bool multi_is_silent(const multi *m, int local_port, uint64_t period);
 
 /* Ends that many idle connections: nothing goes over them any more, and libcurl closes them when it next
  * looks for one. */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <uv.h>
 
@@ -22,6 +23,9 @@ typedef struct watcher {
   ino_t inode;      /* whatever the number `fd` stands for now */
   int wanted;       /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
   int armed;        /* what epoll watches */
+  uint64_t heard;   /* time of the loop when it last became readable */
+  unsigned futile;  /* times in a row that it became writable and nothing was sent */
+  bool muted;       /* not watched for becoming writable, though libcurl wants that */
   bool idle;        /* no transfer uses the connection: what comes now, nobody asked for */
   bool established; /* the connection was made */
   bool ended;       /* by us: libcurl will find it closed and close it */

@@ -41,7 +41,7 @@ multi *origin_group_choose(origin_group *g, size_t *shard)
 {
   size_t i = g->first_free;
   if (g->http2) {
-    i = 0; /* one connection carries them all */
+    i = g->http2_shard; /* one connection carries them all */
   } else {
     while (i < g->shard_count && g->shard_load[i] >= shard_capacity(i)) i++;
     g->first_free = i;

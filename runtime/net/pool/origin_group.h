@@ -11,7 +11,9 @@ struct origin_group {
   connection_group *connections;
   bool known; /* its name was resolved and its protocol agreed once: connections may be opened side by side */
   bool http2;
-  bool shares; /* has names or TLS sessions that all multis of the group can use */
+  size_t http2_shard; /* the multi whose connection carries its HTTP/2 requests */
+  unsigned answered;  /* HTTP/2 requests whose response began */
+  bool shares;        /* has names or TLS sessions that all multis of the group can use */
   size_t in_flight;
   size_t *shard_load; /* requests in flight on each of the group's multis */
   size_t shard_count, first_free;

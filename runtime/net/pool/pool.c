@@ -197,6 +197,18 @@ void pool_requeue(admission *a)
 
 /* ---- what is learnt of origins ---- */
 
+unsigned pool_answers(const admission *a) { return a->group->answered; }
+
+void pool_count_answer(admission *a) { a->group->answered++; }
+
+void pool_leave_silent(admission *a, int local_port, uint64_t waited)
+{
+  enum { MAX_SHARDS = 8 };
+  origin_group *g = a->group;
+  if (!g->http2 || a->shard != g->http2_shard || !multi_is_silent(a->multi, local_port, waited / 2)) return;
+  g->http2_shard = (g->http2_shard + 1) % MAX_SHARDS;
+}
+
 void pool_origin_known(admission *a, bool http2)
 {
   origin_group *g = a->group;

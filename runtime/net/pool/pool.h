@@ -112,6 +112,15 @@ void pool_describe_wait(const admission *a, char *text, size_t size);
 /* The request was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
 void pool_origin_known(admission *a, bool http2);
 
+/* Counts a response that began over HTTP/2 at the request's origin; how many there were. */
+void pool_count_answer(admission *a);
+unsigned pool_answers(const admission *a);
+
+/* A request over HTTP/2 ran out of time after so many nanoseconds in which nothing of it came. When nothing
+ * else came over its connection either, which `local_port` tells, later ones go over another: this one may be
+ * dead, and whatever else runs over it may still come. */
+void pool_leave_silent(admission *a, int local_port, uint64_t waited);
+
 /* Its origin's name does not resolve: those that wait for the same lookup end with it. */
 void pool_origin_unresolved(admission *a, const error *why);
 

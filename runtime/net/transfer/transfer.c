@@ -302,6 +302,8 @@ static void on_clock(timer *clock)
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = !t->connected;
+  if (t->connected && t->admission.state == ADMISSION_RUNNING)
+    pool_leave_silent(&t->admission, t->local_port, now_of(t) - t->active_at);
   end(t, false);
 }
 
@@ -353,6 +355,7 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
   size_t length = left < room ? left : room;
   memcpy(to, t->upload + t->uploaded, length);
   t->uploaded += length;
+  t->admission.multi->uploads++;
   t->active_at = now_of(t);
   if (t->uploaded == t->upload_length) transfer_limits_changed(t);
   return length;
@@ -470,6 +473,7 @@ static void run(admission *a, CURLSH *share)
   transfer *t = container_of(a, transfer, admission);
   uint64_t now = now_of(t);
   t->times.dispatched = t->active_at = now;
+  t->answered_before = pool_answers(a);
   if (!t->deadline && t->options->total) t->deadline = now + t->options->total;
   if (!prepare_easy(t, share) || !set_request(t)) {
     transfer_fail_memory(t); /* unless a failure is set */
@@ -562,6 +566,27 @@ static bool wait_for_descriptor(transfer *t, const multi_result *result)
   return true;
 }
 
+/* HTTP/2 refused it, so nothing was processed, but the server answered others meanwhile: it takes a few
+ * requests over each connection only (nginx: keepalive_requests), or a few at once. In its turn this one is
+ * taken, too. */
+static bool wait_for_stream(transfer *t)
+{
+  const error *e = t->failure;
+  if (!e || e->kind != ERROR_protocol || !e->retry_safe || !t->connected || t->head.complete) return false;
+  if (pool_answers(&t->admission) == t->answered_before) return false;
+  if (e != &out_of_memory) free(t->failure);
+  t->failure = NULL;
+  release_easy(t, false);
+  transfer_set_external(t, false);
+  t->connected = t->fresh = false;
+  t->connects = 0;
+  t->uploaded = 0;
+  head_reset(&t->head);
+  pool_requeue(&t->admission);
+  transfer_limits_changed(t);
+  return true;
+}
+
 /* The server answered without waiting for all of the request's body, and then took no more of it. */
 static bool is_answered(const transfer *t)
 {
@@ -579,6 +604,7 @@ static void finish(transfer *t, const multi_result *result)
     transfer_check_complete(t);
   else
     transfer_failure_set(t, result);
+  if (wait_for_stream(t)) return;
   if (t->failure && t->failure->kind == ERROR_dns)
     pool_origin_unresolved(&t->admission, t->failure);
   else if (t->failure)

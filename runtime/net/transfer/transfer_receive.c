@@ -142,6 +142,7 @@ static bool begin_http2(transfer *t)
     return false;
   }
   pool_origin_known(&t->admission, true);
+  pool_count_answer(&t->admission);
   return true;
 }
 

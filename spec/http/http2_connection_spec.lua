@@ -1,0 +1,122 @@
+-- HTTP/2 connections that end, fall silent or take nothing, beside new ones that work.
+
+local assert = require "luassert"
+local faults = require "spec.support.faults"
+local http2 = require "spec.support.http2"
+local servers = require "spec.support.servers"
+local task = require "lurcher.task"
+
+local function each(count)
+  local list = {}
+  for i = 1, count do list[i] = i end
+  return list
+end
+
+describe("a server that ends each connection after a few requests", function()
+  for _, case in ipairs { { 3, "" }, { 20, "" }, { 3, "http2_max_concurrent_streams 2;" } } do
+    it(("answers every GET (%d, %s)"):format(case[1], case[2]), function()
+      local nginx = servers.nginx { config = ([[
+        daemon off; pid @DIR@/nginx.pid; error_log @DIR@/error.log; events { worker_connections 2000; }
+        http {
+          access_log off;
+          ssl_certificate @DIR@/cert.pem; ssl_certificate_key @DIR@/key.pem;
+          server { listen 127.0.0.1:@HTTP@; }
+          server {
+            listen 127.0.0.1:@HTTP2@ ssl http2 backlog=1024;
+            keepalive_requests %d; %s
+            location / { return 200 'fine'; }
+          }
+        }]]):format(unpack(case)) }
+      task.defer(function() nginx:stop() end)
+      local client = faults.client { tls = { ca = nginx.ca } }
+      local bodies = assert(task.map(each(300), function()
+        return assert(client:get(nginx.http2 .. "/")).body
+      end, { concurrency = 64 }))
+      for i = 1, 300 do assert.equal("fine", bodies[i]) end
+    end)
+  end
+
+  it("and refuses all else is asked no more than a few times", function()
+    local asked = 0
+    local s = http2.server(function(connection)
+      while true do
+        local stream = connection:request()
+        if not stream then return end
+        asked = asked + 1
+        connection:reset(stream, "REFUSED_STREAM")
+      end
+    end)
+    local client = faults.client { tls = { ca = s.ca }, retry = { attempts = 2, base = 0 } }
+    local err = faults.check({ kind = "protocol", attempts = 2, message = "REFUSED_STREAM" }, client:get(s.url))
+    assert.is_true(err.retryable)
+    assert.is_true(asked <= 14, "asked " .. asked .. " times")
+  end)
+end)
+
+describe("a connection that fell silent", function()
+  local function silent_after_first()
+    return http2.server(function(connection, number)
+      while true do
+        local stream = connection:request()
+        if not stream then return end
+        if number > 1 or not connection.answered then connection:respond(stream, "connection " .. number) end
+        connection.answered = true
+      end
+    end)
+  end
+
+  for how, timeout in pairs { ["read"] = { read = 0.3 }, ["total"] = { total = 0.3 } } do
+    it("is not used any more after timeout." .. how, function()
+      local s = silent_after_first()
+      local client = faults.client { tls = { ca = s.ca } }
+      assert.equal("connection 1", assert(client:get(s.url)).body)
+      faults.check({ kind = "timeout", phase = how }, client:get(s.url, { timeout = timeout }))
+      for _ = 1, 3 do assert.equal("connection 2", assert(client:get(s.url)).body) end
+    end)
+  end
+
+  it("does not get the second attempt", function()
+    local s = silent_after_first()
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 0.3 }, retry = { base = 0 } }
+    assert.equal("connection 1", assert(client:get(s.url)).body)
+    local res = assert(client:get(s.url))
+    assert.equal("connection 2", res.body)
+    assert.equal(2, res.attempts)
+  end)
+
+  it("is told from one on which only one answer is late", function()
+    local s = http2.server(function(connection, number)
+      connection:respond(connection:request(), "connection " .. number)
+      connection:request() -- never answered
+      while true do
+        local stream = connection:request()
+        if not stream then return end
+        connection:respond(stream, "connection " .. number)
+      end
+    end)
+    local client = faults.client { tls = { ca = s.ca } }
+    assert(client:get(s.url))
+    local late = task.spawn(function() client:get(s.url, { timeout = { read = 0.5 } }) end)
+    task.yield()
+    while late.status == "running" do
+      assert.equal("connection 1", assert(client:get(s.url)).body)
+      task.sleep(0.02)
+    end
+    assert.equal("connection 1", assert(client:get(s.url)).body)
+    assert.equal(1, s:connections())
+  end)
+end)
+
+it("an upload to a peer that takes nothing does not keep the loop turning", function()
+  local s = http2.server(function(connection)
+    while connection:next() do end -- its window stays closed
+  end)
+  local client = faults.client { tls = { ca = s.ca } }
+  local upload = task.spawn(function() return client:put(s.url, { body = ("x"):rep(1000000) }) end)
+  task.sleep(0.2)
+  local before = os.clock()
+  task.sleep(0.6)
+  local used = os.clock() - before
+  assert.is_true(used < 0.2, "0.6 s of waiting took " .. used .. " s of CPU")
+  upload:cancel()
+end)
