@@ -52,14 +52,9 @@ local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 -- what is gone has to go.
 local KNOWN = {}
 for name in ([[
-runtime/core/loop/operation.h > runtime/core/loop/loop.c
 runtime/format/coding/decode_stage.h > runtime/format/coding/decode.c
-runtime/format/json/json_check.h > runtime/format/json/json_explain.c
-runtime/format/url/url.h > runtime/format/url/url_text.c
 runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_address.c
 runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_receive.c
-runtime/script/json/json_lua.h > runtime/script/json/json_build.c
-runtime/script/json/json_lua.h > runtime/script/json/json_encode.c
 ]]):gmatch("[^\n]+") do KNOWN[name] = true end
 
 local findings = 0

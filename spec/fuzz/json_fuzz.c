@@ -1,7 +1,9 @@
 /* Checks anything. What is JSON is built and written again, and must come out the same the second time; what
  * is not must be explained, with a position within the text. */
 #include "format/json/json_check.h"
-#include "script/json/json_lua.h"
+#include "format/json/json_explain.h"
+#include "script/json/json_build.h"
+#include "script/json/json_encode.h"
 
 #include <lauxlib.h>
 #include <stdint.h>

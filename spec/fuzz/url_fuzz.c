@@ -1,5 +1,5 @@
 /* Parses anything; checks that the canonical form is a fixed point, that parts lie in order, and joins. */
-#include "format/url/url.h"
+#include "format/url/url_text.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -42,65 +42,11 @@ void loop_fire_due(loop *l)
   l->events += clock_fire(&l->virtual);
 }
 
-/* ---- operations ---- */
+/* ---- waking ---- */
 
 static void on_busy(uv_idle_t *busy) { (void)busy; }
 
-/* The next poll must not wait. */
-static void wake_soon(loop *l)
-{
-  if (!l->draining && !l->closing) uv_idle_start(&l->busy, on_busy);
-}
-
-static void stop_holding(operation *op)
-{
-  if (op->holds) loop_release(op->loop);
-  op->holds = false;
-}
-
-static void job_over(operation *op)
-{
-  if (op->is_job) op->loop->jobs--;
-  op->is_job = false;
-}
-
-void operation_begin(operation *op, const operation_class *class, loop *l, bool holds)
-{
-  *op = (operation){.class = class, .loop = l, .state = OPERATION_PENDING, .holds = holds};
-  if (holds) loop_hold(l);
-}
-
-void operation_is_job(operation *op)
-{
-  op->is_job = true;
-  op->loop->jobs++;
-}
-
-void operation_complete(operation *op)
-{
-  if (op->state != OPERATION_PENDING) return;
-  loop *l = op->loop;
-  op->state = OPERATION_READY;
-  job_over(op);
-  l->completed++;
-  list_append(&l->ready, &op->link);
-  wake_soon(l);
-}
-
-void operation_reset(operation *op)
-{
-  list_remove(&op->link);
-  op->state = OPERATION_IDLE;
-  job_over(op);
-  stop_holding(op);
-}
-
-void operation_abandon(operation *op)
-{
-  operation_reset(op);
-  op->owner = NULL;
-  if (op->class->abandon) op->class->abandon(op);
-}
+void loop_stay_awake(loop *l) { uv_idle_start(&l->busy, on_busy); }
 
 /* ---- deferred work ---- */
 
@@ -109,7 +55,7 @@ void loop_defer(loop *l, deferred *d)
   if (list_has(&d->link)) return;
   list_append(&l->deferred, &d->link);
   l->deferred_count++;
-  wake_soon(l);
+  loop_wake_soon(l);
 }
 
 void loop_undefer(loop *l, deferred *d)
@@ -174,7 +120,7 @@ static void drain(loop *l)
   l->draining = false;
   if (l->closing) return;
   if (has_ready(l) || has_deferred(l))
-    wake_soon(l);
+    loop_wake_soon(l);
   else
     uv_idle_stop(&l->busy);
 }
@@ -195,7 +141,7 @@ static void before_poll(uv_prepare_t *handle)
   drain(l);
   if (l->run.on && virtual_run_step(l)) {
     drain(l);
-    wake_soon(l);
+    loop_wake_soon(l);
   }
   alarm_set(l);
   l->polled = true;

@@ -106,6 +106,13 @@ void loop_fire_due(loop *l);
 void loop_hold(loop *l);
 void loop_release(loop *l);
 
+/* The next poll does not wait: something is ready, or deferred. */
+void loop_stay_awake(loop *l);
+static inline void loop_wake_soon(loop *l)
+{
+  if (!l->draining && !l->closing) loop_stay_awake(l);
+}
+
 /* Queues `d` to run once after the current batch; does nothing when it is queued already. */
 void loop_defer(loop *l, deferred *d);
 

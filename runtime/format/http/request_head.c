@@ -121,55 +121,71 @@ static void read_connection(request_head *h, text_view value, bool *closes)
   }
 }
 
-int request_head_parse(request_head *h, const char *bytes, size_t length)
+/* What is decided only once all headers are known. */
+typedef struct {
+  bool old; /* HTTP/1.0 */
+  bool closes, coded;
+  unsigned hosts;
+} framing;
+
+static int read_header(request_head *h, framing *f, text_view name, text_view value)
 {
-  text_view rest = {bytes, length};
-  bool closes = false, coded = false;
-  unsigned hosts = 0;
-  *h = (request_head){.content_length = -1};
-  int status = read_request_line(h, next_line(&rest));
-  if (status) return status;
-  bool old = h->version.bytes[2] == '0';
-  h->keep_alive = !old;
-  while (rest.length) {
-    text_view line = next_line(&rest);
-    if (!line.length) break;
-    const char *colon = memchr(line.bytes, ':', line.length);
-    if (!colon) return refuse(h, 400, "a header line has no colon");
-    text_view name = {line.bytes, (size_t)(colon - line.bytes)};
-    text_view value = trim((text_view){colon + 1, line.length - name.length - 1});
-    if (!is_token(name)) return refuse(h, 400, "a header name is not a token");
-    for (size_t i = 0; i < value.length; i++)
-      if (((unsigned char)value.bytes[i] < 0x20 && value.bytes[i] != '\t') || value.bytes[i] == 0x7f)
-        return refuse(h, 400, "a header value has a control character");
-    switch (name.length) { /* spares most headers the comparisons */
-    case 4:
-      if (is(name, "host")) hosts++;
-      break;
-    case 6:
-      if (!is(name, "expect")) break;
-      if (!is(value, "100-continue")) return refuse(h, 417, "only 100-continue can be expected");
-      h->expects_continue = !old;
-      break;
-    case 10:
-      if (is(name, "connection")) read_connection(h, value, &closes);
-      break;
-    case 14:
-      if (is(name, "content-length") && (status = read_content_length(h, value))) return status;
-      break;
-    case 17:
-      if (!is(name, "transfer-encoding")) break;
-      coded = true;
-      if ((status = read_transfer_encoding(h, value))) return status;
-      break;
-    }
+  switch (name.length) { /* spares most headers the comparisons */
+  case 4:
+    if (is(name, "host")) f->hosts++;
+    return 0;
+  case 6:
+    if (!is(name, "expect")) return 0;
+    if (!is(value, "100-continue")) return refuse(h, 417, "only 100-continue can be expected");
+    h->expects_continue = !f->old;
+    return 0;
+  case 10:
+    if (is(name, "connection")) read_connection(h, value, &f->closes);
+    return 0;
+  case 14:
+    return is(name, "content-length") ? read_content_length(h, value) : 0;
+  case 17:
+    if (!is(name, "transfer-encoding")) return 0;
+    f->coded = true;
+    return read_transfer_encoding(h, value);
+  default:
+    return 0;
   }
-  if (closes) h->keep_alive = false;
-  if (!old && hosts != 1)
-    return refuse(h, 400, hosts ? "more than one Host header" : "the Host header is missing");
-  if (coded && (!h->chunked || old))
+}
+
+static int read_header_line(request_head *h, framing *f, text_view line)
+{
+  const char *colon = memchr(line.bytes, ':', line.length);
+  if (!colon) return refuse(h, 400, "a header line has no colon");
+  text_view name = {line.bytes, (size_t)(colon - line.bytes)};
+  text_view value = trim((text_view){colon + 1, line.length - name.length - 1});
+  if (!is_token(name)) return refuse(h, 400, "a header name is not a token");
+  for (size_t i = 0; i < value.length; i++)
+    if (((unsigned char)value.bytes[i] < 0x20 && value.bytes[i] != '\t') || value.bytes[i] == 0x7f)
+      return refuse(h, 400, "a header value has a control character");
+  return read_header(h, f, name, value);
+}
+
+static int check_framing(request_head *h, const framing *f)
+{
+  if (f->closes) h->keep_alive = false;
+  if (!f->old && f->hosts != 1)
+    return refuse(h, 400, f->hosts ? "more than one Host header" : "the Host header is missing");
+  if (f->coded && (!h->chunked || f->old))
     return refuse(h, 400, "Transfer-Encoding without chunked, or in HTTP/1.0");
   if (h->chunked && h->content_length >= 0)
     return refuse(h, 400, "both Transfer-Encoding and Content-Length");
   return 0;
+}
+
+int request_head_parse(request_head *h, const char *bytes, size_t length)
+{
+  text_view rest = {bytes, length}, line;
+  *h = (request_head){.content_length = -1};
+  int status = read_request_line(h, next_line(&rest));
+  if (status) return status;
+  framing f = {.old = h->version.bytes[2] == '0'};
+  h->keep_alive = !f.old;
+  while (!status && rest.length && (line = next_line(&rest)).length) status = read_header_line(h, &f, line);
+  return status ? status : check_framing(h, &f);
 }

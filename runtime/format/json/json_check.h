@@ -1,6 +1,6 @@
 /* Strict JSON (RFC 8259): says whether a text may be decoded, and where and why not. Plain C, no Lua. */
-#ifndef LURCHER_SCRIPT_JSON_CHECK_H
-#define LURCHER_SCRIPT_JSON_CHECK_H
+#ifndef LURCHER_FORMAT_JSON_CHECK_H
+#define LURCHER_FORMAT_JSON_CHECK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,11 +25,5 @@ void json_sizes_free(json_sizes *sizes);
  * is NULL. */
 const char *json_check(const char *text, size_t length, bool big_as_numbers, size_t *position,
                        json_sizes *sizes);
-
-/* Writes one line about what json_check found (cut to `size`): where it is, what is wrong, what stands there,
- * and a guess when the text looks like something else. Sets *line and *column, in characters, both from 1.
- * `text` may begin with a byte order mark, which counts in `position` only. */
-void json_explain(const char *text, size_t length, const char *problem, size_t position, char *message,
-                  size_t size, size_t *line, size_t *column);
 
 #endif

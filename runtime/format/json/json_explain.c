@@ -1,5 +1,6 @@
+#include "format/json/json_explain.h"
+
 #include "core/utf8.h"
-#include "format/json/json_check.h"
 #include "format/json/json_scan.h"
 
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * port, dot segments removed, "/" for the empty path of a URL with a host, and percent-encoding for bytes
  * that may not stand where they do (spaces, UTF-8, a stray "%"). What is encoded already stays as it was
  * given. An international host name is what DNS knows: mapped by UTS 46 and in punycode. */
-#ifndef LURCHER_NET_URL_H
-#define LURCHER_NET_URL_H
+#ifndef LURCHER_FORMAT_URL_H
+#define LURCHER_FORMAT_URL_H
 
 #include "core/buffer.h"
 #include "core/error.h"
@@ -48,10 +48,6 @@ bool url_parse(url *u, const char *text, size_t length, error *e);
 /* False with kind url unless the scheme is http or https. */
 bool url_require_http(const url *u, error *e);
 
-/* Resolves a reference against `base` (RFC 3986 section 5.3; "http:g" counts as relative to an http base, as
- * in browsers). `result` must not be `base`. Errors as url_parse. */
-bool url_join(url *result, const url *base, const char *reference, size_t length, error *e);
-
 void url_free(url *u);
 
 static inline bool url_has(url_part part) { return part.offset != 0; }
@@ -59,24 +55,5 @@ static inline const char *url_bytes(const url *u, url_part part) { return u->tex
 
 /* True when the text has neither userinfo nor fragment, so that it can be requested as it is. */
 static inline bool url_is_bare(const url *u) { return !url_has(u->user) && !url_has(u->fragment); }
-
-/* Each of the following appends to `out`, followed by a NUL that is not counted; false when memory ran out.
- */
-
-/* The URL without userinfo and fragment: what goes to the network. */
-bool url_write_bare(const url *u, buffer *out);
-
-/* "https://host:port", the port always there if it is known. */
-bool url_write_origin(const url *u, buffer *out);
-
-/* Any text that may be a URL, for messages and logs: userinfo, and the values of query and fragment
- * parameters whose names look secret, become "***". */
-bool url_redact(buffer *out, const char *text, size_t length);
-
-/* Percent-encodes everything but letters, digits and "-._~". */
-bool url_encode(buffer *out, const char *text, size_t length);
-
-/* Decodes percent-encoding, and "+" to a space if `plus`; a "%" that introduces nothing stays. */
-bool url_decode(buffer *out, const char *text, size_t length, bool plus);
 
 #endif

@@ -1,5 +1,4 @@
-/* Texts made from URLs: joined, bare, origins, redacted, percent-encoded. */
-#include "format/url/url.h"
+#include "format/url/url_text.h"
 
 #include "format/url/url_characters.h"
 

@@ -1,6 +1,7 @@
 #include "net/pool/metrics.h"
 
 #include "core/container_of.h"
+#include "format/url/url_text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "net/pool/origin.h"
 
 #include "core/container_of.h"
+#include "format/url/url_text.h"
 #include "net/pool/origin_group.h"
 
 #include <stdlib.h>

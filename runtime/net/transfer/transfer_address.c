@@ -5,6 +5,7 @@
  * most requests differ from the one before in path and query only. */
 #include "net/transfer/transfer.h"
 
+#include "format/url/url_text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

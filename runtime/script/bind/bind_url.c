@@ -1,6 +1,6 @@
 /* lurcher.native.url: format/url/url.h for Lua. What fails returns nil and a message; lua/lurcher/url.lua
  * makes errors of them. */
-#include "format/url/url.h"
+#include "format/url/url_text.h"
 
 #include <lauxlib.h>
 #include <string.h>

@@ -1,7 +1,10 @@
 /* lurcher.native.json: JSON text to Lua values and back. Options and advice are lua/lurcher/json.lua's. */
 #include "format/json/json_check.h"
+#include "format/json/json_explain.h"
 #include "script/base/lua_error.h"
-#include "script/json/json_lua.h"
+#include "script/json/json_build.h"
+#include "script/json/json_encode.h"
+#include "script/json/json_internal.h"
 
 #include <lauxlib.h>
 #include <string.h>

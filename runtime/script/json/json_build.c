@@ -1,7 +1,9 @@
+#include "script/json/json_build.h"
+
 #include "format/json/json_number.h"
 #include "format/json/json_scan.h"
+#include "script/json/json_internal.h"
 #include "script/json/json_keys.h"
-#include "script/json/json_lua.h"
 
 #include <lauxlib.h>
 #include <limits.h>

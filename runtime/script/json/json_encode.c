@@ -1,6 +1,8 @@
+#include "script/json/json_encode.h"
+
 #include "format/json/json_check.h"
 #include "format/json/json_write.h"
-#include "script/json/json_lua.h"
+#include "script/json/json_internal.h"
 
 #include <lauxlib.h>
 #include <math.h>

@@ -1,8 +1,10 @@
 /* The JSON units below Lua's sight: buffers of the exact size, and what is left behind when memory runs out.
  */
 #include "format/json/json_check.h"
+#include "format/json/json_explain.h"
 #include "format/json/json_write.h"
-#include "script/json/json_lua.h"
+#include "script/json/json_build.h"
+#include "script/json/json_encode.h"
 #include "support/unit.h"
 
 #include <float.h>

@@ -1,4 +1,4 @@
-#include "format/url/url.h"
+#include "format/url/url_text.h"
 
 #include "support/unit.h"
 
