@@ -16,6 +16,8 @@
 --     timeout, limits, retry, breaker, tls, hooks    the keys of these options
 --     policy            options of retry.policy
 --     pages             options of pages.items and pages.each
+--     pages_url, pages_cursor, pages_offset, pages_number, task_map, task_stream, task_limiter, progress_bar,
+--     clock_virtual, server_start, server_raw, server_tls    options of these functions (server_tls: of `tls`)
 --     kinds             kinds of errors: when, cure, repeatable
 --     phases            what an attempt goes through
 --     cli               options of the command
@@ -50,6 +52,7 @@ local function default(row)
   if row.shown and row.shown:find("^see ") then return row.shown end
   if row.shown and row.shown:find("[{\"]") then return code(row.shown) end
   if row.shown then return row.shown end
+  if row.required then return "must be given" end
   if row.default == nil then return "none" end
   return code(spelling.value(row.default))
 end

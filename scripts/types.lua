@@ -63,6 +63,9 @@ local function add_option_classes()
   add_options("lurcher.BreakerOptions", tables.breaker, "breaker")
   add_options("lurcher.RetryPolicyOptions", tables.policy, "retry")
   add_options("lurcher.PagesOptions", tables.pages, "pages", "lurcher.RequestOptions")
+  for name, entry in pairs(tables.collected) do
+    add_options(entry.class, entry.list, name:match("^%a+"))
+  end
   local kinds = {}
   for i, kind in ipairs(tables.kinds) do kinds[i] = ('"%s"'):format(kind.name) end
   aliases["lurcher.ErrorKind"] = { "---@alias lurcher.ErrorKind " .. table.concat(kinds, "|") }

@@ -11,6 +11,7 @@
 local native = require "lurcher.native.task"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local rows = require "lurcher.base.rows"
 
 local xpcall, trace = native.raw_xpcall, native.trace
 
@@ -18,9 +19,6 @@ local xpcall, trace = native.raw_xpcall, native.trace
 local VIRTUAL_BODY = 2 + 4
 
 local clock = {}
-
--- Real seconds after which others, who were asked something, are taken to stay silent.
-local PATIENCE = 0.05
 
 ---The time of day: seconds since 1970, with fractions. In a virtual run, that run's.
 ---@type fun(): number
@@ -43,26 +41,31 @@ local function ended(ok, ...)
   return ...
 end
 
-local virtual_options = { seed = "number", time = "seconds", patience = "seconds" }
+local OPTIONS, DEFAULT = rows.of("clock.virtual", "lurcher.VirtualOptions", {
+  { "seed", check = "number", default = 1, help = "of the waits that are drawn at random",
+    example = "seed = 7" },
+  { "time", check = "seconds", shown = "the present, in whole seconds",
+    help = "the time of day at which the run begins, in seconds since 1970", example = "time = 1700000000" },
+  { "patience", check = "seconds", default = 0.05,
+    help = "after so many real seconds without an answer from another process, time skips",
+    example = "patience = 1" },
+})
 
 ---Calls `fn` in virtual time: it, and all tasks it starts, wait for sleeps, time limits, rates and dates
 ---without that real time passes, and in the order in which they would be over. Returns what `fn` returned,
 ---once those tasks have ended. Servers, whoever started them, answer in virtual time meanwhile; other tasks
 ---keep real time. One virtual run can be on at a time.
----
----Options: `seed` (1) of the waits that are drawn at random; `time`, the time of day at which the run begins
----(seconds since 1970; the present, in whole seconds); `patience` (0.05): after so many real seconds without
----an answer from another process, time skips.
 ---@param fn fun(): ...
----@param opts? { seed?: number, time?: number, patience?: number }
+---@param opts? lurcher.VirtualOptions
 function clock.virtual(fn, opts)
   check.argument(fn, "callable", 1, "clock.virtual")
-  opts = check.options(opts, virtual_options, "clock.virtual") or {}
+  opts = check.options(opts, OPTIONS, "clock.virtual") or {}
   native.ready_to_wait()
   local inside, on = native.virtual()
   if inside then errors.raise("clock.virtual: this task is in a virtual run already") end
   if on then errors.raise("clock.virtual: another task's virtual run is on, and there can be only one") end
-  native.virtual_begin(opts.seed or 1, opts.time or math.floor(native.time()), opts.patience or PATIENCE)
+  native.virtual_begin(opts.seed or DEFAULT.seed, opts.time or math.floor(native.time()),
+    opts.patience or DEFAULT.patience)
   return ended(xpcall(run, trace, fn))
 end
 

@@ -13,9 +13,12 @@
 local native = require "lurcher.native.server"
 local tasks = require "lurcher.native.task"
 local check = require "lurcher.base.check"
+local rows = require "lurcher.base.rows"
 local server_http = require "lurcher.server.http1"
 local server_raw = require "lurcher.server.raw"
 local task = require "lurcher.task"
+
+local KIB = 1024
 
 local server = {}
 
@@ -27,28 +30,67 @@ local server = {}
 local Server = {}
 Server.__index = Server
 
-local tls_options = {
-  cert = "string", key = "string", client_ca = "string", alpn = "table", names = "table",
-  expires_in = "number", close_notify = "boolean",
-  min = "'1.0'|'1.1'|'1.2'|'1.3'", max = "'1.0'|'1.1'|'1.2'|'1.3'",
-}
-
 local function port(value)
   if type(value) ~= "number" or value % 1 ~= 0 or value < 0 or value > 65535 then
     return "a whole number up to 65535"
   end
 end
 
-local options = {
-  handler = "callable", host = "string", port = port, unix_socket = "string", tls = "boolean|table",
-  record = "integer", max_head = "count", max_body = "size", head_timeout = "positive|false",
-  body_timeout = "positive|false", grace = "seconds",
+local VERSIONS = "'1.0'|'1.1'|'1.2'|'1.3'"
+
+local TLS_OPTIONS, TLS_DEFAULT = rows.of("server.tls", "lurcher.server.TlsOptions", {
+  { "cert", check = "string", shown = "self-signed", help = "the server's certificate, a PEM file",
+    example = 'tls = { cert = "server.pem", key = "server.key" }' },
+  { "key", check = "string", help = "its private key, a PEM file",
+    example = 'tls = { cert = "server.pem", key = "server.key" }' },
+  { "client_ca", check = "string", help = "the authorities of clients, which then need a certificate",
+    example = 'tls = { client_ca = "ca.pem" }' },
+  { "alpn", check = "table", type = "string[]", default = { "http/1.1" }, help = "the protocols it agrees to",
+    example = 'tls = { alpn = { "h2" } }' },
+  { "names", check = "table", type = "string[]", default = { "localhost", "127.0.0.1", "::1" },
+    help = "of the self-signed certificate", example = 'tls = { names = { "api.test" } }' },
+  { "expires_in", check = "number", default = 30 * 24 * 3600,
+    help = "seconds for which the self-signed certificate is valid; negative: it has expired",
+    example = "tls = { expires_in = -1 }" },
+  { "close_notify", check = "boolean", default = true, help = "say goodbye at the end of a connection",
+    example = "tls = { close_notify = false }" },
+  { "min", check = VERSIONS, help = "the oldest version of TLS", example = 'tls = { min = "1.3" }' },
+  { "max", check = VERSIONS, help = "the newest version of TLS", example = 'tls = { max = "1.2" }' },
+})
+
+local RAW_ROWS = {
+  { "host", check = "string", default = "127.0.0.1", help = "the address it listens on",
+    example = 'host = "0.0.0.0"' },
+  { "port", check = port, type = "integer", shown = "any that is free", help = "the port it listens on",
+    example = "port = 8080" },
+  { "unix_socket", check = "string", help = "the path of a socket to listen on instead",
+    example = 'unix_socket = "/tmp/api.sock"' },
+  { "tls", check = "boolean|table", type = "boolean|lurcher.server.TlsOptions", default = false,
+    help = "`true`: with a self-signed certificate, see `s.ca`; or a table", example = "tls = true" },
+  { "record", check = "integer", default = 10000, help = "how many requests are kept for `s:requests()`",
+    example = "record = 100" },
+  { "grace", check = "seconds", shown = "5 of server.start, 0 of server.raw",
+    help = "seconds that `s:stop()` gives to what runs", example = "grace = 1" },
 }
 
-local raw_options = {
-  host = "string", port = port, unix_socket = "string", tls = "boolean|table", record = "integer",
-  grace = "seconds",
+local RAW_OPTIONS, RAW_DEFAULT = rows.of("server.raw", "lurcher.server.RawOptions", RAW_ROWS)
+
+local HTTP_ROWS = {
+  { "handler", check = "callable", type = "fun(req: lurcher.server.Request): table|string|nil",
+    help = "the handler, where it is not given as an argument", example = "handler = print" },
+  { "max_head", check = "count", default = 64 * KIB, shown = "64 KiB",
+    help = "bytes of a request's head; more is answered 431", example = "max_head = 8192" },
+  { "max_body", check = "size", default = 64 * KIB * KIB, shown = "64 MiB",
+    help = "bytes of a request's body; more is answered 413", example = "max_body = 1e6" },
+  { "head_timeout", check = "positive|false", default = 60,
+    help = "seconds within which a head has to come; also ends idle connections",
+    example = "head_timeout = 5" },
+  { "body_timeout", check = "positive|false", default = 60, help = "seconds without a byte of the body",
+    example = "body_timeout = 5" },
 }
+for _, row in ipairs(RAW_ROWS) do HTTP_ROWS[#HTTP_ROWS + 1] = row end
+
+local HTTP_OPTIONS, HTTP_DEFAULT = rows.of("server.start", "lurcher.server.Options", HTTP_ROWS)
 
 -- A file for clients that want the certificate's path.
 local function write_certificate(pem)
@@ -61,12 +103,12 @@ end
 
 local function make_tls(given)
   if not given then return nil end
-  given = given == true and {} or check.options(given, tls_options, "tls")
+  given = given == true and {} or check.options(given, TLS_OPTIONS, "tls")
   local configuration, pem = native.tls {
     cert = given.cert, key = given.key, client_ca = given.client_ca, min = given.min, max = given.max,
-    names = given.names or { "localhost", "127.0.0.1", "::1" },
-    expires_in = given.expires_in or 30 * 24 * 3600,
-    alpn = given.alpn or { "http/1.1" },
+    names = given.names or TLS_DEFAULT.names,
+    expires_in = given.expires_in or TLS_DEFAULT.expires_in,
+    alpn = given.alpn or TLS_DEFAULT.alpn,
   }
   if not configuration then return nil, pem end
   return configuration, nil, pem, given.close_notify ~= false
@@ -137,16 +179,16 @@ local function start(opts, what, serve, handler)
   if opts.tls and opts.unix_socket then check.options({ tls = opts.tls }, { unix_socket = true }, what) end
   local tls, err, pem, close_notify = make_tls(opts.tls)
   if err then return nil, err end
-  local host = opts.host or "127.0.0.1"
+  local host = opts.host or RAW_DEFAULT.host
   local listener
   listener, err = native.listen(host, opts.port or 0, opts.unix_socket, tls)
   if not listener then return nil, err end
   local self = setmetatable({
     listener = listener, tls = tls, close_notify = close_notify, serve = serve, handler = handler,
-    head_limit = opts.max_head or 65536, body_limit = opts.max_body or 64 * 1024 * 1024,
-    head_timeout = opts.head_timeout == nil and 60 or opts.head_timeout or 0,
-    body_timeout = opts.body_timeout == nil and 60 or opts.body_timeout or 0,
-    grace = opts.grace or 0, record = opts.record or 10000,
+    head_limit = opts.max_head or HTTP_DEFAULT.max_head, body_limit = opts.max_body or HTTP_DEFAULT.max_body,
+    head_timeout = opts.head_timeout == nil and HTTP_DEFAULT.head_timeout or opts.head_timeout or 0,
+    body_timeout = opts.body_timeout == nil and HTTP_DEFAULT.body_timeout or opts.body_timeout or 0,
+    grace = opts.grace or 0, record = opts.record or RAW_DEFAULT.record,
     open = {}, accepted = 0, failures = {}, stopping = false,
     kept = {}, first_kept = 1, last_kept = 0, kept_bytes = 0,
     port = listener:port(), unix_socket = opts.unix_socket,
@@ -168,15 +210,8 @@ end
 ---
 ---Header values may be strings, numbers, lists (several lines) or `false` (leaves out Date or Connection);
 ---headers given as a list of pairs `{ {name, value}, … }` keep their order.
----
----Options: `handler`; `host` ("127.0.0.1"), `port` (any free one), `unix_socket` (a path); `tls` (true: a
----self-signed certificate, see `s.ca`; or a table of `cert`, `key` (PEM files) or `names`, `expires_in` (for
----the self-signed one; negative: expired), `client_ca`, `alpn`, `min`, `max` ("1.0" to "1.3"), `close_notify
----= false`); `max_head` (64 KiB, else 431), `max_body` (64 MiB, else 413), `head_timeout`, `body_timeout` (60
----s; also ends idle connections); `record` (how many requests are kept for `s:requests()`, 10,000); `grace`
----(seconds that `s:stop()` gives to running handlers, 5).
----@param handler fun(req: lurcher.server.Request): table|string|nil|table the handler, or the options
----@param opts? table options, when the handler came first
+---@param handler lurcher.server.Options|(fun(req: lurcher.server.Request): table|string|nil) or the options
+---@param opts? lurcher.server.Options when the handler came first
 ---@return lurcher.server.Server? nil when the port or the certificate cannot be used
 ---@return lurcher.Error?
 function server.start(handler, opts)
@@ -185,21 +220,20 @@ function server.start(handler, opts)
   elseif handler ~= nil then
     check.argument(handler, "callable", 1, "server.start")
   end
-  opts = check.options(opts, options, "server.start") or {}
+  opts = check.options(opts, HTTP_OPTIONS, "server.start") or {}
   opts.grace = opts.grace or 5
   return start(opts, "server.start", server_http.serve, handler or function() end)
 end
 
 ---Starts a server that calls `handler(conn)` for every connection (after the TLS handshake), see
----lurcher.server_raw. The connection is closed (FIN) when it returns. Options: `host`, `port`, `unix_socket`,
----`tls`, `record`, `grace` as for `start`, but without a grace time by default.
+---lurcher.server.RawConnection. The connection is closed (FIN) when it returns.
 ---@param handler fun(conn: lurcher.server.RawConnection)
----@param opts? table
+---@param opts? lurcher.server.RawOptions
 ---@return lurcher.server.Server?
 ---@return lurcher.Error?
 function server.raw(handler, opts)
   check.argument(handler, "callable", 1, "server.raw")
-  opts = check.options(opts, raw_options, "server.raw") or {}
+  opts = check.options(opts, RAW_OPTIONS, "server.raw") or {}
   return start(opts, "server.raw", server_raw.serve, handler)
 end
 

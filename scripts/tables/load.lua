@@ -32,6 +32,9 @@ table.insert(package.loaders, 1, function(name)
   if name:find("^lurcher%.native%.") then return function() return nothing end end
 end)
 
+local rows = require "lurcher.base.rows"
+rows.collected = {}
+
 local options = require "lurcher.http.options.rows"
 local parts = require "lurcher.http.options.parts"
 
@@ -46,6 +49,14 @@ for _, row in ipairs(options) do
   local list = row.only == "request" and tables.request_options or tables.client_options
   list[#list + 1] = row
 end
+
+-- The options of functions: "task.map" is the table task_map.
+for _, module in ipairs { "task.together", "task.stream", "task.sync", "pages.strategies", "progress", "clock",
+  "server" } do
+  require("lurcher." .. module)
+end
+for name, entry in pairs(rows.collected) do tables[name:gsub("%.", "_")] = entry.list end
+tables.collected = rows.collected
 
 for i, row in ipairs(def.read("runtime/cli/options.def", "OPTION")) do
   tables.cli[i] = { row[1], short = row[2], value = row[3], choices = row[4], help = row[6] }

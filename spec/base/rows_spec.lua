@@ -20,6 +20,14 @@ parts.breaker = source("breaker.options").ROWS
 local lists = { client_and_request = all, pages = pages.ROWS, policy = policies.ROWS }
 for name, list in pairs(parts) do lists[name] = list end
 
+rows.collected = {}
+for _, module in ipairs { "task.together", "task.stream", "task.sync", "pages.strategies", "progress", "clock",
+  "server" } do
+  source(module)
+end
+for name, entry in pairs(rows.collected) do lists[name] = entry.list end
+rows.collected = nil
+
 describe("rows of options", function()
   it("give checks and defaults by name", function()
     local list = { { "a", check = "count", default = 3 }, { "b", check = "boolean", default = false } }
@@ -52,7 +60,7 @@ describe("rows of options", function()
     end)
 
     it("have examples that pass their checks: " .. name, function()
-      local globals = setmetatable({ task = require "lurcher.task", http = require "lurcher.http",
+      local globals = setmetatable({ task = require "lurcher.task", http = require "lurcher.http", urls = {},
         pages = require "lurcher.pages", retry = require "lurcher.retry",
         stopping = require("lurcher.task").event(), os = { getenv = tostring } }, { __index = _G })
       for _, row in ipairs(list) do

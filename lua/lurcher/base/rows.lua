@@ -7,6 +7,7 @@
 ---   check      a type spec (see base/check.lua)
 ---   type       its type for editors; needed where `check` is a function or says less than the type
 ---   default    what holds when nothing is given; nil: nothing does
+---   required   it must be given
 ---   shown      the default as the manual shows it, where the value itself says less
 ---   help       what it is for; a sentence without a full stop
 ---   example    how it is written
@@ -21,6 +22,7 @@ local rows = {}
 ---@field check string|true|fun(value: any): string?
 ---@field type? string
 ---@field default? any
+---@field required? boolean
 ---@field shown? string
 ---@field help string
 ---@field example? string
@@ -52,6 +54,22 @@ end
 -- running them.
 jit.off(rows.specs)
 jit.off(rows.defaults)
+
+---Where the scripts of the build want the lists of functions' options, and the names of their types, by
+---"module.function".
+---@type table<string, { list: lurcher.OptionRow[], class: string }>?
+rows.collected = nil
+
+---A list of options that belongs to a function.
+---@param name string "task.map"
+---@param class string "lurcher.MapOptions"
+---@param list lurcher.OptionRow[]
+---@return table<string, string|true|function> specs
+---@return table<string, any> defaults
+function rows.of(name, class, list)
+  if rows.collected then rows.collected[name] = { list = list, class = class } end
+  return rows.specs(list), rows.defaults(list)
+end
 
 -- The name that others give an option, as far as it can be one in Lua: "--max-redirs" is max_redirs.
 local function as_name(word)

@@ -30,7 +30,7 @@ end
 local ROWS = {
   { "next", check = next_mismatch, required = true,
     type = "lurcher.NextPage|fun(res: lurcher.Response, items: table?, n: integer): table|string|nil",
-    help = "where the next page is; has to be given", example = "next = pages.link()" },
+    help = "where the next page is", example = "next = pages.link()" },
   { "items", check = path.mismatch, type = "string|table|fun(res: lurcher.Response, value: any): table",
     shown = "the page is the list",
     help = "where in a page the list is: a path, or a function, which must give all that the page has",

@@ -23,6 +23,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
 local path = require "lurcher.pages.path"
+local rows = require "lurcher.base.rows"
 local secret = require "lurcher.base.secret"
 local url = require "lurcher.native.url"
 
@@ -116,15 +117,21 @@ local function named(opts, names)
   return given
 end
 
-local url_options = { path = path.mismatch }
+local PATH = "string|table|fun(res: lurcher.Response, value: any): any"
+
+local URL_OPTIONS = rows.of("pages.url", "lurcher.UrlPages", {
+  { "path", check = path.mismatch, type = PATH, required = true,
+    help = "where the URL of the next page is in a page",
+    example = 'path = "paging.next"' },
+})
 
 ---The next page's URL is in the body, at `path`.
----@param opts { path: string }|string
+---@param opts lurcher.UrlPages|string
 ---@return lurcher.NextPage
 function strategies.url(opts)
   if type(opts) == "string" then opts = { path = opts } end
   check.argument(opts, "table", 1, "pages.url")
-  opts = check.options(named(opts, { "path" }), url_options, "pages.url")
+  opts = check.options(named(opts, { "path" }), URL_OPTIONS, "pages.url")
   if not opts.path then raise 'pages.url: the option \'path\' is missing: where in a page the URL is' end
   local read = path.reader(opts.path)
   return strategy {
@@ -136,15 +143,23 @@ end
 
 -- ---- cursors ----
 
-local cursor_options = { param = "string", path = path.mismatch, more = path.mismatch }
+local CURSOR_OPTIONS = rows.of("pages.cursor", "lurcher.CursorPages", {
+  { "param", check = "string", required = true, help = "the parameter that the cursor is sent as",
+    example = 'param = "after"' },
+  { "path", check = path.mismatch, type = PATH, required = true, help = "where the next cursor is in a page",
+    example = 'path = "meta.next"' },
+  { "more", check = path.mismatch, type = PATH,
+    help = "where a boolean is that is true as long as pages follow",
+    example = 'more = "meta.has_more"' },
+})
 
 ---The body says at `path` what the parameter `param` must be for the next page; at the end there is nothing,
 ---null, false or "". `more`, if given, is the path of a boolean that must be true.
----@param opts { param: string, path: string, more?: string }
+---@param opts lurcher.CursorPages
 ---@return lurcher.NextPage
 function strategies.cursor(opts)
   check.argument(opts, "table", 1, "pages.cursor")
-  opts = check.options(named(opts, { "param", "path" }), cursor_options, "pages.cursor")
+  opts = check.options(named(opts, { "param", "path" }), CURSOR_OPTIONS, "pages.cursor")
   if not opts.param then raise "pages.cursor: the option 'param' is missing: the parameter's name" end
   if not opts.path then raise "pages.cursor: the option 'path' is missing: where in a page the cursor is" end
   local read, more = path.reader(opts.path), opts.more and path.reader(opts.more)
@@ -185,17 +200,28 @@ local function parameters(...)
   return { params = params }
 end
 
-local offset_options = { param = "string", limit_param = "string|false", limit = "count", first = "size",
-  total = path.mismatch }
+local OFFSET_OPTIONS, OFFSET_DEFAULT = rows.of("pages.offset", "lurcher.OffsetPages", {
+  { "param", check = "string", default = "offset", help = "the parameter that counts items",
+    example = 'param = "start"' },
+  { "limit_param", check = "string|false", default = "limit",
+    help = "the parameter that says how many items a page has; `false`: none is sent",
+    example = "limit_param = false" },
+  { "limit", check = "count", default = 100, help = "how many items a page has", example = "limit = 50" },
+  { "first", check = "size", default = 0, help = "the number of the first item", example = "first = 1" },
+  { "total", check = path.mismatch, type = PATH, help = "where the number of items is in a page",
+    example = 'total = "meta.total"' },
+})
 
 ---The parameter `param` counts items. `total` is the path of their number; without it, or where it is less
 ---than was given already, the list ends at an empty page.
----@param opts? table `param`, `limit_param` (false: it is not sent), `limit`, `first`, `total`
+---@param opts? lurcher.OffsetPages
 ---@return lurcher.NextPage
 function strategies.offset(opts)
-  opts = check.options(opts, offset_options, "pages.offset") or {}
-  local param, limit, first = opts.param or "offset", opts.limit or 100, opts.first or 0
-  local limit_param = opts.limit_param == nil and "limit" or opts.limit_param
+  opts = check.options(opts, OFFSET_OPTIONS, "pages.offset") or {}
+  local default = OFFSET_DEFAULT
+  local param, limit, first = opts.param or default.param, opts.limit or default.limit,
+    opts.first or default.first
+  local limit_param = opts.limit_param == nil and default.limit_param or opts.limit_param
   return strategy {
     describe = ("offset %s %s %d"):format(param, limit_param or "", limit), first = first, valid = is_whole,
     learns = { total = opts.total }, spreads = opts.total ~= nil,
@@ -216,16 +242,28 @@ function strategies.offset(opts)
   }
 end
 
-local number_options = { param = "string", first = "integer", size_param = "string|false", size = "count",
-  total = path.mismatch, pages = path.mismatch }
+local NUMBER_OPTIONS, NUMBER_DEFAULT = rows.of("pages.number", "lurcher.NumberPages", {
+  { "param", check = "string", default = "page",
+    help = "the parameter that counts pages",
+    example = 'param = "p"' },
+  { "first", check = "integer", default = 1, help = "the number of the first page", example = "first = 0" },
+  { "size_param", check = "string|false", help = "the parameter that says how many items a page has",
+    example = 'size_param = "per_page"' },
+  { "size", check = "count", help = "its value", example = "size = 100" },
+  { "total", check = path.mismatch, type = PATH, help = "where the number of items is in a page",
+    example = 'total = "meta.total"' },
+  { "pages", check = path.mismatch, type = PATH, help = "where the number of pages is in a page",
+    example = 'pages = "meta.pages"' },
+})
 
 ---The parameter `param` counts pages. `total` is the path of the number of items, `pages` of the number of
 ---pages; without either, or where they are less than was given already, the list ends at an empty page.
----@param opts? table `param`, `first`, `size_param`, `size`, `total`, `pages`
+---@param opts? lurcher.NumberPages
 ---@return lurcher.NextPage
 function strategies.number(opts)
-  opts = check.options(opts, number_options, "pages.number") or {}
-  local param, first, size, size_param = opts.param or "page", opts.first or 1, opts.size, opts.size_param
+  opts = check.options(opts, NUMBER_OPTIONS, "pages.number") or {}
+  local param, first = opts.param or NUMBER_DEFAULT.param, opts.first or NUMBER_DEFAULT.first
+  local size, size_param = opts.size, opts.size_param
   if size_param and not size then raise "pages.number: 'size_param' needs 'size', its value" end
   local function after(_, position, run)
     local made = position - first + 1

@@ -4,6 +4,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local items = require "lurcher.task.items"
 local native = require "lurcher.native.task"
+local rows = require "lurcher.base.rows"
 local scopes = require "lurcher.task.scope"
 
 local argument, method, failed = check.argument, check.method, items.failed
@@ -121,21 +122,30 @@ local function stream_scope()
   return own.stream_scope
 end
 
-local stream_options = { concurrency = "count", ordered = "boolean", progress = "boolean|string" }
+local OPTIONS, DEFAULT = rows.of("task.stream", "lurcher.StreamOptions", {
+  { "concurrency", check = "count", default = 16,
+    help = "how many are started ahead of the loop",
+    example = "concurrency = 50" },
+  { "ordered", check = "boolean", default = false, help = "give results in the order of the items",
+    example = "ordered = true" },
+  { "progress", check = "boolean|string", default = false, help = "show how far it is; a string is the label",
+    example = 'progress = "orders"' },
+})
 
 ---As `task.map`, but gives index and results as they come: `for index, value in task.stream(list, fn) do`,
 ---with `ordered = true` in the order of the items. At most `concurrency` (16) are started ahead of the
 ---loop. After a `break`, `stream:close()` cancels the rest; so does the end of the task.
 ---@param source table|function a list, or an iterator that gives one item per call
 ---@param fn fun(item: any, index: integer): ...
----@param opts? { concurrency?: integer, ordered?: boolean, progress?: boolean|string }
+---@param opts? lurcher.StreamOptions
 ---@return lurcher.Stream
 return function(source, fn, opts)
   local next_item, consumed, release = items.iterator(source, "task.stream")
   argument(fn, "callable", 2, "task.stream")
-  opts = check.options(opts, stream_options, "task.stream") or {}
+  opts = check.options(opts, OPTIONS, "task.stream") or {}
   local self = setmetatable({
-    concurrency = opts.concurrency or 16, ordered = opts.ordered, ready = {}, taken = 0, delivered = 0,
+    concurrency = opts.concurrency or DEFAULT.concurrency, ordered = opts.ordered, ready = {}, taken = 0,
+      delivered = 0,
     consumed = consumed, release = release, bar = items.progress_bar(source, opts.progress),
   }, Stream)
   self.producer = spawn(stream_scope(), ISOLATED, produce, self, next_item, fn)

@@ -4,6 +4,7 @@ local native = require "lurcher.native.task"
 local native_limiter = require "lurcher.native.limiter"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local rows = require "lurcher.base.rows"
 
 local argument, method = check.argument, check.method
 local current, suspend, wake, raise_if_stopping = native.current, native.suspend, native.wake,
@@ -228,17 +229,23 @@ function Limiter:wait(count)
   native_limiter.wait(self.native, count or 1)
 end
 
-local limiter_options = { rate = "positive", burst = "count" }
+local LIMITER_OPTIONS, LIMITER_DEFAULT = rows.of("task.limiter", "lurcher.LimiterOptions", {
+  { "rate", check = "positive", required = true, help = "so many in a second",
+    example = "rate = 5" },
+  { "burst", check = "count", default = 1, help = "so many may come at once after a pause",
+    example = "burst = 10" },
+})
 
 ---A rate that tasks share, by `:wait()`, and clients, by the option `limits = { limiter = … }`: whoever comes
 ---first goes first.
----@param opts { rate: number, burst?: integer } `rate` per second; `burst` (1) may come at once after a pause
+---@param opts lurcher.LimiterOptions
 ---@return lurcher.Limiter
 function sync.limiter(opts)
   argument(opts, "table", 1, "task.limiter")
-  check.options(opts, limiter_options, "task.limiter")
+  check.options(opts, LIMITER_OPTIONS, "task.limiter")
   if not opts.rate then errors.raise("task.limiter: the option 'rate' (per second) is missing") end
-  return setmetatable({ native = native_limiter.new(opts.rate, opts.burst or 1) }, Limiter)
+  return setmetatable({ native = native_limiter.new(opts.rate, opts.burst or LIMITER_DEFAULT.burst) },
+    Limiter)
 end
 
 ---@param value any

@@ -4,6 +4,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local items = require "lurcher.task.items"
 local native = require "lurcher.native.task"
+local rows = require "lurcher.base.rows"
 local scopes = require "lurcher.task.scope"
 
 local argument, failed = check.argument, items.failed
@@ -93,7 +94,16 @@ local function start_each(self, concurrency, next_item, run)
   end
 end
 
-local map_options = { concurrency = "count", errors = "'collect'", progress = "boolean|string" }
+local MAP_OPTIONS, MAP_DEFAULT = rows.of("task.map", "lurcher.MapOptions", {
+  { "concurrency", check = "count", default = 16,
+    help = "how many run at once",
+    example = "concurrency = 50" },
+  { "errors", check = "'collect'",
+    help = "`collect` goes on after a failure, and returns two tables by index: results and errors",
+    example = 'errors = "collect"' },
+  { "progress", check = "boolean|string", default = false, help = "show how far it is; a string is the label",
+    example = 'progress = "orders"' },
+})
 
 ---Calls `fn(item, index)` for every item, `concurrency` (16) at a time, and returns the list of first
 ---results, in order. The first to fail cancels the others, and its error is raised; with `errors =
@@ -101,11 +111,11 @@ local map_options = { concurrency = "count", errors = "'collect'", progress = "b
 ---far it is.
 ---@param source table|function a list, or an iterator that gives one item per call
 ---@param fn fun(item: any, index: integer): any
----@param opts? { concurrency?: integer, errors?: "collect", progress?: boolean|string }
+---@param opts? lurcher.MapOptions
 function together.map(source, fn, opts)
   local next_item, consumed, release = items.iterator(source, "task.map")
   argument(fn, "callable", 2, "task.map")
-  opts = check.options(opts, map_options, "task.map") or {}
+  opts = check.options(opts, MAP_OPTIONS, "task.map") or {}
   local values, failures = {}, opts.errors and {}
   local bar = items.progress_bar(source, opts.progress)
   local function run(item, index)
@@ -130,7 +140,7 @@ function together.map(source, fn, opts)
   local self, one = scopes.open(), failures and run_and_collect or run
   if bar then self:defer(function() bar:done() end) end
   if release then self:defer(release) end
-  scopes.run(self, nil, start_each, self, opts.concurrency or 16, next_item, one)
+  scopes.run(self, nil, start_each, self, opts.concurrency or MAP_DEFAULT.concurrency, next_item, one)
   if failures then return values, failures end
   return values
 end
