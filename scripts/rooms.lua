@@ -53,8 +53,6 @@ local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 local KNOWN = {}
 for name in ([[
 runtime/format/coding/decode_stage.h > runtime/format/coding/decode.c
-runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_address.c
-runtime/net/transfer/transfer.h > runtime/net/transfer/transfer_receive.c
 ]]):gmatch("[^\n]+") do KNOWN[name] = true end
 
 local findings = 0

@@ -3,7 +3,7 @@
  * Given a URL as text, libcurl 7.88 parses it, prints it and copies the parts again for each request, a
  * seventh of its time for a small one. So a transfer that is used again keeps its address parsed (CURLU), and
  * most requests differ from the one before in path and query only. */
-#include "net/transfer/transfer.h"
+#include "net/transfer/transfer_address.h"
 
 #include "format/url/url_text.h"
 #include <stdio.h>
@@ -66,7 +66,7 @@ static bool set_text(transfer *t, const char *text, size_t length, size_t path)
  * the connection and the Host header go to the real one. */
 static bool set_server_name(transfer *t, const char *name)
 {
-  const url *u = &t->target;
+  const url *u = &t->request.target;
   const char *real = pool_origin_name(&t->admission), *path = url_bytes(u, u->path);
   size_t path_length = strcspn(path, "#");
   buffer text = {0};
@@ -79,19 +79,19 @@ static bool set_server_name(transfer *t, const char *name)
   text.length = 0;
   ok = ok && buffer_append(&text, name, strlen(name)) && buffer_append(&text, port, strlen(port)) &&
        buffer_append(&text, ":", 1) && buffer_append(&text, real, strlen(real) + 1);
-  t->connect_to = ok ? curl_slist_append(NULL, text.bytes) : NULL;
-  curl_easy_setopt(t->handle->easy, CURLOPT_CONNECT_TO, t->connect_to);
+  t->exchange.connect_to = ok ? curl_slist_append(NULL, text.bytes) : NULL;
+  curl_easy_setopt(t->handle->easy, CURLOPT_CONNECT_TO, t->exchange.connect_to);
   buffer_free(&text);
   size_t length = strlen(real) + sizeof "Host: ";
-  t->host_line.data = malloc(length);
-  if (t->host_line.data) snprintf(t->host_line.data, length, "Host: %s", real);
-  if (t->host_line.data && u->port == 443) *strrchr(t->host_line.data, ':') = 0;
-  return t->connect_to && t->host_line.data;
+  t->exchange.host_line.data = malloc(length);
+  if (t->exchange.host_line.data) snprintf(t->exchange.host_line.data, length, "Host: %s", real);
+  if (t->exchange.host_line.data && u->port == 443) *strrchr(t->exchange.host_line.data, ':') = 0;
+  return t->exchange.connect_to && t->exchange.host_line.data;
 }
 
-bool transfer_set_address(transfer *t)
+bool transfer_address_set(transfer *t)
 {
-  const url *u = &t->target;
+  const url *u = &t->request.target;
   const char *server_name = t->options->texts[OPTION_SERVER_NAME];
   if (server_name && u->scheme.length == 5) return set_server_name(t, server_name);
   if (url_is_bare(u)) return set_text(t, u->text.bytes, u->text.length, u->path.offset);

@@ -23,7 +23,8 @@ enum {
 
 static bool is_whole(const transfer *t)
 {
-  return t->head.content_length >= 0 && t->bytes_received >= (uint64_t)t->head.content_length;
+  return t->response.head.content_length >= 0 &&
+         t->response.bytes_received >= (uint64_t)t->response.head.content_length;
 }
 
 /* Whether libcurl had words for another transfer of the same multi in the call it just made. */
@@ -38,11 +39,11 @@ static bool others_were_told(const transfer *t, const multi_result *result)
 
 static unsigned place_of(const transfer *t, const multi_result *result)
 {
-  unsigned place = t->head.complete ? IN_BODY : BEFORE_HEAD;
-  if (!t->connected) place |= CONNECTING;
-  if (t->head.complete && is_whole(t)) place |= WHOLE;
-  if (t->head.version == 20 || pool_origin_is_http2(&t->admission)) place |= ON_HTTP2;
-  if (t->target.scheme.length == 5) place |= ON_TLS;
+  unsigned place = t->response.head.complete ? IN_BODY : BEFORE_HEAD;
+  if (!t->exchange.connected) place |= CONNECTING;
+  if (t->response.head.complete && is_whole(t)) place |= WHOLE;
+  if (t->response.head.version == 20 || pool_origin_is_http2(&t->admission)) place |= ON_HTTP2;
+  if (t->request.target.scheme.length == 5) place |= ON_TLS;
   if (!t->handle->hint[0]) place |= SILENT;
   if (result->code == CURLE_HTTP2 && !others_were_told(t, result)) place |= ALONE;
   return place;
@@ -54,7 +55,7 @@ static bool says(const transfer *t, const char *words) { return strstr(t->handle
 
 static const char *host_of(const transfer *t) { return pool_origin_name(&t->admission); }
 
-static const char *phase_of(const transfer *t) { return t->connected ? "read" : "connect"; }
+static const char *phase_of(const transfer *t) { return t->exchange.connected ? "read" : "connect"; }
 
 static const char *words_of(const transfer *t, CURLcode code)
 {
@@ -85,8 +86,8 @@ static void in_words(const transfer *t, const known_failure *known, error *e)
 
 static void name_unknown(const transfer *t, const known_failure *known, error *e)
 {
-  error_set(e, known->kind, "connect", "the name %.*s does not resolve", (int)t->target.host.length,
-            url_bytes(&t->target, t->target.host));
+  error_set(e, known->kind, "connect", "the name %.*s does not resolve", (int)t->request.target.host.length,
+            url_bytes(&t->request.target, t->request.target.host));
 }
 
 static void not_connected(const transfer *t, const known_failure *known, error *e)
@@ -152,13 +153,13 @@ static void cut(const transfer *t, const known_failure *known, error *e)
 {
   const char *how = says(t, "reset by peer") || says(t, "errno 104") ? "reset" : "closed";
   (void)known;
-  if (t->head.complete) {
+  if (t->response.head.complete) {
     error_set(e, ERROR_truncated, "read", "%s %s the connection after %llu bytes of the body", host_of(t),
-              how, (unsigned long long)t->bytes_received);
-  } else if (t->uploaded < t->upload_length) {
+              how, (unsigned long long)t->response.bytes_received);
+  } else if (t->exchange.uploaded < t->request.upload_length) {
     error_set(e, ERROR_closed, "write",
               "%s %s the connection after %zu of %zu bytes of the request's body were sent", host_of(t), how,
-              t->uploaded, t->upload_length);
+              t->exchange.uploaded, t->request.upload_length);
   } else {
     error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete",
               host_of(t), how);
@@ -206,7 +207,7 @@ static void broke_protocol(const transfer *t, const known_failure *known, error 
 static void http2_stream_ended(const transfer *t, const known_failure *known, error *e)
 {
   error_set(e, known->kind, "read", "%s ended the HTTP/2 stream after %llu bytes of the body: %s", host_of(t),
-            (unsigned long long)t->bytes_received, t->handle->hint);
+            (unsigned long long)t->response.bytes_received, t->handle->hint);
 }
 
 static void http2_in_words(const transfer *t, const known_failure *known, error *e)
@@ -353,7 +354,7 @@ void transfer_failure_set(transfer *t, const multi_result *result)
   (known->describe ? known->describe : in_words)(t, known, e);
   e->code = known->name;
   /* Nothing was sent before it was connected. */
-  bool known_fresh = t->fresh || transfer_is_idempotent(t);
-  e->retry_safe =
-      !t->connected || known->retry_safe == SAFE || (known->retry_safe == SAFE_IF_FRESH && known_fresh);
+  bool known_fresh = t->exchange.fresh || transfer_request_is_idempotent(&t->request);
+  e->retry_safe = !t->exchange.connected || known->retry_safe == SAFE ||
+                  (known->retry_safe == SAFE_IF_FRESH && known_fresh);
 }

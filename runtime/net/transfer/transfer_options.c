@@ -3,6 +3,7 @@
 #include "core/buffer.h"
 #include "net/curl/authorities.h"
 #include "net/transfer/transfer.h"
+#include "net/transfer/transfer_receive.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>

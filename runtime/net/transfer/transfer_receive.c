@@ -1,19 +1,13 @@
-/* What arrives: libcurl's callbacks, which only append to buffers, and the reading of a stream. */
-#include "net/transfer/transfer.h"
+#include "net/transfer/transfer_receive.h"
+
+#include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_surplus.h"
 
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <string.h>
 
-enum {
-  STREAM_HIGH = 128 * 1024, /* received and not yet taken: above, the peer is held back … */
-  STREAM_LOW = 32 * 1024,   /* … until no more than this is left */
-  PIECE = 16 * 1024,        /* decoded at a time */
-  BODY_GUESS = 1024 * 1024, /* an announced length is believed up to here */
-};
-
-static void touch(transfer *t) { t->active_at = clock_now(t->time); }
+static void touch(transfer *t) { t->exchange.active_at = clock_now(t->time); }
 
 /* Keeps what the head's or the body's parser found, with what only the transfer knows. */
 static void fail(transfer *t, const error *e)
@@ -27,7 +21,7 @@ static void fail(transfer *t, const error *e)
 
 /* ---- connection ---- */
 
-static bool is_tls(const transfer *t) { return t->target.scheme.length == 5; }
+static bool is_tls(const transfer *t) { return t->request.target.scheme.length == 5; }
 
 /* The TLS session of a running transfer's connection, or NULL. */
 static SSL *tls_session_of(const transfer *t)
@@ -47,7 +41,7 @@ static void on_tls_event(const SSL *session, int where, int value)
 {
   if (where != SSL_CB_READ_ALERT || (value & 0xff) != SSL_AD_CLOSE_NOTIFY) return;
   transfer *t = SSL_get_ex_data(session, waiting_index);
-  if (t) t->close_notified = true;
+  if (t) t->exchange.close_notified = true;
 }
 
 void transfer_watch_tls(void *context)
@@ -60,7 +54,7 @@ void transfer_watch_tls(void *context)
  * length would pass for whole. */
 static void await_close_notify(transfer *t)
 {
-  SSL_set_ex_data(t->session, waiting_index, t); /* the connection serves nobody after it */
+  SSL_set_ex_data(t->exchange.session, waiting_index, t); /* the connection serves nobody after it */
 }
 
 static bool agreed_on_http2(const transfer *t)
@@ -78,8 +72,8 @@ static bool is_on_new_connection(transfer *t)
 {
   long connects = 0;
   curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
-  bool more = connects > t->connects;
-  t->connects = (uint16_t)connects;
+  bool more = connects > t->exchange.connects;
+  t->exchange.connects = (uint16_t)connects;
   return more;
 }
 
@@ -89,7 +83,7 @@ static bool is_served_here(const transfer *t, const char *local_address)
   const char *address = t->handle->remote_address;
   bool is_path = *address == '/';
   bool is_near = is_path || !strncmp(address, "127.", 4) || !strcmp(address, local_address);
-  return is_near && local_server_find(t->network->loop, is_path ? 0 : t->remote_port, address);
+  return is_near && local_server_find(t->network->loop, is_path ? 0 : t->exchange.remote_port, address);
 }
 
 /* Connected, or a connection is reused: the request goes out next. */
@@ -97,16 +91,17 @@ static int on_connected(void *user, char *address, char *local_address, int port
 {
   transfer *t = user;
   touch(t);
-  if (!t->connected) t->times.connected = t->active_at;
-  if (t->upload && !transfer_is_idempotent(t)) t->fresh = is_on_new_connection(t);
-  t->connected = true;
+  if (!t->exchange.connected) t->times.connected = t->exchange.active_at;
+  if (t->request.upload && !transfer_request_is_idempotent(&t->request))
+    t->exchange.fresh = is_on_new_connection(t);
+  t->exchange.connected = true;
   t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
   memcpy(t->handle->remote_address, address, length);
   t->handle->remote_address[length] = 0;
-  t->remote_port = port;
-  t->local_port = local_port;
+  t->exchange.remote_port = port;
+  t->exchange.local_port = local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
@@ -121,16 +116,6 @@ static bool count_received(transfer *t, size_t length)
 }
 
 /* ---- head ---- */
-
-bool transfer_has_no_body(const transfer *t)
-{
-  return !strcmp(t->method, "HEAD") || t->head.status == 204 || t->head.status == 304;
-}
-
-static bool ends_with_connection(const transfer *t)
-{
-  return t->head.version < 20 && t->head.content_length < 0 && !t->head.chunked && !transfer_has_no_body(t);
-}
 
 /* libcurl takes "HTTP/2" in a status line for what it is, whatever was agreed on. */
 static bool begin_http2(transfer *t)
@@ -150,11 +135,13 @@ static bool begin_http2(transfer *t)
  * but only its own Expect is left out, not one among the given lines; and what it was told is no response. */
 static void drop_expectation(transfer *t)
 {
-  bool all_sent = t->uploaded == t->upload_length;
-  if (t->head.status != 417 || !t->expect_continue || all_sent || t->head.version == 20) return;
-  t->expect_continue = false;
-  transfer_set_lines(t);
-  head_reset(&t->head);
+  bool all_sent = t->exchange.uploaded == t->request.upload_length;
+  if (t->response.head.status != 417 || !t->request.expect_continue || all_sent ||
+      t->response.head.version == 20)
+    return;
+  t->request.expect_continue = false;
+  transfer_exchange_set_lines(t);
+  head_reset(&t->response.head);
 }
 
 static size_t on_head(char *line, size_t size, size_t count, void *user)
@@ -164,93 +151,28 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   /* Once for each response: the clock of the batch may be from before a hundred others. */
   if (!t->times.first_byte) loop_update_now(t->network->loop);
   touch(t);
-  if (!t->times.first_byte) t->times.first_byte = t->active_at;
+  if (!t->times.first_byte) t->times.first_byte = t->exchange.active_at;
   if (t->failure) return 0;
-  if (t->first_header_expected && *line == '\r' && length > 2) *line = ' ';
+  if (t->exchange.first_header_expected && *line == '\r' && length > 2) *line = ' ';
   error e;
-  bool was_complete = t->head.complete, was_in_head = t->head.in_head;
-  if (!head_line(&t->head, line, length, &e)) {
+  bool was_complete = t->response.head.complete, was_in_head = t->response.head.in_head;
+  if (!head_line(&t->response.head, line, length, &e)) {
     fail(t, &e);
     return 0;
   }
   surplus_watch_line(t, was_in_head);
-  if (t->head.complete && !was_complete) drop_expectation(t);
-  if (t->head.complete && !was_complete) {
-    if (t->head.version == 20 && !begin_http2(t)) return 0;
-    if (is_tls(t) && t->head.version < 20) t->session = tls_session_of(t);
-    if (t->session && ends_with_connection(t)) await_close_notify(t);
-    if (t->head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
-    if (t->streaming) operation_complete(&t->op);
+  if (t->response.head.complete && !was_complete) drop_expectation(t);
+  if (t->response.head.complete && !was_complete) {
+    if (t->response.head.version == 20 && !begin_http2(t)) return 0;
+    if (is_tls(t) && t->response.head.version < 20) t->exchange.session = tls_session_of(t);
+    if (t->exchange.session && transfer_response_ends_with_connection(&t->response)) await_close_notify(t);
+    if (t->response.head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+    if (t->request.streaming) operation_complete(&t->op);
   }
   return count_received(t, length) ? length : 0;
 }
 
 /* ---- body ---- */
-
-static bool add_to_body(transfer *t, const char *bytes, size_t length, error *e)
-{
-  size_t most = t->options->max_body, present = byte_queue_length(&t->body);
-  if (!t->streaming && (length > most || present > most - length)) {
-    error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
-    e->limit = (double)most;
-    e->observed = (double)present + (double)length;
-    return false;
-  }
-  if (byte_queue_append(&t->body, bytes, length)) return true;
-  error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
-  return false;
-}
-
-/* At the first byte: sees what the body is made of. */
-static bool begin_body(transfer *t, error *e)
-{
-  static const char name[] = "content-encoding";
-  const char *value;
-  size_t length;
-  t->has_body = true;
-  if (t->head.content_length > 0 && t->head.content_length <= BODY_GUESS && !t->streaming)
-    buffer_reserve(&t->body.all, (size_t)t->head.content_length);
-  if (!t->options->decompress) return true;
-  if (!head_find(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &value, &length))
-    return true;
-  buffer codings = {0};
-  bool well = head_values(t->head.block.bytes, t->head.block.length, name, sizeof name - 1, &codings);
-  if (well)
-    well = decoder_create(&t->decoder, codings.bytes, codings.length, e);
-  else
-    error_set(e, ERROR_limit, "read", "out of memory");
-  buffer_free(&codings);
-  return well;
-}
-
-/* Decodes until `wanted` bytes of the body are there, or the input gives no more. */
-static bool decode_until(transfer *t, decode_input *in, size_t wanted, error *e)
-{
-  char piece[PIECE];
-  while (byte_queue_length(&t->body) < wanted) {
-    size_t got;
-    decode_result result = decoder_read(t->decoder, in, piece, sizeof piece, &got, e);
-    if (result == DECODE_FAILED) return false;
-    if (result == DECODE_STARVED) return true;
-    if (got > 0 && !add_to_body(t, piece, got, e)) return false;
-  }
-  return true;
-}
-
-static bool receive(transfer *t, const char *bytes, size_t length, error *e)
-{
-  if (!t->has_body && !begin_body(t, e)) return false;
-  t->bytes_received += length;
-  if (t->streaming) {
-    if (byte_queue_append(t->decoder ? &t->raw : &t->body, bytes, length)) return true;
-    error_set(e, ERROR_limit, "read", "out of memory");
-    return false;
-  }
-  decode_input in = {bytes, length};
-  return t->decoder ? decode_until(t, &in, SIZE_MAX, e) : add_to_body(t, bytes, length, e);
-}
-
-static size_t stored(const transfer *t) { return byte_queue_length(&t->raw) + byte_queue_length(&t->body); }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
@@ -258,69 +180,51 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   size_t length = size * count;
   error e;
   touch(t);
-  if (t->given_up) return length;
+  if (t->exchange.given_up) return length;
   if (t->failure) return 0;
-  if (t->streaming && stored(t) >= STREAM_HIGH && stored(t) >= t->wanted) {
-    t->paused = t->held = true;
-    if (t->head.version != 20) multi_hold_sockets(t->admission.multi, t->local_port);
+  if (transfer_response_is_full(&t->response)) {
+    t->exchange.paused = t->exchange.held = true;
+    if (t->response.head.version != 20) multi_hold_sockets(t->admission.multi, t->exchange.local_port);
     return CURL_WRITEFUNC_PAUSE;
   }
   surplus_watch_body(t, bytes);
-  if (!receive(t, bytes, length, &e)) {
+  if (!transfer_response_receive(&t->response, bytes, length, &e)) {
     fail(t, &e);
     return 0;
   }
-  if (t->streaming) operation_complete(&t->op);
+  if (t->request.streaming) operation_complete(&t->op);
   return count_received(t, length) ? length : 0;
 }
 
 void transfer_check_complete(transfer *t)
 {
   error e;
-  if (!t->head.complete) {
+  if (!t->response.head.complete) {
     error_set(transfer_failure(t), ERROR_closed, "read",
               "%s closed the connection before the response's head was complete",
               pool_origin_name(&t->admission));
     return;
   }
-  int64_t announced = t->head.content_length;
-  if (is_tls(t) && ends_with_connection(t) && !t->close_notified) {
+  if (is_tls(t) && transfer_response_ends_with_connection(&t->response) && !t->exchange.close_notified) {
     error_set(&e, ERROR_truncated, NULL,
               "the connection ended without TLS close_notify after %llu bytes of a body of unknown length",
-              (unsigned long long)t->bytes_received);
+              (unsigned long long)t->response.bytes_received);
     fail(t, &e);
-    return;
-  }
-  if (!transfer_has_no_body(t) && announced >= 0 && !t->head.chunked &&
-      t->bytes_received < (uint64_t)announced) {
-    error_set(&e, ERROR_truncated, NULL, "the body ended after %llu of %lld bytes",
-              (unsigned long long)t->bytes_received, (long long)announced);
+  } else if (!transfer_response_is_whole(&t->response, &e)) {
     fail(t, &e);
-    return;
   }
-  if (t->decoder && !t->streaming && !decoder_finish(t->decoder, &e)) fail(t, &e);
 }
 
 /* ---- streams ---- */
 
-/* Decodes received bytes until `wanted` are there or none are left. */
-static bool decode_some(transfer *t, size_t wanted, error *e)
-{
-  size_t length = byte_queue_length(&t->raw);
-  decode_input in = {length ? byte_queue_front(&t->raw) : "", length};
-  bool well = decode_until(t, &in, wanted, e);
-  byte_queue_take(&t->raw, length - in.length);
-  return well;
-}
-
 /* Once little is left; or when the reader cannot use what there is, as with a long line. */
 static void let_continue(transfer *t)
 {
-  if (!t->paused || t->admission.state != ADMISSION_RUNNING) return;
-  if (stored(t) > STREAM_LOW && byte_queue_length(&t->body) >= t->wanted) return;
-  t->paused = false;
+  if (!t->exchange.paused || t->admission.state != ADMISSION_RUNNING) return;
+  if (!transfer_response_needs_more(&t->response)) return;
+  t->exchange.paused = false;
   touch(t);
-  transfer_watch_clock(t);
+  transfer_limits_watch(t);
   /* What libcurl held comes now, and it may be paused again. */
   if (curl_easy_pause(t->handle->easy, CURLPAUSE_CONT) == CURLE_OK) return;
   error_set(transfer_failure(t), ERROR_limit, "read", "out of memory"); /* unless a failure is set */
@@ -331,33 +235,31 @@ static void let_continue(transfer *t)
 static void finish_decoding(transfer *t)
 {
   error e;
-  if (!t->decoder) return;
-  if (!t->failure && !decoder_finish(t->decoder, &e)) fail(t, &e);
-  decoder_free(t->decoder);
-  t->decoder = NULL;
+  if (!transfer_response_end_decoding(&t->response, &e)) fail(t, &e); /* the first failure stays */
 }
 
 /* Decodes what is there and lets more come until `wanted` bytes are there or only the network can bring more.
  */
 static void gather(transfer *t, size_t wanted)
 {
+  transfer_response *r = &t->response;
   error e;
   do {
-    if (t->decoder && !decode_some(t, wanted, &e)) {
+    if (!transfer_response_decode(r, wanted, &e)) {
       fail(t, &e);
       transfer_stop(t);
       finish_decoding(t);
       return;
     }
     let_continue(t);
-  } while (t->decoder && byte_queue_length(&t->body) < wanted && byte_queue_length(&t->raw));
+  } while (r->decoder && byte_queue_length(&r->body) < wanted && byte_queue_length(&r->raw));
 }
 
 transfer_supply transfer_available(transfer *t, size_t wanted)
 {
-  t->wanted = wanted;
+  t->response.wanted = wanted;
   gather(t, wanted);
-  if (byte_queue_length(&t->body) >= wanted) return TRANSFER_BYTES;
+  if (byte_queue_length(&t->response.body) >= wanted) return TRANSFER_BYTES;
   if (t->admission.state != ADMISSION_ENDED) return TRANSFER_MORE_TO_COME;
   finish_decoding(t);
   return t->failure ? TRANSFER_FAILED : TRANSFER_COMPLETE;

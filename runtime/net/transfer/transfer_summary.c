@@ -6,13 +6,13 @@ void transfer_summarize(transfer_summary *s, const transfer *t)
 {
   s->times = t->times;
   s->rate_wait = t->admission.rate_wait;
-  s->bytes_received = t->bytes_received + t->head.received;
-  s->bytes_sent = t->bytes_sent;
+  s->bytes_received = t->response.bytes_received + t->response.head.received;
+  s->bytes_sent = t->exchange.bytes_sent;
   s->at = t->admission.state == ADMISSION_ENDED ? t->times.ended : clock_now(t->time);
-  s->version = t->head.version;
-  s->reused = t->reused;
-  s->remote_port = t->remote_port;
-  memcpy(s->reason, t->head.reason, sizeof s->reason);
+  s->version = t->response.head.version;
+  s->reused = t->exchange.reused;
+  s->remote_port = t->exchange.remote_port;
+  memcpy(s->reason, t->response.head.reason, sizeof s->reason);
   s->remote_address[0] = 0;
   if (t->handle) memcpy(s->remote_address, t->handle->remote_address, sizeof s->remote_address);
 }
@@ -25,11 +25,11 @@ metrics_attempt transfer_attempt(const transfer *t, bool given_up)
   error_kind kind = t->failure ? t->failure->kind : given_up ? ERROR_canceled : ERROR_KIND_COUNT;
   return (metrics_attempt){
       .failure = kind,
-      .status = t->head.status,
-      .connected = t->connected,
-      .reused = t->reused,
-      .bytes_received = t->bytes_received + t->head.received,
-      .bytes_sent = t->bytes_sent,
+      .status = t->response.head.status,
+      .connected = t->exchange.connected,
+      .reused = t->exchange.reused,
+      .bytes_received = t->response.bytes_received + t->response.head.received,
+      .bytes_sent = t->exchange.bytes_sent,
       .waited = (times->dispatched ? times->dispatched : times->ended) - times->queued,
       .rate_wait = t->admission.rate_wait,
       .first_byte = span(times->dispatched, times->first_byte),

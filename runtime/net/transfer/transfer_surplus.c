@@ -7,7 +7,7 @@ enum { ALIGNMENT = 16 }; /* of what malloc returns */
 
 static void end_connection(transfer *t)
 {
-  t->head.must_close = true;
+  t->response.head.must_close = true;
   curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
@@ -17,7 +17,7 @@ static void end_connection(transfer *t)
  * hidden from libcurl until the line is ours. */
 static void hide_blank(const transfer *t, char *line, size_t length)
 {
-  if (t->first_header_expected && length && (*line == ' ' || *line == '\t')) *line = '\r';
+  if (t->exchange.first_header_expected && length && (*line == ' ' || *line == '\t')) *line = '\r';
 }
 
 /* libcurl 7.88 throws away what it had read behind the last chunk or behind a head without a body, and keeps
@@ -34,21 +34,22 @@ int surplus_on_debug(CURL *easy, curl_infotype type, char *bytes, size_t length,
   transfer *t = user;
   (void)easy;
   if (type == CURLINFO_HEADER_IN) hide_blank(t, bytes, length);
-  if (type == CURLINFO_DATA_IN) t->framed += length;
+  if (type == CURLINFO_DATA_IN) t->exchange.framed += length;
   if (type == CURLINFO_TEXT) heed_words(t, bytes, length);
   return 0;
 }
 
 void surplus_watch_line(transfer *t, bool was_in_head)
 {
-  const head *h = &t->head;
+  const head *h = &t->response.head;
   if (h->version == 20) return;
-  if (!t->first_call) t->first_call = t->admission.multi->calls;
-  t->first_header_expected = t->handle->used && h->in_head && !was_in_head;
-  bool may_be_dropped = h->complete && (h->chunked || h->content_length == 0 || transfer_has_no_body(t));
-  bool verbose = t->first_header_expected || may_be_dropped;
-  if (verbose == t->verbose) return;
-  t->verbose = verbose;
+  if (!t->exchange.first_call) t->exchange.first_call = t->admission.multi->calls;
+  t->exchange.first_header_expected = t->handle->used && h->in_head && !was_in_head;
+  bool may_be_dropped =
+      h->complete && (h->chunked || h->content_length == 0 || transfer_response_has_no_body(&t->response));
+  bool verbose = t->exchange.first_header_expected || may_be_dropped;
+  if (verbose == t->exchange.verbose) return;
+  t->exchange.verbose = verbose;
   curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, (long)verbose);
 }
 
@@ -56,7 +57,7 @@ void surplus_watch_body(transfer *t, const char *bytes)
 {
   /* What came with the head lies behind it in libcurl's buffer, at any address; what was read by itself at
    * the buffer's start. */
-  if (!t->bytes_received && (uintptr_t)bytes % ALIGNMENT == 0) t->body_apart = true;
+  if (!t->response.bytes_received && (uintptr_t)bytes % ALIGNMENT == 0) t->exchange.body_apart = true;
 }
 
 static bool has_pending(void *session) { return SSL_has_pending(session); }
@@ -66,9 +67,10 @@ static bool has_pending(void *session) { return SSL_has_pending(session); }
  * buffer was all there was then. */
 void surplus_check(transfer *t)
 {
-  uint64_t received = t->head.received + (t->framed ? t->framed : t->bytes_received);
-  bool one_read =
-      t->first_call == t->admission.multi->calls && received < (uint64_t)t->handle->buffer && !t->body_apart;
-  if (t->head.version == 20 || (one_read && !t->held && !t->session)) return;
-  multi_rest_socket(t->admission.multi, t->handle->easy, has_pending, t->session);
+  uint64_t received =
+      t->response.head.received + (t->exchange.framed ? t->exchange.framed : t->response.bytes_received);
+  bool one_read = t->exchange.first_call == t->admission.multi->calls &&
+                  received < (uint64_t)t->handle->buffer && !t->exchange.body_apart;
+  if (t->response.head.version == 20 || (one_read && !t->exchange.held && !t->exchange.session)) return;
+  multi_rest_socket(t->admission.multi, t->handle->easy, has_pending, t->exchange.session);
 }

@@ -39,24 +39,24 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     error_set(e, ERROR_limit, NULL, "out of memory");
     return NULL;
   }
-  if (!url_parse(&t->target, target, url_length, e) || !url_require_http(&t->target, e)) {
+  if (!url_parse(&t->request.target, target, url_length, e) || !url_require_http(&t->request.target, e)) {
     transfer_free(t);
     return NULL;
   }
-  memcpy(t->method, method, method_length + 1);
-  t->streaming = streaming;
-  t->expect_continue = lua_toboolean(L, 8);
+  memcpy(t->request.method, method, method_length + 1);
+  t->request.streaming = streaming;
+  t->request.expect_continue = lua_toboolean(L, 8);
   t->admission.item.priority = (int8_t)lua_tointeger(L, 9);
-  t->deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
-  if (lua_isstring(L, 6)) t->upload = lua_tolstring(L, 6, &t->upload_length);
-  if (t->upload_length && streaming) { /* the string may go before the upload ends */
-    t->upload = t->upload_copy = malloc(t->upload_length);
-    if (!t->upload_copy) {
+  t->request.deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
+  if (lua_isstring(L, 6)) t->request.upload = lua_tolstring(L, 6, &t->request.upload_length);
+  if (t->request.upload_length && streaming) { /* the string may go before the upload ends */
+    t->request.upload = t->request.upload_copy = malloc(t->request.upload_length);
+    if (!t->request.upload_copy) {
       error_set(e, ERROR_limit, NULL, "out of memory");
       transfer_free(t);
       return NULL;
     }
-    memcpy(t->upload_copy, lua_tostring(L, 6), t->upload_length);
+    memcpy(t->request.upload_copy, lua_tostring(L, 6), t->request.upload_length);
   }
   return t;
 }
@@ -78,7 +78,8 @@ static void push_summary(lua_State *L, const transfer *t)
 
 static void push_head(lua_State *L, const transfer *t)
 {
-  lua_pushlstring(L, t->head.block.bytes ? t->head.block.bytes : "", t->head.block.length);
+  lua_pushlstring(L, t->response.head.block.bytes ? t->response.head.block.bytes : "",
+                  t->response.head.block.length);
 }
 
 static int push_failure(lua_State *L, const transfer *t)
@@ -96,11 +97,12 @@ static int perform_results(lua_State *L, operation *op)
   if (t->failure) {
     count = push_failure(L, t);
   } else {
-    lua_pushnumber(L, t->head.status);
-    lua_pushlstring(L, t->body.all.length ? t->body.all.bytes : "", t->body.all.length);
+    lua_pushnumber(L, t->response.head.status);
+    lua_pushlstring(L, t->response.body.all.length ? t->response.body.all.bytes : "",
+                    t->response.body.all.length);
     push_head(L, t);
     push_summary(L, t);
-    lua_pushinteger(L, (lua_Integer)t->head.flags);
+    lua_pushinteger(L, (lua_Integer)t->response.head.flags);
   }
   http_network_keep(L, NULL);
   return count;
@@ -114,18 +116,18 @@ static int open_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
   http_network_keep(L, t);
-  if (t->failure && !t->head.complete) {
+  if (t->failure && !t->response.head.complete) {
     int count = push_failure(L, t);
     http_network_keep(L, NULL);
     return count;
   }
-  lua_pushnumber(L, t->head.status);
+  lua_pushnumber(L, t->response.head.status);
   pool_answer_read(&t->admission);
   http_push_stream(L, t);
   http_network_release(L); /* the stream owns it */
   push_head(L, t);
   push_summary(L, t);
-  lua_pushinteger(L, (lua_Integer)t->head.flags);
+  lua_pushinteger(L, (lua_Integer)t->response.head.flags);
   return 5;
 }
 

@@ -1,5 +1,7 @@
 #include "script/http/http_stream.h"
 
+#include "net/transfer/transfer_receive.h"
+
 #include "script/base/lua_error.h"
 #include "script/http/http_handle.h"
 #include "script/http/http_info.h"
@@ -98,8 +100,8 @@ static int push_end(lua_State *L, transfer *t)
 
 static int push_taken(lua_State *L, transfer *t, size_t length, size_t skip)
 {
-  lua_pushlstring(L, byte_queue_front(&t->body), length);
-  byte_queue_take(&t->body, length + skip);
+  lua_pushlstring(L, byte_queue_front(&t->response.body), length);
+  byte_queue_take(&t->response.body, length + skip);
   return 1;
 }
 
@@ -112,7 +114,7 @@ static int read_some(lua_State *L)
   if (is_closed(L)) return push_closed(L);
   transfer_supply supply = transfer_available(t, 1);
   if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
-  size_t length = byte_queue_length(&t->body);
+  size_t length = byte_queue_length(&t->response.body);
   if (!length) return push_end(L, t);
   return push_taken(L, t, (double)length > max ? (size_t)max : length, 0);
 }
@@ -136,8 +138,8 @@ static int read_line(lua_State *L)
   if (is_closed(L)) return push_closed(L);
   for (;;) {
     transfer_supply supply = transfer_available(t, searched + 1);
-    size_t length = byte_queue_length(&t->body);
-    const char *bytes = byte_queue_front(&t->body);
+    size_t length = byte_queue_length(&t->response.body);
+    const char *bytes = byte_queue_front(&t->response.body);
     const char *end = length > searched ? memchr(bytes + searched, '\n', length - searched) : NULL;
     size_t line = end ? (size_t)(end - bytes) : length;
     if (end && line > 0 && bytes[line - 1] == '\r') line--;

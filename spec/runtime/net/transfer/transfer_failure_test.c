@@ -27,11 +27,11 @@ static pool clients = {.network = &net};
 static error failure(CURLcode code, const char *words, bool others_failed, void (*change)(transfer *t))
 {
   transfer_handle handle = {0};
-  transfer t = {.handle = &handle, .pool = &clients, .network = &net, .connected = true};
+  transfer t = {.handle = &handle, .pool = &clients, .network = &net, .exchange.connected = true};
   t.admission.origin = &peer;
   t.admission.group = &group;
-  t.target.scheme.length = 5;
-  t.head.content_length = -1;
+  t.request.target.scheme.length = 5;
+  t.response.head.content_length = -1;
   snprintf(handle.hint, sizeof handle.hint, "%s", words);
   if (change) change(&t);
   multi_result result = {.code = code, .others_failed = others_failed};
@@ -41,9 +41,9 @@ static error failure(CURLcode code, const char *words, bool others_failed, void 
   return e;
 }
 
-static void in_body(transfer *t) { t->head.complete = true; }
-static void unconnected(transfer *t) { t->connected = false; }
-static void fresh(transfer *t) { t->fresh = true; }
+static void in_body(transfer *t) { t->response.head.complete = true; }
+static void unconnected(transfer *t) { t->exchange.connected = false; }
+static void fresh(transfer *t) { t->exchange.fresh = true; }
 
 static void infers_from_silence_only_where_libcurl_is_silent_for_that(void)
 {

@@ -1,0 +1,213 @@
+#include "net/transfer/transfer_exchange.h"
+
+#include "net/transfer/transfer.h"
+#include "net/transfer/transfer_address.h"
+#include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  /* What libcurl receives into, each transfer for itself. */
+  STREAM_BUFFER = 128 * 1024,
+  BUFFER = 16 * 1024,
+  CROWD_BUFFER = 1024, /* thousands at once: memory counts more than system calls for long bodies */
+  CROWD = 2000,
+};
+
+/* ---- the request ---- */
+
+static size_t read_upload(char *to, size_t size, size_t count, void *user)
+{
+  transfer *t = user;
+  size_t left = t->request.upload_length - t->exchange.uploaded, room = size * count;
+  size_t length = left < room ? left : room;
+  memcpy(to, t->request.upload + t->exchange.uploaded, length);
+  t->exchange.uploaded += length;
+  t->admission.multi->uploads++;
+  t->exchange.active_at = clock_now(t->time);
+  if (t->exchange.uploaded == t->request.upload_length) transfer_limits_changed(t);
+  return length;
+}
+
+/* libcurl rewinds to send a request again when a reused connection dies before any answer, whatever the
+ * method; and, on a new connection too, when HTTP/2 refused its stream: then nothing was processed. */
+static int rewind_upload(void *user, curl_off_t offset, int from)
+{
+  transfer *t = user;
+  if (!(transfer_request_is_idempotent(&t->request) || t->exchange.fresh) || from != SEEK_SET || offset < 0 ||
+      (size_t)offset > t->request.upload_length)
+    return CURL_SEEKFUNC_FAIL;
+  t->exchange.uploaded = (size_t)offset;
+  return CURL_SEEKFUNC_OK;
+}
+
+static void set_upload(transfer *t)
+{
+  CURL *easy = t->handle->easy;
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->request.upload_length);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_upload);
+  curl_easy_setopt(easy, CURLOPT_READDATA, t);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_upload);
+  curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
+}
+
+/* A spare easy handle is set to GET without body already. False: out of memory. */
+static bool set_method(transfer *t, bool wants_body)
+{
+  CURLcode result = CURLE_OK;
+  bool is_head = !strcmp(t->request.method, "HEAD");
+  if (wants_body) set_upload(t);
+  if (is_head) curl_easy_setopt(t->handle->easy, CURLOPT_NOBODY, 1L);
+  if (!is_head || wants_body)
+    result = curl_easy_setopt(t->handle->easy, CURLOPT_CUSTOMREQUEST, t->request.method);
+  /* Without bytes of a body to rewind, only a new connection keeps libcurl from sending it twice. */
+  if (!t->request.upload_length && !transfer_request_is_idempotent(&t->request))
+    curl_easy_setopt(t->handle->easy, CURLOPT_FRESH_CONNECT, 1L);
+  return result == CURLE_OK;
+}
+
+void transfer_exchange_set_lines(transfer *t)
+{
+  bool expects = t->request.expect_continue && t->request.upload_length;
+  struct curl_slist *lines =
+      header_list_lines(t->request.headers, transfer_request_sends_body(&t->request), expects);
+  if (t->exchange.host_line.data && !header_list_has(t->request.headers, "Host")) {
+    t->exchange.host_line.next = lines;
+    lines = &t->exchange.host_line;
+  }
+  if (t->handle->lines != lines) curl_easy_setopt(t->handle->easy, CURLOPT_HTTPHEADER, lines);
+  t->handle->lines = lines;
+}
+
+static bool set_request(transfer *t)
+{
+  CURL *easy = t->handle->easy;
+  bool ok = transfer_address_set(t), wants_body = transfer_request_sends_body(&t->request);
+  transfer_exchange_set_lines(t);
+  if (wants_body || strcmp(t->request.method, "GET")) ok = set_method(t, wants_body) && ok;
+  if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE) {
+    /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
+  if (!t->pool->limits.idle) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  if (t->handle->multi != t->admission.multi) multi_set_options(t->admission.multi, easy);
+  t->handle->multi = t->admission.multi;
+  return ok;
+}
+
+/* A spare transfer may have one that does not fit. */
+static void drop_easy(transfer_handle *h)
+{
+  if (h->easy) curl_easy_cleanup(h->easy);
+  h->easy = NULL;
+}
+
+static bool prepare_easy(transfer *t, bool shares)
+{
+  if (!t->handle) t->handle = calloc(1, sizeof *t->handle);
+  transfer_handle *h = t->handle;
+  if (!h) return false;
+  bool crowd = t->network->running >= CROWD;
+  long buffer_size = t->request.streaming ? STREAM_BUFFER : crowd ? CROWD_BUFFER : BUFFER;
+  if (t->request.streaming || (h->buffer < BUFFER && !crowd)) drop_easy(h);
+  /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */
+  if (shares && h->ran_alone) drop_easy(h);
+  h->ran_alone = !shares;
+  h->hint[0] = 0;
+  if (h->easy) return true;
+  h->easy = transfer_options_new_easy(t->options, buffer_size);
+  h->buffer = buffer_size;
+  if (!h->easy) return false;
+  h->used = h->has_address = false;
+  h->multi = NULL;
+  h->lines = NULL;
+  transfer_set_callbacks(t);
+  return true;
+}
+
+bool transfer_exchange_begin(transfer *t, CURLSH *share)
+{
+  if (!prepare_easy(t, share) || !set_request(t)) return false;
+  /* Names and TLS sessions are shared; a plain numeric address needs neither. */
+  if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
+  return t->exchange.easy_in_multi = multi_add(t->admission.multi, t->handle->easy);
+}
+
+/* ---- end ---- */
+
+static uint64_t info_time(CURL *easy, CURLINFO which)
+{
+  curl_off_t microseconds = 0;
+  curl_easy_getinfo(easy, which, &microseconds);
+  return microseconds > 0 ? (uint64_t)microseconds * 1000 : 0;
+}
+
+/* What only libcurl knows, read before the handle goes back. */
+void transfer_exchange_collect(transfer *t)
+{
+  long connects = 0, request_size = 0;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &request_size);
+  t->exchange.bytes_sent = (uint64_t)request_size + t->exchange.uploaded;
+  t->exchange.reused = t->exchange.connected && connects == 0;
+  if (t->exchange.reused) return;
+  if (t->time == &t->network->loop->virtual) {
+    t->times.connect = t->times.connected ? t->times.connected - t->times.dispatched : 0;
+    return;
+  }
+  uint64_t dns = info_time(t->handle->easy, CURLINFO_NAMELOOKUP_TIME_T);
+  uint64_t connect = info_time(t->handle->easy, CURLINFO_CONNECT_TIME_T);
+  uint64_t tls = info_time(t->handle->easy, CURLINFO_APPCONNECT_TIME_T);
+  t->times.dns = dns;
+  t->times.connect = connect > dns ? connect - dns : 0;
+  t->times.tls = tls > connect ? tls - connect : 0;
+  /* Ours are read from the clock once per batch of events, and a handshake takes long. */
+  loop_update_now(t->network->loop);
+  uint64_t first_byte = t->times.dispatched + info_time(t->handle->easy, CURLINFO_STARTTRANSFER_TIME_T);
+  if (t->times.first_byte && t->times.first_byte < first_byte) t->times.first_byte = first_byte;
+}
+
+/* Only the handle of an exchange that went well, and that needed no options of its own, is used again. */
+static bool is_reusable(const transfer *t)
+{
+  return !t->request.streaming && !t->request.upload && !strcmp(t->request.method, "GET") &&
+         !t->exchange.connect_to && !t->response.head.must_close &&
+         t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
+}
+
+/* Takes the easy handle back from libcurl, if that ever got it. Only after an exchange that went well
+ * (`clean`) is it used again: method and body that were set for a request which failed before it began would
+ * go out with the next. */
+void transfer_exchange_end(transfer *t, bool clean)
+{
+  if (t->exchange.easy_in_multi && t->exchange.paused) {
+    /* libcurl 7.88 would never free what it holds of an HTTP/2 stream */
+    t->exchange.given_up = true;
+    curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
+  }
+  if (t->exchange.easy_in_multi) multi_remove(t->admission.multi, t->handle->easy);
+  t->exchange.easy_in_multi = false;
+  if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
+  if (t->handle && t->handle->easy && !t->handle->ran_alone)
+    curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
+  if (t->handle && t->handle->easy && t->exchange.verbose)
+    curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, 0L);
+  curl_slist_free_all(t->exchange.connect_to);
+  free(t->exchange.host_line.data);
+  t->exchange.connect_to = NULL;
+  t->exchange.host_line.data = NULL;
+}
+
+void transfer_handle_free(transfer_handle *h)
+{
+  if (!h) return;
+  if (h->easy) curl_easy_cleanup(h->easy);
+  curl_url_cleanup(h->address);
+  buffer_free(&h->address_text);
+  free(h);
+}

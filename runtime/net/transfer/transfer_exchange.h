@@ -1,0 +1,69 @@
+/* A transfer at work in libcurl: from its start on a multi to its end. */
+#ifndef LURCHER_NET_TRANSFER_EXCHANGE_H
+#define LURCHER_NET_TRANSFER_EXCHANGE_H
+
+#include "core/buffer.h"
+#include "core/loop/timer.h"
+#include "net/curl/multi.h"
+
+enum { TRANSFER_ADDRESS_SIZE = 48 };
+
+struct transfer;
+
+/* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. Kept when the transfer
+ * is recycled. */
+typedef struct {
+  char remote_address[TRANSFER_ADDRESS_SIZE];
+  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
+  CURL *easy;                 /* the profile's options are set on it */
+  long buffer;                /* the size of its receive buffer */
+  CURLU *address;             /* its URL, once it is used again */
+  buffer address_text;        /* the URL that was set on it … */
+  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
+  const multi *multi;         /* what was set on it last; only compared */
+  const struct curl_slist *lines;
+  bool used, has_address;
+  bool ran_alone; /* without a share */
+} transfer_handle;
+
+typedef struct {
+  timer clock;        /* the next limit of time */
+  uint64_t active_at; /* when a byte last moved */
+  size_t uploaded;
+  uint64_t bytes_sent;
+  struct curl_slist *connect_to, host_line; /* for the option server_name */
+  bool easy_in_multi, connected, paused, reused;
+  bool external;     /* counted in the loop's external_requests */
+  bool fresh;        /* on a connection made for it; only known of methods that are not idempotent */
+  uint16_t connects; /* made for it so far, as libcurl counted them when `fresh` was set */
+  int remote_port, local_port;
+
+  /* Of transfer_receive.c and transfer_surplus.c. */
+  bool close_notified;        /* only known of TLS bodies without length */
+  bool first_header_expected; /* next, on a handle that was used before */
+  bool verbose;               /* CURLOPT_VERBOSE is set */
+  bool held;                  /* it was paused once */
+  bool given_up;              /* what libcurl still hands over is thrown away */
+  bool body_apart;            /* the body may not have come with the head */
+  unsigned answered_before;   /* by its origin group when it was dispatched */
+  unsigned first_call;        /* the multi's call in which the head began */
+  uint64_t framed;            /* bytes of the body with its framing; 0: not counted */
+  void *session;              /* SSL; NULL: no TLS, HTTP/2, or no head yet */
+} transfer_exchange;
+
+/* Gives the request to libcurl. False: out of memory, or the failure says why not. */
+bool transfer_exchange_begin(struct transfer *t, CURLSH *share);
+
+/* Takes the easy handle back from libcurl, if that ever got it. `clean`: the exchange went well. Not from a
+ * libcurl callback. */
+void transfer_exchange_end(struct transfer *t, bool clean);
+
+/* Notes what only libcurl knows of an exchange that is over. */
+void transfer_exchange_collect(struct transfer *t);
+
+/* Sets the header lines on the easy handle. May be called by libcurl's callbacks. */
+void transfer_exchange_set_lines(struct transfer *t);
+
+void transfer_handle_free(transfer_handle *h);
+
+#endif

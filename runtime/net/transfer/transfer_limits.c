@@ -1,0 +1,72 @@
+#include "net/transfer/transfer_limits.h"
+
+static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
+
+typedef struct {
+  uint64_t due, limit;
+  const char *phase, *doing;
+} time_limit;
+
+static void consider(time_limit *first, uint64_t from, uint64_t limit, const char *phase, const char *doing)
+{
+  if (limit && from + limit < first->due) *first = (time_limit){from + limit, limit, phase, doing};
+}
+
+/* The limit that is reached first as things are now. */
+static time_limit next_limit(const transfer *t)
+{
+  const transfer_options *p = t->options;
+  time_limit first = {.due = UINT64_MAX};
+  if (t->request.deadline && t->request.deadline < first.due)
+    first = (time_limit){t->request.deadline, p->total, "total", "for the whole request to"};
+  if (t->admission.state == ADMISSION_WAITING) {
+    consider(&first, t->times.queued, p->queue, "queue", "in the queue for");
+    return first;
+  }
+  if (!t->exchange.connected)
+    consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
+  else if (t->exchange.uploaded < t->request.upload_length)
+    consider(&first, t->exchange.active_at, p->write, "write", "while sending to");
+  else if (!t->exchange.paused)
+    consider(&first, t->exchange.active_at, p->read, "read", "while waiting for data from");
+  return first;
+}
+
+static void on_clock(timer *clock);
+
+void transfer_limits_watch(transfer *t)
+{
+  time_limit limit = next_limit(t);
+  if (limit.due != UINT64_MAX && !clock_start(t->time, &t->exchange.clock, limit.due, on_clock))
+    transfer_fail_memory(t);
+}
+
+void transfer_limits_changed(transfer *t)
+{
+  uint64_t due = next_limit(t).due;
+  if (due < UINT64_MAX && (!timer_active(&t->exchange.clock) || due < t->exchange.clock.due))
+    clock_start(t->time, &t->exchange.clock, due, on_clock); /* no memory: the old one stays */
+}
+
+/* Activity only notes its time; the clock finds out here how much is left. */
+static void on_clock(timer *clock)
+{
+  transfer *t = container_of(clock, transfer, exchange.clock);
+  time_limit limit = next_limit(t);
+  if (limit.due > now_of(t)) {
+    transfer_limits_watch(t);
+    return;
+  }
+  error *e = transfer_failure(t);
+  double seconds = (double)limit.limit / NANOSECONDS;
+  char why[128] = "";
+  if (t->admission.state == ADMISSION_WAITING) pool_describe_wait(&t->admission, why, sizeof why);
+  error_set(e, ERROR_timeout, limit.phase, "timeout %s %s%s%s (limit: %s = %g s)", limit.doing,
+            pool_origin_name(&t->admission), *why ? ", " : "", why, limit.phase, seconds);
+  e->limit = seconds;
+  e->code = "OPERATION_TIMEDOUT";
+  e->retry_safe = !t->exchange.connected;
+  if (t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
+    pool_leave_silent(&t->admission, t->exchange.local_port, now_of(t) - t->exchange.active_at);
+  transfer_stop(t);
+}

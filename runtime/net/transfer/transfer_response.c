@@ -1,0 +1,147 @@
+#include "net/transfer/transfer_response.h"
+
+enum {
+  STREAM_HIGH = 128 * 1024,  /* received and not yet taken: above, the peer is held back … */
+  STREAM_LOW = 32 * 1024,    /* … until no more than this is left */
+  PIECE = 16 * 1024,         /* decoded at a time */
+  BODY_GUESS = 1024 * 1024,  /* an announced length is believed up to here */
+  MAX_KEPT_BODY = 16 * 1024, /* a larger buffer is not kept for the next response */
+};
+
+bool transfer_response_has_no_body(const transfer_response *r)
+{
+  return r->to_head || r->head.status == 204 || r->head.status == 304;
+}
+
+bool transfer_response_ends_with_connection(const transfer_response *r)
+{
+  const head *h = &r->head;
+  return h->version < 20 && h->content_length < 0 && !h->chunked && !transfer_response_has_no_body(r);
+}
+
+static size_t stored(const transfer_response *r)
+{
+  return byte_queue_length(&r->raw) + byte_queue_length(&r->body);
+}
+
+bool transfer_response_is_full(const transfer_response *r)
+{
+  return r->streaming && stored(r) >= STREAM_HIGH && stored(r) >= r->wanted;
+}
+
+bool transfer_response_needs_more(const transfer_response *r)
+{
+  return stored(r) <= STREAM_LOW || byte_queue_length(&r->body) < r->wanted;
+}
+
+static bool add_to_body(transfer_response *r, const char *bytes, size_t length, error *e)
+{
+  size_t most = r->max_body, present = byte_queue_length(&r->body);
+  if (!r->streaming && (length > most || present > most - length)) {
+    error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
+    e->limit = (double)most;
+    e->observed = (double)present + (double)length;
+    return false;
+  }
+  if (byte_queue_append(&r->body, bytes, length)) return true;
+  error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
+  return false;
+}
+
+/* At the first byte: sees what the body is made of. */
+static bool begin_body(transfer_response *r, error *e)
+{
+  static const char name[] = "content-encoding";
+  const char *value;
+  size_t length;
+  const head *h = &r->head;
+  if (h->content_length > 0 && h->content_length <= BODY_GUESS && !r->streaming)
+    buffer_reserve(&r->body.all, (size_t)h->content_length);
+  if (!r->decompress) return true;
+  if (!head_find(h->block.bytes, h->block.length, name, sizeof name - 1, &value, &length)) return true;
+  buffer codings = {0};
+  bool well = head_values(h->block.bytes, h->block.length, name, sizeof name - 1, &codings);
+  if (well)
+    well = decoder_create(&r->decoder, codings.bytes, codings.length, e);
+  else
+    error_set(e, ERROR_limit, "read", "out of memory");
+  buffer_free(&codings);
+  return well;
+}
+
+/* Decodes until `wanted` bytes of the body are there, or the input gives no more. */
+static bool decode_until(transfer_response *r, decode_input *in, size_t wanted, error *e)
+{
+  char piece[PIECE];
+  while (byte_queue_length(&r->body) < wanted) {
+    size_t got;
+    decode_result result = decoder_read(r->decoder, in, piece, sizeof piece, &got, e);
+    if (result == DECODE_FAILED) return false;
+    if (result == DECODE_STARVED) return true;
+    if (got > 0 && !add_to_body(r, piece, got, e)) return false;
+  }
+  return true;
+}
+
+bool transfer_response_receive(transfer_response *r, const char *bytes, size_t length, error *e)
+{
+  if (!r->bytes_received && !begin_body(r, e)) return false;
+  r->bytes_received += length;
+  if (r->streaming) {
+    if (byte_queue_append(r->decoder ? &r->raw : &r->body, bytes, length)) return true;
+    error_set(e, ERROR_limit, "read", "out of memory");
+    return false;
+  }
+  decode_input in = {bytes, length};
+  return r->decoder ? decode_until(r, &in, SIZE_MAX, e) : add_to_body(r, bytes, length, e);
+}
+
+bool transfer_response_decode(transfer_response *r, size_t wanted, error *e)
+{
+  if (!r->decoder) return true;
+  size_t length = byte_queue_length(&r->raw);
+  decode_input in = {length ? byte_queue_front(&r->raw) : "", length};
+  bool well = decode_until(r, &in, wanted, e);
+  byte_queue_take(&r->raw, length - in.length);
+  return well;
+}
+
+bool transfer_response_end_decoding(transfer_response *r, error *e)
+{
+  bool well = !r->decoder || decoder_finish(r->decoder, e);
+  decoder_free(r->decoder);
+  r->decoder = NULL;
+  return well;
+}
+
+bool transfer_response_is_whole(const transfer_response *r, error *e)
+{
+  int64_t announced = r->head.content_length;
+  bool has_length = !transfer_response_has_no_body(r) && announced >= 0 && !r->head.chunked;
+  if (has_length && r->bytes_received < (uint64_t)announced) {
+    error_set(e, ERROR_truncated, NULL, "the body ended after %llu of %lld bytes",
+              (unsigned long long)r->bytes_received, (long long)announced);
+    return false;
+  }
+  return !r->decoder || r->streaming || decoder_finish(r->decoder, e);
+}
+
+void transfer_response_free(transfer_response *r)
+{
+  head_free(&r->head);
+  decoder_free(r->decoder);
+  byte_queue_free(&r->raw);
+  byte_queue_free(&r->body);
+}
+
+void transfer_response_reset(transfer_response *r)
+{
+  buffer block = r->head.block, body = r->body.all;
+  decoder_free(r->decoder);
+  byte_queue_free(&r->raw);
+  if (body.capacity > MAX_KEPT_BODY) buffer_free(&body);
+  *r = (transfer_response){0};
+  block.length = body.length = 0;
+  r->head.block = block;
+  r->body.all = body;
+}
