@@ -72,8 +72,8 @@ function Secret.__index(self, name)
   end
 end
 
--- JSON texts hold secrets only where lurcher.json is told so, as for the body of a request.
-Secret.__lurcher_secret = true
+-- JSON texts hold secrets only where lurcher.json is told so, as for the body of a request; elsewhere what is shown.
+function Secret.__lurcher_secret(self) return shown[self] end
 function Secret.__tojson(self) return texts[self] end
 
 ---@param text string

@@ -16,6 +16,7 @@ local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local settings = require "lurcher.http.settings"
 local redact = require "lurcher.base.redact"
+local secret = require "lurcher.base.secret"
 local redirect = require "lurcher.http.layer.redirect"
 local request = require "lurcher.http.request"
 local retry_budget = require "lurcher.http.retry_budget"
@@ -256,6 +257,7 @@ end
 function Client:breaker(url)
   check_self(self, "breaker")
   if url == nil then url = self.base_url or nil end
+  url = secret.reveal(url)
   check.argument(url, "string", 2, "client:breaker")
   local address, err = request.canonical(self, url)
   if not address then errors.raise("client:breaker: " .. tostring(err)) end

@@ -311,13 +311,14 @@ static bool meta_field(lua_State *L, const char *name)
 static bool encode_object(encoder *e, const place *at)
 {
   lua_State *L = e->L;
-  if (!e->style.secrets && meta_field(L, "__lurcher_secret"))
-    return fail(e, at, "a secret", "it can only be sent, as in the json option of a request");
-  if (meta_field(L, "__tojson")) {
+  bool hidden = !e->style.secrets && meta_field(L, "__lurcher_secret"); /* what may be shown of it, or nil */
+  if (hidden || meta_field(L, "__tojson")) {
     if (e->depth == JSON_MAX_DEPTH) return fail(e, at, "a __tojson function that has no end", "");
     luaL_checkstack(L, 12, "JSON");
     lua_pushvalue(L, -3);
     lua_call(L, 1, 1);
+    if (hidden && lua_isnil(L, -1))
+      return fail(e, at, "a secret", "it can only be sent, as in the json option of a request");
     e->depth++;
     if (!encode_value(e, at)) return false;
     e->depth--;
