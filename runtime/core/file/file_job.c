@@ -69,7 +69,7 @@ static void on_done(job *base)
  * then. */
 static void abandon(operation *op)
 {
-  file_job *j = (file_job *)op;
+  file_job *j = container_of(op, file_job, operation);
   if (!j->job.running) {
     file_job_free(j);
     return;

@@ -92,7 +92,7 @@ static void on_done(job *base)
 
 static void abandon(operation *op)
 {
-  file_reader *r = (file_reader *)op;
+  file_reader *r = container_of(op, file_reader, operation);
   if (r->job.running) job_stop(&r->job);
   file_reader_unref(r);
 }

@@ -84,7 +84,7 @@ static void changed(process *p)
   while ((link = list_take_first(&p->waits))) operation_complete(&container_of(link, process_wait, link)->op);
 }
 
-static void abandon_wait(operation *op) { process_wait_free((process_wait *)op); }
+static void abandon_wait(operation *op) { process_wait_free(container_of(op, process_wait, op)); }
 
 process_wait *process_wait_new(process *p)
 {

@@ -4,7 +4,16 @@
 
 enum { TURN_OF_OLDEST = 8 };
 
-static queue_list *list_of(queue *q, const queue_item *item)
+static queue_item *first_of(const linked_list *items) { return list_first_of(items, queue_item, link); }
+
+void queue_init(queue *q)
+{
+  *q = (queue){0};
+  list_init(&q->normal);
+  list_init(&q->again);
+}
+
+static linked_list *list_of(queue *q, const queue_item *item)
 {
   if (item->requeued) return &q->again;
   return item->priority ? &q->others[item->priority - MIN_PRIORITY] : &q->normal;
@@ -12,19 +21,21 @@ static queue_list *list_of(queue *q, const queue_item *item)
 
 static void append(queue *q, queue_item *item)
 {
-  queue_list *list = list_of(q, item);
-  item->previous = list->last;
-  item->next = NULL;
-  *(list->last ? &list->last->next : &list->first) = item;
-  list->last = item;
+  list_append(list_of(q, item), &item->link);
   if (item->priority && !item->requeued) q->filled |= (uint16_t)(1u << (item->priority - MIN_PRIORITY));
   q->count++;
 }
 
+static bool make_others(queue *q)
+{
+  q->others = calloc(PRIORITIES, sizeof *q->others);
+  for (int i = 0; q->others && i < PRIORITIES; i++) list_init(&q->others[i]);
+  return q->others;
+}
+
 bool queue_add(queue *q, queue_item *item)
 {
-  if (item->priority && !q->others) q->others = calloc(PRIORITIES, sizeof *q->others);
-  if (item->priority && !q->others) return false;
+  if (item->priority && !q->others && !make_others(q)) return false;
   append(q, item);
   return true;
 }
@@ -37,11 +48,8 @@ void queue_put_back(queue *q, queue_item *item)
 
 void queue_remove(queue *q, queue_item *item)
 {
-  queue_list *list = list_of(q, item);
-  *(item->previous ? &item->previous->next : &list->first) = item->next;
-  *(item->next ? &item->next->previous : &list->last) = item->previous;
-  item->next = item->previous = NULL;
-  if (item->priority && !list->first && !item->requeued)
+  list_remove(&item->link);
+  if (item->priority && list_is_empty(list_of(q, item)) && !item->requeued)
     q->filled &= (uint16_t) ~(1u << (item->priority - MIN_PRIORITY));
   item->requeued = false;
   q->count--;
@@ -49,17 +57,18 @@ void queue_remove(queue *q, queue_item *item)
 
 static queue_item *first_by_priority(const queue *q)
 {
-  if (!q->filled) return q->normal.first;
+  queue_item *normal = first_of(&q->normal);
+  if (!q->filled) return normal;
   unsigned highest = 31 - (unsigned)__builtin_clz(q->filled);
-  bool above = (int)highest + MIN_PRIORITY > 0 || !q->normal.first;
-  return above ? q->others[highest].first : q->normal.first;
+  bool above = (int)highest + MIN_PRIORITY > 0 || !normal;
+  return above ? first_of(&q->others[highest]) : normal;
 }
 
 static queue_item *oldest(const queue *q)
 {
-  queue_item *found = q->normal.first;
+  queue_item *found = first_of(&q->normal);
   for (unsigned left = q->filled; left; left &= left - 1) {
-    queue_item *item = q->others[__builtin_ctz(left)].first;
+    queue_item *item = first_of(&q->others[__builtin_ctz(left)]);
     if (!found || item->arrival < found->arrival) found = item;
   }
   return found;
@@ -67,7 +76,7 @@ static queue_item *oldest(const queue *q)
 
 queue_item *queue_first(const queue *q)
 {
-  if (q->again.first) return q->again.first;
+  if (!list_is_empty(&q->again)) return first_of(&q->again);
   return q->taken == TURN_OF_OLDEST - 1 && q->filled ? oldest(q) : first_by_priority(q);
 }
 
@@ -79,12 +88,9 @@ queue_item *queue_take(queue *q)
   return item;
 }
 
-static void each(queue_list *list, void (*fn)(queue_item *item, const void *user), const void *user)
+static void each(linked_list *items, void (*fn)(queue_item *item, const void *user), const void *user)
 {
-  for (queue_item *item = list->first, *next; item; item = next) {
-    next = item->next;
-    fn(item, user);
-  }
+  list_each_removing (link, items) fn(container_of(link, queue_item, link), user);
 }
 
 void queue_each(queue *q, void (*fn)(queue_item *item, const void *user), const void *user)

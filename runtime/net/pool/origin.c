@@ -57,6 +57,7 @@ static origin *new_origin(pool *p, const url *u, uint64_t hash)
     return NULL;
   }
   o->pool = p;
+  queue_init(&o->queue);
   o->key = key.bytes;
   o->name = strstr(key.bytes, "://") + 3;
   /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
@@ -106,24 +107,11 @@ void origins_forget_idle(pool *p)
 
 /* ---- turns ---- */
 
-void origin_leave_turn(origin *o)
-{
-  if (!o->in_turn) return;
-  pool *p = o->pool;
-  *(o->turn_previous ? &o->turn_previous->turn_next : &p->turn_first) = o->turn_next;
-  *(o->turn_next ? &o->turn_next->turn_previous : &p->turn_last) = o->turn_previous;
-  o->turn_next = o->turn_previous = NULL;
-  o->in_turn = false;
-}
+void origin_leave_turn(origin *o) { list_remove(&o->turn); }
 
 static void join_turn(origin *o)
 {
-  pool *p = o->pool;
-  if (o->in_turn) return;
-  o->turn_previous = p->turn_last;
-  *(p->turn_last ? &p->turn_last->turn_next : &p->turn_first) = o;
-  p->turn_last = o;
-  o->in_turn = true;
+  if (!list_has(&o->turn)) list_append(&o->pool->turns, &o->turn);
 }
 
 size_t origin_slots(const origin *o)

@@ -15,8 +15,7 @@ struct origin {
   const char *name; /* "host:port", within key */
   origin_group *groups;
   queue queue;
-  origin *turn_next, *turn_previous;
-  bool in_turn;
+  list_link turn; /* in pool->turns, while one of its requests may start */
   size_t in_flight;
   size_t admissions; /* that point here; it stays as long as there are any */
   size_t unread;     /* requests that started and whose rate-limit headers were not read yet */

@@ -18,7 +18,6 @@ static admission *admission_of(queue_item *item) { return container_of(item, adm
 
 static void count_in(pool *p, admission *a)
 {
-  queue_item *item = &a->item;
   a->origin->in_flight++;
   a->origin->unread += !a->unread;
   a->unread = true;
@@ -28,14 +27,11 @@ static void count_in(pool *p, admission *a)
   p->started++;
   p->network->running++;
   run_limits_start(&p->network->run_limits, &a->granted);
-  item->next = p->running;
-  if (item->next) item->next->previous = item;
-  p->running = item;
+  list_prepend(&p->running, &a->item.link);
 }
 
 static void count_out(pool *p, admission *a)
 {
-  queue_item *item = &a->item;
   origin_group *g = a->group;
   network *n = p->network;
   a->origin->in_flight--;
@@ -45,9 +41,7 @@ static void count_out(pool *p, admission *a)
   if (n->running-- == n->max_running) network_descriptor_freed(n);
   if (!n->running && n->run_limits.refused && n->run_limits.on_idle)
     n->run_limits.on_idle(n->run_limits.user);
-  *(item->previous ? &item->previous->next : &p->running) = item->next;
-  if (item->next) item->next->previous = item->previous;
-  item->next = item->previous = NULL;
+  list_remove(&a->item.link);
 }
 
 /* ---- admission ---- */
@@ -100,7 +94,8 @@ void pool_admit(pool *p)
   if (p->admitting) return; /* one that failed at its start: the loop below goes on */
   p->admitting = true;
   origin *o;
-  while ((o = p->turn_first) && p->in_flight < p->limits.inflight && network_has_room(p->network)) {
+  while ((o = list_first_of(&p->turns, origin, turn)) && p->in_flight < p->limits.inflight &&
+         network_has_room(p->network)) {
     origin_leave_turn(o);
     if (!origin_may_start(o)) continue;
     start_first(o);
@@ -143,9 +138,9 @@ static void leave_queue(admission *a)
   if (!o->queue.count) {
     origin_leave_turn(o);
     throttle_rest(&o->throttle);
-  } else if (!o->in_turn) {
+  } else if (!list_has(&o->turn)) {
     origin_offer(o); /* another one is first now */
-    if (o->in_turn) loop_defer(p->network->loop, &p->network->admit_all);
+    if (list_has(&o->turn)) loop_defer(p->network->loop, &p->network->admit_all);
   }
 }
 
@@ -304,7 +299,8 @@ void pool_end_waiting(pool *p, bool granted_too, const error *why)
 
 void pool_end_running(pool *p, const error *why)
 {
-  while (p->running) end(p->running, why);
+  queue_item *item;
+  while ((item = list_first_of(&p->running, queue_item, link))) end(item, why);
 }
 
 /* ---- life ---- */
@@ -314,6 +310,8 @@ pool *pool_new(network *n, const pool_limits *limits)
   pool *p = calloc(1, sizeof *p);
   if (!p) return NULL;
   *p = (pool){.next = n->pools, .references = 1, .network = n, .time = &n->loop->virtual, .limits = *limits};
+  list_init(&p->turns);
+  list_init(&p->running);
   if (limits->limiter) limiter_ref(limits->limiter);
   n->pools = p;
   network_ref(n);

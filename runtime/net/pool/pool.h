@@ -36,8 +36,8 @@ struct pool {
   pool_limits limits;
   connection_group *connection_groups;
   hash_table origins;
-  origin *turn_first, *turn_last; /* origins with a request that may start, in turn */
-  queue_item *running;            /* all that hold a slot */
+  linked_list turns;   /* origin.turn: origins with a request that may start, in turn */
+  linked_list running; /* all that hold a slot: queue_item.link */
   size_t in_flight, waiting;
   uint64_t started, arrivals;
   timer trim;

@@ -30,8 +30,8 @@ static bool is_whole(const transfer *t)
 /* Whether libcurl had words for another transfer of the same multi in the call it just made. */
 static bool others_were_told(const transfer *t, const multi_result *result)
 {
-  for (const queue_item *item = t->pool->running; item; item = item->next) {
-    const transfer *other = container_of(item, const transfer, admission.item);
+  list_each (link, &t->pool->running) {
+    const transfer *other = container_of(link, const transfer, admission.item.link);
     if (other != t && other->admission.multi == t->admission.multi && other->handle->hint[0]) return true;
   }
   return result->others_failed;

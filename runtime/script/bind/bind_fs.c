@@ -126,7 +126,7 @@ static const char push_results_key;
 
 static int on_job_over(lua_State *L, operation *op)
 {
-  file_job *j = (file_job *)op;
+  file_job *j = container_of(op, file_job, operation);
   int top = lua_gettop(L);
   operation_reset(op);
   lua_pushlightuserdata(L, (void *)&push_results_key);
@@ -230,7 +230,7 @@ static file_reader *check_reader(lua_State *L)
 
 static int on_filled(lua_State *L, operation *op)
 {
-  file_reader *r = (file_reader *)op;
+  file_reader *r = container_of(op, file_reader, operation);
   bool ok = r->ok && !r->closed;
   error e = r->error;
   if (r->closed)
@@ -325,7 +325,7 @@ static int writer_put(lua_State *L)
 static int on_wait_over(lua_State *L, operation *op)
 {
   error e;
-  if (!file_wait_end((file_wait *)op, &e)) return errors_return(L, &e);
+  if (!file_wait_end(container_of(op, file_wait, operation), &e)) return errors_return(L, &e);
   lua_pushboolean(L, true);
   return 1;
 }

@@ -58,7 +58,7 @@ static void free_wait(wait *w)
 /* The tokens go back when they were taken already. */
 static void abandon(operation *op)
 {
-  wait *w = (wait *)op;
+  wait *w = container_of(op, wait, op);
   if (limiter_waits(&w->waiter))
     limiter_leave(&w->waiter);
   else
@@ -71,7 +71,7 @@ static const operation_class waiting_class = {"a limiter", abandon};
 static int wait_results(lua_State *L, operation *op)
 {
   (void)L;
-  free_wait((wait *)op);
+  free_wait(container_of(op, wait, op));
   return 0;
 }
 

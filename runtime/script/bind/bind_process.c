@@ -198,7 +198,7 @@ static int id(lua_State *L)
 static int on_changed(lua_State *L, operation *op)
 {
   (void)L;
-  process_wait_free((process_wait *)op);
+  process_wait_free(container_of(op, process_wait, op));
   return 0;
 }
 

@@ -84,11 +84,7 @@ void task_refuse(lur_task *t)
   t->given_up = WAIT_REFUSED;
 }
 
-static void on_cleanup_due(timer *expired)
-{
-  cleanup *c = (cleanup *)expired;
-  task_force(c->task);
-}
+static void on_cleanup_due(timer *expired) { task_force(container_of(expired, cleanup, timer)->task); }
 
 bool task_begin_cleanup(lur_task *t)
 {

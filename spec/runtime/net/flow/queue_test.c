@@ -43,7 +43,8 @@ static void add_next(queue *q, uint64_t *arrivals)
 
 static void follows_priority_and_age(void)
 {
-  queue q = {0};
+  queue q;
+  queue_init(&q);
   uint64_t arrivals = 0;
   size_t taken = 0;
   bool right = true;
@@ -74,7 +75,8 @@ static void follows_priority_and_age(void)
 
 static void lets_the_one_go_first_that_had_its_turn(void)
 {
-  queue q = {0};
+  queue q;
+  queue_init(&q);
   queue_item low = {.priority = MIN_PRIORITY, .arrival = 2}, high = {.priority = MAX_PRIORITY, .arrival = 1};
   check(queue_add(&q, &high) && queue_add(&q, &low));
   queue_remove(&q, &low);
@@ -89,7 +91,8 @@ static void remove_it(queue_item *item, const void *q) { queue_remove((queue *)q
 
 static void may_be_emptied_while_it_is_walked(void)
 {
-  queue q = {0};
+  queue q;
+  queue_init(&q);
   for (int i = 0; i < 20; i++) {
     items[i] = (queue_item){.priority = (int8_t)(i % 3 - 1), .arrival = (uint64_t)i};
     check(queue_add(&q, &items[i]));
