@@ -182,8 +182,8 @@ local function wait_for(name, entry)
   local woken = suspend("another task that requires the same module")
   awaited[me] = nil
   if not woken then
-    for i = 1, #entry.waiters do
-      if entry.waiters[i] == me then entry.waiters[i] = false end
+    for i = #entry.waiters, 1, -1 do
+      if entry.waiters[i] == me then table.remove(entry.waiters, i) end
     end
     raise_if_stopping()
   end
@@ -232,7 +232,7 @@ local function run_loader(name, loader, entry)
   local ok, value = raw_xpcall(loader, native.trace, name)
   loading[name] = nil
   for _, waiter in ipairs(entry.waiters) do
-    if waiter then wake(waiter) end
+    wake(waiter)
   end
   if not ok then
     raise_if_stopping()

@@ -84,8 +84,10 @@ function scopes.close(self, seconds)
     cleanup(false)
   end
   self.ended = true
-  raise_if_stopping()
   local child = scope_failed(self.native)
+  -- What failed is held by it, and may itself hold this scope as its body: such a ring is never collected.
+  self.native = nil
+  raise_if_stopping()
   if child then results(child) end -- raises
   if failed then error(failure, 0) end
   return timed_out

@@ -13,48 +13,53 @@ local xpcall, trace = native.raw_xpcall, native.trace
 
 local sync = {}
 
--- ---- lists of waiting tasks ----
+-- ---- tasks that wait, in their order ----
 
-local function new_list()
-  return { first = 1, last = 0 }
+-- A ring of entries; who leaves it, woken or not, leaves nothing behind, however long others go on waiting.
+local function new_waiters()
+  local waiters = {}
+  waiters.next, waiters.previous = waiters, waiters
+  return waiters
 end
 
-local function append(list, value)
-  list.last = list.last + 1
-  list[list.last] = value
+local function append(waiters, entry)
+  entry.next, entry.previous = waiters, waiters.previous
+  entry.previous.next, waiters.previous = entry, entry
 end
 
-local function take(list)
-  while list.first <= list.last do
-    local value = list[list.first]
-    list[list.first] = nil
-    list.first = list.first + 1
-    if value then return value end
-  end
+local function remove(entry)
+  if not entry.next then return end
+  entry.next.previous, entry.previous.next = entry.previous, entry.next
+  entry.next, entry.previous = nil, nil
 end
 
--- Waits in `list` until woken; a cancelled task leaves the list and raises. `entry` stands for the task, if
--- given.
-local function wait_in(list, what, entry)
-  entry = entry or current()
-  append(list, entry)
-  local place = list.last
+local function take(waiters)
+  local entry = waiters.next
+  if entry == waiters then return nil end
+  remove(entry)
+  return entry
+end
+
+-- Waits until woken; a cancelled task leaves and raises. `entry`, if given, is what stands for the task.
+local function wait_among(waiters, what, entry)
+  entry = entry or {}
+  entry.task = current()
+  append(waiters, entry)
   local woken, value = suspend(what)
   if not woken then
-    if list[place] == entry then list[place] = false end
+    remove(entry)
     raise_if_stopping()
   end
   return value
 end
 
--- Wakes the first task in the list that still waits; false when there is none.
-local function wake_first(list, ...)
-  local waiter = take(list)
-  while waiter do
-    if wake(waiter, ...) then return true end
-    waiter = take(list)
+-- Wakes the first that still waits and returns its entry; nil when there is none.
+local function wake_first(waiters, ...)
+  local entry = take(waiters)
+  while entry do
+    if wake(entry.task, ...) then return entry end
+    entry = take(waiters)
   end
-  return false
 end
 
 -- ---- semaphore ----
@@ -70,7 +75,7 @@ function Semaphore:acquire()
   if self.free > 0 then
     self.free = self.free - 1
   else
-    wait_in(self.waiters, "a place in a semaphore")
+    wait_among(self.waiters, "a place in a semaphore")
   end
 end
 
@@ -103,7 +108,7 @@ end
 ---@return lurcher.Semaphore
 function sync.semaphore(size)
   argument(size, "count", 1, "task.semaphore")
-  return setmetatable({ size = size, free = size, waiters = new_list() }, Semaphore)
+  return setmetatable({ size = size, free = size, waiters = new_waiters() }, Semaphore)
 end
 
 -- ---- queue ----
@@ -113,6 +118,11 @@ end
 local Queue = {}
 Queue.__index = Queue
 
+local function append_value(self, value)
+  self.last = self.last + 1
+  self.values[self.last] = value
+end
+
 ---Appends a value; waits while the queue is full.
 ---@param value any not nil
 function Queue:put(value)
@@ -121,27 +131,9 @@ function Queue:put(value)
   if self.closed then errors.raise("queue:put: the queue is closed") end
   raise_if_stopping()
   if wake_first(self.getters, value) then return end
-  if self.count < self.capacity then
-    self.count = self.count + 1
-    append(self.values, { value = value })
-    return
-  end
-  local entry = { value = value, task = current() }
-  if wait_in(self.putters, "room in a queue", entry) == "closed" then
+  if self.last - self.first + 1 < self.capacity then return append_value(self, value) end
+  if wait_among(self.putters, "room in a queue", { value = value }) == "closed" then
     errors.raise("queue:put: the queue was closed")
-  end
-end
-
--- Moves the value of a task that waits for room into the queue.
-local function admit_putter(self)
-  local entry = take(self.putters)
-  while entry do
-    if wake(entry.task) then
-      self.count = self.count + 1
-      append(self.values, entry)
-      return
-    end
-    entry = take(self.putters)
   end
 end
 
@@ -150,14 +142,16 @@ end
 function Queue:get()
   method(self, Queue, "queue:get")
   raise_if_stopping()
-  local entry = take(self.values)
-  if entry then
-    self.count = self.count - 1
-    admit_putter(self)
-    return entry.value
+  if self.first > self.last then
+    if self.closed then return nil end
+    return wait_among(self.getters, "a value in a queue")
   end
-  if self.closed then return nil end
-  return wait_in(self.getters, "a value in a queue")
+  local value = self.values[self.first]
+  self.values[self.first] = nil
+  self.first = self.first + 1
+  local putter = wake_first(self.putters)
+  if putter then append_value(self, putter.value) end
+  return value
 end
 
 ---No more values: tasks that wait in `get` get nil, tasks that wait in `put` raise.
@@ -166,11 +160,7 @@ function Queue:close()
   if self.closed then return end
   self.closed = true
   while wake_first(self.getters) do end
-  local entry = take(self.putters)
-  while entry do
-    wake(entry.task, "closed")
-    entry = take(self.putters)
-  end
+  while wake_first(self.putters, "closed") do end
 end
 
 function Queue:__call()
@@ -183,10 +173,8 @@ function sync.queue(capacity)
   argument(capacity, "nil|count", 1, "task.queue")
   return setmetatable({
     capacity = capacity or math.huge,
-    count = 0,
-    values = new_list(),
-    getters = new_list(),
-    putters = new_list(),
+    values = {}, first = 1, last = 0,
+    getters = new_waiters(), putters = new_waiters(),
   }, Queue)
 end
 
@@ -207,12 +195,12 @@ end
 function Event:wait()
   method(self, Event, "event:wait")
   raise_if_stopping()
-  if not self.happened then wait_in(self.waiters, "an event") end
+  if not self.happened then wait_among(self.waiters, "an event") end
 end
 
 ---@return lurcher.Event
 function sync.event()
-  return setmetatable({ happened = false, waiters = new_list() }, Event)
+  return setmetatable({ happened = false, waiters = new_waiters() }, Event)
 end
 
 -- ---- limiter ----

@@ -62,6 +62,18 @@ void report_push_traceback(lua_State *L, lua_State *of, int level)
 
 /* ---- where errors came from ---- */
 
+/* Appends the value on top of the stack (popped) to the list below it, at most MAX_CHAIN long: a text that a
+ * task raises and catches again and again is the same error each time. */
+static void append_cause(lua_State *L)
+{
+  int list = lua_gettop(L) - 1, count = (int)lua_objlen(L, list);
+  for (int i = 1; count == MAX_CHAIN && i < MAX_CHAIN; i++) {
+    lua_rawgeti(L, list, i + 1);
+    lua_rawseti(L, list, i);
+  }
+  lua_rawseti(L, list, count == MAX_CHAIN ? MAX_CHAIN : count + 1);
+}
+
 void report_note_cause(lua_State *L, lur_task *t)
 {
   int entry = lua_gettop(L);
@@ -79,7 +91,7 @@ void report_note_cause(lua_State *L, lur_task *t)
     lua_pop(L, 1);
   }
   lua_pushvalue(L, entry);
-  lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+  append_cause(L);
   lua_settop(L, entry - 1);
 }
 
