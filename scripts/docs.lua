@@ -92,7 +92,7 @@ end
 local function kinds()
   local rows = {}
   for i, kind in ipairs(tables.kinds) do
-    rows[i] = { code(kind.name), kind.when, kind.cure, kind.repeatable and "yes" or "no" }
+    rows[i] = { code(kind.name), kind.when, kind.cure, kind.flags:find("repeatable", 1, true) and "yes" or "no" }
   end
   return markdown({ "kind", "when", "cure", "may be repeated" }, rows)
 end

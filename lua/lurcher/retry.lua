@@ -18,6 +18,7 @@ local backoff = require "lurcher.retry.backoff"
 local check = require "lurcher.base.check"
 local conditions = require "lurcher.retry.conditions"
 local errors = require "lurcher.base.errors"
+local kinds = require "lurcher.base.kinds"
 local native = require "lurcher.native.task"
 local settings = require "lurcher.retry.options"
 local stops = require "lurcher.retry.stops"
@@ -42,11 +43,8 @@ local retry = { stop = stops, wait = waits, when = conditions }
 ---@field outcome "running"|"succeeded"|"failed"|"gave_up"|"interrupted" "failed": with what is not repeated;
 ---  "interrupted": by a cancellation, or by what a callback raised
 
--- Failures of which no repetition can make anything else.
-local FINAL = { canceled = true, limit = true, denied = true, url = true }
-
 local function passing(call)
-  return call.failed and not FINAL[arguments.kind_of(call.err)]
+  return call.failed and not kinds.is(arguments.kind_of(call.err), "final")
 end
 
 local function exclusive(opts, name, others)

@@ -9,8 +9,8 @@ local WORDS = { ["true"] = true, ["false"] = false }
 local function arguments(text, at)
   local list, current = { n = 0 }, nil
   while true do
-    local literal, after = text:match('^%s*"(.-[^\\])"()', at)
-    if not literal then literal, after = text:match('^%s*""()', at) and "", text:match('^%s*""()', at) end
+    local literal, after = "", text:match('^%s*""()', at)
+    if not after then literal, after = text:match('^%s*"(.-[^\\])"()', at) end
     local word, past = text:match("^%s*([%w_]+)()", at)
     local mark, beyond = text:match("^%s*([,)])()", at)
     if literal then

@@ -21,7 +21,7 @@ end
 local function kinds()
   local list = {}
   for i, row in ipairs(def.read("runtime/core/errors.def", "ERROR_KIND")) do
-    list[i] = { name = row[1], repeatable = row[2], when = row[3], cure = row[4] }
+    list[i] = { name = row[1], flags = row[2], when = row[3], cure = row[4] }
   end
   return list
 end

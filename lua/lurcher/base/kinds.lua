@@ -6,13 +6,22 @@ local kinds = {}
 ---@field name string
 ---@field when string
 ---@field cure string
----@field repeatable boolean it may be gone the next time
+---@field flags string "repeatable", "peer" and "final", see the list
 
 local by_name
 
 ---@return lurcher.Kind[]
 function kinds.list()
   return require "lurcher.native.kinds"
+end
+
+---Whether the kind of that name has a flag.
+---@param name any
+---@param flag "repeatable"|"peer"|"final"
+---@return boolean
+function kinds.is(name, flag)
+  local kind = kinds.get(name)
+  return kind ~= nil and kind.flags:find(flag, 1, true) ~= nil
 end
 
 ---@param name any
@@ -25,11 +34,11 @@ function kinds.get(name)
   return by_name[name]
 end
 
--- The names of those for which `fits(kind)` is true.
+-- The names of those for which `fits(name)` is true.
 local function names(fits)
   local list = {}
   for _, kind in ipairs(kinds.list()) do
-    if fits(kind) then list[#list + 1] = kind.name end
+    if fits(kind.name) then list[#list + 1] = kind.name end
   end
   return list
 end
@@ -42,7 +51,7 @@ end
 ---The names of those that may be gone the next time.
 ---@return string[]
 function kinds.repeatable()
-  return names(function(kind) return kind.repeatable end)
+  return names(function(name) return kinds.is(name, "repeatable") end)
 end
 
 return kinds

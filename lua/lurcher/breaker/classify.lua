@@ -1,11 +1,8 @@
 --- What counts as a failure of the other side.
 
 local errors = require "lurcher.base.errors"
+local kinds = require "lurcher.base.kinds"
 local tables = require "lurcher.base.tables"
-
--- Errors that say nothing about the other side.
-local OF_ANOTHER_MATTER = { canceled = true, circuit_open = true, limit = true, denied = true, url = true,
-  file = true, mock = true, too_large = true, redirect = true, decode = true, checksum = true }
 
 ---Whether a result is a failure, and the cause to be shown; nil: neither failure nor success.
 ---@param self lurcher.Breaker
@@ -18,7 +15,8 @@ return function(self, res, err, seconds)
   if self.counts then return self.counts(res, err), err end
   if err ~= nil then
     local kind = type(err) == "table" and err.kind
-    if OF_ANOTHER_MATTER[kind] or kind == "timeout" and err.phase == "queue" then return nil end
+    local of_another_matter = kinds.get(kind) and not kinds.is(kind, "peer")
+    if of_another_matter or kind == "timeout" and err.phase == "queue" then return nil end
     local status = kind == "status" and err.response and err.response.status
     return not status or status >= 500, err
   end

@@ -1,14 +1,11 @@
-/* lurcher.native.kinds: the list of error kinds, as { name, when, cure, repeatable }. */
+/* lurcher.native.kinds: the list of error kinds, as { name, flags, when, cure }. */
 #include <lua.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 int luaopen_lurcher_native_kinds(lua_State *L);
 
 static const struct {
-  const char *name;
-  bool repeatable;
-  const char *when, *cure;
+  const char *name, *flags, *when, *cure;
 } kinds[] = {
 #define ERROR_KIND(name, ...) {#name, __VA_ARGS__},
 #include "core/errors.def"
@@ -27,8 +24,8 @@ int luaopen_lurcher_native_kinds(lua_State *L)
     lua_setfield(L, -2, "when");
     lua_pushstring(L, kinds[i].cure);
     lua_setfield(L, -2, "cure");
-    lua_pushboolean(L, kinds[i].repeatable);
-    lua_setfield(L, -2, "repeatable");
+    lua_pushstring(L, kinds[i].flags);
+    lua_setfield(L, -2, "flags");
     lua_rawseti(L, -2, i + 1);
   }
   return 1;

@@ -94,7 +94,7 @@ local is_kind_list = list_of("kinds", function(item) return type(item) == "strin
 function checks.kind_list(value)
   if value == false or is_kind_list(value) then return is_kind_list(value) end
   for _, kind in ipairs(value) do
-    if not (kinds.get(kind) and kinds.get(kind).repeatable) then
+    if not kinds.is(kind, "repeatable") then
       local repeatable = kinds.repeatable()
       local near = check.suggest(kind, repeatable)
       return ("kinds of errors that can be repeated (%s), and '%s' is none of them%s"):format(
