@@ -26,10 +26,12 @@ bool pager_knows_bold(void)
   return isatty(STDOUT_FILENO) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
 }
 
-/* The command for the shell; NULL: none is wanted. Without less the text is shown as it is. */
+/* The command for the shell; NULL: none is wanted, or less could not move about on this terminal. Without
+ * less the text is shown as it is. */
 static const char *command(void)
 {
   const char *wanted = getenv("PAGER");
+  if (!wanted && !pager_knows_bold()) return NULL;
   if (!wanted) return "if command -v less >/dev/null; then exec less -R; else exec cat; fi";
   return *wanted && strcmp(wanted, "cat") != 0 ? wanted : NULL;
 }

@@ -95,6 +95,11 @@ describe("lurcher help", function()
       { command = "env" }).out:find("paged", 1, true))
   end)
 
+  it("starts no pager of its own on a dumb terminal", function()
+    local text = on_terminal(80, { "-u", "PAGER", "TERMINAL=dumb" }, "help", "retries")
+    assert.matches("^RETRIES\n", text)
+  end)
+
   it("starts no pager for a topic that does not exist", function()
     assert.matches("^lurcher: help has no topic", on_terminal(80, { "PAGER=echo paged" }, "help", "retires"))
   end)

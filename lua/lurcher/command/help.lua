@@ -223,7 +223,7 @@ end
 
 -- What else a topic may be called; singular and plural are found without.
 local ALSO = {
-  lurcher = "index", topic = "index", manual = "index", contents = "index",
+  help = "index", lurcher = "index", topic = "index", manual = "index", contents = "index",
   first = "first-script", script = "first-script", start = "first-script", tutorial = "first-script",
   ["getting-started"] = "first-script", python = "lua", javascript = "lua", luajit = "lua",
   migration = "coming-from", migrating = "coming-from", httpx = "coming-from", aiohttp = "coming-from",
