@@ -28,7 +28,7 @@ local transport = require "lurcher.http.layer.transport"
 require "lurcher.report.trace"
 if require("lurcher.native.log").recording() then observe.add(require "lurcher.report.recorder") end
 
-local request_address, direct, first = request.address, transport.direct, transport.first
+local request_address, direct = request.address, transport.direct
 
 ---@alias lurcher.ClientVerb
 ---| fun(self: lurcher.Client, url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
@@ -157,24 +157,28 @@ local function call(self, method, url, opts, what)
   local req, err = request.new(self, method, url, opts, what)
   self.budget:note_call()
   if not req then return finish(self, nil, nil, err) end
-  if idle_layers(self) and not req.auth and not req.stream then
+  if idle_layers(self) and not (req.auth or req.stream) and req.fragment == "" then
     local ready = ready_breaker(self, req.url)
-    local res = ready ~= nil and first(req, ready)
-    if res then return finish(self, req, res) end
+    if ready ~= nil then
+      local res, early_result = direct(self, req.settings, ready, method, req.url, req:wire(), req.body or nil,
+        req.expect_continue)
+      if res then return finish(self, req, res) end
+      req.early_result = early_result
+    end
   end
   return finish(self, req, self.run(req))
 end
 
--- A call without options.
+-- A call without options: the request is made only if the layers have to see it.
 local function plain(self, method, url)
-  local early_result
+  local own, early_result = self.settings, nil
   self.budget:note_call()
   if idle_layers(self) then
     local address = request_address(self, method, url)
     local ready
     if address then ready = ready_breaker(self, address) end
     if ready ~= nil then
-      local res, unfinished = direct(self, method, address, ready)
+      local res, unfinished = direct(self, own, ready, method, address, own.wire)
       if res then return res end
       early_result = unfinished
     end

@@ -21,9 +21,10 @@ end)
 ---@class lurcher.Response
 local methods = response.methods
 
----Makes a response of its fields, `stream` among them, and has it closed when the task ends.
-function stream.response(fields)
-  local res = setmetatable(fields, response.metatable)
+---Has a response with a `stream` closed when the task ends.
+---@param res lurcher.Response
+---@return lurcher.Response res
+function stream.keep(res)
   res.open_streams = keep(res)
   return res
 end
@@ -63,8 +64,7 @@ function Text:close() self.at = #self.text + 1 end
 ---@return lurcher.Response res
 function stream.of_text(res)
   res.stream, res.body = setmetatable({ text = res.body, at = 1 }, Text), nil
-  res.open_streams = keep(res)
-  return res
+  return stream.keep(res)
 end
 
 -- Lets go of the transfer; what is known about it stays with the response.

@@ -14,9 +14,18 @@ local held, Response = redact.held, response.metatable
 
 local transport = {}
 
+-- The response of an attempt.
+local function respond(status, body, head, info, method, url, attempts)
+  return setmetatable({
+    status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
+    method = method, url = held(url), attempts = attempts,
+  }, Response)
+end
+
 -- The URL as the response has it.
-local function with_fragment(url, fragment)
-  return held(fragment == "" and url or url .. fragment)
+local function with_fragment(request)
+  local fragment = request.fragment
+  return fragment == "" and request.url or request.url .. fragment
 end
 
 -- When an attempt left the queue, or nil when it did not.
@@ -70,53 +79,31 @@ function transport.send(request)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
-  return setmetatable({
-    status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
-    method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
-  }, Response)
+  return respond(status, body, head, info, method, with_fragment(request), request.attempts)
 end
 
 ---The usual case at little cost: a first attempt past the layers, because none has anything to do before it,
----and a response that none would do anything about. Else nil and what came instead, for them to go on from
----there. This one is for a request without options, which is not even made then.
+---and a response that none would do anything about. Else nil and what came instead, for the layers to go on
+---from there.
 ---@param client lurcher.Client
+---@param own table settings of the client, or of the request
+---@param circuit lurcher.Breaker|false a closed one
 ---@param method string
 ---@param address string canonical
----@param circuit lurcher.Breaker|false a closed one
+---@param wire userdata headers
+---@param body? string
+---@param expect_continue? boolean
 ---@return lurcher.Response? res
 ---@return table? early_result
-function transport.direct(client, method, address, circuit)
-  local own, generation = client.settings, circuit and circuit.generation
-  local status, body, head, info, head_flags = perform(client.pool, own.profile, method, address, own.wire,
-    nil, nil, nil, own.priority, own.name)
+function transport.direct(client, own, circuit, method, address, wire, body, expect_continue)
+  local generation = circuit and circuit.generation
+  local status, content, head, info, head_flags = perform(client.pool, own.profile, method, address, wire,
+    body, nil, expect_continue, own.priority, own.name)
   if head_flags == 0 and own.pass_through[status] then
     if circuit then record_success(circuit, generation) end
-    return setmetatable({
-      status = status, ok = true, body = body, head = head, info = info, method = method,
-      url = held(address), attempts = 1,
-    }, Response)
+    return respond(status, content, head, info, method, address, 1)
   end
-  return nil, { status, body, head, info, head_flags, generation = generation }
-end
-
----A first attempt of a request past the layers. Nil: they are to go on from its early_result, which is in the
----request.
----@param request lurcher.Request
----@param circuit lurcher.Breaker|false a closed one
----@return lurcher.Response? res
-function transport.first(request, circuit)
-  local own, client, generation = request.settings, request.client, circuit and circuit.generation
-  local status, body, head, info, head_flags = perform(client.pool, own.profile, request.method, request.url,
-    request:wire(), request.body or nil, nil, request.expect_continue, own.priority, own.name)
-  if head_flags == 0 and own.pass_through[status] then
-    if circuit then record_success(circuit, generation) end
-    return setmetatable({
-      status = status, ok = true, body = body, head = head, info = info, method = request.method,
-      url = with_fragment(request.url, request.fragment), attempts = 1,
-    }, Response)
-  end
-  request.early_result = { status, body, head, info, head_flags, generation = generation }
-  return nil
+  return nil, { status, content, head, info, head_flags, generation = generation }
 end
 
 ---Sends the request once; the response's body is still to come.
@@ -131,11 +118,9 @@ function transport.open(request)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
-  return stream.response {
-    status = status, ok = status >= 200 and status < 300, stream = body, head = head,
-    method = method, url = with_fragment(url, request.fragment), attempts = request.attempts,
-    max_body = own.max_body, observed = observe.enabled and request or nil,
-  }
+  local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts)
+  res.stream, res.max_body, res.observed = body, own.max_body, observe.enabled and request or nil
+  return stream.keep(res)
 end
 
 return transport
