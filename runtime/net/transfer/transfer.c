@@ -76,15 +76,14 @@ void transfer_free_spares(transfer *first)
 static void recycle(transfer *t, transfer_options *p)
 {
   url target = t->request.target;
-  transfer_response response = t->response;
-  transfer_response_reset(&response);
-  memset(t, 0, offsetof(transfer, handle));
+  transfer_response_reset(&t->response);
+  memset(t, 0, offsetof(transfer, response));
+  memset(&t->failure, 0, offsetof(transfer, handle) - offsetof(transfer, failure));
   if (t->handle) {
     t->handle->remote_address[0] = 0;
     t->handle->used = true;
   }
   t->request.target = target;
-  t->response = response;
   t->next_spare = p->spares;
   p->spares = t;
   p->spare_count++;

@@ -18,5 +18,5 @@ bool transfer_request_is_idempotent(const transfer_request *r)
 bool transfer_request_sends_body(const transfer_request *r)
 {
   static const char *const methods[] = {"POST", "PUT", "PATCH", NULL};
-  return r->upload || is_one_of(r->method, methods);
+  return r->upload || (*r->method == 'P' && is_one_of(r->method, methods));
 }
