@@ -24,6 +24,31 @@ describe("options", function()
     assert.matches("it is written params", message_of(http.get, "http://127.0.0.1/", { query = {} }), 1, true)
   end)
 
+  for name, written in pairs {
+    data = "body = … or form = { … }", method = "http.request(method, url)", baseURL = "base_url = …",
+    searchParams = "params = { … }", maxRedirects = "redirects = 10 or false",
+    max_redirs = "redirects = 10 or false",
+    connect_timeout = "timeout = { connect = … }", sock_read = "timeout = { read = … }",
+    limit_per_host = "limits = { per_origin = … }", max_connections = "limits = { inflight = … }",
+    validateStatus = "expect = …", cacert = "tls = { ca = … }", key = "tls = { key = … }",
+    attempts = "retry = { attempts = … }",
+    retries = "retry = { attempts = … }, which counts the first one too",
+    bearer = "auth = http.bearer(…)",
+  } do
+    it("of other libraries raise with the way to write it: " .. name, function()
+      for _, call in ipairs { function(opts) http.client(opts) end,
+        function(opts) return http.get("http://127.0.0.1/", opts) end } do
+        assert.matches("unknown option '" .. name .. "'; it is written " .. written,
+          message_of(call, { [name] = 1 }), 1, true)
+      end
+    end)
+  end
+
+  it("that are near to one of ours are not taken for a key of a table", function()
+    assert.matches("unknown option 'base'; did you mean 'base_url'?", message_of(http.client, { base = 1 }), 1,
+      true)
+  end)
+
   it("inside a table option are checked as well", function()
     assert.matches("timeout: unknown option 'conect'; did you mean 'connect'%?",
       message_of(http.get, "http://127.0.0.1/", { timeout = { conect = 1 } }))

@@ -13,6 +13,7 @@
 ---   example    how it is written
 ---   written    how it is written, for messages about other names (by default `NAME = …`)
 ---   elsewhere  what other libraries call it: { curl = "--max-redirs", got = "maxRedirects" }
+---   alone      false: outside of its table it is not taken for this option
 ---   words      other names that users try; or a map of such names to how it is written here
 
 local rows = {}
@@ -28,6 +29,7 @@ local rows = {}
 ---@field example? string
 ---@field written? string
 ---@field elsewhere? table<string, string>
+---@field alone? boolean
 ---@field words? table
 ---@field only? "client"|"request"
 ---@field changes? string[]

@@ -59,14 +59,17 @@ local ELSEWHERE = rows.lazy(function(hints)
   local function add(name, written)
     if not (CLIENT[name] or REQUEST[name] or hints[name]) then hints[name] = written end
   end
-  for name, written in pairs(rows.all_hints(all)) do add(name, written) end
+  add("method", "http.request(method, url)")
   for _, part in ipairs { "timeout", "limits", "tls", "retry" } do
     local pattern = part .. " = { %s = … }"
-    for _, row in ipairs(parts[part]) do add(row[1], pattern:format(row[1])) end
+    for _, row in ipairs(parts[part]) do
+      if row.alone ~= false then add(row[1], pattern:format(row[1])) end
+    end
     for name, written in pairs(rows.all_hints(parts[part], pattern)) do
       if written:find("=", 1, true) then add(name, written) end
     end
   end
+  for name, written in pairs(rows.all_hints(all)) do add(name, written) end
 end)
 
 local function check_option(name, value, known, what, others)

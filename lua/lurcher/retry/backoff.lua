@@ -25,7 +25,7 @@ backoff.ATTEMPTS_ELSEWHERE = {
 
 ---The options of policies for growing waits.
 backoff.ROWS = {
-  { "base", check = "seconds", default = 0.25,
+  { "base", alone = false, check = "seconds", default = 0.25,
     help = "seconds: the wait after attempt n is `base * factor^(n-1)`", example = "retry = { base = 1 }",
     words = { delay = "base", initial = "base", min = "base", backoff = "base, factor and max_wait" },
     elsewhere = { requests = "Retry(backoff_factor)", curl = "--retry-delay" } },

@@ -150,7 +150,8 @@ return {
     example = 'name = "get item"', words = { "label" } },
 
   { "body", check = checks.text_or_false, type = "string|lurcher.Secret|false", only = "request",
-    help = "the bytes to send", example = 'body = "a,b\\n1,2\\n"', words = { "content" },
+    help = "the bytes to send",
+    example = 'body = "a,b\\n1,2\\n"', words = { "content", data = "body = … or form = { … }" },
     elsewhere = { requests = "data", httpx = "content", aiohttp = "data", got = "body", axios = "data",
       curl = "-d, --data-binary" } },
   { "json", check = true, type = "any", only = "request", help = "a value to send as JSON",
