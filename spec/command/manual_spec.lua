@@ -1,5 +1,6 @@
 local files = require "spec.support.files"
 local fs = require "lurcher.fs"
+local http = require "lurcher.http"
 local manual = require "spec.support.manual"
 local task = require "lurcher.task"
 
@@ -40,6 +41,12 @@ describe("the manual", function()
     end
   end
 
+  -- What other modules of Lurcher find in a public one (@package).
+  local INTERNAL = { ["json.body"] = true }
+  local everything = {}
+  for i, path in ipairs(PATHS) do everything[i] = assert(fs.read(path)) end
+  everything = table.concat(everything)
+
   for _, file in ipairs(assert(fs.list "lua/lurcher")) do
     local name = file:match("^(.*)%.lua$")
     if name then
@@ -53,6 +60,56 @@ describe("the manual", function()
         end
         assert.is_true(count > 0)
       end)
+
+      it("names all functions of lurcher." .. name, function()
+        for field in pairs(require("lurcher." .. name)) do
+          local whole = name .. "." .. field
+          assert(INTERNAL[whole] or everything:find(whole, 1, true), whole .. " stands nowhere")
+        end
+      end)
+
+      it("names all methods in lurcher." .. name, function()
+        local source = assert(fs.read("lua/lurcher/" .. file)):gsub("%-%-%-@private\nfunction[^\n]+", "")
+        for method in source:gmatch("\nfunction %u%w+:(%a[%w_]*)") do
+          assert(everything:find(":" .. method, 1, true), (":%s stands nowhere"):format(method))
+        end
+      end)
+    end
+  end
+end)
+
+-- The last cell of an option's row ends with an example: `timeout = { total = 60 }`.
+describe("the examples in the tables of options", function()
+  local OF_CLIENTS = { client_options = true, timeout = true, limits = true, retry = true, breaker = true,
+    tls = true, hooks = true }
+  local check = require "lurcher.http.options"
+
+  -- The options as a table, or nil and what is wrong. "…" stands for whatever fits.
+  local function value_of(example)
+    example = example:gsub("function%((.-)%) … end", "function(%1) end"):gsub("{ … }", "{}")
+      :gsub('"sha256//…"', '"sha256//YhKJKSzoTt2b5FP18fvpHo7fJYqQCjAa3HWY3tvRMwE="')
+    local chunk, problem = loadstring("return { " .. example .. " }")
+    if not chunk then return nil, problem end
+    local environment = { http = http, task = task, os = { getenv = function() return "a value" end } }
+    return setfenv(chunk, setmetatable(environment, { __index = _G }))()
+  end
+
+  for _, path in ipairs(PATHS) do
+    for name, rows in assert(fs.read(path)):gmatch("<!%-%- table: ([%w_]+) %-%->\n(.-)<!%-%- end") do
+      local is_client = OF_CLIENTS[name]
+      if is_client or name == "request_options" then
+        it(name .. " in " .. path .. " are valid", function()
+          local count = 0
+          for example in rows:gmatch(": `([^`]+)` |\n") do
+            count = count + 1
+            example = example:gsub("\\|", "|")
+            local value, problem = value_of(example)
+            assert(value, ("%s: %s"):format(example, problem))
+            if is_client then check.check_client(value, example) else check.check_request(value, example) end
+          end
+          assert.is_true(count > 4)
+        end)
+      end
     end
   end
 end)
