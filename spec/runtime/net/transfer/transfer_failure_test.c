@@ -115,6 +115,7 @@ static void keeps_the_first_failure(void)
 
 int main(void)
 {
+  list_init(&clients.running);
   infers_from_silence_only_where_libcurl_is_silent_for_that();
   knows_what_newer_versions_call_too_large();
   tells_where_a_connection_broke();
