@@ -274,6 +274,23 @@ describe("processes of a task", function()
     assert.error_matches(function() child:read() end, "the task that started it has ended")
   end)
 
+  for what, code in pairs {
+    ["os.exit"] = [[child:lines()() print(child.pid) os.exit(3)]],
+    ["os.exit though they are deaf"] = [[
+      child = assert(process.start("sh", { "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done" }))
+      child:lines()() print(child.pid) os.exit(3)]],
+  } do
+    it("end with " .. what, function()
+      local lurcher = require "spec.support.process"
+      local ended = lurcher.run { "-e", [[
+        local process = require "lurcher.process"
+        local child = assert(process.start("sh", { "-c", "echo ready; sleep 100; echo" }))
+        ]] .. code }
+      assert.are.equal(3, ended.status)
+      assert.is_true(wait_until_gone(tonumber(ended.out)))
+    end)
+  end
+
   it("end with the script", function()
     local lurcher = require "spec.support.process"
     local ended = lurcher.run { "-e", [[

@@ -1,6 +1,7 @@
 #include "core/process/process.h"
 
 #include "core/file/file.h"
+#include "core/process/process_registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,6 +231,7 @@ static void on_timeout(uv_timer_t *due)
 static void on_ended(uv_process_t *handle, int64_t status, int signal)
 {
   process *p = handle->data;
+  process_registry_remove(handle->pid);
   if (p->stopping) kill(-handle->pid, SIGKILL);
   p->ended = true;
   p->status = status;
@@ -359,6 +361,7 @@ process *process_start(loop *l, const process_options *options, error *e)
     process_abandon(p);
     return NULL;
   }
+  process_registry_add(p->handle.pid);
   start_timeout(p, options->timeout);
   for (int i = 0; i < PROCESS_STREAMS; i++) read_on(&p->outputs[i]);
   return p;
