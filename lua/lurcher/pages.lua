@@ -68,7 +68,7 @@ local function split(opts, what)
   options.check_request(rest, what, OWN)
   if own.next == nil then raise(("%s: option 'next' is missing: %s"):format(what, settings.MISSING_NEXT)) end
   if type(own.next) == "function" then own.next = strategies.by_function(own.next) end
-  if own.concurrency and own.concurrency > 1 and not own.next.spreads then
+  if own.concurrency and own.concurrency > 1 and not own.next.is_countable then
     raise(what .. ": option 'concurrency' needs pages.offset or pages.number with 'total': otherwise each "
       .. "page tells only where the next one is")
   end

@@ -11,6 +11,7 @@ local cookies = require "lurcher.http.cookies"
 local errors = require "lurcher.base.errors"
 local middleware = require "lurcher.http.layer.middleware"
 local native = require "lurcher.native.http"
+local native_log = require "lurcher.native.log"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
@@ -25,8 +26,8 @@ local stream = require "lurcher.http.stream"
 local task = require "lurcher.task"
 local transport = require "lurcher.http.layer.transport"
 
-require "lurcher.report.trace"
-if require("lurcher.native.log").recording() then observe.add(require "lurcher.report.recorder") end
+if native_log.tracing() then observe.add(require "lurcher.report.trace") end
+if native_log.recording() then observe.add(require "lurcher.report.recorder") end
 
 local request_address, direct = request.address, transport.direct
 
@@ -278,6 +279,37 @@ function Client:stats(url)
   local address, err = request.canonical(self, url)
   if not address then return nil, err end
   return self.pool:flow(address)
+end
+
+---A URL below `base_url`; an absolute one is left alone.
+---@package
+---@param url string
+---@return string
+function Client:resolve(url)
+  return self.base and request.below(self.base, url) or url
+end
+
+---The encoded parameters that a request sends.
+---@package
+---@param own? table|false parameters of the request; false: none at all, not even the client's
+---@return string
+function Client:params(own)
+  if own == nil then return self.settings.query end
+  return settings.query_with(self.settings, own)
+end
+
+---The names, in lower case, of headers that do not leave their origin.
+---@package
+---@return table<string, true>
+function Client:credential_headers()
+  return self.settings.dropped
+end
+
+---Whether a redirect or link from https to http is followed.
+---@package
+---@return boolean
+function Client:allows_downgrade()
+  return self.settings.allow_downgrade
 end
 
 ---Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same ready.

@@ -7,10 +7,8 @@ local headers = require "lurcher.http.headers"
 local json = require "lurcher.json"
 local overlay = require("lurcher.base.tables").overlay
 local path = require "lurcher.pages.path"
-local settings = require "lurcher.http.settings"
 local query = require "lurcher.url.query"
 local redact = require "lurcher.base.redact"
-local request = require "lurcher.http.request"
 local secret = require "lurcher.base.secret"
 local task = require "lurcher.task"
 local url_native = require "lurcher.native.url"
@@ -62,7 +60,7 @@ end
 local function without_credentials(self, opts)
   opts.auth = false
   if opts.headers == false then return end
-  local dropped, kept = overlay(self.client.settings.dropped, self.secret), {}
+  local dropped, kept = overlay(self.client:credential_headers(), self.secret), {}
   for name in pairs(dropped) do kept[name] = false end
   for name, value in pairs(opts.headers or {}) do
     if not dropped[name:lower()] then kept[name] = value end
@@ -88,12 +86,12 @@ function Fetcher:target(position, foreign)
     opts.params = merge_params(given.params, changes.params)
     return self.url, opts
   end
-  if self.client.base then url = request.below(self.client.base, url) end
+  url = self.client:resolve(url)
   if foreign then
     without_credentials(self, opts)
   else
     url = with_userinfo(self, url)
-    if not changes.params then url = with_client_params(url, self.client.settings.query) end
+    if not changes.params then url = with_client_params(url, self.client:params()) end
   end
   opts.params = changes.params or false -- a link is complete
   return url, opts
@@ -104,8 +102,7 @@ end
 local function address_of(self, position)
   local url = self.strategy:request(position).url
   if not url then return nil end
-  if self.client.base then url = request.below(self.client.base, url) end
-  return url_native.normalize(url)
+  return url_native.normalize(self.client:resolve(url))
 end
 
 ---Whether a position, as a checkpoint has it, is at another origin than the list.
@@ -122,7 +119,7 @@ local function leads_away(self, page)
   local address = address_of(self, page.following)
   if page.foreign or not address then return page.foreign end
   local allowed = self.options.allow_downgrade
-  if allowed == nil then allowed = self.client.settings.allow_downgrade end
+  if allowed == nil then allowed = self.client:allows_downgrade() end
   local from = secret.reveal(page.res.url)
   if address:find("^http:") and from:find("^https:") and not allowed then
     error(errors.new { kind = "redirect", method = self.method, url = redact.url(address),
@@ -303,19 +300,18 @@ end
 ---The canonical URL of the first page, without the parameters that the options add.
 ---@return string
 function Fetcher:address()
-  local url = secret.reveal(self.url)
-  if self.client.base then url = request.below(self.client.base, url) end
+  local url = self.client:resolve(secret.reveal(self.url))
   return url_native.normalize(url) or url
 end
 
 ---What must be the same for the pages to be the same.
 ---@return table<string, string>
 function Fetcher:identity()
-  local own, opts = self.client.settings, self.options
-  local encoded = opts.params == nil and own.query or settings.query_with(own, opts.params)
+  local opts = self.options
   local body = { json = opts.json, form = opts.form, body = opts.body }
   return {
-    method = self.method, url = redact.url(query.add(self:address(), encoded)), next = self.strategy.describe,
+    method = self.method, url = redact.url(query.add(self:address(), self.client:params(opts.params))),
+    next = self.strategy.describe,
     items = self.items and path.shown(self.items) or "",
     body = next(body) ~= nil and hash32(json.encode(body, { sort = true })) or "",
   }

@@ -7,6 +7,14 @@ local secret = require "lurcher.base.secret"
 
 local schedule = {}
 
+---@class lurcher.Schedule
+---@field private fetcher lurcher.PageFetcher
+---@field private max_pages integer
+---@field private max_empty integer
+---@field private repeats boolean? a page may come again
+local Schedule = {}
+Schedule.__index = Schedule
+
 -- What is remembered of the way here, to notice that it is a loop. Bounded: in a longer loop
 -- `max_pages` ends it.
 local REMEMBERED = 1000
@@ -44,20 +52,19 @@ local function in_a_loop(self, page)
 end
 
 ---The failure of a list of which too many pages in turn were empty.
----@param self table fetcher, max_empty
 ---@param page lurcher.Page the last of them
 ---@return table entry
-function schedule.too_many_empty(self, page)
+function Schedule:too_many_empty(page)
   return failure(self, page.number, page.position, { kind = "limit", limit = self.max_empty,
     message = ("%d pages in turn were empty (max_empty)"):format(self.max_empty) })
 end
 
 ---One page after the other.
----@param self table fetcher, place (position, number, foreign), max_pages, max_empty, empty (pages in turn
----  so far), repeats
+---@param place table? position, number, foreign of the first
+---@param empty integer pages in turn so far
 ---@return fun(): table?
-function schedule.sequence(self)
-  local place, seen, empty, last = self.place, trail(), self.empty, nil
+function Schedule:sequence(place, empty)
+  local seen, last = trail(), nil
   local strategy = self.fetcher.strategy
   local function ended(entry)
     place = nil
@@ -67,7 +74,7 @@ function schedule.sequence(self)
   local function go_on()
     local looping = last and not self.repeats and seen(strategy:key(last.following))
     return looping and in_a_loop(self, last)
-      or last and empty >= self.max_empty and schedule.too_many_empty(self, last)
+      or last and empty >= self.max_empty and self:too_many_empty(last)
       or beyond(self, place.number, place.position)
   end
   return function()
@@ -88,11 +95,10 @@ end
 
 ---The first page, then the places of all others, as far as the total reaches that is known so far; whoever
 ---has taken the last one asks it whether it goes on (`following`).
----@param self table as above
+---@param place table? position, number, foreign of the first
 ---@return fun(): table?
-function schedule.spread(self)
-  local place, first = self.place, nil
-  local fetcher = self.fetcher
+function Schedule:parallel(place)
+  local fetcher, first = self.fetcher, nil
   return function()
     if not place then return nil end
     local refused = beyond(self, place.number, place.position)
@@ -116,12 +122,18 @@ function schedule.spread(self)
 end
 
 ---The page of an entry.
----@param self table as above
 ---@param entry table
 ---@return table page or failure
-function schedule.resolve(self, entry)
+function Schedule:resolve(entry)
   if entry.res or entry.failure then return entry end
   return try(self, entry)
+end
+
+---@param fields table fetcher, max_pages, max_empty, repeats
+---@return lurcher.Schedule
+function schedule.new(fields)
+  return setmetatable({ fetcher = fields.fetcher, max_pages = fields.max_pages, max_empty = fields.max_empty,
+    repeats = fields.repeats }, Schedule)
 end
 
 return schedule

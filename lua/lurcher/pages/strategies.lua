@@ -224,7 +224,7 @@ function strategies.offset(opts)
   local limit_param = opts.limit_param == nil and default.limit_param or opts.limit_param
   return strategy {
     describe = ("offset %s %s %d"):format(param, limit_param or "", limit), first = first, valid = is_whole,
-    learns = { total = opts.total }, spreads = opts.total ~= nil,
+    learns = { total = opts.total }, is_countable = opts.total ~= nil,
     request = function(_, position) return parameters(param, position, limit_param, limit) end,
     made = function(_, page) return { total = page.position - first + page.n } end,
     following = function(_, page, run)
@@ -278,7 +278,7 @@ function strategies.number(opts)
     describe = ("number %s %s %s"):format(param, size_param or "", size or ""), first = first,
     valid = is_whole,
     learns = { total = opts.total, pages = opts.pages },
-    spreads = opts.total ~= nil or opts.pages ~= nil,
+    is_countable = opts.total ~= nil or opts.pages ~= nil,
     request = function(_, position) return parameters(param, position, size_param, size) end,
     made = function(_, page, run)
       local before = page.position - first

@@ -28,7 +28,8 @@ function Walk:prepare(ahead, concurrency)
   local parallel, source, received = concurrency > 1, nil, 0
   local function next_entry()
     if not source then
-      source = parallel and schedule.spread(self) or schedule.sequence(self)
+      source = parallel and self.schedule:parallel(self.place)
+        or self.schedule:sequence(self.place, self.empty)
       received = self.count
     end
     if not self.key_of and not self.filter and not parallel and received >= self.max_items then return nil end
@@ -44,7 +45,7 @@ function Walk:prepare(ahead, concurrency)
     self.wanted:wait()
     return next_entry()
   end
-  self.stream = task.stream(wanted, function(entry) return schedule.resolve(self, entry) end,
+  self.stream = task.stream(wanted, function(entry) return self.schedule:resolve(entry) end,
     { concurrency = parallel and concurrency or ahead, ordered = true })
   self.next_page = function()
     self.wanted:set()
@@ -58,8 +59,8 @@ end
 function Walk:beyond_total()
   local last = self.current
   if not last or last.following == nil then return nil end
-  self.place = { position = last.following, number = last.number + 1, foreign = last.foreign_next }
-  self.next_page = schedule.sequence(self)
+  local place = { position = last.following, number = last.number + 1, foreign = last.foreign_next }
+  self.next_page = self.schedule:sequence(place, self.empty)
   return self.next_page()
 end
 
@@ -128,7 +129,7 @@ end
 -- Pages that are fetched at once come here in their order, so that those in turn can be counted.
 local function check_empty(self, page)
   if self.empty >= self.max_empty then
-    page.failure = schedule.too_many_empty(self, self.current).failure
+    page.failure = self.schedule:too_many_empty(self.current).failure
   end
   self.empty = page.items and page.n == 0 and self.empty + 1 or 0
 end
@@ -281,7 +282,7 @@ local walk = {}
 function walk.new(fields)
   local self = setmetatable({
     fetcher = fields.fetcher, whole = fields.whole, max_items = fields.max_items,
-    max_pages = fields.max_pages, max_empty = fields.max_empty, checkpoint = fields.checkpoint,
+    max_empty = fields.max_empty, checkpoint = fields.checkpoint, schedule = schedule.new(fields),
     place = { position = fields.first, number = 1 },
     key_of = fields.dedupe and path.of_item(fields.dedupe), seen = fields.dedupe and dedupe.new(),
     filter = fields.filter, repeats = fields.repeats, empty = 0,

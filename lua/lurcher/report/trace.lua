@@ -2,7 +2,6 @@
 
 local log = require "lurcher.native.log"
 local native = require "lurcher.native.http"
-local observe = require "lurcher.http.observe"
 local phases = require "lurcher.http.phases"
 local redact = require "lurcher.base.redact"
 
@@ -62,7 +61,5 @@ end
 function trace.event(request, what, event)
   if event.why then log.trace(trace.decision(request, what, event)) end
 end
-
-if log.tracing() then observe.add(trace) end
 
 return trace
