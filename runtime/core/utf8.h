@@ -1,4 +1,4 @@
-/* The one test for UTF-8. */
+/* The one test for UTF-8, and the one way to write it. */
 #ifndef LURCHER_CORE_UTF8_H
 #define LURCHER_CORE_UTF8_H
 
@@ -23,8 +23,8 @@ static inline size_t utf8_length(const char *at)
   return (s[3] & 0xc0) == 0x80 ? 4 : 0;
 }
 
-/* Writes a character of at most U+FFFF as UTF-8 and returns what follows; `out` has room for 3 bytes. */
-static inline char *utf8_write_short(char *out, unsigned code)
+/* Writes a character of at most U+10FFFF and returns what follows; `out` has room for its 1 to 4 bytes. */
+static inline char *utf8_write(char *out, unsigned code)
 {
   if (code < 0x80) {
     *out++ = (char)code;
@@ -32,7 +32,12 @@ static inline char *utf8_write_short(char *out, unsigned code)
     *out++ = (char)(0xc0 | code >> 6);
     *out++ = (char)(0x80 | (code & 63));
   } else {
-    *out++ = (char)(0xe0 | code >> 12);
+    if (code < 0x10000) {
+      *out++ = (char)(0xe0 | code >> 12);
+    } else {
+      *out++ = (char)(0xf0 | code >> 18);
+      *out++ = (char)(0x80 | (code >> 12 & 63));
+    }
     *out++ = (char)(0x80 | (code >> 6 & 63));
     *out++ = (char)(0x80 | (code & 63));
   }

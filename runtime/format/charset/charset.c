@@ -198,7 +198,7 @@ static bool map_bytes(const charset *set, const char **at, const char *end, char
     }
     unsigned code = upper_character(set, byte);
     if (code == 0) return false;
-    *out = utf8_write_short(*out, code);
+    *out = utf8_write(*out, code);
     ++*at;
   }
   return true;

@@ -1,5 +1,6 @@
 #include "script/json/json_build.h"
 
+#include "core/utf8.h"
 #include "format/json/json_number.h"
 #include "format/json/json_scan.h"
 #include "script/json/json_internal.h"
@@ -41,19 +42,6 @@ static int next_size(builder *b)
   return i < sizes->count && sizes->items[i] < INT_MAX / 2 ? (int)sizes->items[i] : 0;
 }
 
-static int write_utf8(unsigned code, char *out)
-{
-  if (code < 0x80) {
-    out[0] = (char)code;
-    return 1;
-  }
-  int length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  for (int i = length - 1; i > 0; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3f));
-  out[0] = (char)(lead[length] | code);
-  return length;
-}
-
 /* Writes what the string [p, end) means, and returns the bytes written: never more than it has itself. */
 static size_t unescape(const char *p, const char *end, char *out)
 {
@@ -85,7 +73,7 @@ static size_t unescape(const char *p, const char *end, char *out)
         code = 0x10000 + ((code - 0xd800) << 10) + ((unsigned)json_hex4(p + 8) - 0xdc00);
         p += 6;
       }
-      out += write_utf8(code, out);
+      out = utf8_write(out, code);
       p += 4;
       break;
     }
