@@ -33,7 +33,7 @@ describe("options", function()
     validateStatus = "expect = …", cacert = "tls = { ca = … }", key = "tls = { key = … }",
     attempts = "retry = { attempts = … }",
     retries = "retry = { attempts = … }, which counts the first one too",
-    bearer = "auth = http.bearer(…)",
+    bearer = "auth = http.bearer(…)", insecure = "tls = { verify = false }",
   } do
     it("of other libraries raise with the way to write it: " .. name, function()
       for _, call in ipairs { function(opts) http.client(opts) end,

@@ -60,6 +60,7 @@ local ELSEWHERE = rows.lazy(function(hints)
     if not (CLIENT[name] or REQUEST[name] or hints[name]) then hints[name] = written end
   end
   add("method", "http.request(method, url)")
+  add("insecure", "tls = { verify = false }")
   for _, part in ipairs { "timeout", "limits", "tls", "retry" } do
     local pattern = part .. " = { %s = … }"
     for _, row in ipairs(parts[part]) do
