@@ -62,7 +62,7 @@ describe("lurcher help", function()
     local pages = { index = "", tasks = "", limits = "", breakers = "", ["coming-from"] = "" }
     for topic, page in pairs {
       topics = "index", semaphores = "tasks", ["rate limits"] = "limits", Queue = "tasks",
-      ["circuit_breakers"] = "breakers", httpx = "coming-from", ["lurcher.breaker"] = "breakers",
+      ["circuit_breakers"] = "breakers", ["--rate"] = "limits", httpx = "coming-from", ["lurcher.breaker"] = "breakers",
     } do
       assert.are.equal(page, (help.find(pages, topic)))
     end
@@ -82,6 +82,7 @@ describe("lurcher help", function()
     local ended = process.run { "help", "max_retry_after" }
     assert.are.equal(2, ended.status)
     assert.matches("It is spoken of in: [%w, -]*retries", ended.err)
+    assert.matches("It is spoken of in: [%w, -]*command%-line", process.run({ "help", "--max-time" }).err)
   end)
 
   it("has heads in bold on a terminal, but not on a dumb one", function()

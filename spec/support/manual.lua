@@ -3,9 +3,10 @@
 --
 --   for _, block in ipairs(manual.blocks "README.md") do … manual.run(block, directory) … end
 
+local children = require "spec.support.process"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
-local process = require "spec.support.process"
+local process = require "lurcher.process"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
 
@@ -184,8 +185,6 @@ local function printed(out)
   return table.concat(lines, "\n")
 end
 
-local here = os.getenv "PWD"
-
 ---Runs one example.
 ---@param block Block
 ---@param directory string an empty one
@@ -200,17 +199,16 @@ function manual.run(block, directory)
   local file = directory .. "/" .. (block.info == "spec" and "example_spec.lua" or "example.lua")
   assert(fs.write(file, code))
   assert(fs.write(directory .. "/driver.lua", DRIVER))
-  local arguments = block.info == "spec" and "test -o plainTerminal example_spec.lua"
-    or "driver.lua example.lua " .. s.url
-  local ended = process.run({ "-c", ("cd '%s' && LUA_PATH='%s/?.lua;;' exec '%s' %s"):format(directory, here,
-    process.lurcher, arguments) }, { command = "sh" })
+  local arguments = block.info == "spec" and { "test", "-o", "plainTerminal", "example_spec.lua" }
+    or { "driver.lua", "example.lua", s.url }
+  local ended = assert(process.run(children.lurcher, arguments, { cwd = directory }))
   s:stop(0)
-  if ended.status ~= 0 then return ended.err .. ended.out end
+  if ended.status ~= 0 then return ended.stderr .. ended.stdout end
   local want = promised(block.code)
-  if want and want ~= printed(ended.out) then
-    return ("it should print\n%s\nbut printed\n%s"):format(want, ended.out)
+  if want and want ~= printed(ended.stdout) then
+    return ("it should print\n%s\nbut printed\n%s"):format(want, ended.stdout)
   end
-  return ended.err ~= "" and not block.info:find("warns") and ended.err or nil
+  return ended.stderr ~= "" and not block.info:find("warns") and ended.stderr or nil
 end
 
 return manual

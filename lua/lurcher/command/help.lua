@@ -243,9 +243,9 @@ local ALSO = {
   benchmark = "speed", performance = "speed",
 }
 
--- "Circuit Breakers", "lurcher.pages" and "command_line" as pages are called.
+-- "Circuit Breakers", "lurcher.pages", "command_line" and "--trace" as pages are called.
 local function normal(topic)
-  return (topic:lower():gsub("^lurcher%.", ""):gsub("[%s_]+", "-"))
+  return (topic:lower():gsub("^%-+", ""):gsub("^lurcher%.", ""):gsub("[%s_]+", "-"))
 end
 
 ---The name of the page that a topic means, or nil and the names of those that speak of it.
@@ -260,7 +260,7 @@ function help.find(pages, topic)
     if pages[candidate] then return candidate end
   end
   local others = {}
-  local pattern = "`[^`\n]*%f[%w_]" .. topic:gsub("%W", "%%%0") .. "%f[^%w_][^`\n]*`"
+  local pattern = "`[^`\n]*%f[%w_]" .. topic:gsub("^%-+", ""):gsub("%W", "%%%0") .. "%f[^%w_][^`\n]*`"
   for page, text in pairs(pages) do
     if text:find(pattern) then others[#others + 1] = page end
   end
