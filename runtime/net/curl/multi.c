@@ -34,19 +34,26 @@ static void forget(watcher *w)
   watcher **place = &m->new_sockets;
   while (*place && *place != w) place = &(*place)->next_new;
   if (*place) *place = w->next_new;
-  if (w->lasting) m->sockets--;
-  if (w->ended) m->ended--;
-  if (w->lookup) m->shared->loop->jobs--;
+  if (w->state == WATCHER_LOOKUP)
+    m->shared->loop->jobs--;
+  else
+    m->sockets--;
+  if (w->state == WATCHER_ENDED) m->ended--;
   watcher_close(&m->shared->watchers, w->fd);
 }
 
-/* Whether a socket that libcurl wants nothing of any more is still open. libcurl 7.88 closes the socket of a
- * connection that was not made in the end (cancelled, timed out, lost to another address) without our
- * close-socket callback. Asked once per connection: later it does call that. */
-static bool is_open(watcher *w)
+/* Whether libcurl has closed a socket of which it wants nothing any more, or is about to, without our
+ * close-socket callback: the resolver's socket pair; and with libcurl 7.88 that of a connection that was not
+ * made in the end (cancelled, timed out, lost to another address). */
+static bool is_lost(const watcher *w)
 {
-  if (!w->established) w->established = watcher_is_open(w);
-  return w->established;
+  return w->state == WATCHER_LOOKUP || (w->state == WATCHER_CONNECTING && !watcher_is_open(w));
+}
+
+/* One that was ended stays so, whatever libcurl does before it finds out. */
+static void set_state(watcher *w, watcher_state state)
+{
+  if (w->state != WATCHER_ENDED) w->state = state;
 }
 
 /* libcurl's call is over. Of a socket that it made and closed in it, it said nothing. */
@@ -105,8 +112,8 @@ static int set_timer(CURLM *handle, long ms, void *user)
 static void end_connection(watcher *w)
 {
   char unwanted[16 * 1024];
-  if (w->ended) return;
-  w->ended = true;
+  if (w->state == WATCHER_ENDED) return;
+  w->state = WATCHER_ENDED;
   w->multi->ended++;
   shutdown(w->fd, SHUT_RDWR);
   while (recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
@@ -119,7 +126,7 @@ static void on_idle_input(watcher *w)
 {
   uv_poll_stop(&w->poll);
   w->armed = 0;
-  if (w->idle) end_connection(w);
+  if (w->state == WATCHER_IDLE) end_connection(w);
 }
 
 static void on_socket_event(uv_poll_t *poll, int status, int events);
@@ -204,7 +211,7 @@ static watcher *watch_lookup(multi *m, int fd)
 {
   watcher *w = watcher_open(&m->shared->watchers, m->shared->loop->uv, fd);
   if (!w) return NULL;
-  w->lookup = true;
+  w->state = WATCHER_LOOKUP;
   m->shared->loop->jobs++;
   return w;
 }
@@ -217,20 +224,19 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
   if (what == CURL_POLL_REMOVE) {
     watcher *w = watcher_find(watchers, fd);
     if (!w) return 0;
-    /* Not a connection of ours (the resolver's socket pair): libcurl closes it next without telling. */
-    if (!w->lasting || !is_open(w)) {
+    if (is_lost(w)) {
       forget(w);
       return 0;
     }
     w->wanted = 0;
     const multi_job *job = job_of(easy);
-    w->idle = job && !job->class->expects_more(job);
+    set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);
   if (!w && !(w = watch_lookup(m, fd))) return -1;
   w->multi = m;
-  w->idle = false;
+  if (w->state == WATCHER_IDLE) w->state = WATCHER_ACTIVE;
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
   watcher_want(w, events, on_socket_event);
   return 0;
@@ -256,7 +262,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     return CURL_SOCKET_BAD;
   }
   w->multi = m;
-  w->lasting = true;
+  w->state = WATCHER_CONNECTING;
   w->next_new = m->new_sockets;
   m->new_sockets = w;
   m->sockets++;
@@ -297,7 +303,8 @@ void multi_hold_sockets(multi *m, int local_port)
   const watcher_table *watchers = &m->shared->watchers;
   for (size_t fd = 0; fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
-    if (w && w->multi == m && w->idle && local_port_of(w->fd) == local_port) w->idle = false;
+    if (!w || w->multi != m || w->state != WATCHER_IDLE) continue;
+    if (local_port_of(w->fd) == local_port) w->state = WATCHER_ACTIVE;
   }
 }
 
@@ -324,7 +331,7 @@ void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), 
   curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
   watcher *w = watcher_find(&m->shared->watchers, fd);
   if (!w || w->multi != m || w->wanted) return;
-  w->idle = true;
+  set_state(w, WATCHER_IDLE);
   if ((session && has_unread(session)) || can_be_read(fd)) end_connection(w);
 }
 
@@ -367,7 +374,7 @@ void multi_end_idle(multi *m, size_t count)
   const watcher_table *watchers = &m->shared->watchers;
   for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
-    if (!w || w->multi != m || !w->lasting || !w->idle || w->ended) continue;
+    if (!w || w->multi != m || w->state != WATCHER_IDLE) continue;
     end_connection(w);
     count--;
   }

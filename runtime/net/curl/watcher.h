@@ -14,23 +14,27 @@
 
 struct multi;
 
+typedef enum {
+  WATCHER_LOOKUP,     /* no connection: libcurl made it to hear of the end of a name lookup in a thread */
+  WATCHER_CONNECTING, /* made by our open-socket callback; until it is connected, libcurl closes it untold */
+  WATCHER_ACTIVE,     /* connected, in use; from now on our close-socket callback ends it */
+  WATCHER_IDLE,       /* no transfer uses the connection: what comes now, nobody asked for */
+  WATCHER_ENDED       /* shut down by us: libcurl will find it closed and close it */
+} watcher_state;
+
 typedef struct watcher {
   uv_poll_t poll;
   struct multi *multi;      /* whose connection it is */
   struct watcher *next_new; /* among the sockets made in libcurl's current call */
   int fd;
-  dev_t device;     /* with `inode`: which socket it is, */
-  ino_t inode;      /* whatever the number `fd` stands for now */
-  int wanted;       /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
-  int armed;        /* what epoll watches */
-  uint64_t heard;   /* time of the loop when it last became readable */
-  unsigned futile;  /* times in a row that it became writable and nothing was sent */
-  bool muted;       /* not watched for becoming writable, though libcurl wants that */
-  bool idle;        /* no transfer uses the connection: what comes now, nobody asked for */
-  bool established; /* the connection was made */
-  bool ended;       /* by us: libcurl will find it closed and close it */
-  bool lasting;     /* made by our open-socket callback, so our close-socket callback will end it */
-  bool lookup;      /* made by libcurl to hear of the end of a name lookup in a thread */
+  dev_t device;    /* with `inode`: which socket it is, */
+  ino_t inode;     /* whatever the number `fd` stands for now */
+  int wanted;      /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
+  int armed;       /* what epoll watches */
+  uint64_t heard;  /* time of the loop when it last became readable */
+  unsigned futile; /* times in a row that it became writable and nothing was sent */
+  bool muted;      /* not watched for becoming writable, though libcurl wants that */
+  watcher_state state;
 } watcher;
 
 typedef struct {
