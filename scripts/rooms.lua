@@ -47,14 +47,6 @@ local LUA_ROOMS = {
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 
--- What is known and not cured yet: an include or require line against the order ("FILE > HEADER" or "FILE >
--- MODULE"), a header that declares functions of another .c ("HEADER > FILE.c"). The list may only shrink:
--- what is gone has to go.
-local KNOWN = {}
-for name in ([[
-runtime/format/coding/decode_stage.h > runtime/format/coding/decode.c
-]]):gmatch("[^\n]+") do KNOWN[name] = true end
-
 local findings = 0
 local function finding(...)
   findings = findings + 1
@@ -87,13 +79,6 @@ local function words(text)
   return set
 end
 
--- A finding unless "FROM > TO" is known.
-local function against(from, to, ...)
-  local name = from .. " > " .. to
-  if KNOWN[name] == nil then return finding(...) end
-  KNOWN[name] = "met"
-end
-
 -- ---- includes and requires ----
 
 local function each_line(text, fn)
@@ -124,7 +109,7 @@ local function check_include(path, room_name, line, number)
   if quote == "<" then
     local library = LIBRARIES[header] or LIBRARIES[(folder or "") .. "/"]
     if library and not room.libraries[library] then
-      against(path, header, "%s:%d: %s may not use %s", path, number, room_name, header)
+      finding("%s:%d: %s may not use %s", path, number, room_name, header)
     end
     return
   end
@@ -132,7 +117,7 @@ local function check_include(path, room_name, line, number)
   if not c_rooms[target] then
     finding("%s:%d: no room '%s' in scripts/rooms.lua", path, number, target)
   elseif not may_use(room, room_name, target) then
-    against(path, header, "%s:%d: %s may not use %s", path, number, room_name, header)
+    finding("%s:%d: %s may not use %s", path, number, room_name, header)
   end
 end
 
@@ -168,7 +153,7 @@ local function check_require(path, from, line, number)
       target = from
     end
     if lua_order[target] > lua_order[from] then
-      against(path, module, "%s:%d: %s may not use lurcher.%s", path, number, from, module)
+      finding("%s:%d: %s may not use lurcher.%s", path, number, from, module)
     end
   end
 end
@@ -248,7 +233,7 @@ local function check_headers(paths)
         defined[name] = true
         if not is_declared_elsewhere(name) and header ~= path:gsub("c$", "h") then
           if header then
-            against(header, path, "%s declares %s, which is defined in %s", header, name, path)
+            finding("%s declares %s, which is defined in %s", header, name, path)
           else
             finding("%s: %s is neither static nor in its header", path, name)
           end
@@ -278,7 +263,4 @@ check_includes(c_files)
 check_requires(files("'lua/lurcher/*.lua'"))
 check_headers(c_files)
 check_names(c_files)
-for name, state in pairs(KNOWN) do
-  if state ~= "met" then finding("scripts/rooms.lua: '%s' is no longer so: take it off the list", name) end
-end
 os.exit(findings == 0 and 0 or 1)

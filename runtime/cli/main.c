@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* A standard stream that was closed by whoever started this must not become a socket's number, into which the
+/* A standard stream that the parent process closed must not become a socket's number, into which the
  * script would then print. Its place is taken by something that fails as a closed one does. */
 static void reserve_standard_streams(void)
 {

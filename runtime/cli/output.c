@@ -18,7 +18,7 @@ static void write_out(const char *text, size_t length)
   errno = 0;
   if (fwrite(text, 1, length, stdout) == length || print_error) return;
   print_error = errno;
-  signals_stop(); /* its output is lost: to go on would be of no use */
+  signals_stop(); /* its output would be lost */
 }
 
 static void on_print(const char *text, size_t length, void *ud)

@@ -1,5 +1,5 @@
 /* A hash table whose links lie within its elements: several may share a bucket, which is searched in turn.
- * The keys are the elements' affair: the table knows their hashes. All-zero is an empty table. */
+ * The table stores hashes; the keys are in the elements. All-zero is an empty table. */
 #ifndef LURCHER_CORE_TABLE_H
 #define LURCHER_CORE_TABLE_H
 

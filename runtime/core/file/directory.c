@@ -144,7 +144,7 @@ static bool remove_entry(int directory, const char *name, const char *path, unsi
 {
   if (stopped(j, e)) return false;
   if (unlinkat(directory, name, 0) == 0) return true;
-  if (errno == ENOENT && depth > 0) return true; /* somebody else was faster */
+  if (errno == ENOENT && depth > 0) return true; /* another process removed it first */
   if (errno != EISDIR && errno != EPERM) return file_error(e, "remove", path, errno);
   if (depth == MAX_DEPTH) return file_error(e, "remove", path, ENAMETOOLONG);
   int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

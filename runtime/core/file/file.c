@@ -12,7 +12,7 @@
 
 enum {
   STEP = 1 << 20,   /* bytes between two looks at the job's stop flag */
-  POLL_MS = 50,     /* a pipe is waited for so long, then the stop flag is looked at */
+  POLL_MS = 50,     /* how long a pipe is waited for before the stop flag is checked */
   SHOWN_PATH = 300, /* of a path in a message, so that the reason behind it is never cut off */
 };
 

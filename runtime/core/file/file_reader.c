@@ -85,7 +85,7 @@ static void on_done(job *base)
     r->ok = r->incoming.ok;
     if (!r->ok) r->error = r->incoming.error;
     r->end = r->ok && r->incoming.got == 0;
-    operation_complete(&r->operation); /* nothing when nobody waits */
+    operation_complete(&r->operation); /* does nothing when no task waits */
   }
   file_reader_unref(r);
 }

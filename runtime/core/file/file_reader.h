@@ -32,7 +32,7 @@ file_reader *file_reader_new(int fd, const char *path, loop *l);
 void file_reader_ref(file_reader *r);
 void file_reader_unref(file_reader *r);
 
-/* Closes the file; bytes read ahead are dropped and a task that waits is told so. */
+/* Closes the file; drops bytes read ahead; a waiting task resumes with an error. */
 void file_reader_close(file_reader *r);
 
 /* Begins r->operation: it completes when there are more bytes, at the end, or at a failure. False: another

@@ -23,11 +23,11 @@ typedef struct {
   file_target target;
   buffer filling, writing;
   uint64_t appended, written; /* bytes in all */
-  uint64_t wanted;            /* bytes in all that somebody wants written, however few they are */
+  uint64_t wanted;            /* bytes in all that a flush waits for: written even if they are few */
   linked_list waits;          /* in the order they came */
   file_writer_state state;
   bool discard;  /* close without completing the file */
-  bool orphaned; /* closed by a finalizer: nobody waits, the loop may be gone */
+  bool orphaned; /* closed by a finalizer: no task waits, the loop may be gone */
   bool ok;
   error error; /* when not ok: all that follows fails as well */
   struct {     /* what the running job fills */
@@ -54,7 +54,7 @@ void file_writer_drop(file_writer *w);
 /* Adds to an open writer's buffer. False: out of memory (nothing added). */
 bool file_writer_append(file_writer *w, const char *bytes, size_t length);
 
-/* The buffer holds so much that whoever appends should wait. */
+/* The buffer holds so much that an appending task should wait. */
 static inline bool file_writer_full(const file_writer *w)
 {
   return w->ok && w->appended - w->written > FILE_WRITER_FULL;

@@ -28,7 +28,7 @@ typedef enum { OPERATION_IDLE, OPERATION_PENDING, OPERATION_READY } operation_st
 struct operation {
   const operation_class *class;
   struct loop *loop;
-  void *owner;    /* the task that waits; NULL while nobody does */
+  void *owner;    /* the task that waits, or NULL */
   list_link link; /* in the ready queue */
   operation_state state;
   bool holds;  /* keeps the loop running while pending */

@@ -42,7 +42,7 @@ static bool events_wait(const loop *l)
   return poll(&backend, 1, 0) != 0;
 }
 
-/* Sockets that are first watched in one turn are only looked at in the next, so it takes two without any
+/* Sockets that are first watched in one turn are polled only in the next, so it takes two without any
  * event to know that nothing is on its way. */
 static bool is_quiet(loop *l)
 {

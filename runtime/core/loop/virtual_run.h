@@ -17,7 +17,7 @@ struct loop;
 typedef struct {
   bool on;
   bool silent;            /* the turn before brought nothing */
-  unsigned events;        /* the loop's count when it was last looked at */
+  unsigned events;        /* the loop's count at the last check */
   uint64_t last_activity; /* real time at which bytes of an external request last moved */
   uint64_t patience;      /* real nanoseconds */
   uint64_t look_at;       /* real time at which to look again; 0: none */

@@ -90,7 +90,7 @@ static void fail(server_connection *c, error_kind kind, const char *message)
   snprintf(c->fault, sizeof c->fault, "%s", message);
 }
 
-/* The socket is of no use any more in either direction. */
+/* The socket can neither be read nor written any more. */
 static void fail_socket(server_connection *c, int number)
 {
   fail(c, ERROR_closed, uv_strerror(uv_translate_sys_error(number)));

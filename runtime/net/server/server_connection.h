@@ -41,7 +41,7 @@ typedef enum {
   INPUT_OPEN,
   INPUT_ENDED,   /* the peer sent FIN or close_notify */
   INPUT_BROKEN,  /* TLS cannot go on; `fault` says why. The socket is left alone */
-  INPUT_FAILED,  /* the socket is of no use either, or has ended since; `fault` says why */
+  INPUT_FAILED,  /* the socket failed or ended too; `fault` says why */
   INPUT_DROPPED, /* this side has closed: what still comes is received and dropped */
   INPUT_OVER,    /* this side has closed, and nothing comes any more */
 } connection_input;
@@ -85,7 +85,7 @@ server_connection *server_connection_new(socket_group *g, int socket, tls_server
 void server_connection_release(server_connection *c);
 
 /* Says what is wanted next and whether it is there; THERE sets `length`. ENDED, LATE, FAILED and CLOSED are
- * told only when what is wanted can no longer come; `length` is then what is left. */
+ * returned only when what is wanted can no longer come; `length` is then what is left. */
 connection_state server_connection_look(server_connection *c, connection_want want, size_t amount,
                                         size_t *length);
 

@@ -22,7 +22,7 @@ typedef struct {
   timer pause; /* while the process has no descriptor left */
   char *path;  /* of a Unix socket, removed at the end */
   size_t first, count;
-  int queue[LISTENER_QUEUE]; /* accepted sockets nobody asked for yet */
+  int queue[LISTENER_QUEUE]; /* accepted sockets that server_listener_take has not given out yet */
 } server_listener;
 
 /* Listens on `host` (an address, not a name) and `port` (0: any free one), or, if `path` is not NULL, on a
@@ -41,7 +41,7 @@ operation *server_listener_wait(server_listener *l);
 /* After a completed operation: puts it out of use. */
 void server_listener_done(server_listener *l, operation *op);
 
-/* Stops listening; connections nobody took are reset. */
+/* Stops listening; connections not taken yet are reset. */
 void server_listener_close(server_listener *l);
 
 #endif

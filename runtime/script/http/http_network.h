@@ -23,8 +23,8 @@ void http_network_open(lua_State *L);
 /* The network; NULL before it was made. */
 network *http_network(lua_State *L);
 
-/* A push that raises (memory) would leave the transfer it was about to nobody. So the state keeps the
- * transfer meanwhile: it is freed when its results were pushed (`t` NULL), or else at the next call or with
+/* A push that raises (memory) would leak the transfer it is about. So the state keeps the transfer
+ * meanwhile: it is freed when its results were pushed (`t` NULL), or else at the next call or with
  * the state. There has to be a network. */
 void http_network_keep(lua_State *L, transfer *t);
 

@@ -33,7 +33,7 @@ int task_wait(lua_State *L, operation *op, task_results results)
   }
   if (op->state == OPERATION_READY) {
     if (rt->immediate++ < MAX_IMMEDIATE) return results(L, op);
-    if (!list_has(&op->link)) { /* it has been on the ready queue when nobody waited for it */
+    if (!list_has(&op->link)) { /* it completed before any task waited, and has left the ready queue */
       op->state = OPERATION_PENDING;
       operation_complete(op);
     }

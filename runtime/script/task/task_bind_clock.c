@@ -15,8 +15,8 @@ static int now(lua_State *L)
   return 1;
 }
 
-/* shared_now() -> the same of the virtual clock, whoever asks: for what tasks inside and outside of a virtual
- * run have in common. It goes at the real pace while none is on, and never back. */
+/* shared_now() -> the virtual clock, whatever clock the task has: for what tasks inside and outside of a
+ * virtual run have in common. It goes at the real pace while none is on, and never back. */
 static int shared_now(lua_State *L)
 {
   loop_update_now(task_loop(L));

@@ -79,7 +79,7 @@ static int count(lua_State *L)
   return 0;
 }
 
-/* counts() -> how many things are open, by name. Daemons are no tasks that somebody left behind. */
+/* counts() -> how many things are open, by name. Daemons do not count: they are not left behind by a test. */
 static int counts(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);

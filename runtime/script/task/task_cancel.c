@@ -34,7 +34,8 @@ int task_raise_canceled(lua_State *L, lur_task *t)
   return lua_error(L);
 }
 
-/* Gives up what the task waits for, and queues it to be told. What has ended already is left to it: a value
+/* Gives up what the task waits for, and queues the task, which then raises. An operation that has ended
+ * already is kept: a value
  * handed over by another task must not be lost. */
 static void interrupt(lur_task *t)
 {

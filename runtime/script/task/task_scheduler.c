@@ -306,7 +306,7 @@ void task_on_ready(operation *op, void *user)
 {
   (void)user;
   lur_task *t = op->owner;
-  if (!t) return; /* nobody waits for it yet */
+  if (!t) return; /* no task waits for it yet */
   if (!t->started && task_must_stop(t)) {
     t->status = TASK_CANCELED;
     if (lua_cpcall(t->runtime->L, keep_cancellation, t) != 0) lua_pop(t->runtime->L, 1);

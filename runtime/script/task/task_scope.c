@@ -68,7 +68,7 @@ static int log_report(lua_State *L)
 
 static void child_failed(scope *s, lur_task *t)
 {
-  if (s == s->runtime->daemons) { /* nobody waits for these: say it at least */
+  if (s == s->runtime->daemons) { /* no task waits for these: log it */
     if (lua_cpcall(s->runtime->L, log_report, t) != 0) lua_pop(s->runtime->L, 1);
     return;
   }
