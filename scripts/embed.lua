@@ -73,7 +73,10 @@ end
 local function embed_modules(out, root, ...)
   local arrays, entries = {}, {}
   for i, path in ipairs { ... } do
-    local bytecode = string.dump(assert(loadstring(without_texts(read(root .. "/" .. path)), "@" .. path)))
+    local source = without_texts(read(root .. "/" .. path))
+    -- The prelude gives the runtime's modules a require of their own, which may load what is in a folder.
+    if path ~= "lurcher/task/prelude.lua" then source = "local _, require = ... " .. source end
+    local bytecode = string.dump(assert(loadstring(source, "@" .. path)))
     local name = path:gsub("%.lua$", ""):gsub("/", ".")
     local symbol = name:gsub("[^%w]", "_")
     arrays[i] = "static " .. array(symbol, bytecode)

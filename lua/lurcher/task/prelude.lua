@@ -9,7 +9,7 @@ local raw_pcall, raw_xpcall, error = pcall, xpcall, error
 local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
 local raw_status, raw_running, raw_isyieldable = coroutine.status, coroutine.running, coroutine.isyieldable
 local raw_load, raw_loadfile, type, select = load, loadfile, type, select
-local tostring, concat, getinfo = tostring, table.concat, debug.getinfo
+local tostring, concat, find, sub, getinfo = tostring, table.concat, string.find, string.sub, debug.getinfo
 local current, wake, suspend = native.current, native.wake, native.suspend
 local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
 local tag = native.tag
@@ -190,11 +190,12 @@ local function wait_for(name, entry)
 end
 
 local load_module
+local embedded -- names of the modules that are compiled in, as keys
 
 -- Names of the public modules, "http" for lurcher.http: those that are in no folder.
 local function public_modules()
   local names = {}
-  for module in pairs(load_module("lurcher.native.modules").names()) do
+  for module in pairs(embedded) do
     names[#names + 1] = module:match("^lurcher%.([^.]+)$")
   end
   table.sort(names)
@@ -228,8 +229,9 @@ local function find_loader(name)
   raise("module '", name, "' not found", hint_for(name), concat(messages))
 end
 
+-- Modules of the runtime get load_module as their `require`: see scripts/embed.lua.
 local function run_loader(name, loader, entry)
-  local ok, value = raw_xpcall(loader, native.trace, name)
+  local ok, value = raw_xpcall(loader, native.trace, name, embedded and embedded[name] and load_module or nil)
   loading[name] = nil
   for _, waiter in ipairs(entry.waiters) do
     wake(waiter)
@@ -262,6 +264,7 @@ function load_module(name)
   return run_loader(name, loader, entry)
 end
 
+embedded = load_module("lurcher.native.modules").names()
 debug.getregistry()["lurcher.require"] = load_module -- for C
 
 -- Modules in a folder are for our own code, which is told by the names of its chunks.
@@ -278,8 +281,8 @@ local function is_called_by_script()
   while true do
     local info = getinfo(level, "S")
     if not info then return true end
-    local own = info.source:sub(1, 9) == "@lurcher/"
-    if info.what ~= "C" and info.source ~= "@lurcher/task/prelude.lua" then return not own end
+    local source = info.source
+    if info.what ~= "C" and source ~= "@lurcher/task/prelude.lua" then return sub(source, 1, 9) ~= "@lurcher/" end
     level = level + 1
   end
 end
@@ -287,7 +290,7 @@ end
 -- Raises for a module in a folder, and names the public one that it belongs to.
 local function refuse_internal(name)
   local is_native, folder = name:find("^lurcher%.native%."), name:match("^lurcher%.([^.]+)")
-  if not (is_native or load_module("lurcher.native.modules").names()[name]) then return end
+  if not (is_native or embedded[name]) then return end
   if is_native then folder = name:match("^lurcher%.native%.(.*)$") end
   local names = public_modules()
   for _, public in ipairs(names) do
@@ -300,7 +303,7 @@ end
 
 function require(name)
   if type(name) ~= "string" then name = tostring(name) end
-  if name:find("^lurcher%.[^.]+%.") and not internals_are_open and is_called_by_script() then
+  if find(name, "^lurcher%.[^.]+%.") and not internals_are_open and is_called_by_script() then
     refuse_internal(name)
   end
   return load_module(name)
