@@ -47,6 +47,12 @@ describe("the manual", function()
   for i, path in ipairs(PATHS) do everything[i] = assert(fs.read(path)) end
   everything = table.concat(everything)
 
+  it("names every script in examples", function()
+    for _, file in ipairs(assert(fs.list "examples")) do
+      assert(not file:find "%.lua$" or everything:find("`" .. file .. "`", 1, true), file .. " stands nowhere")
+    end
+  end)
+
   for _, file in ipairs(assert(fs.list "lua/lurcher")) do
     local name = file:match("^(.*)%.lua$")
     if name then
