@@ -169,12 +169,12 @@ describe("cancelling", function()
     local limiter = task.limiter { rate = 0.001 }
     limiter:wait()
     for what, opts in pairs {
-      hold = {}, quota = {}, rate = { limits = { rate = 0.001 } },
+      hold = { timeout = { total = false } }, quota = {}, rate = { limits = { rate = 0.001 } },
       limiter = { limits = { limiter = limiter } },
     } do
       local client, s = faults.client(opts), site()
       if what == "hold" then client.pool:hold(s.url .. "/", 1000) end
-      if what == "quota" then client.pool:quota(s.url .. "/", 0, 1000, 2000) end
+      if what == "quota" then client.pool:quota(s.url .. "/", 2000, 0, 1000) end
       if what == "rate" then assert(client:get(s.url)) end
       local handles = queue_up(client, s, 100)
       for i = 1, 50 do handles[i]:cancel() end
@@ -240,7 +240,7 @@ describe("origins that are no longer used", function()
       for i = 1, 300 do assert(client:get(url(i))) end
       local open = client:get(url(3), { stream = true })
       client.pool:hold(url(1), 3600)
-      client.pool:quota(url(2), 10, 3600, 60)
+      client.pool:quota(url(2), 60, 10, 3600)
       assert.equal(300, client:stats().origins)
       task.sleep(10)
       assert.equal(3, client:stats().origins)

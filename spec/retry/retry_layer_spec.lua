@@ -219,10 +219,12 @@ describe("retries", function()
       assert.is_true(took > 28 and took < 31)
     end)
 
-    it("do not wait for a date that has passed", function()
-      local res, took = timed(date(-86400), { retry = { base = 1000, max_wait = false } })
-      assert.are.equal(2, res.attempts)
-      assert.is_true(took < 1)
+    it("of a date that has passed, or 0, are no hint: the computed wait counts", function()
+      for _, value in ipairs { date(-86400), "0", "0.0" } do
+        local res, took = timed(value, { retry = { base = 5, jitter = "none" } })
+        assert.are.equal(2, res.attempts)
+        assert.is_true(took >= 5 and took < 6, took)
+      end
     end)
 
     it("give up when the date is far", function()

@@ -38,7 +38,7 @@ local Request = { __name = "lurcher.Request" }
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
-  early_result = false, earlier = false,
+  early_result = false, earlier = false, holds = 0,
 }
 Request.__index = defaults
 

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum { HOLD = 1, QUOTA = 2, RATE = 4, LEARNED = 8, LIMITER = 16 } throttle_part;
+typedef enum { HOLD = 1, QUOTA = 2, RATE = 4, LEARNED = 8, LIMITER = 16, SLOW = 32 } throttle_part;
 
 static const uint64_t SECOND = 1000 * MILLISECOND;
 static const uint64_t MIN_SPAN = 100 * MILLISECOND; /* to measure a rate over */
 static const uint64_t FORGET_LEARNED = 10000 * MILLISECOND;
+static const uint64_t RECURRING = 3000 * MILLISECOND,
+                      SHORT_HOLD = 5000 * MILLISECOND;  /* of holds by a rate */
 static const uint64_t SAME_WINDOW = 1500 * MILLISECOND; /* resets come in whole seconds */
 static const double MIN_STARTS = 10, CUT = 0.7, STEP = 0.1, MIN_RATE = 1;
+static const size_t MAX_WINDOW = 4096; /* of a slow start: then it is over */
 
 static void open_throttle(throttle *t, uint64_t now)
 {
@@ -101,9 +104,24 @@ static bool grow_learned(throttle *t, uint64_t now)
   return true;
 }
 
+static uint64_t half_or(uint64_t window, uint64_t most) { return window / 2 < most ? window / 2 : most; }
+
+/* The next window begins, or there is none. */
+static void renew_quota(throttle *t, uint64_t now)
+{
+  if (!t->quota_limit) {
+    drop(t, QUOTA);
+    return;
+  }
+  uint64_t missed = (now - t->quota_until) / t->quota_window;
+  t->quota_until += (missed + 1) * t->quota_window;
+  t->quota_least = t->quota_limit;
+  t->quota_left = t->quota_limit - (double)t->unread;
+}
+
 static uint64_t quota_due(throttle *t, uint64_t now)
 {
-  if (now >= t->quota_until) drop(t, QUOTA);
+  if (now >= t->quota_until) renew_quota(t, now);
   bool wait = t->quota_left < 1 && t->quota_until - now <= t->quota_patience;
   return now < t->quota_until && wait ? t->quota_until : now;
 }
@@ -116,6 +134,8 @@ static uint64_t part_due(throttle *t, throttle_part part, uint64_t now)
   case HOLD:
     if (t->held_until <= now) drop(t, HOLD);
     return t->held_until;
+  case SLOW:
+    return t->in_window < t->window ? now : UINT64_MAX;
   case QUOTA:
     return quota_due(t, now);
   case RATE:
@@ -151,7 +171,7 @@ static bool pass_limiter(throttle *t, uint64_t arrival, uint64_t now)
 
 static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
 {
-  static const throttle_part timed[] = {HOLD, QUOTA, RATE, LEARNED};
+  static const throttle_part timed[] = {HOLD, SLOW, QUOTA, RATE, LEARNED};
   for (size_t i = 0; i < sizeof timed / sizeof *timed; i++) {
     if (!(t->parts & timed[i])) continue;
     uint64_t due = part_due(t, timed[i], now);
@@ -163,6 +183,7 @@ static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
   if (t->parts & RATE) token_bucket_take(&t->rate, 1);
   if (t->parts & LEARNED) token_bucket_take(&t->learned, 1);
   if (t->parts & QUOTA) t->quota_left -= 1;
+  if (t->parts & SLOW) t->in_window++;
   open_throttle(t, now);
   return true;
 }
@@ -175,6 +196,7 @@ bool throttle_pass(throttle *t, uint64_t arrival)
   if (t->parts && !pass_parts(t, arrival, now)) return false;
   if (!t->parts) open_throttle(t, now);
   count_start(t, now);
+  t->unread++;
   return true;
 }
 
@@ -192,29 +214,85 @@ static void reconsider(throttle *t)
   t->on_open(t);
 }
 
+bool throttle_answered(throttle *t, uint32_t round, bool accepted)
+{
+  t->unread--;
+  if (round != t->round) return false;
+  t->accepted += accepted;
+  if (!(t->parts & SLOW)) return false;
+  t->in_window--;
+  if (accepted) t->window *= 2;
+  if (t->window > MAX_WINDOW) drop(t, SLOW);
+  if (t->closed_by != SLOW) return false;
+  t->opens_at = 0;
+  return true;
+}
+
 /* ---- what servers say ---- */
+
+/* From now on `slower`; the step by which it grows is measured by `rate`. */
+static void set_learned(throttle *t, uint64_t now, double rate, double slower)
+{
+  if (slower < MIN_RATE) slower = MIN_RATE;
+  if (!(t->parts & LEARNED)) token_bucket_init(&t->learned, slower, 1, now);
+  token_bucket_set_rate(&t->learned, now, slower);
+  t->learned_step = rate * STEP > MIN_RATE ? rate * STEP : MIN_RATE;
+  t->learned_at = t->learned_cut = now;
+  t->parts |= LEARNED;
+}
+
+/* Between the last hold and this one, which lasts until then, so many were accepted. */
+static void learn_from_holds(throttle *t, uint64_t now, uint64_t until)
+{
+  uint64_t began = t->held_until;
+  if (!t->round || now < began || now - began > RECURRING || until - now > SHORT_HOLD) return;
+  double rate = (double)t->accepted / ((double)(until - began) / NANOSECONDS);
+  set_learned(t, now, rate, rate);
+}
 
 bool throttle_hold(throttle *t, double seconds, const char *why)
 {
-  uint64_t until = clock_now(t->time) + loop_nanoseconds(seconds);
+  uint64_t now = clock_now(t->time), until = now + loop_nanoseconds(seconds);
   uint64_t before = t->parts & HOLD ? t->held_until : 0;
   if (seconds > 0 && until <= before) return false;
+  if (seconds > 0) learn_from_holds(t, now, until);
   t->held_until = until;
   snprintf(t->held_by, sizeof t->held_by, "%s", why);
-  t->parts |= HOLD;
+  t->parts |= HOLD | SLOW;
+  t->round++;
+  t->window = 1;
+  t->in_window = t->accepted = 0;
+  if (seconds <= 0) drop(t, SLOW);
   reconsider(t);
   return until > before + SECOND;
 }
 
-bool throttle_set_quota(throttle *t, double remaining, double reset, size_t unread, double patience)
+/* How long windows are: as stated, or as the longest time to a reset that was seen. */
+static void learn_window(throttle *t, const throttle_quota *said, uint64_t reset)
 {
-  uint64_t now = clock_now(t->time), until = now + loop_nanoseconds(reset);
+  if (!(t->parts & QUOTA)) t->quota_limit = t->quota_window = 0;
+  if (said->limit > 0) t->quota_limit = said->limit;
+  if (said->window > 0)
+    t->quota_window = loop_nanoseconds(said->window);
+  else if (reset > t->quota_window)
+    t->quota_window = reset;
+  if (t->quota_window < SECOND) t->quota_window = SECOND;
+}
+
+bool throttle_set_quota(throttle *t, const throttle_quota *said, double patience)
+{
+  uint64_t now = clock_now(t->time), reset = loop_nanoseconds(said->reset), until = now + reset;
+  if (t->parts & QUOTA && now >= t->quota_until) renew_quota(t, now);
+  /* An answer of the window before, which another one has overtaken. */
+  if (t->parts & QUOTA && t->quota_limit && until + half_or(t->quota_window, SAME_WINDOW) < t->quota_until)
+    return false;
+  learn_window(t, said, reset);
   bool same = t->parts & QUOTA && now < t->quota_until && until <= t->quota_until + SAME_WINDOW;
   bool waited = same && quota_due(t, now) > now;
   /* Answers overtake each other: within one window the least of what was said is what is known. */
-  t->quota_least = same && t->quota_least < remaining ? t->quota_least : remaining;
+  t->quota_least = same && t->quota_least < said->remaining ? t->quota_least : said->remaining;
   t->quota_until = same && t->quota_until > until ? t->quota_until : until;
-  t->quota_left = t->quota_least - (double)unread;
+  t->quota_left = t->quota_least - (double)t->unread;
   t->quota_patience = loop_nanoseconds(patience);
   t->parts |= QUOTA;
   bool waits = quota_due(t, now) > now;
@@ -230,12 +308,7 @@ bool throttle_slow_down(throttle *t, uint64_t age)
   if (learned && (now - age <= t->learned_cut || now - t->learned_cut < SECOND)) return false;
   if (learned && (!rate || t->learned.rate < rate)) rate = t->learned.rate;
   if (!rate) return false;
-  double slower = rate * CUT > MIN_RATE ? rate * CUT : MIN_RATE;
-  if (!learned) token_bucket_init(&t->learned, slower, 1, now);
-  token_bucket_set_rate(&t->learned, now, slower);
-  t->learned_step = rate * STEP > MIN_RATE ? rate * STEP : MIN_RATE;
-  t->learned_at = t->learned_cut = now;
-  t->parts |= LEARNED;
+  set_learned(t, now, rate, rate * CUT);
   reconsider(t);
   return true;
 }
@@ -251,7 +324,8 @@ bool throttle_is_fresh(throttle *t)
 {
   uint64_t now = clock_now(t->time);
   if (t->parts & HOLD && t->held_until > now) return false;
-  if (t->parts & QUOTA && t->quota_until > now) return false;
+  if (t->parts & SLOW || t->unread) return false;
+  if (t->parts & QUOTA && t->quota_until + (t->quota_limit ? t->quota_window : 0) > now) return false;
   if (t->parts & LEARNED && grow_learned(t, now)) return false;
   return !(t->parts & RATE) || token_bucket_full(&t->rate, now);
 }
@@ -274,6 +348,11 @@ double throttle_quota_left(const throttle *t)
   return t->quota_left > 0 ? t->quota_left : 0;
 }
 
+void throttle_describe_hold(const throttle *t, char *text, size_t size)
+{
+  snprintf(text, size, "held by %s for %.3g s more", t->held_by, throttle_held(t));
+}
+
 void throttle_describe(const throttle *t, char *text, size_t size)
 {
   uint64_t now = clock_now(t->time);
@@ -281,7 +360,10 @@ void throttle_describe(const throttle *t, char *text, size_t size)
   *text = 0;
   switch (t->closed_by) {
   case HOLD:
-    snprintf(text, size, "held by %s for %.3g s more", t->held_by, left);
+    throttle_describe_hold(t, text, size);
+    break;
+  case SLOW:
+    snprintf(text, size, "held until the first requests after a hold by %s are answered", t->held_by);
     break;
   case QUOTA:
     snprintf(text, size, "held for %.3g s more because the server's quota is used up", left);

@@ -2,6 +2,7 @@
  * of these:
  *
  *   hold      the server asked to be left alone until then (Retry-After)
+ *   slow      after a hold: one, then twice as many unanswered ones with each answer that is no refusal
  *   quota     the server said how many it will take until then (RateLimit headers)
  *   rate      the script's own limits.rate and burst
  *   learned   a rate found out from refusals that gave no hint, see throttle_slow_down
@@ -30,12 +31,20 @@ struct throttle {
   uint64_t closed_since, closed_for;
   timer wait;
 
+  size_t unread; /* requests that passed and whose answer was not looked at yet */
+
   uint64_t held_until;
   char held_by[THROTTLE_REASON_SIZE];
+
+  uint32_t round;           /* counts holds, so that answers to what started before one do not count */
+  size_t window, in_window; /* of this round: how many may be unanswered, and how many are */
+  size_t accepted;          /* answers of this round that were no refusals */
 
   uint64_t quota_until, quota_patience;
   double quota_least; /* what the server said was left, the least of what it said */
   double quota_left;
+  double quota_limit;    /* of a whole window; 0: not known */
+  uint64_t quota_window; /* its length, as stated or as the longest reset that was seen */
 
   token_bucket rate, learned;
   double learned_step;              /* requests a second, gained each second */
@@ -56,21 +65,34 @@ void throttle_init(throttle *t, loop_clock *time, double rate, double burst, lim
 void throttle_deinit(throttle *t);
 
 /* Lets a request through that came as number `arrival` of the limiter (or as any, without one), and counts
- * it. False: `on_open` is called when it may ask again. */
+ * it as unread, until throttle_answered. False: `on_open` is called when it may ask again. */
 bool throttle_pass(throttle *t, uint64_t arrival);
+
+/* The answer to a request that passed in that `round` (t->round, then) was looked at, or there is none.
+ * `accepted`: it is an answer, and no refusal. True: whoever waits may ask again, but `on_open` is not
+ * called. */
+bool throttle_answered(throttle *t, uint32_t round, bool accepted);
 
 /* No request waits to pass any more. */
 void throttle_rest(throttle *t);
 
 /* Nobody may pass before `seconds` are over; 0: at once. A later end that was set before stays, unless
- * `seconds` is 0. True: that is news, by more than the second that dates are exact to. */
+ * `seconds` is 0. After it requests start slowly: all at once would only be refused again. Short holds that
+ * follow each other are what a rate limit does: from the second on, requests come at the rate that was
+ * accepted from one to the next (a learned rate, as below). True: that is news, by more than the second that
+ * dates are exact to. */
 bool throttle_hold(throttle *t, double seconds, const char *why);
 
-/* The server said that `remaining` more may come before `reset` seconds are over; of `unread` that
- * started the answer was not looked at yet: it may or may not have counted them. Nobody is made to wait for
- * more than `patience` seconds. True: from now on the next one has to wait.
- */
-bool throttle_set_quota(throttle *t, double remaining, double reset, size_t unread, double patience);
+/* What a server says of its quota. */
+typedef struct {
+  double remaining, reset; /* so many more may come before so many seconds are over */
+  double limit, window;    /* so many in so many seconds; 0: not said */
+} throttle_quota;
+
+/* The server said that. Of those unread it may or may not have counted; they are taken for not counted. With
+ * a limit it holds in the windows to come, too, until the server says otherwise. Nobody is made to wait for
+ * more than `patience` seconds. True: from now on the next one has to wait. */
+bool throttle_set_quota(throttle *t, const throttle_quota *said, double patience);
 
 /* The server refused a request that started `age` nanoseconds ago, and gave no hint. From now on the rate is
  * 0.7 of what it was, but at least one a second, and grows again by a tenth of what it was each second (at
@@ -88,6 +110,9 @@ bool throttle_is_fresh(throttle *t);
 
 /* What a request at the closed throttle waits for, in words; "" while it is open. */
 void throttle_describe(const throttle *t, char *text, size_t size);
+
+/* The same for a hold, whether it closes the throttle just now or not. */
+void throttle_describe_hold(const throttle *t, char *text, size_t size);
 
 /* Seconds for which it is held; 0: not. */
 double throttle_held(const throttle *t);

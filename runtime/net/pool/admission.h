@@ -24,6 +24,8 @@ typedef struct {
 struct admission {
   queue_item item; /* in its origin's queue, or in the pool's list of those that run */
   const admission_class *class;
+  uint64_t deadline; /* its time is over then; 0: `total` after it starts */
+  uint64_t total;    /* nanoseconds; 0: it may take for ever */
 
   /* The pool's. */
   struct origin *origin; /* NULL: it was not submitted */
@@ -34,8 +36,9 @@ struct admission {
   uint64_t rate_wait;     /* nanoseconds that it waited for a rate, a hold or a limiter */
   metrics_series *series; /* it is counted in; NULL: none */
   admission_state state;
-  bool granted; /* its start was counted in the network's run limits */
-  bool unread;  /* counted in its origin's `unread` */
+  bool granted;   /* its start was counted in the network's run limits */
+  bool unread;    /* counted as such by its origin's throttle … */
+  uint32_t round; /* … in that round */
 };
 
 /* It is counted as one that waits in that series from now on (NULL: in none). */

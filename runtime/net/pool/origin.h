@@ -18,7 +18,6 @@ struct origin {
   list_link turn; /* in pool->turns, while one of its requests may start */
   size_t in_flight;
   size_t admissions; /* that point here; it stays as long as there are any */
-  size_t unread;     /* requests that started and whose rate-limit headers were not read yet */
   throttle throttle;
   adaptive *adaptive;     /* NULL: limits.per_origin is a number */
   metrics_series *series; /* of the label that was met last; NULL: none yet */

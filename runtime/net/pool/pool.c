@@ -19,8 +19,8 @@ static admission *admission_of(queue_item *item) { return container_of(item, adm
 static void count_in(pool *p, admission *a)
 {
   a->origin->in_flight++;
-  a->origin->unread += !a->unread;
   a->unread = true;
+  a->round = a->origin->throttle.round;
   a->group->in_flight++;
   a->group->shard_load[a->shard]++;
   p->in_flight++;
@@ -77,6 +77,7 @@ static void start_first(origin *o)
   origin_group *g = a->group;
   a->multi = origin_group_choose(g, &a->shard);
   if (!a->multi) {
+    throttle_answered(&o->throttle, o->throttle.round, false);
     o->admissions--;
     a->origin = NULL; /* it holds nothing */
     a->class->end(a, &out_of_memory);
@@ -112,6 +113,43 @@ static metrics_series *find_series(origin *o, const char *label)
   return o->series;
 }
 
+/* ---- holds ---- */
+
+/* A server's hold would use up all of its time. */
+static bool outlasts(const admission *a)
+{
+  double held = throttle_held(&a->origin->throttle);
+  if (held <= 0) return false;
+  uint64_t now = clock_now(a->origin->pool->time), until = now + loop_nanoseconds(held);
+  return a->deadline ? until >= a->deadline : a->total && until - now >= a->total;
+}
+
+static void end_outlasted(queue_item *item, const void *user)
+{
+  admission *a = admission_of(item);
+  char reason[120];
+  error why;
+  (void)user;
+  if (!outlasts(a)) return;
+  throttle_describe_hold(&a->origin->throttle, reason, sizeof reason);
+  error_set(&why, ERROR_timeout, "queue",
+            "%s is %s, longer than the request may take (timeout.total = %.3g s)", a->origin->name, reason,
+            (double)a->total / NANOSECONDS);
+  why.limit = (double)a->total / NANOSECONDS;
+  a->class->end(a, &why);
+}
+
+bool pool_hold(pool *p, const url *u, double seconds, const char *why, bool *news)
+{
+  origin *o = origin_find(p, u);
+  if (!o) return false;
+  *news = throttle_hold(&o->throttle, seconds, why);
+  queue_each(&o->queue, end_outlasted, NULL);
+  return true;
+}
+
+/* ---- coming and going ---- */
+
 bool pool_submit(pool *p, admission *a, const pool_target *to)
 {
   origin *o = origin_find(p, to->url);
@@ -123,6 +161,10 @@ bool pool_submit(pool *p, admission *a, const pool_target *to)
   a->closed_before = throttle_closed_time(&o->throttle);
   admission_count_in(a, find_series(o, to->label ? to->label : ""));
   p->waiting++;
+  if (outlasts(a)) {
+    end_outlasted(&a->item, NULL);
+    return true;
+  }
   origin_offer(o);
   pool_admit(p);
   return true;
@@ -150,7 +192,11 @@ static void leave_slot(admission *a, const origin_sample *sample)
   if (sample) origin_learn(o, sample);
   count_out(o->pool, a);
   origin_offer(o);
-  pool_admit(o->pool);
+  network *n = o->pool->network;
+  if (sample && sample->overloaded)
+    loop_defer(n->loop, &n->admit_all); /* the script reads the refusal first: perhaps nobody is to come */
+  else
+    pool_admit(o->pool);
   pool_trim_later(o->pool);
 }
 
@@ -165,15 +211,19 @@ void pool_leave(admission *a, const origin_sample *sample)
     leave_slot(a, sample);
 }
 
-void pool_answer_read(admission *a)
+void pool_answer_read(admission *a, bool accepted)
 {
-  if (a->unread) a->origin->unread--;
+  if (!a->unread) return;
   a->unread = false;
+  if (!throttle_answered(&a->origin->throttle, a->round, accepted)) return;
+  network *n = a->origin->pool->network;
+  origin_offer(a->origin);
+  loop_defer(n->loop, &n->admit_all); /* later: the refusal that was just read may hold all of them first */
 }
 
 void pool_forget(admission *a)
 {
-  pool_answer_read(a);
+  pool_answer_read(a, false);
   if (a->origin) a->origin->admissions--;
 }
 
@@ -182,6 +232,7 @@ void pool_requeue(admission *a)
   origin *o = a->origin;
   pool *p = o->pool;
   count_out(p, a);
+  pool_answer_read(a, false); /* it asks the throttle once more */
   queue_put_back(&o->queue, &a->item);
   admission_set_state(a, ADMISSION_WAITING);
   p->waiting++;
@@ -249,7 +300,6 @@ bool pool_look(pool *p, const url *u, pool_flow *flow)
   origin *o = origin_find(p, u);
   if (!o) return false;
   *flow = (pool_flow){.in_flight = o->in_flight,
-                      .unread = o->unread,
                       .waiting = o->queue.count,
                       .slots = origin_slots(o),
                       .throttle = &o->throttle};

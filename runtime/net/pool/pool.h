@@ -66,7 +66,7 @@ throttle *pool_throttle(pool *p, const url *u);
 
 /* The state of one origin. */
 typedef struct {
-  size_t in_flight, unread, waiting, slots;
+  size_t in_flight, waiting, slots;
   throttle *throttle;
 } pool_flow;
 
@@ -96,9 +96,14 @@ bool pool_submit(pool *p, admission *a, const pool_target *to);
  * nothing is known. */
 void pool_leave(admission *a, const origin_sample *sample);
 
-/* The caller has read this response's rate-limit headers: it no longer counts as unread (see
- * throttle_set_quota). */
-void pool_answer_read(admission *a);
+/* The caller has read this response's rate-limit headers, or there is no response: it no longer counts as
+ * unread. `accepted`: there is one, and no refusal (see throttle_answered). */
+void pool_answer_read(admission *a, bool accepted);
+
+/* The server asks that no request to that origin starts before `seconds` are over: see throttle_hold. Those
+ * that wait and whose time would be over by then end at once, kind "timeout"; so do those that come
+ * meanwhile. `*news`: what throttle_hold says. False: out of memory. */
+bool pool_hold(pool *p, const url *u, double seconds, const char *why, bool *news);
 
 /* The request, which has ended, is about to be freed. */
 void pool_forget(admission *a);

@@ -221,6 +221,8 @@ static bool submit(transfer *t, const char *label)
                     .identity = t->options->identity,
                     .http1_only = t->options->version == HTTP_1_1,
                     .label = label};
+  t->admission.deadline = t->request.deadline;
+  t->admission.total = t->options->total;
   return pool_submit(t->pool, &t->admission, &to);
 }
 

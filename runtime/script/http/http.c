@@ -89,6 +89,13 @@ static int push_failure(lua_State *L, const transfer *t)
   return 3;
 }
 
+/* The server answered, and did not ask for fewer requests. */
+static bool is_accepted(const transfer *t)
+{
+  uint16_t status = t->response.head.complete ? (uint16_t)t->response.head.status : 429;
+  return status != 429 && status != 503 && status != 403;
+}
+
 static int perform_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
@@ -104,6 +111,7 @@ static int perform_results(lua_State *L, operation *op)
     push_summary(L, t);
     lua_pushinteger(L, (lua_Integer)t->response.head.flags);
   }
+  pool_answer_read(&t->admission, is_accepted(t));
   http_network_keep(L, NULL);
   return count;
 }
@@ -122,7 +130,7 @@ static int open_results(lua_State *L, operation *op)
     return count;
   }
   lua_pushnumber(L, t->response.head.status);
-  pool_answer_read(&t->admission);
+  pool_answer_read(&t->admission, is_accepted(t));
   http_push_stream(L, t);
   http_network_release(L); /* the stream owns it */
   push_head(L, t);

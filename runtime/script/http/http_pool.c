@@ -121,20 +121,29 @@ static throttle *check_throttle(lua_State *L)
  * more". */
 static int hold(lua_State *L)
 {
+  pool *p = http_handle(L, 1, HTTP_POOL);
   double seconds = luaL_checknumber(L, 3);
   const char *why = luaL_optstring(L, 4, "the server");
-  lua_pushboolean(L, throttle_hold(check_throttle(L), seconds, why));
+  url u;
+  bool news;
+  check_url(L, &u);
+  bool well = pool_hold(p, &u, seconds, why, &news);
+  url_free(&u);
+  if (!well) return luaL_error(L, "not enough memory");
+  lua_pushboolean(L, news);
   return 1;
 }
 
-/* pool:quota(url, remaining, reset, patience) → whether the next request has to wait: see throttle_set_quota
- */
+/* pool:quota(url, patience, remaining, reset [, limit [, window]]) → whether the next request has to wait:
+ * see throttle_set_quota */
 static int quota(lua_State *L)
 {
-  double remaining = luaL_checknumber(L, 3), reset = luaL_checknumber(L, 4),
-         patience = luaL_checknumber(L, 5);
-  pool_flow flow = look(L);
-  lua_pushboolean(L, throttle_set_quota(flow.throttle, remaining, reset, flow.unread, patience));
+  double patience = luaL_checknumber(L, 3);
+  throttle_quota said = {.remaining = luaL_checknumber(L, 4),
+                         .reset = luaL_checknumber(L, 5),
+                         .limit = luaL_optnumber(L, 6, 0),
+                         .window = luaL_optnumber(L, 7, 0)};
+  lua_pushboolean(L, throttle_set_quota(check_throttle(L), &said, patience));
   return 1;
 }
 

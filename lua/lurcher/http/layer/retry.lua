@@ -4,14 +4,26 @@ local backoff = require "lurcher.retry.backoff"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.http"
+local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local retry_policy = require "lurcher.http.retry_policy"
 local task = require "lurcher.task"
 
 local retry_layer = {}
 
+-- The server asks for a wait: `asked` seconds, and whether it is a refusal, which says nothing of this request. A 403
+-- may be one, too, and then is what a 429 is.
+local function refusal_of(policy, res)
+  if not res or not policy.retry_after then return nil, false end
+  local said = rate_limit_headers.read(res.head)
+  return rate_limit_headers.asked(said), rate_limit_headers.refuses(res.status, said)
+end
+
 -- What happened, in a few words, if the policy is about it.
-local function occasion(policy, request, res, err)
-  if res then return policy.statuses[res.status] and "status " .. res.status end
+local function occasion(policy, request, res, err, refused)
+  if res then
+    local counts = policy.statuses[res.status] or refused and policy.statuses[429]
+    return counts and "status " .. res.status
+  end
   if not retry_policy.is_passing(request, err) then return nil end
   return err.kind == "timeout" and "timeout/" .. err.phase or err.kind
 end
@@ -27,17 +39,16 @@ end
 
 -- What the policy would do: the wait before the next attempt and why; or nil and, if there was an occasion,
 -- why there is to be none.
-local function proposal(policy, request, res, err, previous)
-  local why = occasion(policy, request, res, err)
+local function proposal(policy, request, res, err, previous, asked, refused)
+  local why = occasion(policy, request, res, err, refused)
   if not why then return nil end
   local refusal = why_not_repeatable(policy, request, err)
   if refusal then return nil, refusal end
-  local asked = res and policy.retry_after and res:retry_after()
   if not asked then return backoff.exponential(policy, request.attempts, previous), why end
   local most = policy.max_retry_after
   if most and asked > most then
-    local refused = "not repeated: the server asks to wait %g s, longer than max_retry_after=%g"
-    return nil, refused:format(asked, most)
+    local too_long = "not repeated: the server asks to wait %g s, longer than max_retry_after=%g"
+    return nil, too_long:format(asked, most)
   end
   return asked, why .. ", the server asks for the wait"
 end
@@ -77,18 +88,22 @@ local function refuse(request, res, err, why)
   request:announce("refused", event(request, res, err, nil, why))
 end
 
--- The wait before the next attempt and why, or nil when there is to be none.
+-- The wait before the next attempt and why, or nil when there is to be none. An attempt that a server ended with a hold
+-- was none: it is not counted while timeout.total limits how often that goes on, and takes nothing from the budget.
 local function next_wait(policy, request, res, err, previous)
+  local asked, refused = refusal_of(policy, res)
+  local held = refused and asked and request.settings.total and true or false
+  if held then request.holds = request.holds + 1 end
   if err and err.retryable then err.attempts_allowed = policy.attempts end
-  if request.attempts >= policy.attempts then return nil end
-  local wait, why = proposal(policy, request, res, err, previous)
+  if request.attempts - request.holds >= policy.attempts then return nil end
+  local wait, why = proposal(policy, request, res, err, previous, asked, refused)
   if policy.on then wait, why = decided(policy, request, res, err, previous, wait, why) end
   if wait then
     request:start_clock(res or err)
     local problem = obstacle(request, wait)
     if problem then wait, why = nil, problem end
   end
-  if wait and policy.budget and not request.client.budget:take(policy.budget) then
+  if wait and not held and policy.budget and not request.client.budget:take(policy.budget) then
     (res or err).budget_exhausted = true
     return refuse(request, res, err, "not repeated: the retry budget of the client is used up")
   end

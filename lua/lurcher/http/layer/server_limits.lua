@@ -1,7 +1,9 @@
 --- What responses say about the limits of their origin is kept by all requests of the client to it:
 ---
----   429 or 503 with Retry-After       none starts before then
----   RateLimit headers                 no more than remain start before the reset
+---   429 or 503 with Retry-After       none starts before then, and then they start slowly; a 403 that says
+---                                     Retry-After, or that nothing remains, is one of these
+---   RateLimit headers                 no more than remain start before the reset, and no more than the limit in
+---                                     each window to come
 ---   429 without any hint              the rate is cut, and grows again: see throttle_slow_down in
 ---                                     runtime/net/flow/throttle.h; but not for a script that has one request
 ---                                     at a time: it waits anyway
@@ -39,16 +41,17 @@ local function announce(request, status, wait, why)
     why = why })
 end
 
--- Retry-After: everybody waits.
-local function hold(request, status, wait, patience)
-  if wait > patience or not request.client.pool:hold(request.url, wait, "Retry-After") then return end
-  announce(request, status, wait, ("status %d, and Retry-After asks all to wait"):format(status))
+-- The server asks that everybody waits.
+local function hold(request, status, wait, why, patience)
+  if wait > patience or not request.client.pool:hold(request.url, wait, why) then return end
+  announce(request, status, wait, ("status %d, and %s asks all to wait"):format(status, why))
 end
 
--- RateLimit headers: so many, and no more.
+-- RateLimit headers: so many, and no more, in this window and in those to come.
 local function keep_quota(request, status, said, patience)
   local remaining = said.remaining or 0
-  local waits = request.client.pool:quota(request.url, remaining, said.reset, patience)
+  local waits = request.client.pool:quota(request.url, patience, remaining, said.reset, said.limit or 0,
+    said.window or 0)
   if not waits or remaining > 0 then return end
   announce(request, status, said.reset, "the server's quota is used up until its reset")
 end
@@ -70,12 +73,12 @@ end
 function server_limits.apply(request, status, head, info)
   if not is_learning(request.settings) then return end
   local policy, said = request.settings.options.retry, rate_limit_headers.read(head)
-  local refused, patience = status == 429 or status == 503, patience_of(policy)
-  local asked = refused and said.retry_after
-  if asked and honours(policy) then hold(request, status, asked, patience) end
-  if said.reset and (said.remaining or refused) then
-    keep_quota(request, status, said, patience)
-  elseif status == 429 and not asked then
+  local refused, patience = rate_limit_headers.refuses(status, said), patience_of(policy)
+  if said.reset and (said.remaining or refused) then keep_quota(request, status, said, patience) end
+  local asked = refused and honours(policy) and rate_limit_headers.asked(said)
+  if asked then
+    hold(request, status, asked, said.retry_after and "Retry-After" or "the server's quota", patience)
+  elseif status == 429 and not said.retry_after and not said.reset then
     slow_down(request, info)
   end
 end

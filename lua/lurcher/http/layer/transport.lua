@@ -56,7 +56,7 @@ end
 
 -- Whether others that go to the same origin should know about this response.
 local function speaks_of_limits(status, head_flags)
-  return head_flags >= 2 or status == 429 or status == 503
+  return head_flags >= 2 or status == 429 or status == 503 or status == 403
 end
 
 ---Sends the request once.

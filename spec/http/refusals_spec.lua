@@ -1,0 +1,235 @@
+-- A fan-out against a limit of the server: no call ends refused. All in virtual time.
+
+local clock = require "lurcher.clock"
+local http = require "lurcher.http"
+local server = require "lurcher.server"
+local task = require "lurcher.task"
+
+-- `count` GETs, so many at once. How many ended with which status (or kind of error), the requests that the server
+-- saw as { time, status }, and the seconds it took.
+local function fan_out(opts, count, concurrency, answer)
+  return clock.virtual(function()
+    local begun, ended, seen = task.now(), {}, {}
+    local s = assert(server.start(function()
+      local entry = { task.now() - begun }
+      seen[#seen + 1] = entry
+      local response = answer(entry[1])
+      entry[2] = response.status
+      return response
+    end, { grace = 0 }))
+    local client = http.client(opts)
+    local list = {}
+    for i = 1, count do list[i] = i end
+    task.map(list, function(i)
+      local res, err = client:get(s.url .. "/" .. i)
+      local how = res and res.status or err.kind
+      ended[how] = (ended[how] or 0) + 1
+    end, { concurrency = concurrency })
+    local took = task.now() - begun
+    client:close()
+    s:stop(0)
+    return ended, seen, took
+  end, { time = 1700000000 })
+end
+
+-- Gives `rate` a second and `capacity` at once; answers `latency` later.
+local function bucket(rate, capacity, latency, refusal)
+  local tokens, last = capacity, 0
+  return function(now)
+    tokens, last = math.min(capacity, tokens + (now - last) * rate), now
+    task.sleep(latency)
+    if tokens < 1 then return refusal end
+    tokens = tokens - 1
+    return { status = 200, body = "ok" }
+  end
+end
+
+local function refusal(status) return { status = status, headers = { ["Retry-After"] = "1" } } end
+
+-- Gives `quota` in each window, and says so.
+local function window(quota, seconds, latency, with_policy)
+  local at, used
+  return function(now)
+    local index = math.floor(now / seconds)
+    if at ~= index then at, used = index, 0 end
+    used = used + 1
+    local status, left = used > quota and 429 or 200, math.max(0, quota - used)
+    task.sleep(latency)
+    return { status = status, headers = {
+      ["RateLimit-Limit"] = tostring(quota), ["RateLimit-Remaining"] = tostring(left),
+      ["RateLimit-Policy"] = with_policy and ('"a";q=%d;w=%d'):format(quota, seconds) or nil,
+      ["RateLimit-Reset"] = tostring(math.ceil((index + 1) * seconds - now)),
+    } }
+  end
+end
+
+describe("a fan-out against a rate of 10 a second that answers with Retry-After: 1", function()
+  for _, status in ipairs { 429, 503, 403 } do
+    it("and status " .. status .. " succeeds in little more than the ideal time", function()
+      for _, latency in ipairs { 0.02, 0.2 } do
+        local ended, _, took = fan_out(nil, 200, 64, bucket(10, 10, latency, refusal(status)))
+        assert.same({ [200] = 200 }, ended)
+        assert.is_true(took < 1.3 * 19, took)
+      end
+    end)
+  end
+
+  it("succeeds whatever retry.attempts and the retry budget are", function()
+    for _, retry in ipairs { 2, { attempts = 2, budget = { ratio = 0, min_per_second = 0 } } } do
+      local ended = fan_out({ retry = retry }, 100, 64, bucket(10, 10, 0.02, refusal(429)))
+      assert.same({ [200] = 100 }, ended)
+    end
+  end)
+
+  it("finds the rate when the bucket is small", function()
+    local ended, seen, took = fan_out(nil, 200, 64, bucket(10, 1, 0.02, refusal(429)))
+    assert.same({ [200] = 200 }, ended)
+    assert.is_true(took < 60, took)
+    assert.is_true(#seen < 400, #seen)
+  end)
+
+  it("ends refused without retries", function()
+    local ended = fan_out({ retry = false }, 30, 64, bucket(10, 10, 0.02, refusal(429)))
+    assert.is_true(ended[429] > 0)
+  end)
+
+  it("goes on until timeout.total, no longer", function()
+    local ended, _, took = fan_out({ timeout = { total = 10 } }, 5, 5, function() return refusal(429) end)
+    assert.equal(5, (ended[429] or 0) + (ended.timeout or 0)) -- the hold of one ends the others
+    assert.is_true(took > 5 and took <= 12, took)
+  end)
+
+  it("counts attempts where there is no timeout.total", function()
+    local ended, seen = fan_out({ timeout = { total = false } }, 1, 1, function() return refusal(429) end)
+    assert.same({ [429] = 1 }, ended)
+    assert.equal(3, #seen)
+  end)
+end)
+
+describe("a stated quota", function()
+  for _, with_policy in ipairs { true, false } do
+    it(("%s its window refuses no call, at any concurrency"):format(with_policy and "with" or "without"), function()
+      for _, concurrency in ipairs { 1, 5, 19, 30, 64, 100 } do
+        local ended, seen, took = fan_out(nil, 100, concurrency, window(20, 10, 0.05, with_policy))
+        assert.same({ [200] = 100 }, ended)
+        assert.is_true(took < 45, took)
+        local later = 0
+        for _, entry in ipairs(seen) do
+          if entry[2] == 429 and entry[1] > 1 then later = later + 1 end
+        end
+        assert.equal(0, later) -- once it is known
+      end
+    end)
+  end
+
+  it("holds in windows that begin while nobody asks", function()
+    clock.virtual(function()
+      local begun, answer, refused = task.now(), window(5, 10, 0.01, true), 0
+      local s = server.start(function()
+        local response = answer(task.now() - begun)
+        if response.status == 429 then refused = refused + 1 end
+        return response
+      end)
+      local client = http.client()
+      for _ = 1, 3 do assert(client:get(s.url)) end
+      task.sleep(35)
+      task.map({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 }, function() assert(client:get(s.url)) end)
+      assert.equal(0, refused)
+      client:close()
+      s:stop(0)
+    end, { time = 1700000000 })
+  end)
+end)
+
+describe("after a hold requests start slowly", function()
+  it("one, two more, eight more: twice as many with each answer that is no refusal", function()
+    local held = false
+    local _, seen = fan_out(nil, 100, 100, function(now)
+      task.sleep(1)
+      if not held then
+        held = now
+        return { status = 429, headers = { ["Retry-After"] = "10" } }
+      end
+      return { status = now < 5 and 429 or 200, headers = now < 5 and { ["Retry-After"] = "10" } or {} }
+    end)
+    local began, counts = nil, {}
+    for _, entry in ipairs(seen) do
+      if entry[1] > 5 then
+        began = began or entry[1]
+        local step = math.floor(entry[1] - began + 0.01) + 1
+        counts[step] = (counts[step] or 0) + 1
+      end
+    end
+    assert.same({ 1, 2, 8 }, { counts[1], counts[2], counts[3] })
+  end)
+
+  it("and start again with one when that is refused, or fails", function()
+    local n = 0
+    local ended, seen = fan_out({ retry = { attempts = 5, base = 0 } }, 20, 20, function(now)
+      n = n + 1
+      task.sleep(0.1)
+      if now < 1 or now > 2 and now < 3 then return { status = 429, headers = { ["Retry-After"] = "2" } } end
+      return { status = 200 }
+    end)
+    assert.same({ [200] = 20 }, ended)
+    local between = 0
+    for _, entry in ipairs(seen) do
+      if entry[1] > 1.5 and entry[1] < 4 then between = between + 1 end
+    end
+    assert.equal(1, between)
+  end)
+end)
+
+describe("a hold that is longer than timeout.total", function()
+  local function server_with_hold(seconds)
+    local n = 0
+    return server.start(function()
+      n = n + 1
+      return n == 1 and { status = 429, headers = { ["Retry-After"] = tostring(seconds) } } or { status = 200 }
+    end)
+  end
+
+  it("ends a call at once, kind 'timeout', phase 'queue'", function()
+    clock.virtual(function()
+      local s, client = server_with_hold(50), http.client { timeout = 5 }
+      assert.equal(429, client:get(s.url).status)
+      local begun = task.now()
+      local _, err = client:get(s.url .. "/other")
+      assert.equal("timeout", err.kind)
+      assert.equal("queue", err.phase)
+      assert.equal(5, err.limit)
+      assert.matches("held by Retry%-After for .* s more, longer than the request may take", err.message)
+      assert.is_true(task.now() - begun < 0.1)
+      assert.equal(200, client:get(s.url, { timeout = { total = 60 } }).status)
+      client:close()
+      s:stop(0)
+    end)
+  end)
+
+  it("ends those that wait already", function()
+    clock.virtual(function()
+      local go = task.event()
+      local n = 0
+      local s = server.start(function()
+        n = n + 1
+        if n > 1 then return { status = 200 } end
+        go:wait()
+        return { status = 503, headers = { ["Retry-After"] = "30" } }
+      end)
+      local client = http.client { limits = { per_origin = 1 }, retry = false }
+      task.spawn(function() client:get(s.url) end)
+      task.sleep(0.01)
+      local waiting = task.spawn(function() return select(2, client:get(s.url, { timeout = 20 })) end)
+      local patient = task.spawn(function() return client:get(s.url, { timeout = 40 }) end)
+      task.sleep(0.01)
+      local begun = task.now()
+      go:set()
+      local err = waiting:join()
+      assert.equal("timeout", err.kind)
+      assert.is_true(task.now() - begun < 1)
+      assert.equal(200, patient:join().status)
+      client:close()
+      s:stop(0)
+    end)
+  end)
+end)
