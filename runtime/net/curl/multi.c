@@ -27,9 +27,39 @@ static void report_finished(multi *m)
   }
 }
 
+static void release_job(watcher *w)
+{
+  if (w->job) w->job->sockets--;
+  w->job = NULL;
+}
+
+/* A socket closes or is let go. While its job connects, that is an attempt lost. */
+static void note_lost(watcher *w)
+{
+  multi_job *job = w->job;
+  if (!job || job->lost || !job->class->connects(job)) return;
+  job->lost = true;
+  job->next_lost = w->multi->lost;
+  w->multi->lost = job;
+}
+
+/* libcurl 7.88 notices that an attempt to connect failed, takes the next address, and then neither opens its
+ * socket nor sets a timer: it waits to be called again for another reason. Ending a pause is one. */
+static void wake_lost(multi *m)
+{
+  for (multi_job *job; (job = m->lost);) {
+    m->lost = job->next_lost;
+    job->next_lost = NULL;
+    job->lost = false;
+    curl_easy_pause(job->easy, CURLPAUSE_RECV);
+    curl_easy_pause(job->easy, CURLPAUSE_CONT);
+  }
+}
+
 /* The socket is closed, or about to be. */
 static void forget(watcher *w)
 {
+  release_job(w);
   multi *m = w->multi;
   watcher **place = &m->new_sockets;
   while (*place && *place != w) place = &(*place)->next_new;
@@ -62,7 +92,9 @@ static void forget_lost_sockets(multi *m)
   for (watcher *w; (w = m->new_sockets);) {
     m->new_sockets = w->next_new;
     w->next_new = NULL;
-    if (!w->wanted && !watcher_is_open(w)) forget(w);
+    if (w->wanted || watcher_is_open(w)) continue;
+    note_lost(w);
+    forget(w);
   }
 }
 
@@ -73,6 +105,7 @@ static void act(multi *m, curl_socket_t fd, int flags)
   curl_multi_socket_action(m->handle, fd, flags, &running);
   forget_lost_sockets(m);
   report_finished(m);
+  wake_lost(m);
   m->no_descriptor = false;
 }
 
@@ -224,10 +257,12 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
   if (what == CURL_POLL_REMOVE) {
     watcher *w = watcher_find(watchers, fd);
     if (!w) return 0;
+    note_lost(w);
     if (is_lost(w)) {
       forget(w);
       return 0;
     }
+    release_job(w);
     w->wanted = 0;
     const multi_job *job = job_of(easy);
     set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
@@ -244,7 +279,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
 
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
-  multi *m = user;
+  multi_job *job = user;
+  multi *m = job->multi;
   (void)purpose;
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) {
@@ -263,6 +299,8 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   }
   w->multi = m;
   w->state = WATCHER_CONNECTING;
+  w->job = job;
+  job->sockets++;
   w->next_new = m->new_sockets;
   m->new_sockets = w;
   m->sockets++;
@@ -273,6 +311,7 @@ static int close_socket(void *user, curl_socket_t fd)
 {
   multi *m = user;
   watcher *w = watcher_find(&m->shared->watchers, fd);
+  if (w) note_lost(w);
   if (w) forget(w);
   int result = close(fd);
   m->shared->on_descriptor_freed(m->shared);
@@ -281,7 +320,7 @@ static int close_socket(void *user, curl_socket_t fd)
 
 void multi_set_options(multi *m, CURL *easy)
 {
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, m);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, job_of(easy));
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, m);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
@@ -355,9 +394,24 @@ static bool open_multi(multi *m)
   return true;
 }
 
+/* Its connection may go on without it. */
+static void leave_sockets(multi *m, multi_job *job)
+{
+  const watcher_table *watchers = &m->shared->watchers;
+  for (size_t fd = 0; job->sockets && fd < watchers->capacity; fd++)
+    if (watchers->by_fd[fd] && watchers->by_fd[fd]->job == job) release_job(watchers->by_fd[fd]);
+  multi_job **place = &m->lost;
+  while (*place && *place != job) place = &(*place)->next_lost;
+  if (*place) *place = job->next_lost;
+  job->lost = false;
+}
+
 bool multi_add(multi *m, CURL *easy)
 {
   if (!m->handle && !open_multi(m)) return false;
+  multi_job *job = job_of(easy);
+  job->multi = m;
+  job->easy = easy;
   if (curl_multi_add_handle(m->handle, easy) != CURLM_OK) return false;
   m->in_flight++;
   return true;
@@ -366,6 +420,7 @@ bool multi_add(multi *m, CURL *easy)
 void multi_remove(multi *m, CURL *easy)
 {
   curl_multi_remove_handle(m->handle, easy);
+  leave_sockets(m, job_of(easy));
   if (--m->in_flight == 0) m->idle_since = clock_now(m->time);
 }
 

@@ -24,6 +24,7 @@ typedef struct multi {
   timer timer, unmute;
   deferred action;      /* libcurl asked for a call at once: one after this batch */
   unsigned calls;       /* of curl_multi_socket_action so far */
+  multi_job *lost;      /* jobs to be woken */
   watcher *new_sockets; /* made in the current call */
   unsigned uploads;     /* counted by the jobs: how often libcurl took bytes of a request's body */
   size_t in_flight;     /* jobs added */

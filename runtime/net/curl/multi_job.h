@@ -23,10 +23,20 @@ typedef struct {
   /* libcurl wants nothing of the job's socket for now: whether more may come over it (its reader is slow, or
    * other exchanges share the connection) or the exchange is over. Called by libcurl's callbacks. */
   bool (*expects_more)(const multi_job *job);
+
+  /* It has no connection yet. */
+  bool (*connects)(const multi_job *job);
 } multi_job_class;
 
 struct multi_job {
   const multi_job_class *class;
+
+  /* The multi's. */
+  struct multi *multi;
+  CURL *easy;
+  multi_job *next_lost; /* among those that lost a socket while they connected */
+  bool lost;
+  unsigned sockets; /* made for it; watchers that point here */
 };
 
 #endif

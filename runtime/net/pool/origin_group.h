@@ -12,6 +12,7 @@ struct origin_group {
   bool known; /* its name was resolved and its protocol agreed once: connections may be opened side by side */
   bool http2;
   size_t http2_shard; /* the multi whose connection carries its HTTP/2 requests */
+  bool distrusted;    /* the addresses last known of its name did not answer */
   unsigned answered;  /* HTTP/2 requests whose response began */
   bool shares;        /* has names or TLS sessions that all multis of the group can use */
   size_t in_flight;

@@ -243,6 +243,15 @@ void pool_requeue(admission *a)
 
 /* ---- what is learnt of origins ---- */
 
+void pool_distrust_name(admission *a) { a->group->distrusted = true; }
+
+bool pool_looks_up(admission *a)
+{
+  bool distrusted = a->group->distrusted;
+  a->group->distrusted = false;
+  return distrusted;
+}
+
 unsigned pool_answers(const admission *a) { return a->group->answered; }
 
 void pool_count_answer(admission *a) { a->group->answered++; }

@@ -117,6 +117,12 @@ void pool_describe_wait(const admission *a, char *text, size_t size);
 /* The request was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
 void pool_origin_known(admission *a, bool http2);
 
+/* The request could not be connected: its origin's name may have another address by now. */
+void pool_distrust_name(admission *a);
+
+/* Whether the request that runs now has to look the name up for that reason; those beside it need not. */
+bool pool_looks_up(admission *a);
+
 /* Counts a response that began over HTTP/2 at the request's origin; how many there were. */
 void pool_count_answer(admission *a);
 unsigned pool_answers(const admission *a);

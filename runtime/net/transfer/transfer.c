@@ -29,8 +29,9 @@ static const admission_class in_pool = {run, fail};
 
 static bool on_finished(multi_job *job, const multi_result *result);
 static bool expects_more(const multi_job *job);
+static bool connects(const multi_job *job);
 
-static const multi_job_class in_multi = {on_finished, expects_more};
+static const multi_job_class in_multi = {on_finished, expects_more, connects};
 
 transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time)
 {
@@ -132,6 +133,8 @@ static void stop(transfer *t, bool clean)
 
 static void end(transfer *t, bool clean)
 {
+  if (t->failure && !t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
+    pool_distrust_name(&t->admission);
   stop(t, clean);
   operation_complete(&t->op);
 }
@@ -341,6 +344,11 @@ static bool on_finished(multi_job *job, const multi_result *result)
 }
 
 /* An HTTP/2 connection may bring something at any time. */
+static bool connects(const multi_job *job)
+{
+  return !container_of(job, const transfer, job)->exchange.connected;
+}
+
 static bool expects_more(const multi_job *job)
 {
   const transfer *t = container_of(job, const transfer, job);

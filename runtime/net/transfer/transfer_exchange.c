@@ -123,7 +123,7 @@ static bool prepare_easy(transfer *t, bool shares)
   h->easy = transfer_options_new_easy(t->options, buffer_size);
   h->buffer = buffer_size;
   if (!h->easy) return false;
-  h->used = h->has_address = false;
+  h->used = h->has_address = h->is_virtual = false;
   h->multi = NULL;
   h->lines = NULL;
   transfer_set_callbacks(t);
@@ -135,6 +135,12 @@ bool transfer_exchange_begin(transfer *t, CURLSH *share)
   if (!prepare_easy(t, share) || !set_request(t)) return false;
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
+  bool is_virtual = t->time == &t->network->loop->virtual;
+  if (is_virtual != t->handle->is_virtual)
+    transfer_options_set_connect(t->options, t->handle->easy, is_virtual);
+  t->handle->is_virtual = is_virtual;
+  t->exchange.looks_up = pool_looks_up(&t->admission);
+  if (t->exchange.looks_up) curl_easy_setopt(t->handle->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
   return t->exchange.easy_in_multi = multi_add(t->admission.multi, t->handle->easy);
 }
 
@@ -185,6 +191,7 @@ static bool is_reusable(const transfer *t)
  * go out with the next. */
 void transfer_exchange_end(transfer *t, bool clean)
 {
+  static const long DNS_CACHE_SECONDS = 60; /* libcurl's default */
   if (t->exchange.easy_in_multi && t->exchange.paused) {
     /* libcurl 7.88 would never free what it holds of an HTTP/2 stream */
     t->exchange.given_up = true;
@@ -195,6 +202,8 @@ void transfer_exchange_end(transfer *t, bool clean)
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
   if (t->handle && t->handle->easy && !t->handle->ran_alone)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
+  if (t->handle && t->handle->easy && t->exchange.looks_up)
+    curl_easy_setopt(t->handle->easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_SECONDS);
   if (t->handle && t->handle->easy && t->exchange.verbose)
     curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, 0L);
   curl_slist_free_all(t->exchange.connect_to);

@@ -23,7 +23,8 @@ typedef struct {
   const multi *multi;         /* what was set on it last; only compared */
   const struct curl_slist *lines;
   bool used, has_address;
-  bool ran_alone; /* without a share */
+  bool ran_alone;  /* without a share */
+  bool is_virtual; /* its limits are on the virtual clock, which libcurl does not know */
 } transfer_handle;
 
 typedef struct {
@@ -42,6 +43,7 @@ typedef struct {
   bool close_notified;        /* only known of TLS bodies without length */
   bool first_header_expected; /* next, on a handle that was used before */
   bool verbose;               /* CURLOPT_VERBOSE is set */
+  bool looks_up;              /* its name is looked up anew */
   bool held;                  /* it was paused once */
   bool given_up;              /* what libcurl still hands over is thrown away */
   bool body_apart;            /* the body may not have come with the head */

@@ -144,6 +144,14 @@ static bool set_texts(const transfer_options *o, CURL *easy)
   return ok;
 }
 
+/* The transfer keeps the limit; libcurl, which does not reach it, shares the time out among the addresses. */
+void transfer_options_set_connect(const transfer_options *o, CURL *easy, bool is_virtual)
+{
+  static const uint64_t LATER = 50 * MILLISECOND, LONGEST = 600 * 1000 * MILLISECOND;
+  uint64_t limit = !is_virtual && o->connect && o->connect < LONGEST ? o->connect : LONGEST;
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((limit + LATER) / MILLISECOND));
+}
+
 /* Everything that is the same for each request. */
 CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
 {
@@ -155,7 +163,7 @@ CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[o->version]);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_buffer);
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[o->ip]);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 24 * 3600 * 1000L); /* ours are kept by transfer.c */
+  transfer_options_set_connect(o, easy, false);
   if (o->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, o->resolve);
   if (set_texts(o, easy) && set_tls(o, easy)) return easy;
   curl_easy_cleanup(easy);

@@ -64,4 +64,7 @@ void transfer_options_unref(transfer_options *o);
  * of memory. */
 CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer);
 
+/* Sets how long libcurl may connect: a little longer than the limit, or, in virtual time, for very long. */
+void transfer_options_set_connect(const transfer_options *o, CURL *easy, bool is_virtual);
+
 #endif
