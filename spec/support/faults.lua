@@ -68,16 +68,7 @@ end
 ---"127.0.0.1:40123"
 function faults.host(s) return s.url:match "//(.*)$" end
 
----Waits until `condition` gives a true value, looking again after each turn of the loop.
-function faults.eventually(condition, what)
-  local give_up = task.now() + 30
-  while true do
-    local value = condition()
-    if value then return value end
-    assert(task.now() < give_up, (what or "it") .. " did not happen within 30 s")
-    task.sleep(0.001)
-  end
-end
+faults.eventually = require "spec.support.eventually"
 
 ---How many things of a kind ("task", "transfer", "stream", …) are open.
 function faults.count(name) return native.counts()[name] or 0 end

@@ -27,15 +27,6 @@ function serving.connect(s)
   return client
 end
 
----Waits until `condition` gives a true value, looking again after each turn of the loop.
-function serving.eventually(condition)
-  local give_up = task.now() + 30
-  while true do
-    local value = condition()
-    if value then return value end
-    assert(task.now() < give_up, "it did not happen within 30 s")
-    task.sleep(0.001)
-  end
-end
+serving.eventually = require "spec.support.eventually"
 
 return serving
