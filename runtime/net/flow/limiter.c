@@ -36,7 +36,7 @@ static void serve(limiter *l);
 
 static void on_wake(timer *t) { serve(container_of(t, limiter, wake)); }
 
-/* Whoever is told may take, leave and give back: the loop sees what comes of it. */
+/* on_turn may take, leave and give back tokens: each round of the loop below looks anew. */
 static void serve(limiter *l)
 {
   if (l->serving) return;

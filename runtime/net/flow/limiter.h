@@ -1,5 +1,5 @@
 /* A rate that many share: a token bucket, and those who wait for its tokens in the order in which they came.
- * Whoever is first is told when its tokens are there; one timer for all, and none while nobody waits. */
+ * The first is told when its tokens are there. One timer serves all; none runs while nobody waits. */
 #ifndef LURCHER_CORE_LIMITER_H
 #define LURCHER_CORE_LIMITER_H
 
@@ -32,7 +32,7 @@ limiter *limiter_new(loop_clock *time, double rate, double burst);
 void limiter_ref(limiter *l);
 void limiter_unref(limiter *l);
 
-/* The number of whoever comes now. */
+/* The number of the next arrival. */
 uint64_t limiter_arrive(limiter *l);
 
 /* Takes `count` tokens for the arrival of that number. False: others are first, or there are not enough yet;

@@ -25,7 +25,7 @@ static void open_throttle(throttle *t, uint64_t now)
   timer_stop(&t->wait);
 }
 
-/* Whoever cannot pass now, for want of a slot, no longer waits for a rate. */
+/* A request that cannot start now for want of a slot no longer waits for a rate. */
 static void on_wait_over(timer *wait)
 {
   throttle *t = container_of(wait, throttle, wait);
@@ -191,7 +191,7 @@ static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
 bool throttle_pass(throttle *t, uint64_t arrival)
 {
   uint64_t now = clock_now(t->time);
-  /* Others may come while somebody waits: thousands, whom nothing has to be computed for. */
+  /* While one waits, thousands may come: for these nothing has to be computed. */
   if (t->closed_by && t->closed_by != LIMITER && now < t->opens_at) return false;
   if (t->parts && !pass_parts(t, arrival, now)) return false;
   if (!t->parts) open_throttle(t, now);
@@ -206,7 +206,7 @@ void throttle_rest(throttle *t)
   open_throttle(t, clock_now(t->time));
 }
 
-/* What closes it has changed: whoever waits is to ask again. */
+/* What closes it has changed: the pool is to ask again for those that wait. */
 static void reconsider(throttle *t)
 {
   if (!t->closed_by) return;

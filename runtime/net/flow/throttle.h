@@ -49,7 +49,7 @@ struct throttle {
   token_bucket rate, learned;
   double learned_step;              /* requests a second, gained each second */
   uint64_t learned_at, learned_cut; /* rate last set, cut */
-  uint64_t learned_bound;           /* last time that somebody had to wait for it */
+  uint64_t learned_bound;           /* last time that a request had to wait for it */
 
   limiter *shared;
   limiter_waiter turn;
@@ -102,7 +102,7 @@ bool throttle_set_quota(throttle *t, const throttle_quota *said, double patience
  * was cut. (Additive increase, multiplicative decrease: Chiu and Jain, 1989.) */
 bool throttle_slow_down(throttle *t, uint64_t age);
 
-/* How long it was closed so far while somebody wanted to pass, nanoseconds. */
+/* How long it was closed so far while requests waited, nanoseconds. */
 uint64_t throttle_closed_time(const throttle *t);
 
 /* Whether it has no hold, quota or learned rate and its bucket is full: a new one would do the same. */

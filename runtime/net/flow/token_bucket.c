@@ -11,7 +11,8 @@ static const double LATENESS = 0.001;
 /* Sums of fractions miss the whole number they should give by this at most. */
 static const double ROUNDING = 1e-6;
 
-/* Within one moment nothing is lost either: whoever comes second may take what was saved for the first. */
+/* Called twice within one moment it loses nothing: the second caller may take what was saved for the first.
+ */
 static void fill(token_bucket *b, uint64_t now, double most)
 {
   if (now <= b->at) return;

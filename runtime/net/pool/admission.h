@@ -1,6 +1,6 @@
 /* One request as its pool sees it: it waits at its origin, then holds a slot, then has ended. What it carries
- * is the affair of whoever embeds it (see net/transfer/transfer.h), and what is known of its origin that of
- * the pool: neither looks into the other. */
+ * belongs to the struct that embeds it (net/transfer/transfer.h), what is known of its origin to the pool:
+ * neither looks into the other. */
 #ifndef LURCHER_NET_ADMISSION_H
 #define LURCHER_NET_ADMISSION_H
 

@@ -34,7 +34,8 @@ void network_unref(network *n);
  * libcurl callback. */
 void network_out_of_descriptors(network *n);
 
-/* A transfer ended or a socket closed: whoever waits for a descriptor may try again, after this batch. */
+/* A transfer ended or a socket closed: requests that wait for a descriptor are tried again after this batch.
+ */
 void network_descriptor_freed(network *n);
 
 /* False while a transfer must wait for a file descriptor. */

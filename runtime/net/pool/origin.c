@@ -60,7 +60,8 @@ static origin *new_origin(pool *p, const url *u, uint64_t hash)
   queue_init(&o->queue);
   o->key = key.bytes;
   o->name = strstr(key.bytes, "://") + 3;
-  /* Rates and holds concern whoever uses the client, in a virtual run or not: while one is on, by its clock.
+  /* Rates and holds apply to all tasks that use the client, in a virtual run or not: while one is on, by its
+   * clock.
    */
   throttle_init(&o->throttle, p->time, limits->rate, limits->burst, limits->limiter, on_throttle_open);
   if (its_adaptive) adaptive_init(its_adaptive, most_slots(limits), clock_now(o->throttle.time));

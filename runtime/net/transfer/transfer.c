@@ -72,7 +72,7 @@ void transfer_free_spares(transfer *first)
 }
 
 /* Empties it, but keeps its easy handle and the memory of its buffers for the next request of the same
- * profile. libcurl keeps no state of a former request that could meet the next: authentication, cookies and
+ * options. libcurl keeps no state of a former request that could meet the next: authentication, cookies and
  * redirects are never its own. */
 static void recycle(transfer *t, transfer_options *p)
 {

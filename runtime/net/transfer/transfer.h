@@ -49,7 +49,7 @@ struct transfer {
   transfer_handle *handle; /* NULL: it never ran */
 };
 
-/* An empty transfer that holds references to pool, profile and headers. NULL: out of memory. */
+/* An empty transfer that holds references to pool, options and headers. NULL: out of memory. */
 transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time);
 
 /* The transfer of an operation, which is its `op`. */

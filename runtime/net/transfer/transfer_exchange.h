@@ -15,7 +15,7 @@ struct transfer;
 typedef struct {
   char remote_address[TRANSFER_ADDRESS_SIZE];
   char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
-  CURL *easy;                 /* the profile's options are set on it */
+  CURL *easy;                 /* the transfer_options are set on it */
   long buffer;                /* the size of its receive buffer */
   CURLU *address;             /* its URL, once it is used again */
   buffer address_text;        /* the URL that was set on it … */

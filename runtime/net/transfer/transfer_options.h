@@ -42,7 +42,7 @@ typedef struct transfer_options {
   ip_version ip;
   char *texts[OPTION_TEXTS];
   struct curl_slist *resolve; /* "host:port:address" */
-  char *identity;             /* what must be equal for two profiles to share connections */
+  char *identity;             /* what must be equal for requests to share connections */
   struct transfer *spares;    /* transfers whose easy handles have these options set: see transfer.c */
   size_t spare_count;
 } transfer_options;
@@ -60,7 +60,7 @@ bool transfer_options_seal(transfer_options *o);
 void transfer_options_ref(transfer_options *o);
 void transfer_options_unref(transfer_options *o);
 
-/* An easy handle with all of the profile's options, which receives into a buffer of so many bytes. NULL: out
+/* An easy handle with all of the options, which receives into a buffer of so many bytes. NULL: out
  * of memory. */
 CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer);
 
