@@ -144,7 +144,8 @@ describe("lurcher.fs writes where a path leads:", function()
     local output = sandbox.run([==[python3 - "$1" "$2" <<'END'
 import socket, subprocess, sys
 ours, theirs = socket.socketpair()
-child = subprocess.Popen([sys.argv[1], "-e", 'assert(require("lurcher.fs").write(arg[1], "DATA"))', sys.argv[2]], stdout=theirs)
+code = 'assert(require("lurcher.fs").write(arg[1], "DATA"))'
+child = subprocess.Popen([sys.argv[1], "-e", code, sys.argv[2]], stdout=theirs)
 theirs.close()
 print(child.wait(), ours.recv(100).decode())
 END]==], sandbox.lurcher(), "/dev/stdout")

@@ -254,7 +254,9 @@ static unsigned flag_of(const char *name, size_t length)
   case 's':
     return same(name, length, "set-cookie") ? HEAD_SETS_COOKIES : 0;
   case 'r':
-    return starts_with(name, length, "ratelimit") || starts_with(name, length, "retry-after") ? HEAD_LIMITS_RATE : 0;
+    return starts_with(name, length, "ratelimit") || starts_with(name, length, "retry-after")
+               ? HEAD_LIMITS_RATE
+               : 0;
   case 'x':
     return starts_with(name, length, "x-rate") ? HEAD_LIMITS_RATE : 0;
   default:
