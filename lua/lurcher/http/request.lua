@@ -315,7 +315,9 @@ end
 ---The headers as a flat list, without those that come with a body or from the jar, and without `auth`.
 ---@return table
 function defaults:flat_headers()
-  return self.headers and headers.flatten(self.headers) or self.list or self.settings.header_list
+  local flat = self.headers and headers.flatten(self.headers) or self.list
+  if not flat then return self.settings.header_list end
+  return settings.without_default_coding(self.settings, flat, self.options and self.options.headers)
 end
 
 ---The native header list to send.

@@ -73,6 +73,33 @@ local function new_profile(merged, raw_target)
   return profile, timeout.total, tls.verify
 end
 
+-- Whether one of the given header tables names Accept-Encoding, be it to remove it.
+local function gives_coding(layers)
+  for _, layer in ipairs(layers or {}) do
+    for name in pairs(layer or {}) do
+      if type(name) == "string" and name:lower() == "accept-encoding" then return true end
+    end
+  end
+  return false
+end
+
+---Takes the Accept-Encoding that nobody gave out of a flat header list with a Range: a part of coded data cannot be
+---decoded.
+---@param self table settings
+---@param flat table
+---@param given? table the request's own headers
+---@return table
+function settings.without_default_coding(self, flat, given)
+  if self.coding_given or not headers.find(flat, "range") or gives_coding { given } then return flat end
+  local kept = {}
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() ~= "accept-encoding" or flat[i + 1] ~= ACCEPT_ENCODING then
+      kept[#kept + 1], kept[#kept + 2] = flat[i], flat[i + 1]
+    end
+  end
+  return kept
+end
+
 -- All headers a request sent with these settings, as a flat list; secrets keep their wrapping.
 local function header_list(merged)
   local flat = {}
@@ -117,7 +144,8 @@ function settings.cookie_of(flat)
 end
 
 local function set_headers(self, merged)
-  self.header_list = header_list(merged)
+  self.coding_given = gives_coding(merged.headers)
+  self.header_list = settings.without_default_coding(self, header_list(merged))
   self.wire = settings.wire_of(self.header_list)
   self.cookie = settings.cookie_of(self.header_list)
   self.wires = cache.new(CACHE_SIZE)

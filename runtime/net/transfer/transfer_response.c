@@ -57,7 +57,8 @@ static bool begin_body(transfer_response *r, error *e)
   const head *h = &r->head;
   if (h->content_length > 0 && h->content_length <= BODY_GUESS && !r->streaming)
     buffer_reserve(&r->body.all, (size_t)h->content_length);
-  if (!r->decompress) return true;
+  /* A part of coded data cannot be decoded, and is handed over as it came. */
+  if (!r->decompress || h->status == 206) return true;
   if (!head_find(h->block.bytes, h->block.length, name, sizeof name - 1, &value, &length)) return true;
   buffer codings = {0};
   bool well = head_values(h->block.bytes, h->block.length, name, sizeof name - 1, &codings);
