@@ -1,6 +1,9 @@
 #include "core/loop/loop.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How long tasks may run before the loop looks at its sockets again. */
 static const uint64_t SLICE = 5 * MILLISECOND;
@@ -169,6 +172,23 @@ static void on_async(uv_async_t *async)
 
 void loop_wake(loop *l) { uv_async_send(&l->wake); }
 
+/* A loop takes six descriptors, and libuv aborts the process where it cannot make its pipe for signals. */
+static int check_descriptors(void)
+{
+  int pipes[3][2], made = 0, status = 0;
+  while (made < 3 && !status) {
+    if (pipe2(pipes[made], O_CLOEXEC) == 0)
+      made++;
+    else
+      status = uv_translate_sys_error(errno);
+  }
+  while (made--) {
+    close(pipes[made][0]);
+    close(pipes[made][1]);
+  }
+  return status;
+}
+
 int loop_init(loop *l, uv_loop_t *uv, void *user)
 {
   *l = (loop){.user = user, .owned = !uv};
@@ -176,7 +196,8 @@ int loop_init(loop *l, uv_loop_t *uv, void *user)
   list_init(&l->deferred);
   list_init(&l->local_servers);
   if (!uv) {
-    int status = uv_loop_init(&l->own);
+    int status = check_descriptors();
+    if (!status) status = uv_loop_init(&l->own);
     if (status) return status;
     uv = &l->own;
   }

@@ -14,7 +14,8 @@
 /* Left free for name lookups, certificate files, and the script's own files. */
 enum { RESERVED_DESCRIPTORS = 16, MIN_RUNNING = 4 };
 
-static const uint64_t STARVED_RETRY = 50 * MILLISECOND;
+/* What is freed by others than us, nobody tells: looked for at longer and longer intervals. */
+static const uint64_t STARVED_RETRY = 50 * MILLISECOND, MAX_STARVED_RETRY = 1000 * MILLISECOND;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode global_result;
@@ -48,7 +49,13 @@ static void admit_all(deferred *d)
   }
 }
 
-static void retry_starved(timer *t) { network_descriptor_freed(container_of(t, network, retry_starved)); }
+static void retry_starved(timer *t)
+{
+  network *n = container_of(t, network, retry_starved);
+  uint64_t wait = n->starved_wait * 2;
+  network_descriptor_freed(n);
+  n->starved_wait = wait < MAX_STARVED_RETRY ? wait : MAX_STARVED_RETRY;
+}
 
 static void on_no_descriptor(multi_shared *s)
 {
@@ -95,13 +102,15 @@ void network_out_of_descriptors(network *n)
 {
   if (n->starved) return;
   n->starved = true;
-  clock_start(&n->loop->real, &n->retry_starved, loop_now(n->loop) + STARVED_RETRY, retry_starved);
+  if (!n->starved_wait) n->starved_wait = STARVED_RETRY;
+  clock_start(&n->loop->real, &n->retry_starved, loop_now(n->loop) + n->starved_wait, retry_starved);
   loop_defer(n->loop, &n->admit_all); /* closes idle connections, which libcurl must not do now */
 }
 
 void network_descriptor_freed(network *n)
 {
   n->starved = false;
+  n->starved_wait = 0;
   timer_stop(&n->retry_starved);
   loop_defer(n->loop, &n->admit_all);
 }

@@ -20,7 +20,8 @@ typedef struct network {
   size_t max_running; /* what the limit of file descriptors leaves for them */
   bool starved;       /* a socket could not be made; lifted by the next that closes, or after a moment */
   timer retry_starved;
-  deferred admit_all; /* let every pool look at its queue again */
+  uint64_t starved_wait; /* until the next look for a descriptor; 0: none was missing since one was freed */
+  deferred admit_all;    /* let every pool look at its queue again */
   run_limits run_limits;
 } network;
 

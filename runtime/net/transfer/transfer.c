@@ -281,8 +281,10 @@ static bool wait_for_descriptor(transfer *t, const multi_result *result)
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   transfer_exchange_end(t, false);
   transfer_set_external(t, false);
-  if (t->request.deadline == t->times.dispatched + t->options->total)
+  bool others_run = t->network->running > 1;
+  if (others_run && t->request.deadline == t->times.dispatched + t->options->total)
     t->request.deadline = 0; /* nothing was begun */
+  if (!t->exchange.starved_at) t->exchange.starved_at = now_of(t);
   pool_requeue(&t->admission);
   transfer_limits_changed(t); /* again that of the queue */
   return true;
@@ -304,6 +306,7 @@ static bool wait_for_stream(transfer *t)
   t->exchange.connected = t->exchange.fresh = false;
   t->exchange.connects = 0;
   t->exchange.uploaded = 0;
+  t->exchange.starved_at = 0;
   head_reset(&t->response.head);
   pool_requeue(&t->admission);
   transfer_limits_changed(t);

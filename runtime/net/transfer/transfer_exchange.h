@@ -28,8 +28,9 @@ typedef struct {
 } transfer_handle;
 
 typedef struct {
-  timer clock;        /* the next limit of time */
-  uint64_t active_at; /* when a byte last moved */
+  timer clock;         /* the next limit of time */
+  uint64_t active_at;  /* when a byte last moved */
+  uint64_t starved_at; /* since when it waits for a file descriptor; 0: it does not */
   size_t uploaded;
   uint64_t bytes_sent;
   struct curl_slist *connect_to, host_line; /* for the option server_name */

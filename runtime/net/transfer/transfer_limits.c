@@ -1,5 +1,7 @@
 #include "net/transfer/transfer_limits.h"
 
+#include <sys/resource.h>
+
 static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
 
 typedef struct {
@@ -21,6 +23,8 @@ static time_limit next_limit(const transfer *t)
     first = (time_limit){t->request.deadline, p->total, "total", "for the whole request to"};
   if (t->admission.state == ADMISSION_WAITING) {
     consider(&first, t->times.queued, p->queue, "queue", "in the queue for");
+    if (t->exchange.starved_at)
+      consider(&first, t->exchange.starved_at, p->connect, "connect", "while connecting to");
     return first;
   }
   if (!t->exchange.connected)
@@ -48,13 +52,43 @@ void transfer_limits_changed(transfer *t)
     clock_start(t->time, &t->exchange.clock, due, on_clock); /* no memory: the old one stays */
 }
 
+/* Waiting for a file descriptor counts as connecting. */
+static void fail_starved(transfer *t, const time_limit *limit)
+{
+  struct rlimit files = {0};
+  error *e = transfer_failure(t);
+  getrlimit(RLIMIT_NOFILE, &files);
+  error_set(
+      e, ERROR_connect, "connect",
+      "no file descriptor was left for a connection to %s (limit: %llu open files, ulimit -n; waited for "
+      "timeout.%s = %g s)",
+      pool_origin_name(&t->admission), (unsigned long long)files.rlim_cur, limit->phase,
+      (double)limit->limit / NANOSECONDS);
+  e->limit = (double)files.rlim_cur;
+  e->retry_safe = true;
+  transfer_stop(t);
+}
+
+/* While others run, their ends give descriptors back: the wait has an end, and begins anew. */
+static bool waits_for_others(transfer *t)
+{
+  if (!t->exchange.starved_at || !t->network->running) return false;
+  t->exchange.starved_at = now_of(t);
+  return next_limit(t).due > now_of(t);
+}
+
 /* Activity only notes its time; the clock finds out here how much is left. */
 static void on_clock(timer *clock)
 {
   transfer *t = container_of(clock, transfer, exchange.clock);
   time_limit limit = next_limit(t);
-  if (limit.due > now_of(t)) {
+  bool is_starved = t->admission.state == ADMISSION_WAITING && t->exchange.starved_at;
+  if (limit.due > now_of(t) || (is_starved && waits_for_others(t))) {
     transfer_limits_watch(t);
+    return;
+  }
+  if (is_starved && *limit.phase != 'q') {
+    fail_starved(t, &limit);
     return;
   }
   error *e = transfer_failure(t);
