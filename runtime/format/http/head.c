@@ -133,7 +133,7 @@ static void forget_response(head *h)
   h->chunked = h->close = h->must_close = h->complete = false;
   h->in_head = h->may_fold = h->has_length = h->has_transfer_encoding = false;
   h->reason[0] = 0;
-  h->flags = 0;
+  h->flags = h->keep_alive = 0;
 }
 
 static bool status_line(head *h, const char *line, const char *end, error *e)
@@ -215,6 +215,28 @@ static void connection(head *h, const char *at, const char *end)
   }
 }
 
+static bool starts_with(const char *text, size_t length, const char *prefix)
+{
+  return length >= strlen(prefix) && same_letters(text, prefix, strlen(prefix));
+}
+
+/* How long the peer keeps the connection without a request. What is not understood is left out. */
+static void keep_alive(head *h, const char *at, const char *end)
+{
+  enum { MAX_SECONDS = 1000000 };
+  static const char name[] = "timeout=";
+  const char *parameter, *parameter_end;
+  while (next_element(&at, end, &parameter, &parameter_end)) {
+    if (!starts_with(parameter, (size_t)(parameter_end - parameter), name)) continue;
+    unsigned seconds = 0;
+    bool is_zero = parameter + sizeof name - 1 < parameter_end && parameter[sizeof name - 1] == '0';
+    for (parameter += sizeof name - 1; parameter < parameter_end && is_digit(*parameter); parameter++)
+      if (seconds < MAX_SECONDS) seconds = seconds * 10 + (unsigned)(*parameter - '0');
+    h->keep_alive = seconds;
+    if (is_zero && !seconds) h->must_close = true;
+  }
+}
+
 /* ---- header lines ---- */
 
 /* Without the line end in `end`; CRLF is put behind it in the block. */
@@ -240,11 +262,6 @@ static bool continuation_line(head *h, const char *line, const char *end, error 
   h->block.bytes[h->block.length - 2] = ' ';
   h->block.length--;
   return append_line(h, line, end, e);
-}
-
-static bool starts_with(const char *text, size_t length, const char *prefix)
-{
-  return length >= strlen(prefix) && same_letters(text, prefix, strlen(prefix));
 }
 
 /* Which note the header of this name is worth. */
@@ -280,6 +297,7 @@ static bool header_line(head *h, const char *line, const char *end, error *e)
   switch (colon - line) {
   case 10:
     if (same(line, 10, "connection")) connection(h, value, value_end);
+    if (same(line, 10, "keep-alive")) keep_alive(h, value, value_end);
     return true;
   case 14:
     if (!same(line, 14, "content-length")) return true;

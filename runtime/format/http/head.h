@@ -30,6 +30,7 @@ typedef struct {
   int status;   /* 100 to 999; 0 before the first status line */
   int version;  /* 10, 11 or 20 */
   int64_t content_length;        /* -1: none */
+  unsigned keep_alive;           /* "Keep-Alive: timeout=", in seconds; 0: none */
   bool chunked;                  /* a Transfer-Encoding with "chunked" */
   bool close;                    /* the peer will close the connection, by what it says */
   bool must_close;               /* the framing is dubious: do not use the connection again */

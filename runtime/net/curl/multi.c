@@ -271,6 +271,7 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
   watcher *w = watcher_find(watchers, fd);
   if (!w && !(w = watch_lookup(m, fd))) return -1;
   w->multi = m;
+  w->due = 0;
   if (w->state == WATCHER_IDLE) w->state = WATCHER_ACTIVE;
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
   watcher_want(w, events, on_socket_event);
@@ -345,6 +346,34 @@ void multi_hold_sockets(multi *m, int local_port)
     if (!w || w->multi != m || w->state != WATCHER_IDLE) continue;
     if (local_port_of(w->fd) == local_port) w->state = WATCHER_ACTIVE;
   }
+}
+
+static void on_expiry(timer *t)
+{
+  multi *m = container_of(t, multi, expiry);
+  loop_clock *time = &m->shared->loop->virtual; /* the pool's */
+  const watcher_table *watchers = &m->shared->watchers;
+  uint64_t now = clock_now(time), next = UINT64_MAX;
+  for (size_t fd = 0; fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (!w || w->multi != m || w->state != WATCHER_IDLE || !w->due) continue;
+    if (w->due <= now)
+      end_connection(w);
+    else if (w->due < next)
+      next = w->due;
+  }
+  if (next < UINT64_MAX) clock_start(time, &m->expiry, next, on_expiry);
+}
+
+void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime)
+{
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  loop_clock *time = &m->shared->loop->virtual;
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+  watcher *w = watcher_find(&m->shared->watchers, fd);
+  if (!w || w->multi != m || w->wanted) return;
+  w->due = clock_now(time) + lifetime;
+  if (!timer_active(&m->expiry) || w->due < m->expiry.due) clock_start(time, &m->expiry, w->due, on_expiry);
 }
 
 bool multi_is_silent(const multi *m, int local_port, uint64_t period)
@@ -445,5 +474,6 @@ void multi_close_idle(multi *m)
     if (watchers->by_fd[fd] && watchers->by_fd[fd]->multi == m) forget(watchers->by_fd[fd]);
   timer_stop(&m->timer);
   timer_stop(&m->unmute);
+  timer_stop(&m->expiry);
   loop_undefer(m->shared->loop, &m->action);
 }

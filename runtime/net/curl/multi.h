@@ -21,7 +21,7 @@ typedef struct multi {
   multi_shared *shared;
   const loop_clock *time; /* of its pool; libcurl's own timer is always on the real one */
   CURLM *handle;          /* NULL while nothing was ever sent, or since its idle connections were closed */
-  timer timer, unmute;
+  timer timer, unmute, expiry;
   deferred action;      /* libcurl asked for a call at once: one after this batch */
   unsigned calls;       /* of curl_multi_socket_action so far */
   multi_job *lost;      /* jobs to be woken */
@@ -59,6 +59,9 @@ void multi_hold_sockets(multi *m, int local_port);
  * connection: what can be read on it now (or, when `has_unread`, is held by its TLS session), nobody asked
  * for, so the connection ends. Not from within a libcurl callback. */
 void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session);
+
+/* The exchange of `easy` is over: its connection ends by itself after so many nanoseconds without another. */
+void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime);
 
 /* Whether nothing came for so long (nanoseconds) over the connections with that local port. */
 bool multi_is_silent(const multi *m, int local_port, uint64_t period);

@@ -32,6 +32,7 @@ typedef struct watcher {
   ino_t inode;     /* whatever the number `fd` stands for now */
   int wanted;      /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
   int armed;       /* what epoll watches */
+  uint64_t due;    /* while it is idle: time of the pool's clock when it ends; 0: not by itself */
   uint64_t heard;  /* time of the loop when it last became readable */
   unsigned futile; /* times in a row that it became writable and nothing was sent */
   bool muted;      /* not watched for becoming writable, though libcurl wants that */

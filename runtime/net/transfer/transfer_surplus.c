@@ -62,6 +62,15 @@ void surplus_watch_body(transfer *t, const char *bytes)
 
 static bool has_pending(void *session) { return SSL_has_pending(session); }
 
+/* A request that meets the peer's end of the connection is lost; so the connection ends a little earlier. */
+static void heed_keep_alive(const transfer *t)
+{
+  static const uint64_t MAX_MARGIN = 1000 * MILLISECOND;
+  uint64_t lifetime = t->response.head.keep_alive * 1000 * MILLISECOND, ours = t->pool->limits.idle_timeout;
+  lifetime -= lifetime / 4 < MAX_MARGIN ? lifetime / 4 : MAX_MARGIN;
+  if (!ours || lifetime < ours) multi_expire_socket(t->admission.multi, t->handle->easy, lifetime);
+}
+
 /* The socket is asked only when there may be more on it. Of a body with a length libcurl reads exactly the
  * rest, so all that follows stays in the socket; but a response that came with one read that did not fill the
  * buffer was all there was then. */
@@ -71,6 +80,8 @@ void surplus_check(transfer *t)
       t->response.head.received + (t->exchange.framed ? t->exchange.framed : t->response.bytes_received);
   bool one_read = t->exchange.first_call == t->admission.multi->calls &&
                   received < (uint64_t)t->handle->buffer && !t->exchange.body_apart;
-  if (t->response.head.version == 20 || (one_read && !t->exchange.held && !t->exchange.session)) return;
+  if (t->response.head.version == 20) return;
+  if (t->response.head.keep_alive) heed_keep_alive(t);
+  if ((one_read && !t->exchange.held && !t->exchange.session)) return;
   multi_rest_socket(t->admission.multi, t->handle->easy, has_pending, t->exchange.session);
 }
