@@ -3,9 +3,14 @@
 
 local kinds = require "lurcher.base.kinds"
 local secret = require "lurcher.base.secret"
+local text = require "lurcher.base.text"
 
+local current = require("lurcher.native.task").current
 local getinfo = debug.getinfo
 local errors = {}
+
+-- Bytes of a message; of a URL in it, which must not push out what happened.
+local MAX_MESSAGE, MAX_URL = 4096, 2048
 
 ---@class lurcher.Error
 ---@field kind lurcher.ErrorKind what went wrong
@@ -46,15 +51,21 @@ local function attempt_note(err)
   return (" (after %d attempts)"):format(made)
 end
 
+-- What a peer or a script put into it must neither steer a terminal nor fill the screen.
+local function presentable(message)
+  return text.cut(text.line(secret.scrub(message)), MAX_MESSAGE)
+end
+
 ---One line: the request, the kind, what happened, how often it was tried.
 function Error:__tostring()
-  local text = tostring(self.message or "")
+  local line = tostring(self.message or "")
   local kind = tostring(self.kind)
-  if text:sub(1, #kind) ~= kind then text = text == "" and kind or kind .. ": " .. text end
-  if self.url then text = ("%s %s: %s"):format(self.method or "GET", self.url, text) end
-  text = text .. attempt_note(self)
-  if self.cause then text = text .. "; cause: " .. tostring(self.cause) end
-  return (secret.scrub(text):gsub("[\r\n]+", " "))
+  if line:sub(1, #kind) ~= kind then line = line == "" and kind or kind .. ": " .. line end
+  local url = self.url
+  if url then line = ("%s %s: %s"):format(self.method or "GET", text.cut(tostring(url), MAX_URL), line) end
+  line = line .. attempt_note(self)
+  if self.cause then line = line .. "; cause: " .. tostring(self.cause) end
+  return presentable(line)
 end
 
 -- Lets `"failed: " .. err` work, as it does with a string.
@@ -64,13 +75,45 @@ end
 
 errors.metatable = Error
 
+-- The last one that was made in each task.
+local last = setmetatable({}, { __mode = "k" })
+
+-- One without the response, whose body would live as long as the task.
+local function without_response(err)
+  local response, copy = err.response, {}
+  for name, value in pairs(err) do copy[name] = value end
+  copy.response = nil
+  copy.method, copy.url = response.method, response.url
+  return setmetatable(copy, Error)
+end
+
+local function keep_last(err)
+  local task = current()
+  if task then last[task] = err.response and without_response(err) or err end
+end
+
+---The last error that was made in a task for its script.
+---@param task lurcher.Task
+---@return lurcher.Error?
+function errors.last(task)
+  return last[task]
+end
+
+---What failed in the running task was repeated with success: its script was not told.
+function errors.forget_last()
+  local task = current()
+  if task then last[task] = nil end
+end
+
 ---Makes an error object of `fields`, which is used, not copied. `kind` and `message` are wanted.
 ---@param fields table
 ---@return lurcher.Error
 function errors.new(fields)
   if fields.retryable == nil then fields.retryable = false end
-  if fields.message then fields.message = secret.scrub(fields.message) end
-  return setmetatable(fields, Error)
+  if fields.message then fields.message = presentable(fields.message) end
+  setmetatable(fields, Error)
+  if fields.kind ~= "canceled" then keep_last(fields) end
+  return fields
 end
 
 ---@param value any

@@ -156,6 +156,13 @@ end
 
 local format = formats.text
 
+---A value as JSON or, if it is no plain table, as text, no deeper and longer than is useful.
+---@param value any
+---@return string
+function log_line.shown(value)
+  return is_plain_table(value) and json_value(value, 0) or shown(value)
+end
+
 ---How lines look from now on.
 ---@param name "text"|"json"
 function log_line.set_format(name)

@@ -29,9 +29,21 @@ local SEQUENCES = {
   "^\244[\128-\143][\128-\191][\128-\191]",
 }
 
--- What would end the line, or steer a terminal, for somebody who reads it as Unicode.
+-- What would steer a terminal, end the line, or change the order in which the rest is shown, for somebody who
+-- reads it as Unicode: C1, U+061C, U+200E and U+200F, U+2028 to U+202E, U+2066 to U+2069.
 local function is_control(sequence)
-  return sequence:find("^\194[\128-\159]") or sequence == "\226\128\168" or sequence == "\226\128\169"
+  return sequence:find("^\194[\128-\159]") or sequence == "\216\156"
+    or sequence:find("^\226\128[\142\143\168-\174]") or sequence:find("^\226\129[\166-\169]")
+end
+
+---Whether these bytes are one character of more than one byte.
+---@param sequence string
+---@return boolean
+function text.is_whole(sequence)
+  for i = 1, #SEQUENCES do
+    if sequence:match(SEQUENCES[i]) == sequence then return true end
+  end
+  return false
 end
 
 ---Makes a function that corrects a run of bytes above 127: what is no UTF-8, or would steer a terminal, is
@@ -76,6 +88,28 @@ end
 function text.printable(value)
   if not value:find("[%c\128-\255]") then return value end
   return text.utf8((value:gsub("%c", function(c) return ESCAPES[c] or escape_byte(c) end)))
+end
+
+---The same, with blanks in the place of line ends and tabs: for sentences.
+---@param value string
+---@return string
+function text.line(value)
+  if not value:find("[%c\128-\255]") then return value end
+  return text.printable((value:gsub("[\t\r\n]+", " ")))
+end
+
+local CUT = "…"
+
+---The text, or as much of it as `most` bytes hold together with a "…", in whole characters.
+---@param value string
+---@param most integer
+---@return string
+function text.cut(value, most)
+  if #value <= most then return value end
+  local start = value:sub(1, most - #CUT)
+  local last = start:match("()[\192-\255][\128-\191]*$")
+  if last and not text.is_whole(start:sub(last)) then start = start:sub(1, last - 1) end
+  return start .. CUT
 end
 
 return text

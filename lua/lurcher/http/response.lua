@@ -13,6 +13,7 @@ local phases = require "lurcher.http.phases"
 local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
+local text = require "lurcher.base.text"
 
 local head_next = native.head_next
 
@@ -101,7 +102,9 @@ function response.keep_record(self, record)
 end
 
 function Response:__tostring()
-  return ("%s %s: %d %s"):format(self.method, redact.url(self.url), self.status, self.reason or "")
+  local reason = text.line(self.reason or "")
+  return ("%s %s: %d%s"):format(self.method, text.printable(redact.url(self.url)), self.status,
+    reason ~= "" and " " .. reason or "")
 end
 
 ---@param value any
@@ -170,9 +173,9 @@ function methods:text()
   check.method(self, Response, "res:text")
   local body, err = gathered(self)
   if not body then return nil, err end
-  local text, message = charset.decode(body, self:header("Content-Type"))
-  if not text then return nil, dressed(self, errors.new { kind = "decode", message = message }) end
-  return text
+  local decoded, message = charset.decode(body, self:header("Content-Type"))
+  if not decoded then return nil, dressed(self, errors.new { kind = "decode", message = message }) end
+  return decoded
 end
 
 local function matches(status, wanted)
@@ -200,8 +203,8 @@ local function excerpt(self)
   if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
   local start = body:sub(1, 200)
   if #body > 200 then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
-  local text = charset.decode(start, self:header("Content-Type")) or start:gsub("[\128-\255]", "?")
-  return ": " .. text:gsub("%s+", " ") .. (#body > 200 and "…" or "")
+  local decoded = charset.decode(start, self:header("Content-Type")) or start:gsub("[\128-\255]", "?")
+  return ": " .. decoded:gsub("%s+", " ") .. (#body > 200 and "…" or "")
 end
 
 ---The error for a response whose status is not the wanted one.

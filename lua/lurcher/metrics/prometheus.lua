@@ -6,9 +6,11 @@ local prometheus = {}
 
 local ESCAPES = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 
--- Values of labels are UTF-8; what is none must not make the whole text unreadable.
+-- Values of labels are UTF-8; what is none must not make the whole text unreadable, nor steer a terminal.
 local function escaped(value)
-  return (text.utf8(value):gsub('[\\"\n]', ESCAPES))
+  local lines = {}
+  for line in (value .. "\n"):gmatch("([^\n]*)\n") do lines[#lines + 1] = text.printable(line) end
+  return (table.concat(lines, "\n"):gsub('[\\"\n]', ESCAPES))
 end
 
 -- Numbers without loss, and whole ones without a fraction.

@@ -4,6 +4,7 @@ local log = require "lurcher.native.log"
 local native = require "lurcher.native.http"
 local phases = require "lurcher.http.phases"
 local redact = require "lurcher.base.redact"
+local text = require "lurcher.base.text"
 
 local trace = {}
 
@@ -19,8 +20,8 @@ end
 ---@return string
 function trace.line(request, result, record)
   local url = redact.url(request.url)
-  local parts = { ("%s %s %s attempt=%d"):format(request.method, url, result, request.attempts) }
-  if request.settings.name then parts[#parts + 1] = "name=" .. request.settings.name end
+  local parts = { ("%s %s %s attempt=%d"):format(request.method, text.printable(url), result, request.attempts) }
+  if request.settings.name then parts[#parts + 1] = "name=" .. text.printable(request.settings.name) end
   local times = record and record.timings
   if times then
     for _, step in ipairs(phases.TRACED) do parts[#parts + 1] = milliseconds(step, times[step]) end
@@ -46,12 +47,12 @@ end
 ---@param event table
 ---@return string
 function trace.decision(request, what, event)
-  local parts = { ("%s %s %s"):format(request.method, redact.url(request.url), what) }
+  local parts = { ("%s %s %s"):format(request.method, text.printable(redact.url(request.url)), what) }
   if event.attempt then parts[#parts + 1] = "attempt=" .. event.attempt end
-  if request.settings.name then parts[#parts + 1] = "name=" .. request.settings.name end
+  if request.settings.name then parts[#parts + 1] = "name=" .. text.printable(request.settings.name) end
   if event.wait then parts[#parts + 1] = milliseconds("wait", event.wait) end
   if event.waited then parts[#parts + 1] = milliseconds("waited", event.waited) end
-  return table.concat(parts, " ") .. ": " .. event.why
+  return table.concat(parts, " ") .. ": " .. text.printable(event.why)
 end
 
 ---Hands the line for a decision to the host, if it has a reason to give.

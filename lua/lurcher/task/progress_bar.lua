@@ -8,6 +8,7 @@ local native_log = require "lurcher.native.log"
 local clock = require("lurcher.native.task").now
 local scopes = require "lurcher.task.scope"
 local secret = require "lurcher.base.secret"
+local text = require "lurcher.base.text"
 local units = require "lurcher.base.units"
 
 local shorten, width = units.shorten, units.width
@@ -148,7 +149,7 @@ end
 
 -- As it is shown: on one line, without what would steer the terminal.
 local function clean(label)
-  return (secret.scrub(label):gsub("%c+", " "):gsub("\194[\128-\159]", " "))
+  return text.printable((secret.scrub(label):gsub("%c+", " ")))
 end
 
 ---@param total number?

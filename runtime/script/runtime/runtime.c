@@ -144,11 +144,20 @@ typedef struct {
   lur_status status;
 } starting_script;
 
+/* Raises what the compiler says, which is on top of the stack, made fit for a terminal. */
+static int syntax_error(lua_State *L, const starting_script *start)
+{
+  lua_pushvalue(L, -1);
+  lua_pushlstring(L, start->source, start->length);
+  if (!report_ask(L, "syntax", 2)) lua_settop(L, 2);
+  return lua_error(L);
+}
+
 static int start_script(lua_State *L)
 {
   starting_script *start = lua_touserdata(L, 1);
   start->status = LUR_SYNTAX;
-  if (luaL_loadbuffer(L, start->source, start->length, start->chunkname) != 0) return lua_error(L);
+  if (luaL_loadbuffer(L, start->source, start->length, start->chunkname) != 0) return syntax_error(L, start);
   start->status = LUR_NO_MEMORY;
   luaL_checkstack(L, start->argc + 4, "too many arguments");
   for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);

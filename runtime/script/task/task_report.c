@@ -95,18 +95,82 @@ void report_note_cause(lua_State *L, lur_task *t)
   lua_settop(L, entry - 1);
 }
 
+bool report_ask(lua_State *L, const char *function, int count)
+{
+  int arguments = lua_gettop(L) - count;
+  luaL_checkstack(L, count + 4, "report");
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.require");
+  lua_pushliteral(L, "lurcher.base.uncaught");
+  if (lua_pcall(L, 1, 1, 0) == 0 && lua_istable(L, -1)) {
+    lua_getfield(L, -1, function);
+    lua_replace(L, -2);
+    lua_insert(L, arguments + 1);
+    if (lua_pcall(L, count, 1, 0) == 0 && lua_isstring(L, -1)) return true;
+  }
+  lua_settop(L, arguments);
+  return false;
+}
+
 static void push_text(lua_State *L, int index)
 {
-  if (lua_isstring(L, index)) {
+  lua_pushvalue(L, index);
+  if (report_ask(L, "text", 1)) return;
+  if (lua_isstring(L, index))
     lua_pushvalue(L, index);
-    return;
-  }
-  if (luaL_getmetafield(L, index, "__tostring")) {
-    lua_pushvalue(L, index);
-    if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) return;
+  else
+    lua_pushfstring(L, "(the error is a %s value)", luaL_typename(L, index));
+}
+
+/* Whether the task's error came from others, whose list is pushed then; its locals are at `locals`. */
+static bool push_causes(lua_State *L, int locals)
+{
+  int top = lua_gettop(L);
+  lua_getfield(L, locals, "error");
+  lua_getfield(L, locals, "causes");
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "error");
+    bool same = lua_rawequal(L, -1, top + 1);
     lua_pop(L, 1);
+    lua_remove(L, top + 1);
+    if (same) return true;
   }
-  lua_pushfstring(L, "(the error is a %s value)", luaL_typename(L, index));
+  lua_settop(L, top);
+  return false;
+}
+
+/* Appends the handles of the tasks that an error went through to a list, the one that raised it first; the
+ * outermost is at `index`. */
+static void append_way(lua_State *L, int list, int index, int depth)
+{
+  int top = lua_gettop(L), count = 0;
+  luaL_checkstack(L, 8, "report");
+  task_push_locals(L, index, lua_touserdata(L, index));
+  if (depth < MAX_CHAIN && push_causes(L, top + 1)) {
+    bool found = false;
+    for (int i = 1; !found && i <= (int)lua_objlen(L, top + 2); i++) {
+      lua_rawgeti(L, top + 2, i);
+      found = lua_touserdata(L, -1);
+      if (found) append_way(L, list, top + 3, depth + 1);
+      lua_settop(L, top + 2);
+    }
+  }
+  lua_settop(L, top);
+  count = (int)lua_objlen(L, list);
+  lua_pushvalue(L, index);
+  lua_rawseti(L, list, count + 1);
+}
+
+/* Appends a line that helps, if there is one, to the text on top of the stack. */
+static void add_hint(lua_State *L, int index)
+{
+  int text = lua_gettop(L);
+  lua_pushvalue(L, text);
+  lua_newtable(L);
+  append_way(L, text + 2, index, 0);
+  if (!report_ask(L, "hint", 2)) return;
+  lua_pushliteral(L, "\n");
+  lua_insert(L, -2);
+  lua_concat(L, 3);
 }
 
 /* Pushes the tracebacks of a failed task, innermost first; its locals are on top of the stack (popped). */
@@ -186,6 +250,8 @@ static void scrub(lua_State *L)
     if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) lua_replace(L, text);
   }
   lua_settop(L, text);
+  if (report_ask(L, "clean", 1)) return;
+  lua_pushliteral(L, "the error cannot be shown");
 }
 
 static void push_text_and_trace(lua_State *L, int index)
@@ -193,8 +259,10 @@ static void push_text_and_trace(lua_State *L, int index)
   lur_task *t = lua_touserdata(L, index);
   task_push_locals(L, index, t);
   lua_getfield(L, -1, "error");
+  bool is_text = lua_type(L, -1) == LUA_TSTRING;
   push_text(L, lua_gettop(L));
   lua_replace(L, -2);
+  if (is_text) add_hint(L, index);
   lua_insert(L, -2);
   push_trace(L, t, 0);
   if (lua_objlen(L, -1) == 0) {

@@ -18,6 +18,10 @@ void report_push(lua_State *L, int index);
 /* Appends a traceback of `L` from `level` on, without the runtime's own lines. */
 void report_push_traceback(lua_State *L, lua_State *of, int level);
 
+/* Calls a function of lurcher.base.uncaught with the `count` values on top of the stack (popped), and pushes
+ * the text it gives. False: it gave none, or failed; then nothing is pushed. */
+bool report_ask(lua_State *L, const char *function, int count);
+
 /* `heading`, and a line for every waiting task whose id is above `after`: for what, and where. The caller
  * frees it; NULL: no memory. */
 char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool daemons);

@@ -122,7 +122,10 @@ function retry_layer.layer(request, next)
     local res, err = next(request)
     if not policy then return res, err end
     local wait, why = next_wait(policy, request, res, err, previous)
-    if not wait then return res, err end
+    if not wait then
+      if res and request.attempts > 1 then errors.forget_last() end
+      return res, err
+    end
     previous = wait
     if res then res:discard() end
     request:announce("retry", event(request, res, err, wait, why))
