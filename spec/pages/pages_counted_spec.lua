@@ -135,6 +135,30 @@ describe("pages", function()
     assert.are.equal("oh", fails(function() error("oh", 0) end))
   end)
 
+  it("notice a function `items` that leaves items out, instead of losing and doubling some", function()
+    for name, opts in pairs(ways()) do
+      serve(function() return TOTAL end)
+      opts.items = function(_, page)
+        local kept = {}
+        for _, item in ipairs(page.data) do
+          if item.id <= 10 or item.id % 2 == 0 then kept[#kept + 1] = item end
+        end
+        return kept
+      end
+      local err = failure(function() ids(pages.items(api, "list", opts)) end)
+      assert.matches("left out 5 of the 10 items of page 2, .* the option `filter` leaves some out", tostring(err),
+        name)
+      opts.items = function(_, page) return page.data end
+      assert.are.equal(all(), ids(pages.items(api, "list", opts)), name)
+      opts.items = function(_, page)
+        local made = {}
+        for i, item in ipairs(page.data) do made[i] = { id = item.id } end
+        return made
+      end
+      assert.are.equal(all(), ids(pages.items(api, "list", opts)), name)
+    end
+  end)
+
   it("refuse `filter` for whole pages", function()
     assert.has_error(function() pages.each(api, "list", { next = pages.number(), filter = print }) end,
       "pages.each: option 'filter' is for items: see pages.items")

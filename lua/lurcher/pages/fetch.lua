@@ -241,6 +241,19 @@ local function items_of(self, res, value, number)
   page_error(res, "decode", no_list(self, value, found))
 end
 
+-- Where the next page is found by counting items, a function that leaves some out would have items lost or given twice.
+-- The first item that it gives tells which list of the page it takes them from.
+local function check_all_given(self, page)
+  if type(self.items) ~= "function" or not self.strategy.step then return end
+  local value, first = page.value(true), page.items[1]
+  if not self.source and type(first) == "table" then self.source = path.of_list_with(value, first) end
+  local list = self.source and path.at(value, self.source)
+  local missing = type(list) == "table" and #list - page.n or 0
+  if missing <= 0 then return end
+  error(("the function `items` left out %d of the %d items of page %d, but the next page is found by counting them: it "
+    .. "must give all of them; the option `filter` leaves some out"):format(missing, #list, page.number), 0)
+end
+
 -- Takes what is known about the whole from a page. Less than was given already (0, -1, the number of this
 -- page's items) says nothing.
 local function learn(self, page)
@@ -280,6 +293,7 @@ local function fetch(self, position, number, foreign)
   local page = { res = res, value = decoder(res), position = position, number = number, foreign = foreign }
   page.items = items_of(self, res, page.value, number)
   page.n = page.items and #page.items or 0
+  if page.items then check_all_given(self, page) end
   if res.status ~= 204 then learn(self, page) end
   page.following = self.strategy:following(page, self.run)
   if page.following ~= nil then page.foreign_next = leads_away(self, page) end

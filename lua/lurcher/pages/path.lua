@@ -77,6 +77,38 @@ function pages_path.is_list(value)
   return type(value) == "table" and (value[1] ~= nil or next(value) == nil)
 end
 
+local MAX_DEPTH = 4
+
+---Where in a decoded page the list is that holds an item, itself and not one like it: the keys that lead there.
+---@param value any
+---@param item table
+---@param depth? integer
+---@return any[]? keys
+function pages_path.of_list_with(value, item, depth)
+  if type(value) ~= "table" then return nil end
+  for key, member in pairs(value) do
+    if member == item then return {} end
+    local keys = (depth or 1) < MAX_DEPTH and pages_path.of_list_with(member, item, (depth or 1) + 1)
+    if keys then
+      table.insert(keys, 1, key)
+      return keys
+    end
+  end
+  return nil
+end
+
+---What keys lead to.
+---@param value any
+---@param keys any[]
+---@return any
+function pages_path.at(value, keys)
+  for i = 1, #keys do
+    if type(value) ~= "table" then return nil end
+    value = value[keys[i]]
+  end
+  return value
+end
+
 ---What a path option should have been, or nil.
 function pages_path.mismatch(value)
   if type(value) == "string" and value ~= "" then return nil end
