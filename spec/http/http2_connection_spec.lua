@@ -3,6 +3,7 @@
 local assert = require "luassert"
 local faults = require "spec.support.faults"
 local http2 = require "spec.support.http2"
+local serving = require "spec.support.serving"
 local servers = require "spec.support.servers"
 local task = require "lurcher.task"
 
@@ -35,6 +36,31 @@ describe("a server that ends each connection after a few requests", function()
       for i = 1, 300 do assert.equal("fine", bodies[i]) end
     end)
   end
+
+  it("answers one that it refused while others were answered, also when that is the last", function()
+    local refused, answered = 0, false
+    local s = http2.server(function(connection)
+      while true do
+        local stream = connection:request()
+        if not stream then return end
+        if answered and refused < 8 then
+          refused = refused + 1
+          connection:reset(stream, "REFUSED_STREAM")
+          if refused == 1 then connection:respond(connection.kept, "first") end
+        elseif not answered then
+          answered, connection.kept = true, stream
+        else
+          connection:respond(stream, "second")
+        end
+      end
+    end)
+    local client = faults.client { tls = { ca = s.ca }, timeout = 20 }
+    local first = task.spawn(function() return assert(client:get(s.url)).body end)
+    serving.eventually(function() return answered end)
+    assert.equal("second", assert(client:get(s.url)).body)
+    assert.equal("first", first:join())
+    assert.equal(8, refused)
+  end)
 
   it("and refuses all else is asked no more than a few times", function()
     local asked = 0

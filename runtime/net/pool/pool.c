@@ -239,6 +239,7 @@ void pool_requeue(admission *a)
   run_limits_requeued(&p->network->run_limits);
   a->closed_before = throttle_closed_time(&o->throttle);
   origin_offer(o);
+  loop_defer(p->network->loop, &p->network->admit_all); /* nobody else may end and let it start */
 }
 
 /* ---- what is learnt of origins ---- */
