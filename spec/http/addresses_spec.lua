@@ -107,3 +107,28 @@ it("a name whose address refuses is looked up again", function()
   ]])
   assert.equal("127.0.0.2\nconnect\n127.0.0.3\n", ended.out, ended.err)
 end)
+
+describe("an address that did not answer", function()
+  it("is tried last for the next minute", function()
+    local port = full_backlog():match ":(%d+)$"
+    faults.raw(function(conn)
+      while conn:read_head() do conn:write(OK) end
+    end, { host = "127.0.0.3", port = tonumber(port) })
+    -- The second one would wait for half of this.
+    local opts = { timeout = { connect = 2 } }
+    assert.equal("good", assert(get(port, "127.0.0.1,127.0.0.3", opts)).body)
+    opts.timeout = { connect = 10000, total = 25 }
+    for _ = 1, 3 do assert.equal("good", assert(get(port, "127.0.0.1,127.0.0.3", opts)).body) end
+  end)
+
+  it("is tried all the same when it is the only one", function()
+    local port = third()
+    local address = "127.0.1.9"
+    faults.check({ kind = "connect", phase = "connect", message = "refused" }, get(port, address))
+    faults.check({ kind = "connect", phase = "connect", message = "refused" }, get(port, address))
+    faults.raw(function(conn)
+      while conn:read_head() do conn:write(OK) end
+    end, { host = address, port = tonumber(port) })
+    assert.equal("good", assert(get(port, address)).body)
+  end)
+end)

@@ -33,14 +33,22 @@ static void release_job(watcher *w)
   w->job = NULL;
 }
 
+static void wake_later(multi *m, multi_job *job)
+{
+  if (job->lost) return;
+  job->lost = true;
+  job->next_lost = m->lost;
+  m->lost = job;
+}
+
 /* A socket closes or is let go. While its job connects, that is an attempt lost. */
 static void note_lost(watcher *w)
 {
   multi_job *job = w->job;
-  if (!job || job->lost || !job->class->connects(job)) return;
-  job->lost = true;
-  job->next_lost = w->multi->lost;
-  w->multi->lost = job;
+  multi_shared *shared = w->multi->shared;
+  if (!job || !job->class->connects(job) || (w->multi->removing && !job->blames)) return;
+  failed_addresses_add(&shared->failed, &w->address, loop_now(shared->loop));
+  wake_later(w->multi, job);
 }
 
 /* libcurl 7.88 notices that an attempt to connect failed, takes the next address, and then neither opens its
@@ -283,6 +291,12 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   multi_job *job = user;
   multi *m = job->multi;
   (void)purpose;
+  failed_address peer = failed_address_of(&address->addr, address->addrlen);
+  if (job->picks && failed_addresses_has(&m->shared->failed, &peer, loop_now(m->shared->loop))) {
+    job->skipped++;
+    wake_later(m, job);
+    return CURL_SOCKET_BAD;
+  }
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE) {
@@ -301,6 +315,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   w->multi = m;
   w->state = WATCHER_CONNECTING;
   w->job = job;
+  w->address = peer;
   job->sockets++;
   w->next_new = m->new_sockets;
   m->new_sockets = w;
@@ -448,7 +463,9 @@ bool multi_add(multi *m, CURL *easy)
 
 void multi_remove(multi *m, CURL *easy)
 {
+  m->removing = true;
   curl_multi_remove_handle(m->handle, easy);
+  m->removing = false;
   leave_sockets(m, job_of(easy));
   if (--m->in_flight == 0) m->idle_since = clock_now(m->time);
 }

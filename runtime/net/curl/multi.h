@@ -13,6 +13,7 @@ typedef struct multi_shared multi_shared;
 struct multi_shared {
   loop *loop;
   watcher_table watchers;
+  failed_addresses failed;
   void (*on_no_descriptor)(multi_shared *s);    /* socket() failed for want of one; libcurl is running */
   void (*on_descriptor_freed)(multi_shared *s); /* a socket was closed; libcurl is running */
 };
@@ -25,6 +26,7 @@ typedef struct multi {
   deferred action;      /* libcurl asked for a call at once: one after this batch */
   unsigned calls;       /* of curl_multi_socket_action so far */
   multi_job *lost;      /* jobs to be woken */
+  bool removing;        /* a job, whose attempts to connect are not lost but given up */
   watcher *new_sockets; /* made in the current call */
   unsigned uploads;     /* counted by the jobs: how often libcurl took bytes of a request's body */
   size_t in_flight;     /* jobs added */

@@ -36,6 +36,9 @@ struct multi_job {
   CURL *easy;
   multi_job *next_lost; /* among those that lost a socket while they connected */
   bool lost;
+  bool blames;      /* set by the job: its end blames the addresses it was connecting to */
+  bool picks;       /* set by the job: addresses that did not answer lately are left out … */
+  unsigned skipped; /* … and were, so often */
   unsigned sockets; /* made for it; watchers that point here */
 };
 

@@ -6,6 +6,8 @@
 #ifndef LURCHER_NET_WATCHER_H
 #define LURCHER_NET_WATCHER_H
 
+#include "net/curl/failed_addresses.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +29,7 @@ typedef struct watcher {
   struct multi *multi;      /* whose connection it is */
   struct multi_job *job;    /* for which it was made; NULL: that has its connection, or is over */
   struct watcher *next_new; /* among the sockets made in libcurl's current call */
+  failed_address address;   /* of the peer */
   int fd;
   dev_t device;    /* with `inode`: which socket it is, */
   ino_t inode;     /* whatever the number `fd` stands for now */

@@ -241,6 +241,7 @@ void transfer_start(transfer *t, const char *label)
   t->response.decompress = t->options->decompress;
   t->response.max_body = t->options->max_body;
   t->response.to_head = !strcmp(t->request.method, "HEAD");
+  t->job.picks = true;
   head_reset(&t->response.head);
   if (t->pool->closed || t->network->run_limits.refusing) {
     metrics *counted = &t->network->metrics;
@@ -290,6 +291,19 @@ static bool wait_for_descriptor(transfer *t, const multi_result *result)
   return true;
 }
 
+/* The addresses that are left out since they did not answer lately come last: now. */
+static bool try_skipped_addresses(transfer *t, const multi_result *result)
+{
+  if (t->exchange.connected || !t->job.skipped || result->code != CURLE_COULDNT_CONNECT) return false;
+  t->job.picks = false;
+  t->job.skipped = 0;
+  transfer_exchange_end(t, false);
+  transfer_set_external(t, false);
+  pool_requeue(&t->admission);
+  transfer_limits_changed(t);
+  return true;
+}
+
 /* HTTP/2 refused it, so nothing was processed, but the server answered others meanwhile: it takes a few
  * requests over each connection only (nginx: keepalive_requests), or a few at once. In its turn this one is
  * taken, too. */
@@ -322,7 +336,7 @@ static bool is_answered(const transfer *t)
 
 static void finish(transfer *t, const multi_result *result)
 {
-  if (wait_for_descriptor(t, result)) return;
+  if (wait_for_descriptor(t, result) || try_skipped_addresses(t, result)) return;
   bool clean = result->code == CURLE_OK || (result->code == CURLE_SEND_ERROR && is_answered(t));
   transfer_exchange_collect(t);
   if (result->code == CURLE_OK) surplus_check(t);

@@ -100,6 +100,7 @@ static void on_clock(timer *clock)
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = !t->exchange.connected;
+  t->job.blames = !t->exchange.connected;
   if (t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
     pool_leave_silent(&t->admission, t->exchange.local_port, now_of(t) - t->exchange.active_at);
   transfer_stop(t);
