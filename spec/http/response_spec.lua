@@ -63,8 +63,55 @@ describe("a response", function()
     assert.are.equal(("x"):rep(199) .. "…", quoted("text/plain", ("x"):rep(199) .. "ßß"))
   end)
 
-  it("answers for fields that do not exist with nil", function()
-    assert.is_nil(get({ status = 200 }).nonsense)
+  it("raises for fields that do not exist, with the nearest one", function()
+    local res = get { status = 200 }
+    for name, message in pairs {
+      status_code = "a response has no field 'status_code'; did you mean 'status'?",
+      haeders = "a response has no field 'haeders'; did you mean 'headers'?",
+      json_ = "a response has no field 'json_'; did you mean 'json'?",
+      content = "a response has no field 'content'; it is written res.body",
+      nonsense = "a response has no field 'nonsense'",
+    } do
+      local line = debug.getinfo(1, "l").currentline + 1
+      local ok, failure = pcall(function() return res[name] end)
+      assert.is_false(ok)
+      assert.are.equal(("spec/http/response_spec.lua:%d: %s"):format(line, message), failure)
+    end
+    assert.is_nil(res[1])
+  end)
+
+  it("has a field for everything that it may know, even if it does not", function()
+    for _, streamed in ipairs { false, true } do
+      local res = get({ status = 200, body = "" }, { stream = streamed })
+      for _, name in ipairs { "status", "reason", "ok", "http_version", "url", "method", "headers", "elapsed",
+        "timings", "history", "attempts", "reused", "remote_address", "bytes_received", "bytes_sent" } do
+        assert.not_nil(res[name], name)
+      end
+    end
+  end)
+
+  it("prints its headers and its timings, and itself without a blank at the end", function()
+    local res = get { status = 200, headers = { { "X-Two", "b" }, { "X-One", "a\27[31m" } } }
+    local printed = "\n" .. tostring(res.headers) .. "\n"
+    assert.matches("\nx-one: a\\x1b[31m\nx-two: b\n", printed, 1, true)
+    assert.matches("^queue %S+ ?.*, rate %S+.*, dns .*, connect .*, tls .*, first_byte .*, total ",
+      tostring(res.timings))
+    local bare = get { status = 200, reason = "" }
+    assert.are.equal("GET " .. bare.url .. ": 200", tostring(bare))
+    assert.are.equal("GET " .. res.url .. ": 200 OK", tostring(res))
+  end)
+
+  it("tells where its Location leads", function()
+    for given, wanted in pairs { ["/x?y=1#z"] = "%s/x?y=1#z", ["http://other.example/"] = "http://other.example/",
+      ["a b"] = "%s/a%%20b", ["?q"] = "%s/path?q" } do
+      local res = get({ status = 302, headers = { { "Location", given } } }, { redirects = false })
+      local base = res.url:match("^http://[^/]+")
+      assert.are.equal(wanted:format(base), res:location())
+    end
+    assert.is_nil(get({ status = 200 }):location())
+    local none, err = get({ status = 201, headers = { { "Location", "http://h:99999999/" } } }):location()
+    assert.is_nil(none)
+    assert.are.equal("url", err.kind)
   end)
 
   it("has headers in any case, repeated ones joined", function()

@@ -35,7 +35,7 @@ describe("a streamed response", function()
     local res = assert(http.get(site.url, { stream = true }))
     assert.are.equal(200, res.status)
     assert.are.equal("1", res.headers["x-a"])
-    assert.is_nil(res.body)
+    assert.matches("^a streamed response has no body: res:read_all%(%)", message_of(function() return res.body end))
     assert.are.equal("first", res:read())
     go:set()
     assert.are.equal("second", res:read())
@@ -54,8 +54,48 @@ describe("a streamed response", function()
     local res = stream("abcdef")
     assert.are.equal("ab", res:read(2))
     assert.are.equal("cdef", res:read_all())
-    assert.are.equal("", res:read_all())
+  end)
+
+  it("is read once", function()
+    local ways = {
+      chunks = function(res) for _ in res:chunks() do end end,
+      lines = function(res) for _ in res:lines() do end end,
+      ndjson = function(res) for _ in res:ndjson() do end end,
+      read = function(res) res:read() end,
+      read_all = function(res) res:read_all() end,
+      text = function(res) res:text() end,
+      json = function(res) res:json() end,
+    }
+    for first, read_first in pairs(ways) do
+      for second, read_second in pairs(ways) do
+        local res = stream "{}"
+        read_first(res)
+        if first ~= "read" then
+          local ok, message = pcall(function() read_second(res) end)
+          assert(not ok, first .. " and then " .. second)
+          assert.matches("read once$", message)
+        end
+      end
+    end
+  end)
+
+  it("is read by one iterator", function()
+    local res = stream "a\nb\nc\n"
+    assert.are.equal("a", res:lines()())
+    assert.are.equal("another iterator reads the stream already: it is read once",
+      message_of(function() res:lines() end))
+    assert.are.equal("b\nc\n", res:read_all())
+    res = stream "abcdef"
+    assert.are.equal("ab", res:read(2))
+    assert.are.same({ "cdef" }, collect(res:chunks()))
+  end)
+
+  it("ends with nil as often as it is read in pieces", function()
+    local res = stream "ab"
+    assert.are.equal("ab", res:read())
     assert.is_nil(res:read())
+    assert.is_nil(res:read())
+    assert.are.equal("", res:read_all())
   end)
 
   it("is read in lines", function()

@@ -31,6 +31,24 @@ local Error = {}
 Error.__index = Error
 Error.__name = "lurcher.Error"
 
+-- Fields that an error may have or not; those beyond the ones above belong to one kind, or to the policies.
+local FIELDS = {}
+for name in ([[kind message phase method url attempts elapsed retryable retry_safe code cause response limit
+  observed result attempts_allowed budget_exhausted dispatched retry_after path line column position offset
+  page cursor stdout stderr signal reason]]):gmatch("%S+") do
+  FIELDS[name] = true
+end
+
+local ELSEWHERE = { status = 'err.response.status, of kind "status"', type = "err.kind", name = "err.kind",
+  msg = "err.message", text = "err.message", body = 'err.response.body, of kind "status"' }
+
+-- A misspelt field would be nil for ever.
+setmetatable(Error, { __index = function(_, name)
+  if FIELDS[name] then return nil end
+  local strict = require "lurcher.base.strict" -- which needs this module
+  if strict.is_name(name) then strict.refuse("an error has no field", name, FIELDS, ELSEWHERE) end
+end })
+
 ---Tests the kind. One that does not exist raises: a misspelt kind would be false for ever.
 ---@param kind lurcher.ErrorKind
 ---@return boolean

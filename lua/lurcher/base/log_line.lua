@@ -67,7 +67,7 @@ end
 local function is_plain_table(value)
   if type(value) ~= "table" or secret.is(value) then return false end
   local metatable = debug.getmetatable(value)
-  return not (metatable and rawget(metatable, "__tostring"))
+  return not (metatable and rawget(metatable, "__tostring") and not rawget(metatable, "shown_as_table"))
 end
 
 -- { {text of key, value}, ... } sorted by key.

@@ -17,12 +17,14 @@ local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local settings = require "lurcher.http.settings"
 local redact = require "lurcher.base.redact"
+local response = require "lurcher.http.response"
 local secret = require "lurcher.base.secret"
 local redirect = require "lurcher.http.layer.redirect"
 local request = require "lurcher.http.request"
 local retry_budget = require "lurcher.http.retry_budget"
 local retry_layer = require "lurcher.http.layer.retry"
 local stream = require "lurcher.http.stream"
+local strict = require "lurcher.base.strict"
 local task = require "lurcher.task"
 local transport = require "lurcher.http.layer.transport"
 
@@ -45,6 +47,25 @@ local request_address, direct = request.address, transport.direct
 ---@field options lurcher.ClientVerb
 local Client = { __name = "lurcher.Client" }
 Client.__index = Client
+
+-- Names of other libraries, and what does their work.
+local ELSEWHERE = { session = "the client itself", mount = "http.client { … }", send = "client:request(method, url)",
+  fetch = "client:get(url)", del = "client:delete(url)", defaults = "client:extend { … }",
+  create = "client:extend { … }" }
+
+-- A misspelt method, or an option that is looked for in the client, would be nil.
+setmetatable(Client, { __index = function(_, name)
+  if strict.is_name(name) then strict.refuse("a client has no field", name, Client, ELSEWHERE) end
+end })
+
+-- A session of other libraries takes its options so; here that would change nothing.
+function Client.__newindex(_, name)
+  local known = options.is_client_option(name)
+  if known then
+    errors.raise(("a client does not change: give '%s' to http.client { … }, or to client:extend { … }"):format(name))
+  end
+  strict.refuse("a client does not change, and has no option", name, options.client_options())
+end
 
 local client = {}
 
@@ -77,8 +98,8 @@ local function assemble(merged, pool, budget, jar, breakers)
   local self = setmetatable({
     pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
     base_url = merged.base_url or false,
-    base = merged.base_url and request.base(merged.base_url), settings = settings.new(merged),
-    last_url = false, last_address = false,
+    base = merged.base_url and request.base(merged.base_url) or false, settings = settings.new(merged),
+    last_url = false, last_address = false, direct = false, run = false, raises = merged.raise or false,
   }, Client)
   self.direct = not (merged.middleware and merged.middleware[1] or next(self.hooks) or self.settings.auth)
   self.run = chain(self, merged.middleware)
@@ -190,6 +211,17 @@ local function plain(self, method, url)
   return self.run(req)
 end
 
+-- A call of a client with `raise`: what others return as nil and an error is raised, by the methods of the
+-- response as well.
+local function call_raising(self, method, url, opts, what)
+  if opts == nil or type(opts) == "table" and opts.expect == nil then
+    opts = overlay(opts, { expect = "2xx" })
+  end
+  local res = response.raised(call(self, method, url, opts, what))
+  res.raises = true
+  return res
+end
+
 local function check_self(self, what)
   if not client.is(self) then errors.raise(("call it with a colon: client:%s(…)"):format(what)) end
 end
@@ -204,6 +236,7 @@ function client.verb(name, what)
   local method = name:upper()
   return function(self, url, opts)
     if getmetatable(self) ~= Client then check_self(self, name) end
+    if self.raises then return call_raising(self, method, url, opts, what) end
     if opts == nil then return plain(self, method, url) end
     return call(self, method, url, opts, what)
   end
@@ -211,7 +244,7 @@ end
 
 for _, name in ipairs(client.verbs) do Client[name] = client.verb(name, "client:" .. name) end
 
----Sends a request of any method.
+---Sends a request of any method; returns nil and an error whether the client raises or not.
 ---@param self lurcher.Client
 ---@param method string
 ---@param url string
@@ -232,11 +265,26 @@ end
 ---@return lurcher.Error? err
 function Client:request(method, url, opts)
   check_self(self, "request")
+  if self.raises then return call_raising(self, request.method(method), url, opts, "client:request") end
   return client.request(self, method, url, opts, "client:request")
 end
 
+-- What a function returned; true when that is nothing.
+local function results_or_true(...)
+  if select("#", ...) <= 1 and (...) == nil then return true end
+  return ...
+end
+
+-- Calls fn(res) and closes the response however it ends.
+local function read_with(res, fn)
+  return results_or_true(task.scope(function(scope)
+    scope:defer(function() res:close() end)
+    return fn(res)
+  end))
+end
+
 ---Returns when the headers are there. With `fn`: calls fn(res), closes the response however fn ends, and
----returns what fn returned.
+---returns what fn returned, or true.
 ---@param method string
 ---@param url string
 ---@param opts? lurcher.RequestOptions
@@ -247,13 +295,12 @@ function Client:stream(method, url, opts, fn)
   check.argument(fn, "callable|nil", 4, "client:stream")
   method = request.method(method)
   if opts ~= nil then check.argument(opts, "table", 3, "client:stream") end
-  local res, err = call(self, method, url, overlay(opts, { stream = true }), "client:stream")
+  local send = self.raises and call_raising or call
+  local res, err = send(self, method, url, overlay(opts, { stream = true }), "client:stream")
   if not res then return nil, err end
   if not fn then return res end
-  return task.scope(function(scope)
-    scope:defer(function() res:close() end)
-    return fn(res)
-  end)
+  if self.raises then return response.raised(read_with(res, fn)) end
+  return read_with(res, fn)
 end
 
 ---The circuit breaker of a URL's origin; nil when the client has none.

@@ -105,6 +105,19 @@ function options.check_client(opts, what)
   return opts
 end
 
+---Whether a client has an option of that name.
+---@param name any
+---@return boolean
+function options.is_client_option(name)
+  return CLIENT[name] ~= nil
+end
+
+---The names of a client's options, as keys.
+---@return table<string, any>
+function options.client_options()
+  return CLIENT
+end
+
 local IS_BODY = { body = true, json = true, form = true }
 
 ---Checks the options of a request.

@@ -13,7 +13,9 @@ local phases = require "lurcher.http.phases"
 local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
+local strict = require "lurcher.base.strict"
 local text = require "lurcher.base.text"
+local url_native = require "lurcher.native.url"
 
 local head_next = native.head_next
 
@@ -28,8 +30,8 @@ local response = {}
 ---@field method string the final one
 ---@field headers table<string, string> any case; repeated headers joined by ", "
 ---@field body string? nil while it is streamed
----@field elapsed number seconds from the dispatch of this attempt to its end
----@field timings table queue, dns, connect, tls, first_byte, total
+---@field elapsed number seconds of the whole call: hops, retries and waits
+---@field timings table of the last attempt: queue, rate, dns, connect, tls, first_byte, total
 ---@field history lurcher.Response[] the redirects that led here
 ---@field attempts integer
 ---@field reused boolean the connection had served before
@@ -44,9 +46,20 @@ local methods = {}
 response.methods = methods
 response.metatable = Response
 
-local Headers = { __index = function(self, name)
+-- What is logged as the table it is, although it has a text for print.
+local Headers = { shown_as_table = true, __index = function(self, name)
   return type(name) == "string" and rawget(self, name:lower()) or nil
 end }
+
+-- One line each, by name.
+function Headers:__tostring()
+  local lines = {}
+  for name, value in pairs(self) do
+    lines[#lines + 1] = text.printable(("%s: %s"):format(name, secret.scrub(value)))
+  end
+  table.sort(lines)
+  return table.concat(lines, "\n")
+end
 
 -- Fields made when they are asked for first.
 local made = {}
@@ -70,12 +83,75 @@ end
 
 function made.history() return {} end
 
+-- Fields that may be nil, and those that are only for what belongs to responses.
+local FIELDS, INTERNAL = {}, {}
+for name in ([[status reason ok http_version url method headers body elapsed timings history attempts reused
+  remote_address bytes_received bytes_sent budget_exhausted]]):gmatch("%S+") do
+  FIELDS[name] = true
+end
+for name in ([[stream info observed failure complete iterated consumed open_streams max_body dispatched started
+  raises ended]]):gmatch("%S+") do
+  INTERNAL[name] = true
+end
+
+local ELSEWHERE = { code = "res.status", statusCode = "res.status", statusText = "res.reason",
+  content = "res.body", data = "res.body, or res:json()", raw = "res.body", is_success = "res.ok",
+  raise_for_status = 'res:expect "2xx"', ensure_success = 'res:expect "2xx"', iter_lines = "res:lines()",
+  iter_content = "res:chunks()", aiter_bytes = "res:chunks()", getheader = "res:header(name)",
+  get_header = "res:header(name)", encoding = "res:text(), which converts", remote_ip = "res.remote_address" }
+
+local function suggested()
+  local names = {}
+  for name in pairs(FIELDS) do names[name] = true end
+  for name in pairs(methods) do names[name] = true end
+  return names
+end
+
+-- Nil, or what is wrong with asking for that field.
+local function missing(self, key)
+  if INTERNAL[key] or not strict.is_name(key) then return nil end
+  if key == "body" and rawget(self, "open_streams") then
+    errors.raise("a streamed response has no body: res:read_all() reads it, res:chunks(), res:lines() and "
+      .. "others do it piece by piece")
+  end
+  if not FIELDS[key] then strict.refuse("a response has no field", key, suggested(), ELSEWHERE) end
+  return nil
+end
+
 local FROM_RECORD = { reason = true, http_version = true, timings = true, reused = true,
   remote_address = true, bytes_received = true, bytes_sent = true, elapsed = true, dispatched = true }
 
+-- The record of the last attempt, as the response of the whole call has it.
+local function completed(self, record)
+  local started = rawget(self, "started")
+  if started and record.ended then record.elapsed = math.max(0, record.ended - started) end
+  if record.timings then phases.readable(record.timings) end
+  return record
+end
+
+-- Methods that return nil and an error, for responses of clients that raise.
+local raising = setmetatable({}, { __index = function(all, name)
+  local method = response.FALLIBLE[name] and methods[name]
+  if not method then return nil end
+  all[name] = function(...) return response.raised(method(...)) end
+  return all[name]
+end })
+
+---Names of the methods that return nil and an error.
+---@type table<string, true>
+response.FALLIBLE = { json = true, text = true, expect = true, location = true, read = true, read_all = true,
+  save = true }
+
+---Raises the error of a call that failed; else its results.
+function response.raised(...)
+  local value, err = ...
+  if value == nil and err ~= nil then error(err, 0) end
+  return ...
+end
+
 function Response.__index(self, key)
   local method = methods[key]
-  if method then return method end
+  if method then return rawget(self, "raises") and raising[key] or method end
   local make = made[key]
   if make then
     local value = make(self)
@@ -84,13 +160,13 @@ function Response.__index(self, key)
   end
   if FROM_RECORD[key] then
     local stream, info = rawget(self, "stream"), rawget(self, "info")
-    if stream then return stream:info()[key] end -- still counting
+    if stream then return completed(self, stream:info())[key] end -- still counting
     if info then
       response.keep_record(self, native.info(info))
       return rawget(self, key)
     end
   end
-  return nil
+  return missing(self, key)
 end
 
 ---Takes over what is known about the transfer.
@@ -98,7 +174,7 @@ end
 ---@param record table as native.info gives it
 function response.keep_record(self, record)
   self.info = nil
-  for name, value in pairs(record) do self[name] = value end
+  for name, value in pairs(completed(self, record)) do self[name] = value end
 end
 
 function Response:__tostring()
@@ -150,7 +226,8 @@ local function dressed(self, err)
 end
 
 local function gathered(self)
-  return self.body or self:read_all()
+  if rawget(self, "body") then return self.body end
+  return methods.read_all(self)
 end
 
 ---The body as JSON.
@@ -199,7 +276,7 @@ end
 
 -- The start of a body, when it is something to read.
 local function excerpt(self)
-  local body = self.body
+  local body = rawget(self, "body")
   if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
   local start = body:sub(1, 200)
   if #body > 200 then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
@@ -238,6 +315,19 @@ function methods:links()
   return links.parse(native.head_join(self.head, "Link") or "", secret.reveal(self.url))
 end
 
+---The Location header, as an absolute URL; nil when there is none.
+---@return string? url
+---@return lurcher.Error? err kind "url": it is none
+function methods:location()
+  check.method(self, Response, "res:location")
+  local given = self:header("Location")
+  if not given then return nil end
+  local address, message = url_native.join(secret.reveal(self.url), given)
+  if address then return redact.held(address) end
+  return nil, dressed(self, errors.new { kind = "url",
+    message = ("the Location header %q is no URL: %s"):format(redact.url(given), message) })
+end
+
 ---Seconds that the server asks to wait before the request is repeated: Retry-After, or the reset of a quota
 ---that is used up. Nil when it asks for nothing.
 ---@return number?
@@ -274,8 +364,8 @@ function response.made(fields, request)
     body = fields.body or "", head = table.concat(block),
     method = request.method, url = redact.held(request.url .. request.fragment), attempts = request.attempts,
     reason = fields.reason or "", http_version = "1.1", reused = false, remote_address = "",
-    timings = phases.no_time(),
-    bytes_received = 0, bytes_sent = 0, elapsed = 0,
+    timings = phases.readable(phases.no_time()),
+    bytes_received = 0, bytes_sent = 0, elapsed = request:elapsed(),
   }, Response)
 end
 

@@ -79,6 +79,11 @@ local function release(self)
   body:close()
 end
 
+-- A stream is read once: what came is gone.
+local function refuse_consumed(self)
+  if self.consumed then errors.raise("the stream was read already: it is read once") end
+end
+
 -- The next piece of the body, by the given method of the native stream; nil at the end; nil and an error.
 local function piece(self, method, argument)
   local body = rawget(self, "stream")
@@ -99,10 +104,14 @@ end
 
 -- An iterator over pieces; raises the error of a body that was cut, after what arrived.
 local function iterate(self, method, argument)
-  if not rawget(self, "stream") and not self.complete then piece(self) end -- raises
+  refuse_consumed(self)
+  if self.iterated then errors.raise("another iterator reads the stream already: it is read once") end
+  if not rawget(self, "stream") and not self.complete and not self.failure then piece(self) end -- raises
+  self.iterated = self.open_streams and true
   return function()
     local bytes, err = piece(self, method, argument)
     if err then error(err, 0) end
+    if not bytes then self.consumed = true end
     return bytes
   end
 end
@@ -114,6 +123,7 @@ end
 function methods:read(size)
   check.method(self, response.metatable, "res:read")
   check.argument(size, "count|nil", 1, "res:read")
+  refuse_consumed(self)
   return piece(self, "read", size)
 end
 
@@ -134,11 +144,15 @@ end
 ---@return lurcher.Error? err
 function methods:read_all()
   check.method(self, response.metatable, "res:read_all")
+  refuse_consumed(self)
   local parts, size = {}, 0
   while true do
     local bytes, err = piece(self, "read")
     if err then return nil, err end
-    if not bytes then return table.concat(parts) end
+    if not bytes then
+      self.consumed = true
+      return table.concat(parts)
+    end
     parts[#parts + 1] = bytes
     size = size + #bytes
     if self.max_body and size > self.max_body then return too_large(self, size) end
@@ -185,18 +199,19 @@ end
 
 -- Writes what is left of the body; nil and an error when either end fails.
 local function copy_to(self, out)
-  local total = 0
-  local bytes, err = self.body, nil
-  if not bytes then bytes, err = piece(self, "read") end
+  local total, body = 0, rawget(self, "body")
+  local bytes, err = body, nil
+  if not body then bytes, err = piece(self, "read") end
   while bytes do
     local ok
     ok, err = out:write(bytes)
     if not ok then return nil, err end
     total = total + #bytes
-    if self.body then break end
+    if body then break end
     bytes, err = piece(self, "read")
   end
   if err then return nil, err end
+  self.consumed = not body
   return total
 end
 
@@ -209,6 +224,7 @@ function methods:save(path, opts)
   check.method(self, response.metatable, "res:save")
   check.argument(path, "string", 1, "res:save")
   check.options(opts, {}, "res:save")
+  refuse_consumed(self)
   local out, err = require("lurcher.fs").writer(path, { atomic = true })
   if not out then return nil, err end
   local total

@@ -11,6 +11,7 @@ local query = require "lurcher.url.query"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
 local task = require "lurcher.task"
+local send = require("lurcher.http.client").request
 local url_native = require "lurcher.native.url"
 
 local fetcher = {}
@@ -284,7 +285,7 @@ end
 local function fetch(self, position, number, foreign)
   keep_distance(self)
   local url, opts = self:target(position, foreign)
-  local res, err = self.client:request(self.method, url, opts)
+  local res, err = send(self.client, self.method, url, opts, "client:request")
   if not res then error(err, 0) end
   if not opts.expect then
     res, err = res:expect("2xx")

@@ -241,6 +241,8 @@ local function run_loader(name, loader, entry)
     error(value, 0)
   end
   if value ~= nil then package.loaded[name] = value end
+  local public = type(value) == "table" and name:match("^lurcher%.([^.]+)$")
+  if public then load_module("lurcher.base.strict").guard(value, public) end
   if package.loaded[name] == nil then package.loaded[name] = true end
   return package.loaded[name]
 end

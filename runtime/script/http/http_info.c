@@ -32,7 +32,7 @@ void http_push_info(lua_State *L, const transfer_summary *o)
       {"bytes_sent", (double)o->bytes_sent},
       {"dispatched", (double)o->times.dispatched / NANOSECONDS},
       {"ended", (double)o->at / NANOSECONDS},
-      {"elapsed", seconds_between(o->times.dispatched, o->at)},
+      {"elapsed", seconds_between(o->times.queued, o->at)},
   };
   lua_createtable(L, 0, 10);
   field_set_numbers(L, fields, sizeof fields / sizeof *fields);

@@ -14,11 +14,11 @@ local held, Response = redact.held, response.metatable
 
 local transport = {}
 
--- The response of an attempt.
-local function respond(status, body, head, info, method, url, attempts)
+-- The response of an attempt; `started`: when the call began, if that is not when the attempt did.
+local function respond(status, body, head, info, method, url, attempts, started)
   return setmetatable({
     status = status, ok = status >= 200 and status < 300, body = body, head = head, info = info,
-    method = method, url = held(url), attempts = attempts,
+    method = method, url = held(url), attempts = attempts, started = started,
   }, Response)
 end
 
@@ -79,7 +79,8 @@ function transport.send(request)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
-  return respond(status, body, head, info, method, with_fragment(request), request.attempts)
+  return respond(status, body, head, info, method, with_fragment(request), request.attempts,
+    request.started)
 end
 
 ---The usual case at little cost: a first attempt past the layers, because none has anything to do before it,
@@ -118,7 +119,8 @@ function transport.open(request)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
-  local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts)
+  local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts,
+    request.started)
   res.stream, res.max_body, res.observed = body, own.max_body, observe.enabled and request or nil
   return stream.keep(res)
 end

@@ -78,6 +78,10 @@ return {
     help = "from -8 to 7: of those that wait for an origin the one with the highest starts first; each \z
       eighth start goes to the one that waited longest",
     example = "priority = 5" },
+  { "raise", check = "boolean", default = false, only = "client",
+    help = "calls raise what they else return as `nil, err`, and so do the methods of their responses; \z
+      `expect` is `2xx` unless it is given",
+    example = "raise = true", words = { "raises", "throw", "throws" } },
   { "http_version", check = "'auto'|'1.1'|'2'|'2-prior-knowledge'", default = "auto",
     changes = { "transfer" },
     help = "`2` is used over TLS where the server agrees, as with `auto`; `2-prior-knowledge` speaks \z
