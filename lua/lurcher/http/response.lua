@@ -90,7 +90,7 @@ for name in ([[status reason ok http_version url method headers body elapsed tim
   FIELDS[name] = true
 end
 for name in ([[stream info observed failure complete iterated consumed open_streams max_body dispatched started
-  raises ended]]):gmatch("%S+") do
+  raises ended undecided]]):gmatch("%S+") do
   INTERNAL[name] = true
 end
 
@@ -166,6 +166,7 @@ function Response.__index(self, key)
       return rawget(self, key)
     end
   end
+  if key == "body" and rawget(self, "undecided") then return response.undecided_body(self) end
   return missing(self, key)
 end
 
@@ -226,6 +227,7 @@ local function dressed(self, err)
 end
 
 local function gathered(self)
+  if rawget(self, "undecided") then response.undecided_body(self) end
   if rawget(self, "body") then return self.body end
   return methods.read_all(self)
 end

@@ -25,6 +25,10 @@ local CACHE_SIZE = 64
 -- Header names that do not follow to another origin, besides `secret_headers`.
 local CREDENTIALS = { authorization = true, cookie = true, ["proxy-authorization"] = true, host = true }
 
+-- Statuses whose Location is followed.
+local FOLLOWED = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+settings.FOLLOWED = FOLLOWED
+
 local function value_or(value, default)
   if value == nil then return default end
   return value
@@ -169,12 +173,29 @@ local function pass_through_statuses(policy)
   return statuses
 end
 
+-- Statuses of responses that may not be for the script, as the native set: what is followed, and what is repeated.
+local function undecided_statuses(policy, redirects)
+  local bits = {}
+  for status in pairs(redirects and FOLLOWED or {}) do bits[status] = true end
+  for status in pairs(policy and policy.statuses or {}) do bits[status] = true end
+  if policy and policy.retry_after and policy.statuses[429] then bits[403] = true end
+  if not next(bits) then return nil end
+  local bytes = {}
+  for i = 0, 124 do
+    local byte = 0
+    for bit = 0, 7 do byte = byte + (bits[8 * i + bit] and 2 ^ bit or 0) end
+    bytes[i + 1] = string.char(byte)
+  end
+  return table.concat(bytes)
+end
+
 local function set_policies(self, merged)
   self.auth = compile_auth(merged.auth)
   self.redirects = value_or(merged.redirects, DEFAULT.redirects)
   if self.redirects == 0 then self.redirects = false end
   self.retry = retry_policy.compile(merged.retry)
   self.pass_through = pass_through_statuses(self.retry)
+  self.undecided = undecided_statuses(self.retry, self.redirects)
   self.allow_downgrade = merged.allow_downgrade or false
   self.name = merged.name or false
   self.priority = merged.priority or DEFAULT.priority

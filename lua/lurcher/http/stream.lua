@@ -11,7 +11,7 @@ local response = require "lurcher.http.response"
 local stream = {}
 
 local MAX_LINE = 1024 * 1024
-local MAX_EXCERPT, MAX_SKIPPED = 64 * 1024, 64 * 1024
+local MAX_EXCERPT = 64 * 1024
 
 -- A task closes what it left unread.
 local keep = owned.registry(function(open)
@@ -67,15 +67,26 @@ function stream.of_text(res)
   return stream.keep(res)
 end
 
+-- The response is for the script, or it is not: the attempt is over either way.
+local function settle(self, undecided, body)
+  self.undecided = nil
+  if not self.failure and observe.enabled then
+    observe.attempt(undecided.request, tostring(self.status), body:summary())
+  end
+end
+
 -- Lets go of the transfer; what is known about it stays with the response.
 local function release(self)
   local body = rawget(self, "stream")
   if not body then return end
   local record = body:info()
   response.keep_record(self, record)
+  local undecided = rawget(self, "undecided")
+  if undecided then settle(self, undecided, body) end
   if self.observed then observe.body(self.observed, record, self.failure) end
   self.stream, self.observed = nil, nil
   self.open_streams[self] = nil
+  if undecided then self.open_streams = nil end -- it is no stream for the script
   body:close()
 end
 
@@ -86,6 +97,7 @@ end
 
 -- The next piece of the body, by the given method of the native stream; nil at the end; nil and an error.
 local function piece(self, method, argument)
+  if rawget(self, "undecided") then response.undecided_body(self) end
   local body = rawget(self, "stream")
   if not body then
     if self.failure or self.complete then return nil, self.failure end
@@ -265,13 +277,42 @@ function stream.expect(self, wanted)
 end
 
 ---Gives up a response that is not for the script. A short rest is read, so that the connection can serve
----again.
+---again; what it was stays the body of one that was not streamed.
 function methods:discard()
-  local length = rawget(self, "stream") and tonumber(self:header("Content-Length"))
-  if length and length <= MAX_SKIPPED then
-    while piece(self, "read") do end
+  local body = rawget(self, "stream")
+  local text = body and body.discard and body:discard()
+  if text and self.undecided then self.body = text end
+  release(self)
+end
+
+---Has a response that may have been for others be the script's: its body is gathered.
+---@param self lurcher.Response
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function stream.gather(self)
+  local undecided = rawget(self, "undecided")
+  if not undecided then
+    if self.failure then return nil, self.failure end
+    return self
+  end
+  local source = self.stream
+  local body, err = source:gather()
+  self.body = body
+  if err then
+    self.failure = err
+    undecided.failed(undecided.request, err, source:summary())
   end
   release(self)
+  self.complete = nil
+  if err then return nil, err end
+  return self
+end
+
+---The body of a response that a script looks at before it is decided for whom it is; nil when it failed.
+---@param self lurcher.Response
+---@return string?
+function response.undecided_body(self)
+  return rawget(self, "undecided") and stream.gather(self) and rawget(self, "body") or nil
 end
 
 ---Gives up what was not read. May be called more than once.

@@ -1,6 +1,7 @@
 #include "net/transfer/transfer.h"
 
 #include "core/container_of.h"
+#include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_failure.h"
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_receive.h"
@@ -122,8 +123,8 @@ void transfer_set_external(transfer *t, bool external)
 /* Leaves the pool and gives back connection, slot and clock. */
 static void stop(transfer *t, bool clean)
 {
+  transfer_body_stop(t);
   if (t->admission.state == ADMISSION_ENDED) return;
-  timer_stop(&t->exchange.clock);
   transfer_set_external(t, false);
   if (t->admission.state == ADMISSION_RUNNING) transfer_exchange_end(t, clean);
   t->times.ended = now_of(t);
@@ -136,7 +137,10 @@ static void end(transfer *t, bool clean)
   if (t->failure && !t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
     pool_distrust_name(&t->admission);
   stop(t, clean);
-  operation_complete(&t->op);
+  if (transfer_is_decoding(t))
+    transfer_decode_rest(t);
+  else
+    operation_complete(&t->op);
 }
 
 void transfer_stop(transfer *t) { end(t, false); }
@@ -144,7 +148,7 @@ void transfer_stop(transfer *t) { end(t, false); }
 /* A stream may be given up once its head is there; anything else that goes on is cancelled. */
 static bool is_given_up(const transfer *t)
 {
-  return t->admission.state != ADMISSION_ENDED && !(t->request.streaming && t->response.head.complete);
+  return t->admission.state != ADMISSION_ENDED && !(t->response.streaming && t->response.head.complete);
 }
 
 static void record(const transfer *t, bool given_up)

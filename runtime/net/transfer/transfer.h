@@ -4,8 +4,8 @@
  *   … the operation completes: at the end, or, for a stream, when the head is there …
  *   → look at failure, head, body → transfer_free
  *
- * A stream goes on: transfer_available, then operation_begin again and wait where it says
- * TRANSFER_MORE_TO_COME. */
+ * A stream goes on (transfer_body.h): transfer_available, then operation_begin again and wait where it says
+ * TRANSFER_MORE_TO_COME. So does, by transfer_gather or transfer_discard, a response that was undecided. */
 #ifndef LURCHER_NET_TRANSFER_H
 #define LURCHER_NET_TRANSFER_H
 
@@ -73,6 +73,9 @@ void transfer_free_spares(transfer *first);
 
 /* The place to write the failure to; the first failure stays. Never NULL. */
 error *transfer_failure(transfer *t);
+
+/* Sets the failure to what was wrong with the head or the body, with what only the transfer knows. */
+void transfer_fail_reading(transfer *t, const error *e);
 
 /* Sets the failure to the reason of the network's budget. */
 void transfer_fail_refused(transfer *t);

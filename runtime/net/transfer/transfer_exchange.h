@@ -3,7 +3,7 @@
 #define LURCHER_NET_TRANSFER_EXCHANGE_H
 
 #include "core/buffer.h"
-#include "core/loop/timer.h"
+#include "core/loop/loop.h"
 #include "net/curl/multi.h"
 
 enum { TRANSFER_ADDRESS_SIZE = 48 };
@@ -28,9 +28,11 @@ typedef struct {
 } transfer_handle;
 
 typedef struct {
-  timer clock;         /* the next limit of time */
-  uint64_t active_at;  /* when a byte last moved */
-  uint64_t starved_at; /* since when it waits for a file descriptor; 0: it does not */
+  timer clock;            /* the next limit of time */
+  deferred turn;          /* the next step of decoding */
+  uint64_t active_at;     /* when a byte last moved */
+  uint64_t discard_until; /* 0: the body is wanted */
+  uint64_t starved_at;    /* since when it waits for a file descriptor; 0: it does not */
   size_t uploaded;
   uint64_t bytes_sent;
   struct curl_slist *connect_to, host_line; /* for the option server_name */

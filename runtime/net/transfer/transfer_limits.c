@@ -27,6 +27,9 @@ static time_limit next_limit(const transfer *t)
       consider(&first, t->exchange.starved_at, p->connect, "connect", "while connecting to");
     return first;
   }
+  if (t->admission.state == ADMISSION_ENDED) return first; /* the body is still decoded */
+  if (t->exchange.discard_until && t->exchange.discard_until < first.due)
+    first = (time_limit){.due = t->exchange.discard_until};
   if (!t->exchange.connected)
     consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
   else if (t->exchange.uploaded < t->request.upload_length)
@@ -89,6 +92,11 @@ static void on_clock(timer *clock)
   }
   if (is_starved && *limit.phase != 'q') {
     fail_starved(t, &limit);
+    return;
+  }
+  if (!limit.phase) { /* enough was read of a body that nobody wants */
+    t->exchange.given_up = true;
+    transfer_stop(t);
     return;
   }
   error *e = transfer_failure(t);

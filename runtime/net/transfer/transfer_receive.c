@@ -1,5 +1,6 @@
 #include "net/transfer/transfer_receive.h"
 
+#include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_surplus.h"
 
@@ -9,8 +10,7 @@
 
 static void touch(transfer *t) { t->exchange.active_at = clock_now(t->time); }
 
-/* Keeps what the head's or the body's parser found, with what only the transfer knows. */
-static void fail(transfer *t, const error *e)
+void transfer_fail_reading(transfer *t, const error *e)
 {
   error *failure = transfer_failure(t);
   error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
@@ -123,7 +123,7 @@ static bool begin_http2(transfer *t)
   if (!agreed_on_http2(t)) {
     error e;
     error_set(&e, ERROR_protocol, NULL, "the server sent an HTTP/2 status line on an HTTP/1.1 connection");
-    fail(t, &e);
+    transfer_fail_reading(t, &e);
     return false;
   }
   pool_origin_known(&t->admission, true);
@@ -144,6 +144,24 @@ static void drop_expectation(transfer *t)
   head_reset(&t->response.head);
 }
 
+static bool is_undecided(const transfer *t)
+{
+  const unsigned char *set = t->request.undecided;
+  unsigned status = (unsigned)t->response.head.status;
+  return set && status < TRANSFER_STATUSES && set[status / 8] >> status % 8 & 1;
+}
+
+/* It may not be for the script, which its head tells: it goes on as a stream, which is gathered or thrown
+ * away. */
+static bool open_undecided(transfer *t)
+{
+  if (!is_undecided(t)) return false;
+  if (t->exchange.uploaded < t->request.upload_length && !transfer_request_keep_upload(&t->request))
+    return false;
+  t->request.streaming = t->response.streaming = true;
+  return true;
+}
+
 static size_t on_head(char *line, size_t size, size_t count, void *user)
 {
   transfer *t = user;
@@ -157,7 +175,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   error e;
   bool was_complete = t->response.head.complete, was_in_head = t->response.head.in_head;
   if (!head_line(&t->response.head, line, length, &e)) {
-    fail(t, &e);
+    transfer_fail_reading(t, &e);
     return 0;
   }
   surplus_watch_line(t, was_in_head);
@@ -167,12 +185,20 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     if (is_tls(t) && t->response.head.version < 20) t->exchange.session = tls_session_of(t);
     if (t->exchange.session && transfer_response_ends_with_connection(&t->response)) await_close_notify(t);
     if (t->response.head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
-    if (t->request.streaming) operation_complete(&t->op);
+    if (t->request.streaming || open_undecided(t)) operation_complete(&t->op);
   }
   return count_received(t, length) ? length : 0;
 }
 
 /* ---- body ---- */
+
+/* What came is more than is taken for now. */
+static size_t hold_back(transfer *t)
+{
+  t->exchange.paused = t->exchange.held = true;
+  if (t->response.head.version != 20) multi_hold_sockets(t->admission.multi, t->exchange.local_port);
+  return CURL_WRITEFUNC_PAUSE;
+}
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
@@ -182,17 +208,20 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   touch(t);
   if (t->exchange.given_up) return length;
   if (t->failure) return 0;
-  if (transfer_response_is_full(&t->response)) {
-    t->exchange.paused = t->exchange.held = true;
-    if (t->response.head.version != 20) multi_hold_sockets(t->admission.multi, t->exchange.local_port);
-    return CURL_WRITEFUNC_PAUSE;
+  if (transfer_discards_enough(t, length)) {
+    operation_complete(&t->op);
+    return hold_back(t);
   }
+  if (transfer_response_is_full(&t->response)) return hold_back(t);
   surplus_watch_body(t, bytes);
   if (!transfer_response_receive(&t->response, bytes, length, &e)) {
-    fail(t, &e);
+    transfer_fail_reading(t, &e);
     return 0;
   }
-  if (t->request.streaming) operation_complete(&t->op);
+  if (t->request.streaming)
+    operation_complete(&t->op);
+  else if (!t->response.streaming && !transfer_decode(t))
+    return 0;
   return count_received(t, length) ? length : 0;
 }
 
@@ -209,60 +238,12 @@ void transfer_check_complete(transfer *t)
     error_set(&e, ERROR_truncated, NULL,
               "the connection ended without TLS close_notify after %llu bytes of a body of unknown length",
               (unsigned long long)t->response.bytes_received);
-    fail(t, &e);
+    transfer_fail_reading(t, &e);
   } else if (!transfer_response_is_whole(&t->response, &e)) {
-    fail(t, &e);
+    transfer_fail_reading(t, &e);
+  } else if (!t->response.streaming && !t->response.undecoded) {
+    if (!transfer_response_end_decoding(&t->response, &e)) transfer_fail_reading(t, &e);
   }
-}
-
-/* ---- streams ---- */
-
-/* Once little is left; or when the reader cannot use what there is, as with a long line. */
-static void let_continue(transfer *t)
-{
-  if (!t->exchange.paused || t->admission.state != ADMISSION_RUNNING) return;
-  if (!transfer_response_needs_more(&t->response)) return;
-  t->exchange.paused = false;
-  touch(t);
-  transfer_limits_watch(t);
-  /* What libcurl held comes now, and it may be paused again. */
-  if (curl_easy_pause(t->handle->easy, CURLPAUSE_CONT) == CURLE_OK) return;
-  error_set(transfer_failure(t), ERROR_limit, "read", "out of memory"); /* unless a failure is set */
-  transfer_stop(t);
-}
-
-/* All of an encoded body was decoded: was its end there? */
-static void finish_decoding(transfer *t)
-{
-  error e;
-  if (!transfer_response_end_decoding(&t->response, &e)) fail(t, &e); /* the first failure stays */
-}
-
-/* Decodes what is there and lets more come until `wanted` bytes are there or only the network can bring more.
- */
-static void gather(transfer *t, size_t wanted)
-{
-  transfer_response *r = &t->response;
-  error e;
-  do {
-    if (!transfer_response_decode(r, wanted, &e)) {
-      fail(t, &e);
-      transfer_stop(t);
-      finish_decoding(t);
-      return;
-    }
-    let_continue(t);
-  } while (r->decoder && byte_queue_length(&r->body) < wanted && byte_queue_length(&r->raw));
-}
-
-transfer_supply transfer_available(transfer *t, size_t wanted)
-{
-  t->response.wanted = wanted;
-  gather(t, wanted);
-  if (byte_queue_length(&t->response.body) >= wanted) return TRANSFER_BYTES;
-  if (t->admission.state != ADMISSION_ENDED) return TRANSFER_MORE_TO_COME;
-  finish_decoding(t);
-  return t->failure ? TRANSFER_FAILED : TRANSFER_COMPLETE;
 }
 
 /* ---- wiring ---- */

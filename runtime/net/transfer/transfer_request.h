@@ -5,7 +5,7 @@
 #include "format/url/url.h"
 #include "net/curl/header_list.h"
 
-enum { TRANSFER_METHOD_SIZE = 24 };
+enum { TRANSFER_METHOD_SIZE = 24, TRANSFER_STATUSES = 1000 };
 
 typedef struct {
   char method[TRANSFER_METHOD_SIZE];
@@ -16,7 +16,14 @@ typedef struct {
   char *upload_copy; /* freed with the transfer */
   uint64_t deadline; /* time; 0: the option `total` from dispatch on */
   bool streaming, expect_continue;
+
+  /* Of statuses that may mean that the response is not for the script: TRANSFER_STATUSES bits, borrowed until
+   * the head is there. Such a response becomes a stream; `streaming` tells. NULL: none. */
+  const unsigned char *undecided;
 } transfer_request;
+
+/* Keeps a copy of the body to send, which is only borrowed. False: out of memory. */
+bool transfer_request_keep_upload(transfer_request *r);
 
 /* Sending it twice does no harm. */
 bool transfer_request_is_idempotent(const transfer_request *r);

@@ -4,6 +4,7 @@ enum {
   STREAM_HIGH = 128 * 1024,  /* received and not yet taken: above, the peer is held back … */
   STREAM_LOW = 32 * 1024,    /* … until no more than this is left */
   PIECE = 16 * 1024,         /* decoded at a time */
+  TURN = 64 * 1024,          /* decoded before others have their turn */
   BODY_GUESS = 1024 * 1024,  /* an announced length is believed up to here */
   MAX_KEPT_BODY = 16 * 1024, /* a larger buffer is not kept for the next response */
 };
@@ -26,23 +27,32 @@ static size_t stored(const transfer_response *r)
 
 bool transfer_response_is_full(const transfer_response *r)
 {
-  return r->streaming && stored(r) >= STREAM_HIGH && stored(r) >= r->wanted;
+  if (!r->streaming) return byte_queue_length(&r->raw) >= STREAM_HIGH;
+  return stored(r) >= STREAM_HIGH && stored(r) >= r->wanted;
 }
 
 bool transfer_response_needs_more(const transfer_response *r)
 {
+  if (!r->streaming) return byte_queue_length(&r->raw) <= STREAM_LOW;
   return stored(r) <= STREAM_LOW || byte_queue_length(&r->body) < r->wanted;
 }
 
-static bool add_to_body(transfer_response *r, const char *bytes, size_t length, error *e)
+static bool fits(const transfer_response *r, size_t more, error *e)
 {
   size_t most = r->max_body, present = byte_queue_length(&r->body);
-  if (!r->streaming && (length > most || present > most - length)) {
-    error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
-    e->limit = (double)most;
-    e->observed = (double)present + (double)length;
-    return false;
-  }
+  if (r->streaming || (more <= most && present <= most - more)) return true;
+  error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
+  e->limit = (double)most;
+  e->observed = (double)present + (double)more;
+  return false;
+}
+
+bool transfer_response_fits(const transfer_response *r, error *e) { return fits(r, 0, e); }
+
+static bool add_to_body(transfer_response *r, const char *bytes, size_t length, error *e)
+{
+  size_t present = byte_queue_length(&r->body);
+  if (!fits(r, length, e)) return false;
   if (byte_queue_append(&r->body, bytes, length)) return true;
   error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
   return false;
@@ -70,31 +80,28 @@ static bool begin_body(transfer_response *r, error *e)
   return well;
 }
 
-/* Decodes until `wanted` bytes of the body are there, or the input gives no more. */
-static bool decode_until(transfer_response *r, decode_input *in, size_t wanted, error *e)
-{
-  char piece[PIECE];
-  while (byte_queue_length(&r->body) < wanted) {
-    size_t got;
-    decode_result result = decoder_read(r->decoder, in, piece, sizeof piece, &got, e);
-    if (result == DECODE_FAILED) return false;
-    if (result == DECODE_STARVED) return true;
-    if (got > 0 && !add_to_body(r, piece, got, e)) return false;
-  }
-  return true;
-}
-
 bool transfer_response_receive(transfer_response *r, const char *bytes, size_t length, error *e)
 {
   if (!r->bytes_received && !begin_body(r, e)) return false;
   r->bytes_received += length;
-  if (r->streaming) {
-    if (byte_queue_append(r->decoder ? &r->raw : &r->body, bytes, length)) return true;
-    error_set(e, ERROR_limit, "read", "out of memory");
-    return false;
-  }
-  decode_input in = {bytes, length};
-  return r->decoder ? decode_until(r, &in, SIZE_MAX, e) : add_to_body(r, bytes, length, e);
+  if (!r->decoder) return add_to_body(r, bytes, length, e);
+  r->undecoded = true;
+  if (byte_queue_append(&r->raw, bytes, length)) return true;
+  error_set(e, ERROR_limit, "read", "out of memory");
+  return false;
+}
+
+bool transfer_response_is_tired(const transfer_response *r) { return r->decoded >= TURN; }
+
+/* Decodes a piece. False: it failed. */
+static bool decode_piece(transfer_response *r, decode_input *in, error *e)
+{
+  char piece[PIECE];
+  size_t got;
+  decode_result result = decoder_read(r->decoder, in, piece, sizeof piece, &got, e);
+  r->undecoded = result == DECODE_GIVEN || result == DECODE_BUSY;
+  r->decoded += result == DECODE_BUSY ? TURN : got;
+  return result != DECODE_FAILED && (got == 0 || add_to_body(r, piece, got, e));
 }
 
 bool transfer_response_decode(transfer_response *r, size_t wanted, error *e)
@@ -102,7 +109,9 @@ bool transfer_response_decode(transfer_response *r, size_t wanted, error *e)
   if (!r->decoder) return true;
   size_t length = byte_queue_length(&r->raw);
   decode_input in = {length ? byte_queue_front(&r->raw) : "", length};
-  bool well = decode_until(r, &in, wanted, e);
+  bool well = true;
+  while (well && r->undecoded && byte_queue_length(&r->body) < wanted && !transfer_response_is_tired(r))
+    well = decode_piece(r, &in, e);
   byte_queue_take(&r->raw, length - in.length);
   return well;
 }
@@ -112,6 +121,7 @@ bool transfer_response_end_decoding(transfer_response *r, error *e)
   bool well = !r->decoder || decoder_finish(r->decoder, e);
   decoder_free(r->decoder);
   r->decoder = NULL;
+  r->undecoded = false;
   return well;
 }
 
@@ -124,7 +134,7 @@ bool transfer_response_is_whole(const transfer_response *r, error *e)
               (unsigned long long)r->bytes_received, (long long)announced);
     return false;
   }
-  return !r->decoder || r->streaming || decoder_finish(r->decoder, e);
+  return true;
 }
 
 void transfer_response_free(transfer_response *r)

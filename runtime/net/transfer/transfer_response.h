@@ -16,9 +16,11 @@ typedef struct {
 
   head head;
   decoder *decoder; /* NULL: the body needs none */
-  byte_queue raw;   /* streaming: received, not yet decoded */
+  byte_queue raw;   /* received, not yet decoded */
   byte_queue body;  /* decoded; for a stream what was not taken yet */
   size_t wanted;    /* bytes of the body that its reader needs at once */
+  bool undecoded;   /* decoding goes on without more input */
+  size_t decoded;   /* bytes in the current turn; see transfer_response_is_tired */
   uint64_t bytes_received;
 } transfer_response;
 
@@ -28,23 +30,32 @@ bool transfer_response_has_no_body(const transfer_response *r);
 /* Only the end of the connection ends its body. */
 bool transfer_response_ends_with_connection(const transfer_response *r);
 
-/* A stream has so much that its reader did not take that the peer has to be held back. */
+/* So much is there that was not taken or, unless it is a stream, not decoded that the peer has to be held
+ * back. */
 bool transfer_response_is_full(const transfer_response *r);
 
-/* The peer of a full stream may go on: little is left, or its reader cannot use what there is (a long line).
+/* After that, the peer may go on: little is left, or the reader of a stream cannot use what there is (a long
+ * line).
  */
 bool transfer_response_needs_more(const transfer_response *r);
 
-/* Takes bytes of the body as they came. False: too large, not decodable or out of memory. */
+/* Takes bytes of the body as they came. False: too large, an unknown coding, or out of memory. */
 bool transfer_response_receive(transfer_response *r, const char *bytes, size_t length, error *e);
 
-/* Decodes what a stream received until `wanted` bytes are there or nothing is left. False: not decodable. */
+/* Decodes what was received until `wanted` bytes are there, nothing is left, or it is tired; `undecoded`
+ * tells whether there may be more. False: not decodable, or too large. */
 bool transfer_response_decode(transfer_response *r, size_t wanted, error *e);
 
-/* All of a stream's body was decoded, or no more of it will be. False: its coded end was missing. */
+/* So much was decoded that others should have their turn. Then its user sets `decoded` to 0. */
+bool transfer_response_is_tired(const transfer_response *r);
+
+/* What is there of a body keeps to max_body. */
+bool transfer_response_fits(const transfer_response *r, error *e);
+
+/* All of the body was decoded, or no more of it will be. False: its coded end was missing. */
 bool transfer_response_end_decoding(transfer_response *r, error *e);
 
-/* After a clean end of the exchange, the head being complete: whether the body is whole. */
+/* After a clean end of the exchange, the head being complete: whether the body is whole as it came. */
 bool transfer_response_is_whole(const transfer_response *r, error *e);
 
 void transfer_response_free(transfer_response *r);

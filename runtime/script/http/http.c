@@ -19,8 +19,17 @@ static void abandon_transfer(operation *op) { transfer_free(transfer_of(op)); }
 
 static const operation_class transfer_class = {"request", abandon_transfer};
 
-/* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label): a transfer set up,
- * or NULL and `e`. */
+/* The statuses of responses that may not be for the script, as a set: nil or a string of 1,000 bits. */
+static const unsigned char *check_statuses(lua_State *L, int index)
+{
+  size_t length = 0;
+  const char *set = luaL_optlstring(L, index, NULL, &length);
+  luaL_argcheck(L, !set || length == TRANSFER_STATUSES / 8, index, "not a set of statuses");
+  return (const unsigned char *)set;
+}
+
+/* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label, undecided): a
+ * transfer set up, or NULL and `e`. */
 static transfer *make_transfer(lua_State *L, bool streaming, error *e)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
@@ -32,6 +41,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   if (method_length >= TRANSFER_METHOD_SIZE || !head_valid_method(method, method_length))
     luaL_argerror(L, 3, "not a method");
   if (!lua_isnoneornil(L, 6)) luaL_checktype(L, 6, LUA_TSTRING);
+  const unsigned char *undecided = check_statuses(L, 11);
   /* Nothing below can raise. */
   http_network_keep(L, NULL);
   transfer *t = transfer_new(p, options, headers, task_clock(L));
@@ -45,20 +55,15 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   }
   memcpy(t->request.method, method, method_length + 1);
   t->request.streaming = streaming;
+  t->request.undecided = streaming ? NULL : undecided;
   t->request.expect_continue = lua_toboolean(L, 8);
   t->admission.item.priority = (int8_t)lua_tointeger(L, 9);
   t->request.deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
   if (lua_isstring(L, 6)) t->request.upload = lua_tolstring(L, 6, &t->request.upload_length);
-  if (t->request.upload_length && streaming) { /* the string may go before the upload ends */
-    t->request.upload = t->request.upload_copy = malloc(t->request.upload_length);
-    if (!t->request.upload_copy) {
-      error_set(e, ERROR_limit, NULL, "out of memory");
-      transfer_free(t);
-      return NULL;
-    }
-    memcpy(t->request.upload_copy, lua_tostring(L, 6), t->request.upload_length);
-  }
-  return t;
+  if (!streaming || transfer_request_keep_upload(&t->request)) return t;
+  error_set(e, ERROR_limit, NULL, "out of memory"); /* the string may go before the upload ends */
+  transfer_free(t);
+  return NULL;
 }
 
 static int start(lua_State *L, bool streaming, task_results results)
@@ -96,10 +101,13 @@ static bool is_accepted(const transfer *t)
   return status != 429 && status != 503 && status != 403;
 }
 
+static int open_results(lua_State *L, operation *op);
+
 static int perform_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
   int count = 5;
+  if (t->request.streaming) return open_results(L, op);
   http_network_keep(L, t);
   if (t->failure) {
     count = push_failure(L, t);
@@ -116,8 +124,10 @@ static int perform_results(lua_State *L, operation *op)
   return count;
 }
 
-/* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label)
- * → status, body, head, info, flags (head_flags bits) | nil, err, info */
+/* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label,
+ * undecided) → status, body, head, info, flags (head_flags bits) | nil, err, info; with a status of the set
+ * `undecided`, when the head is there, with a stream for a body, which is to be gathered, discarded or closed
+ */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
 static int open_results(lua_State *L, operation *op)

@@ -1,6 +1,6 @@
 #include "script/http/http_stream.h"
 
-#include "net/transfer/transfer_receive.h"
+#include "net/transfer/transfer_body.h"
 
 #include "script/base/lua_error.h"
 #include "script/http/http_handle.h"
@@ -13,8 +13,9 @@
 enum { READ_SIZE = 32 * 1024, LINE_SIZE = 1024 * 1024 };
 
 typedef struct {
-  http_box box; /* the transfer; NULL once closed */
-  bool closed;  /* while a task waited for it, which frees it then */
+  http_box box;    /* the transfer; NULL once closed */
+  size_t searched; /* bytes of the body in which no line ends */
+  bool closed;     /* while a task waited for it, which frees it then */
 } stream;
 
 /* A reader that is cancelled leaves the stream as it is. */
@@ -100,6 +101,8 @@ static int push_end(lua_State *L, transfer *t)
 
 static int push_taken(lua_State *L, transfer *t, size_t length, size_t skip)
 {
+  stream *s = lua_touserdata(L, 1);
+  s->searched = 0;
   lua_pushlstring(L, byte_queue_front(&t->response.body), length);
   byte_queue_take(&t->response.body, length + skip);
   return 1;
@@ -134,9 +137,10 @@ static int read_line(lua_State *L)
 {
   transfer *t = http_handle(L, 1, HTTP_STREAM);
   double max = luaL_optnumber(L, 2, LINE_SIZE);
-  size_t searched = 0;
+  stream *s = lua_touserdata(L, 1);
   if (is_closed(L)) return push_closed(L);
   for (;;) {
+    size_t searched = s->searched;
     transfer_supply supply = transfer_available(t, searched + 1);
     size_t length = byte_queue_length(&t->response.body);
     const char *bytes = byte_queue_front(&t->response.body);
@@ -145,11 +149,79 @@ static int read_line(lua_State *L)
     if (end && line > 0 && bytes[line - 1] == '\r') line--;
     if ((double)line > max) return line_too_long(L, line, max);
     if (end) return push_taken(L, t, line, (size_t)(end - bytes) + 1 - line);
+    s->searched = length;
     if (supply == TRANSFER_MORE_TO_COME) return wait_for_more(L, t);
     if (supply == TRANSFER_COMPLETE && length) return push_taken(L, t, length, 0);
     if (supply != TRANSFER_BYTES) return push_end(L, t);
-    searched = length;
   }
+}
+
+static void push_summary(lua_State *L, const transfer *t)
+{
+  transfer_summarize(lua_newuserdata(L, sizeof(transfer_summary)), t);
+}
+
+/* stream:summary() → what native.info takes, as things are now */
+static int summary(lua_State *L)
+{
+  push_summary(L, http_handle(L, 1, HTTP_STREAM));
+  return 1;
+}
+
+static void begin(lua_State *L, transfer *t)
+{
+  if (t->op.state != OPERATION_IDLE) luaL_error(L, "another task reads this response already");
+  operation_begin(&t->op, &reading_class, t->network->loop, true);
+}
+
+static int gathered(lua_State *L, operation *op)
+{
+  transfer *t = transfer_of(op);
+  operation_reset(op);
+  if (t->failure) return errors_return(L, t->failure);
+  const byte_queue *body = &t->response.body;
+  lua_pushlstring(L, byte_queue_length(body) ? byte_queue_front(body) : "", byte_queue_length(body));
+  return 1;
+}
+
+/* stream:gather() → all of a body of which nothing was read yet | nil, err */
+static int gather(lua_State *L)
+{
+  transfer *t = http_handle(L, 1, HTTP_STREAM);
+  if (is_closed(L)) return push_closed(L);
+  begin(L, t);
+  transfer_gather(t);
+  return task_wait(L, &t->op, gathered);
+}
+
+/* The body, if it was short and came whole, and is not coded. */
+static int push_discarded(lua_State *L, const transfer *t)
+{
+  const transfer_response *r = &t->response;
+  const byte_queue *body = &r->body;
+  if (t->failure || t->exchange.given_up || t->admission.state != ADMISSION_ENDED || r->decoder ||
+      r->bytes_received != byte_queue_length(body))
+    return 0;
+  lua_pushlstring(L, byte_queue_length(body) ? byte_queue_front(body) : "", byte_queue_length(body));
+  return 1;
+}
+
+static int discarded(lua_State *L, operation *op)
+{
+  operation_reset(op);
+  return push_discarded(L, transfer_of(op));
+}
+
+/* stream:discard(): a short rest is read, for the connection's sake → the body as it came | nil when it is
+ * long, slow or coded */
+static int discard(lua_State *L)
+{
+  transfer *t = http_handle(L, 1, HTTP_STREAM);
+  if (is_closed(L)) return 0;
+  begin(L, t);
+  if (transfer_discard(t)) return task_wait(L, &t->op, discarded);
+  operation_reset(&t->op);
+  return push_discarded(L, t);
 }
 
 /* stream:info() → as native.info, as things are now */
@@ -189,6 +261,10 @@ void http_register_stream(lua_State *L)
   lua_setfield(L, -2, "close");
   lua_pushcfunction(L, stream_info);
   lua_setfield(L, -2, "info");
+  lua_pushcfunction(L, summary);
+  lua_setfield(L, -2, "summary");
+  task_set_blocking(L, -1, "gather", gather);
+  task_set_blocking(L, -1, "discard", discard);
   set_reader(L, "read", read_some);
   set_reader(L, "line", read_line);
   lua_setfield(L, -2, "__index");

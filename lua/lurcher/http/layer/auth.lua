@@ -1,6 +1,7 @@
 --- The layer that adds the authentication to each attempt and hop. See http/auth for the schemes.
 
 local errors = require "lurcher.base.errors"
+local stream = require "lurcher.http.stream"
 
 local auth = {}
 
@@ -17,14 +18,19 @@ function auth.layer(request, next)
   end
   local copy = request:copy():expose()
   if request.cookie then copy.headers["Cookie"], copy.cookie = request.cookie, nil end
+  local last
   local res, err = scheme(copy, function(changed)
     if getmetatable(changed) ~= getmetatable(copy) then
       errors.raise("next() in an auth function wants the request")
     end
     local fit, reason = changed:recheck()
     if not fit then return nil, reason end
-    return next(changed)
+    if last then stream.gather(last) end -- it gives its connection back
+    local res, err = next(changed)
+    last = res and rawget(res, "undecided") and res
+    return res, err
   end)
+  if last and last ~= res then last:close() end
   if res == nil and err == nil then
     errors.raise("the auth function returned nothing: it is to return next(request)")
   end

@@ -60,7 +60,7 @@ function middleware.watch(req, next)
   local hooks = req.client.hooks
   middleware.fire(hooks.request, req:expose())
   local res, err = next(req)
-  if res and req.stream then
+  if res and rawget(res, "stream") then
     local ok, raised = pcall(middleware.fire, hooks.response, res)
     if not ok then
       res:close()

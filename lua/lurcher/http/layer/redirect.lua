@@ -2,16 +2,25 @@
 
 local errors = require "lurcher.base.errors"
 local redact = require "lurcher.base.redact"
+local settings = require "lurcher.http.settings"
 local split = require("lurcher.http.request").split
 local url = require "lurcher.native.url"
 
 local redirect = {}
 
-local FOLLOWED = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+local FOLLOWED = settings.FOLLOWED
 
 local function failure(request, message)
   return errors.new { kind = "redirect", message = message, method = request.method,
     url = redact.url(request.url), attempts = request.attempts, elapsed = request:elapsed() }
+end
+
+---The Location of a response that is not for the script, because it is followed or must not be; or nil.
+---@param request lurcher.Request
+---@param res lurcher.Response
+---@return string?
+function redirect.follows(request, res)
+  return request.settings.redirects and FOLLOWED[res.status] and res:header("Location") or nil
 end
 
 -- The method of the next hop.
@@ -65,7 +74,7 @@ function redirect.layer(request, next)
     local changes = jar_changes(request)
     local res, err = next(request)
     if not res then return nil, err end
-    local location = most and FOLLOWED[res.status] and res:header("Location")
+    local location = redirect.follows(request, res)
     if not location then
       if history then res.history = history end
       return res

@@ -4,8 +4,10 @@ local backoff = require "lurcher.retry.backoff"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.http"
+local redirect = require "lurcher.http.layer.redirect"
 local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local retry_policy = require "lurcher.http.retry_policy"
+local stream = require "lurcher.http.stream"
 local task = require "lurcher.task"
 
 local retry_layer = {}
@@ -114,14 +116,24 @@ local function next_wait(policy, request, res, err, previous)
   return wait, why
 end
 
+-- The response as the script gets it, its body gathered; one that is followed is left as it is.
+local function for_the_script(request, res, err)
+  if not res or redirect.follows(request, res) then return res, err end
+  return stream.gather(res)
+end
+
 ---Sends the request until it succeeds, fails for good, or the attempts, the time or the budget are used up;
 ---then the last response or error is the result.
 function retry_layer.layer(request, next)
   local policy, previous = request.settings.retry, nil
   while true do
     local res, err = next(request)
-    if not policy then return res, err end
+    if not policy then return for_the_script(request, res, err) end
     local wait, why = next_wait(policy, request, res, err, previous)
+    if not wait and res then
+      res, err = for_the_script(request, res)
+      if not res then wait, why = next_wait(policy, request, res, err, previous) end
+    end
     if not wait then
       if res and request.attempts > 1 then errors.forget_last() end
       return res, err

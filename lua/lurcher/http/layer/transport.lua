@@ -54,6 +54,15 @@ local function failed(request, err, info)
   return nil, err
 end
 
+-- A response whose head is there, which tells whether its body is for the script: it is then gathered, else discarded.
+local function undecided(request, status, body, head, info)
+  local res = respond(status, nil, head, nil, request.method, with_fragment(request), request.attempts,
+    request.started)
+  res.stream, res.dispatched = body, dispatched(info)
+  res.undecided = { request = request, failed = failed }
+  return stream.keep(res)
+end
+
 -- Whether others that go to the same origin should know about this response.
 local function speaks_of_limits(status, head_flags)
   return head_flags >= 2 or status == 429 or status == 503 or status == 403
@@ -74,11 +83,12 @@ function transport.send(request)
     local own = request.settings
     status, body, head, info, head_flags = perform(request.client.pool, own.profile, method, url,
       request:wire(), request.body or nil, request.deadline or nil, request.expect_continue, own.priority,
-      own.name)
+      own.name, own.undecided)
   end
   if not status then return failed(request, body, head) end
-  if observe.enabled then observe.attempt(request, tostring(status), info) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
+  if type(body) == "userdata" then return undecided(request, status, body, head, info) end
+  if observe.enabled then observe.attempt(request, tostring(status), info) end
   return respond(status, body, head, info, method, with_fragment(request), request.attempts,
     request.started)
 end
@@ -99,7 +109,7 @@ end
 function transport.direct(client, own, circuit, method, address, wire, body, expect_continue)
   local generation = circuit and circuit.generation
   local status, content, head, info, head_flags = perform(client.pool, own.profile, method, address, wire,
-    body, nil, expect_continue, own.priority, own.name)
+    body, nil, expect_continue, own.priority, own.name, own.undecided)
   if head_flags == 0 and own.pass_through[status] then
     if circuit then record_success(circuit, generation) end
     return respond(status, content, head, info, method, address, 1)

@@ -72,13 +72,14 @@ static void keeps_to_max_body_but_for_streams(void)
   transfer_response_free(&r);
 }
 
-static void decodes_at_once_or_when_a_stream_is_read(void)
+static void decodes_what_came(void)
 {
   error e;
   transfer_response r = answer(GZIP, false);
-  for (size_t i = 0; i < sizeof hello; i++) check(transfer_response_receive(&r, &hello[i], 1, &e));
+  for (size_t i = 0; i < sizeof hello; i++)
+    check(transfer_response_receive(&r, &hello[i], 1, &e) && transfer_response_decode(&r, SIZE_MAX, &e));
   check_bytes(byte_queue_front(&r.body), byte_queue_length(&r.body), "hello");
-  check(transfer_response_is_whole(&r, &e));
+  check(!r.undecoded && transfer_response_is_whole(&r, &e) && transfer_response_end_decoding(&r, &e));
   transfer_response_free(&r);
   r = answer(GZIP, true);
   check(transfer_response_receive(&r, hello, sizeof hello, &e));
@@ -89,12 +90,54 @@ static void decodes_at_once_or_when_a_stream_is_read(void)
   transfer_response_free(&r);
 }
 
+/* A zstd frame of 16 blocks of 128 KiB, each of one byte repeated. */
+static size_t make_bomb(char *out)
+{
+  static const unsigned char head[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0x38};
+  size_t length = sizeof head;
+  memcpy(out, head, sizeof head);
+  for (int i = 0; i < 16; i++) {
+    unsigned block = 128u << 10 << 3 | 2 | (i == 15);
+    for (int k = 0; k < 3; k++) out[length++] = (char)(block >> 8 * k);
+    out[length++] = 0;
+  }
+  return length;
+}
+
+static void decodes_in_turns(void)
+{
+  char bomb[128];
+  error e;
+  int turns = 1;
+  transfer_response r =
+      answer("HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nTransfer-Encoding: chunked\r\n\r\n", false);
+  r.max_body = SIZE_MAX;
+  check(transfer_response_receive(&r, bomb, make_bomb(bomb), &e));
+  for (; transfer_response_decode(&r, SIZE_MAX, &e) && r.undecoded; turns++) {
+    check(transfer_response_is_tired(&r));
+    r.decoded = 0;
+  }
+  check(byte_queue_length(&r.body) == 16 * 128 * 1024);
+  check(turns >= 16 && transfer_response_end_decoding(&r, &e));
+  transfer_response_free(&r);
+}
+
+static void does_not_decode_parts(void)
+{
+  error e;
+  transfer_response r =
+      answer("HTTP/1.1 206 Part\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n", false);
+  check(transfer_response_receive(&r, "ab", 2, &e) && !r.decoder && byte_queue_length(&r.body) == 2);
+  transfer_response_free(&r);
+}
+
 static void misses_the_end_of_a_coding(void)
 {
   error e;
   transfer_response r = answer(GZIP, false);
   check(transfer_response_receive(&r, hello, sizeof hello - 4, &e));
-  check(!transfer_response_is_whole(&r, &e) && e.kind == ERROR_truncated);
+  check(transfer_response_decode(&r, SIZE_MAX, &e) && !r.undecoded);
+  check(!transfer_response_end_decoding(&r, &e) && e.kind == ERROR_truncated);
   transfer_response_free(&r);
   r = answer(GZIP, true);
   check(transfer_response_receive(&r, hello, sizeof hello - 4, &e) && transfer_response_decode(&r, 9, &e));
@@ -139,7 +182,9 @@ int main(void)
   knows_what_ends_a_body();
   misses_what_was_announced();
   keeps_to_max_body_but_for_streams();
-  decodes_at_once_or_when_a_stream_is_read();
+  decodes_what_came();
+  decodes_in_turns();
+  does_not_decode_parts();
   misses_the_end_of_a_coding();
   holds_the_peer_back_between_two_marks();
   keeps_little_memory_for_the_next();
