@@ -8,6 +8,7 @@ local base = require "lurcher.base.date"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local printable = require("lurcher.base.text").printable
+local secret = require "lurcher.base.secret"
 local time = require("lurcher.native.task").time
 
 local date = {}
@@ -157,7 +158,7 @@ function date.parse(text)
     seconds = parse_unix(given) or parse_iso(given) or parse_http(given)
   end
   if seconds and seconds >= MIN_SECONDS and seconds <= MAX_SECONDS + 1 then return seconds end
-  local shown = printable(given:sub(1, MAX_LENGTH)) .. (#given > MAX_LENGTH and "…" or "")
+  local shown = printable(secret.excerpt(given, MAX_LENGTH))
   return nil, errors.new { kind = "decode", message = ("'%s' is no date"):format(shown) }
 end
 

@@ -85,7 +85,7 @@ describe("a secret", function()
     assert.is_nil(err.message:find("s3cr3t", 1, true), err.message)
     site.answer = { status = 401, body = "invalid token " .. token }
     _, err = http.get(site.url, { expect = "2xx" })
-    assert.matches("invalid token %*%*%*…", err.message)
+    assert.matches("invalid token %*%*%*$", err.message)
     assert.is_truthy(held)
   end)
 

@@ -80,7 +80,7 @@ function Error:__tostring()
   local kind = tostring(self.kind)
   if line:sub(1, #kind) ~= kind then line = line == "" and kind or kind .. ": " .. line end
   local url = self.url
-  if url then line = ("%s %s: %s"):format(self.method or "GET", text.cut(tostring(url), MAX_URL), line) end
+  if url then line = ("%s %s: %s"):format(self.method or "GET", secret.excerpt(tostring(url), MAX_URL), line) end
   line = line .. attempt_note(self)
   if self.cause then line = line .. "; cause: " .. tostring(self.cause) end
   return presentable(line)

@@ -3,6 +3,7 @@
 
 local new_index = require "lurcher.base.secret_index"
 local spellings = require "lurcher.base.secret_spellings"
+local text_tools = require "lurcher.base.text"
 
 ---@class lurcher.Secret
 local Secret = { __name = "lurcher.Secret", __metatable = "lurcher.Secret" }
@@ -20,6 +21,7 @@ local by_spelling = setmetatable({}, { __mode = "v" })
 
 local MASK = "***"
 local MIN_REBUILD = 1024
+local AROUND = 4096 -- bytes beside what is shown that are searched, for secrets that begin or end outside
 
 local secret = { MASK = MASK }
 
@@ -125,6 +127,36 @@ end
 ---@return string
 function secret.scrub(text)
   return index:replace(text, MASK)
+end
+
+---The first `most` bytes of a text, with "…" where there is more. Secrets are replaced first: the beginning of
+---one says nothing any more, but shows its bytes.
+---@param text string
+---@param most integer
+---@return string
+function secret.excerpt(text, most)
+  local window = text:sub(1, most + AROUND)
+  if #window < #text then window = text_tools.cut(text, #window) end
+  local shown = secret.scrub(window)
+  if #shown <= most then return shown end
+  return text_tools.cut(shown .. text_tools.CUT, most + #text_tools.CUT) -- cut() counts the "…", too
+end
+
+---Whether a known secret has bytes among those from `first` to `last` of a text.
+---@param text string
+---@param first integer
+---@param last integer
+---@return boolean
+function secret.covers(text, first, last)
+  local before = math.max(0, first - 1 - AROUND)
+  local window = text:sub(before + 1, last + AROUND)
+  local scrubbed = secret.scrub(window)
+  if scrubbed == window then return false end
+  local start = 1 -- of what was replaced
+  while window:byte(start) == scrubbed:byte(start) do start = start + 1 end
+  local ending, shift = #window, #scrubbed - #window
+  while ending >= start and window:byte(ending) == scrubbed:byte(ending + shift) do ending = ending - 1 end
+  return before + start <= last and before + ending >= first
 end
 
 return secret

@@ -1,10 +1,11 @@
 --- Finds known texts in another text, in one pass however many there are: by their first four bytes, then by
---- their lengths. One that an excerpt cuts off is found too, by its beginning.
+--- their lengths. One that a peer or an excerpt cut off is found too, by its beginning.
 
 local byte, find, sub = string.byte, string.find, string.sub
 
 local MIN = 4 -- shorter texts would blank out ordinary words
-local MIN_CUT = 8 -- of a beginning
+local MIN_CUT = 8 -- of a beginning; MIN where "…" says that it was cut
+local ELLIPSIS = "…"
 local MAX_SAMPLES = 64 -- texts with the same first bytes whose beginnings are looked for
 
 ---@class lurcher.SecretIndex
@@ -35,7 +36,7 @@ function Index:add(text)
   self.lengths[key] = list
   local samples = self.samples[key] or {}
   self.samples[key] = samples
-  if #samples < MAX_SAMPLES and length > MIN_CUT then samples[#samples + 1] = text end
+  if #samples < MAX_SAMPLES and length > MIN then samples[#samples + 1] = text end
   local at = 1
   while list[at] and list[at] > length do at = at + 1 end
   if list[at] == length then return end
@@ -63,7 +64,8 @@ local function cut_length(self, text, at, key, longest)
   local rest = sub(text, at, at + longest - 1)
   local stop = find(rest, '["\226]')
   if stop then rest = sub(rest, 1, stop - 1) elseif #rest == longest then return nil end
-  if #rest < MIN_CUT then return nil end
+  local is_marked = stop and sub(text, at + stop - 1, at + stop + 1) == ELLIPSIS
+  if #rest < (is_marked and MIN or MIN_CUT) then return nil end
   local samples = self.samples[key]
   for i = 1, #samples do
     if sub(samples[i], 1, #rest) == rest and self.is_known(samples[i]) then return #rest end

@@ -99,6 +99,7 @@ function text.line(value)
 end
 
 local CUT = "…"
+text.CUT = CUT
 
 ---The text, or as much of it as `most` bytes hold together with a "…", in whole characters.
 ---@param value string

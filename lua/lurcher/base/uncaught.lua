@@ -169,7 +169,7 @@ function uncaught.syntax(message, source)
   local lines = lines_of(source)
   local hint = number and lines[number] and (slip_in(lines[number]) or slip_in(line_above(lines, number)))
   if not hint and message:find("<eof>", 1, true) then hint = missing_end(lines) end
-  return uncaught.clean(text.cut(message, MAX_MESSAGE)) .. (hint and "\nhint: in Lua " .. hint or "")
+  return uncaught.clean(text.cut(secret.scrub(message), MAX_MESSAGE)) .. (hint and "\nhint: in Lua " .. hint or "")
 end
 
 return uncaught

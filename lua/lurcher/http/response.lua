@@ -19,6 +19,9 @@ local url_native = require "lurcher.native.url"
 
 local head_next = native.head_next
 
+-- Bytes of a body that a message shows, and those that are decoded for it: secrets may go on beyond the former.
+local EXCERPT, EXCERPT_SOURCE = 200, 1024
+
 local response = {}
 
 ---@class lurcher.Response
@@ -280,10 +283,11 @@ end
 local function excerpt(self)
   local body = rawget(self, "body")
   if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
-  local start = body:sub(1, 200)
-  if #body > 200 then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
+  local start, cut = body:sub(1, EXCERPT_SOURCE), #body > EXCERPT_SOURCE
+  if cut then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
   local decoded = charset.decode(start, self:header("Content-Type")) or start:gsub("[\128-\255]", "?")
-  return ": " .. decoded:gsub("%s+", " ") .. (#body > 200 and "…" or "")
+  if cut then decoded = decoded .. text.CUT end
+  return ": " .. secret.excerpt(decoded, EXCERPT):gsub("%s+", " ")
 end
 
 ---The error for a response whose status is not the wanted one.

@@ -197,7 +197,8 @@ local function set_policies(self, merged)
   self.pass_through = pass_through_statuses(self.retry)
   self.undecided = undecided_statuses(self.retry, self.redirects)
   self.allow_downgrade = merged.allow_downgrade or false
-  self.name = merged.name or false
+  -- Masked here: what is counted and kept under it may outlive a secret in it, and is cut when it is long.
+  self.name = merged.name and secret.scrub(merged.name) or false
   self.priority = merged.priority or DEFAULT.priority
   self.dropped = overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
 end

@@ -5,6 +5,7 @@
 local native = require "lurcher.native.http"
 local phases = require "lurcher.http.phases"
 local redact = require "lurcher.base.redact"
+local secret = require "lurcher.base.secret"
 
 local recorder = {}
 
@@ -157,7 +158,8 @@ function recorder.event(request, what, event)
   local call, now = request.observed, native.now()
   local address = event.to or event.url or request.url
   add_row(call, { what = what, began = now - (event.waited or 0), method = event.method,
-    ended = now + (what == "retry" and event.wait or 0), url = redact.url(address), why = event.why })
+    ended = now + (what == "retry" and event.wait or 0), url = redact.url(address),
+    why = event.why and secret.scrub(event.why) })
 end
 
 local function is_failure(status) return status >= 400 end

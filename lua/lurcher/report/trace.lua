@@ -4,6 +4,7 @@ local log = require "lurcher.native.log"
 local native = require "lurcher.native.http"
 local phases = require "lurcher.http.phases"
 local redact = require "lurcher.base.redact"
+local secret = require "lurcher.base.secret"
 local text = require "lurcher.base.text"
 
 local trace = {}
@@ -52,7 +53,7 @@ function trace.decision(request, what, event)
   if request.settings.name then parts[#parts + 1] = "name=" .. text.printable(request.settings.name) end
   if event.wait then parts[#parts + 1] = milliseconds("wait", event.wait) end
   if event.waited then parts[#parts + 1] = milliseconds("waited", event.waited) end
-  return table.concat(parts, " ") .. ": " .. text.printable(event.why)
+  return table.concat(parts, " ") .. ": " .. text.printable(secret.scrub(event.why))
 end
 
 ---Hands the line for a decision to the host, if it has a reason to give.

@@ -21,9 +21,11 @@ bool file_error(error *e, const char *verb, const char *path, int number)
   const char *name = strerrorname_np(number), *reason = strerrordesc_np(number);
   size_t length = strlen(path);
   bool cut = length > SHOWN_PATH;
-  error_set(e, ERROR_file, NULL, "cannot %s '%s%s': %s (%s)", verb, cut ? "..." : "",
-            cut ? path + length - SHOWN_PATH : path, reason ? reason : "unknown error",
-            name ? name : "errno");
+  if (cut) path += length - SHOWN_PATH;
+  /* not the end of a name: it might be that of a secret, which is only known as a whole */
+  const char *whole = cut ? strchr(path, '/') : NULL;
+  error_set(e, ERROR_file, NULL, "cannot %s '%s%s': %s (%s)", verb, cut ? "..." : "", whole ? whole : path,
+            reason ? reason : "unknown error", name ? name : "errno");
   e->code = name;
   return false;
 }

@@ -55,7 +55,7 @@ static void excerpt(const char *text, size_t length, size_t most, char *out)
 void json_explain(const char *text, size_t length, const char *problem, size_t position, char *message,
                   size_t size, size_t *line, size_t *column)
 {
-  enum { NEAR = 24, START = 16 };
+  enum { NEAR = JSON_EXPLAIN_NEAR, START = 16 };
   char shown[4 * NEAR + 1], found[4 * NEAR + 16], start[4 * START + 96] = "";
   const char *body = text + (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0);
   const char *at = text + position;

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+enum { JSON_EXPLAIN_NEAR = 24 }; /* bytes of the text that are shown, from the place of the fault on */
+
 /* Writes one line about what json_check found (cut to `size`): where it is, what is wrong, what stands there,
  * and a guess when the text looks like something else. Sets *line and *column, in characters, both from 1.
  * `text` may begin with a byte order mark, which counts in `position` only. */

@@ -9,10 +9,36 @@
 #include <lauxlib.h>
 #include <string.h>
 
+/* Whether what would be shown from `position` on belongs to a marked secret. None was ever marked where the
+ * module is not there. */
+static bool shows_secret(lua_State *L, size_t position)
+{
+  bool shows = false;
+  int top = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "lurcher.base.secret");
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "covers");
+    lua_pushvalue(L, 1);
+    lua_pushnumber(L, (lua_Number)position + 1);
+    lua_pushnumber(L, (lua_Number)(position + JSON_EXPLAIN_NEAR));
+    shows = lua_pcall(L, 3, 1, 0) != 0 || lua_toboolean(L, -1);
+  }
+  lua_settop(L, top);
+  return shows;
+}
+
+/* Of the text at index 1. */
 static int explain(lua_State *L, const char *text, size_t length, const char *problem, size_t position)
 {
   error e;
   size_t line, column;
+  if (position < length && shows_secret(L, position)) {
+    lua_pushlstring(L, text, position);
+    lua_pushliteral(L, "***");
+    lua_concat(L, 2);
+    text = lua_tolstring(L, -1, &length);
+  }
   error_set(&e, ERROR_decode, NULL, "%s", "");
   json_explain(text, length, problem, position, e.message, sizeof e.message, &line, &column);
   int results = errors_return(L, &e);

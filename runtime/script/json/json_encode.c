@@ -98,7 +98,8 @@ static const char *write_path(const place *at, char *out, size_t size)
     if (!at->key)
       snprintf(step, sizeof step, "[%.0f]", at->item);
     else
-      snprintf(step, sizeof step, is_name(at->key, at->key_length) ? ".%.40s" : "[\"%.40s\"]", at->key);
+      snprintf(step, sizeof step, is_name(at->key, at->key_length) ? ".%.40s%s" : "[\"%.40s%s\"]", at->key,
+               at->key_length > 40 ? "…" : ""); /* by which the beginning of a secret is known */
     size_t length = strlen(step);
     if ((size_t)(start - out) < length + 3) return memcpy(start - 3, "...", 3);
     start -= length;
