@@ -122,7 +122,7 @@ local function input_mismatch(value)
   return "a string or an iterator"
 end
 
-local OPTIONS = { stdin = input_mismatch, env = "table", cwd = "string", timeout = "positive|false",
+local OPTIONS = { stdin = input_mismatch, env = "table", cwd = "string", timeout = "limit|false",
   max_output = "size" }
 
 local function start(command, args, opts, has_input, read_ahead, what)
@@ -134,7 +134,7 @@ local function start(command, args, opts, has_input, read_ahead, what)
     max + 1)
   if not handle then return nil, err end
   local self = setmetatable({ native = handle, pid = handle:id(), command = command, max_output = max,
-    timeout = opts.timeout }, Process)
+    timeout = opts.timeout, gathered = { { bytes = 0 }, { bytes = 0 } } }, Process)
   self.open_set = own(self)
   return self
 end
@@ -148,6 +148,9 @@ local function feed(self, input)
   else
     repeat
       piece, err = input()
+      if piece ~= nil and text_or_secret(piece) then
+        error(("the iterator of stdin gave a %s, not a string"):format(type(piece)), 0)
+      end
     until piece == nil or not self:write(piece)
   end
   if piece == nil and err ~= nil then
@@ -194,9 +197,11 @@ function Process:write(text)
 end
 
 ---Nothing more will be written: it reads the end.
+---@return true
 function Process:close_stdin()
   check.method(self, Process, "process:close_stdin")
   self.native:close_stdin()
+  return true
 end
 
 local function check_stream(stream, position, what)
@@ -247,11 +252,13 @@ end
 
 -- ---- waiting ----
 
-local function gather(self, number, pieces, gathered)
+-- Takes what is there; returns how much was taken so far.
+local function gather(self, number)
+  local pieces = self.gathered[number]
   while true do
     local bytes = self.native:take(number, 65536)
-    if not bytes then return gathered end
-    pieces[#pieces + 1], gathered = bytes, gathered + #bytes
+    if not bytes then return pieces.bytes end
+    pieces[#pieces + 1], pieces.bytes = bytes, pieces.bytes + #bytes
   end
 end
 
@@ -261,24 +268,21 @@ local function all_ended(handle)
   return output_ended and errors_ended
 end
 
--- What it says until both streams end, or nil and how much it was when it was too much.
+-- What it says until both streams end, or nil and how much it was when it was too much. All who wait get all
+-- of it, whoever of them took it.
 local function gather_all(self)
-  local handle, output, complaints = self.native, {}, {}
-  local output_size, complaints_size = 0, 0
+  local handle = self.native
   while true do
-    output_size = gather(self, OUTPUT, output, output_size)
-    complaints_size = gather(self, ERRORS, complaints, complaints_size)
-    if math.max(output_size, complaints_size) > self.max_output then
-      return nil, math.max(output_size, complaints_size)
-    end
+    local most = math.max(gather(self, OUTPUT), gather(self, ERRORS))
+    if most > self.max_output then return nil, most end
     if all_ended(handle) or self.timed_out then break end
     await(handle)
     if has_ended(self) and self.timed_out then break end
   end
-  return table.concat(output), table.concat(complaints)
+  return table.concat(self.gathered[OUTPUT]), table.concat(self.gathered[ERRORS])
 end
 
----Waits until it has ended and closed its output.
+---Waits until it has ended and closed its output. Whoever waits again gets the same.
 ---@return lurcher.ProcessResult? result with the output that was not read yet
 ---@return lurcher.Error? err kind "timeout" when its time was up, "too_large" for more than max_output
 function Process:wait()
@@ -303,6 +307,7 @@ end
 
 ---Signals it and what it started.
 ---@param signal? string|integer "TERM" (the default), "INT", "KILL", … or a number
+---@return true
 function Process:kill(signal)
   check.method(self, Process, "process:kill")
   check.argument(signal, "nil|string|count", 1, "process:kill")
@@ -313,6 +318,7 @@ function Process:kill(signal)
     if not number then errors.raise("process:kill: " .. check.unknown(name, SIGNALS, "signal")) end
   end
   self.native:signal(number)
+  return true
 end
 
 ---Runs a command to its end.

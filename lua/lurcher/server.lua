@@ -69,7 +69,7 @@ local RAW_ROWS = {
     help = "`true`: with a self-signed certificate, see `s.ca`; or a table", example = "tls = true" },
   { "record", check = "integer", default = 10000, help = "how many requests are kept for `s:requests()`",
     example = "record = 100" },
-  { "grace", check = "seconds", shown = "5 of server.start, 0 of server.raw",
+  { "grace", check = "duration", shown = "5 of server.start, 0 of server.raw",
     help = "seconds that `s:stop()` gives to what runs", example = "grace = 1" },
 }
 
@@ -82,10 +82,10 @@ local HTTP_ROWS = {
     help = "bytes of a request's head; more is answered 431", example = "max_head = 8192" },
   { "max_body", check = "size", default = 64 * KIB * KIB, shown = "64 MiB",
     help = "bytes of a request's body; more is answered 413", example = "max_body = 1e6" },
-  { "head_timeout", check = "positive|false", default = 60,
+  { "head_timeout", check = "limit|false", default = 60,
     help = "seconds within which a head has to come; also ends idle connections",
     example = "head_timeout = 5" },
-  { "body_timeout", check = "positive|false", default = 60, help = "seconds without a byte of the body",
+  { "body_timeout", check = "limit|false", default = 60, help = "seconds without a byte of the body",
     example = "body_timeout = 5" },
 }
 for _, row in ipairs(RAW_ROWS) do HTTP_ROWS[#HTTP_ROWS + 1] = row end
@@ -309,7 +309,7 @@ end
 ---@param grace? number seconds
 function Server:stop(grace)
   check.method(self, Server, "server:stop")
-  if grace ~= nil then check.argument(grace, "seconds", 1, "stop") end
+  if grace ~= nil then check.argument(grace, "duration", 1, "stop") end
   self.grace = grace or self.grace
   self.stopping = true
   self.listener:close()

@@ -1,5 +1,7 @@
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
+local retry = require "lurcher.retry"
+local server = require "lurcher.server"
 
 local function message_of(...)
   local ok, message = pcall(...)
@@ -132,6 +134,25 @@ describe("options", function()
       assert(http.client({ [name] = false }):get(site.url))
     end
     site:stop()
+  end)
+
+  it("that limit a time take math.huge, and no NaN", function()
+    local huge = math.huge
+    local client = http.client {
+      timeout = huge, limits = { idle_timeout = huge }, retry = { max_wait = huge, max_retry_after = huge },
+      breaker = { cooldown = huge, max_cooldown = huge, slow = huge },
+    }
+    local site = assert(server.start(function() return "answer" end,
+      { head_timeout = huge, body_timeout = huge, grace = huge }))
+    for _, timeout in ipairs { huge, { connect = huge, read = huge, write = huge, total = huge, queue = huge } } do
+      local res = assert(client:post(site.url, { body = "question", timeout = timeout }))
+      assert.are.equal("answer", res.body)
+    end
+    client:close()
+    site:stop(huge)
+    assert.are.equal("done", (retry.call(function() return "done" end, { time = huge })))
+    assert.matches("option 'timeout' must be a number above 0, table or false, got %-?nan",
+      message_of(http.client, { timeout = 0 / 0 }))
   end)
 
   it("merge tables by key over the client's", function()

@@ -73,6 +73,11 @@ describe("process.run", function()
     end, "^oh$")
   end)
 
+  it("names what its input gave instead of text", function()
+    assert.has_error(function() process.run("cat", {}, { stdin = pieces { "a", 5 } }) end,
+      "the iterator of stdin gave a number, not a string")
+  end)
+
   it("has its own environment and directory", function()
     assert.are.equal("A=1\nB=x y\n", assert(process.run("env", {}, { env = { B = "x y", A = "1" } })).stdout)
     assert.are.equal("/\n", assert(process.run("pwd", {}, { cwd = "/" })).stdout)
@@ -106,6 +111,10 @@ describe("process.run", function()
     assert.are.equal("total", err.phase)
     assert.are.equal("begun\n", err.stdout)
     assert.matches("'sh' was stopped after 0.3 s", err.message)
+  end)
+
+  it("runs for as long as it likes with a timeout of math.huge", function()
+    assert.are.equal(0, assert(process.run("sleep", { "0.01" }, { timeout = math.huge })).status)
   end)
 
   it("is killed when it does not heed SIGTERM", function()
@@ -196,6 +205,30 @@ describe("process.start", function()
     local done = assert(child:wait())
     assert.are.equal(5000000, #done.stdout)
     assert.are.equal(3000000, #done.stderr)
+  end)
+
+  it("gives the same to all who wait", function()
+    local child = assert(process.start("sh", { "-c", "echo out; echo err >&2; sleep 0.05; echo late" }))
+    local function wait() return child:wait() end
+    local expected = { status = 0, stdout = "out\nlate\n", stderr = "err\n" }
+    assert.are.same({ expected, expected, expected }, { task.all { wait, wait, wait } })
+    assert.are.same(expected, wait())
+
+    child = assert(process.start("yes", {}, { max_output = 1000 }))
+    fails("too_large", child:wait())
+    fails("too_large", child:wait())
+
+    child = assert(process.start("sh", { "-c", "echo before; read line; echo $line" }))
+    assert.are.equal("timeout", select(2, task.timeout(0.1, wait)).kind)
+    assert(child:write "after\n")
+    assert.are.equal("before\nafter\n", wait().stdout)
+  end)
+
+  it("says that a signal was sent and its input closed", function()
+    local child = assert(process.start "cat")
+    assert.is_true(child:close_stdin())
+    child:wait()
+    assert.is_true(child:kill())
   end)
 
   it("reads no further ahead than it must", function()

@@ -295,7 +295,13 @@ end)
 describe("task.timeout", function()
   it("returns the results of a function that is in time", function()
     assert.same({ 1, nil, 3 }, { task.timeout(60, function(...) return ... end, 1, nil, 3) })
-    assert.same({ "no limit" }, { task.timeout(false, function() return "no limit" end) })
+    for _, limit in ipairs { false, math.huge, 1e300 } do
+      local results = { task.timeout(limit, function()
+        task.sleep(0.001)
+        return "no limit"
+      end) }
+      assert.same({ "no limit" }, results)
+    end
   end)
 
   it("cancels the function at the deadline, waits for its clean-up, and returns nil and an error", function()
@@ -348,7 +354,7 @@ describe("task.timeout", function()
   end)
 
   it("raises for a limit that is no time", function()
-    for _, seconds in ipairs { -1, "1", 0 / 0, math.huge, true } do
+    for _, seconds in ipairs { -1, "1", 0 / 0, true } do
       local ok, message = pcall(task.timeout, seconds, forever)
       assert.is_false(ok)
       assert.matches("task.timeout", message)

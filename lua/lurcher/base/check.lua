@@ -22,6 +22,8 @@ local words = {
   size = function(v) return type(v) == "number" and v >= 0 and v < huge end,
   seconds = function(v) return type(v) == "number" and v >= 0 and v < huge end,
   positive = function(v) return type(v) == "number" and v > 0 and v < huge end,
+  limit = function(v) return type(v) == "number" and v > 0 end, -- of time; math.huge: none
+  duration = function(v) return type(v) == "number" and v >= 0 end,
   callable = function(v)
     if type(v) == "function" then return true end
     local metatable = type(v) == "table" and getmetatable(v)
@@ -34,6 +36,8 @@ local described = {
   size = "a number of at least 0",
   seconds = "a number of seconds (at least 0)",
   positive = "a number above 0",
+  limit = "a number above 0",
+  duration = "a number of seconds (at least 0)",
   integer = "a whole number",
   callable = "a function",
 }

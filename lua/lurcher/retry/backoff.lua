@@ -33,7 +33,7 @@ backoff.ROWS = {
     help = "how fast the waits grow",
     example = "retry = { factor = 1 }",
     words = { multiplier = "factor" } },
-  { "max_wait", check = "seconds|false", default = 20, help = "seconds: no wait is longer",
+  { "max_wait", check = "duration|false", default = 20, help = "seconds: no wait is longer",
     example = "retry = { max_wait = 5 }", words = { max = "max_wait", max_delay = "max_wait" },
     elsewhere = { requests = "Retry(backoff_max)", got = "retry.backoffLimit" } },
   { "jitter", check = "'full'|'equal'|'decorrelated'|'none'", default = "full",

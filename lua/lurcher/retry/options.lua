@@ -9,7 +9,7 @@ local CALLBACK = "fun(call: lurcher.RetryCall)"
 local ROWS = {
   { "attempts", check = "count|false", shown = "3, or no limit where another stop is given", help = "in all",
     example = "attempts = 5", words = backoff.ATTEMPTS_ELSEWHERE },
-  { "time", check = "seconds",
+  { "time", check = "duration",
     help = "seconds, waits included: no attempt begins later",
     example = "time = 60",
     words = { timeout = "time", max_time = "time", deadline = "time" } },

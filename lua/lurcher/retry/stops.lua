@@ -18,14 +18,14 @@ end
 ---Once so many seconds have passed since the call. The wait before the last attempt may reach beyond.
 ---@param seconds number
 function stops.elapsed(seconds)
-  argument(seconds, "seconds", 1, "stop.elapsed")
+  argument(seconds, "duration", 1, "stop.elapsed")
   return function(call) return call.elapsed >= seconds end
 end
 
 ---When the next attempt would begin later than so many seconds after the call: waits are included.
 ---@param seconds number
 function stops.before(seconds)
-  argument(seconds, "seconds", 1, "stop.before")
+  argument(seconds, "duration", 1, "stop.before")
   return function(call) return call.elapsed + call.wait > seconds end
 end
 

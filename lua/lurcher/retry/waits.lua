@@ -41,7 +41,7 @@ end
 function waits.incrementing(start, step, most)
   argument(start, "seconds", 1, "wait.incrementing")
   argument(step, "seconds", 2, "wait.incrementing")
-  argument(most, "seconds|nil", 3, "wait.incrementing")
+  argument(most, "duration|nil", 3, "wait.incrementing")
   return function(call) return min(most or huge, start + step * (call.attempts - 1)) end
 end
 
@@ -58,7 +58,7 @@ end
 ---@param most? number
 function waits.fibonacci(base, most)
   argument(base, "seconds|nil", 1, "wait.fibonacci")
-  argument(most, "seconds|nil", 2, "wait.fibonacci")
+  argument(most, "duration|nil", 2, "wait.fibonacci")
   base, most = base or 1, most or huge
   return function(call)
     local now, next = base, base
@@ -110,7 +110,7 @@ end
 ---@param otherwise? number|fun(call: lurcher.RetryCall): number default: exponential
 ---@param most? number it is asked in vain for a longer one than this
 function waits.asked(otherwise, most)
-  argument(most, "seconds|nil", 2, "wait.asked")
+  argument(most, "duration|nil", 2, "wait.asked")
   otherwise = otherwise == nil and waits.exponential() or as_wait(otherwise, 1, "wait.asked")
   return function(call)
     local seconds = asked_wait(call)

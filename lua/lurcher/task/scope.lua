@@ -179,7 +179,7 @@ end
 ---@param fn function
 ---@param ... any its arguments
 function scopes.timeout(seconds, fn, ...)
-  argument(seconds, "seconds|false", 1, "task.timeout")
+  argument(seconds, "duration|false", 1, "task.timeout")
   argument(fn, "callable", 2, "task.timeout")
   local body, timed_out = scopes.run(scopes.open(), seconds or nil, fn, ...)
   if timed_out and body.status == "canceled" then

@@ -37,7 +37,7 @@ return {
       username = 'auth = { "user", "password" }', password = 'auth = { "user", "password" }' },
     elsewhere = { requests = "auth", httpx = "auth", aiohttp = "auth", got = "username, password",
       axios = "auth", curl = "-u, --oauth2-bearer" } },
-  { "timeout", check = "positive|table|false", type = "lurcher.Timeout|number|false", part = "timeout",
+  { "timeout", check = "limit|table|false", type = "lurcher.Timeout|number|false", part = "timeout",
     changes = { "transfer" }, shown = "see timeout",
     help = "seconds; a number sets `total`, `false` switches all of them off",
     example = "timeout = { connect = 5, total = 60 }",
