@@ -23,7 +23,8 @@ local MASK = "***"
 local MIN_REBUILD = 1024
 local AROUND = 4096 -- bytes beside what is shown that are searched, for secrets that begin or end outside
 
-local secret = { MASK = MASK }
+-- any: there was a secret yet. Until then nobody has to look for one.
+local secret = { MASK = MASK, any = false }
 
 local function is_known(text)
   return by_text[text] ~= nil or by_spelling[text] ~= nil
@@ -84,6 +85,7 @@ function secret.new(text)
   local object = by_text[text]
   if object then return object end
   object = setmetatable({}, Secret)
+  secret.any = true
   texts[object], by_text[text] = text, object
   index:add(text)
   spellings(text, function(spelling) note_spelling(object, spelling) end)
