@@ -450,10 +450,9 @@ static void leave_sockets(multi *m, multi_job *job)
   job->lost = false;
 }
 
-bool multi_add(multi *m, CURL *easy)
+bool multi_add(multi *m, multi_job *job, CURL *easy)
 {
   if (!m->handle && !open_multi(m)) return false;
-  multi_job *job = job_of(easy);
   job->multi = m;
   job->easy = easy;
   if (curl_multi_add_handle(m->handle, easy) != CURLM_OK) return false;
@@ -461,12 +460,12 @@ bool multi_add(multi *m, CURL *easy)
   return true;
 }
 
-void multi_remove(multi *m, CURL *easy)
+void multi_remove(multi *m, multi_job *job)
 {
   m->removing = true;
-  curl_multi_remove_handle(m->handle, easy);
+  curl_multi_remove_handle(m->handle, job->easy);
   m->removing = false;
-  leave_sockets(m, job_of(easy));
+  if (job->sockets || job->lost) leave_sockets(m, job);
   if (--m->in_flight == 0) m->idle_since = clock_now(m->time);
 }
 

@@ -41,12 +41,12 @@ typedef struct multi {
 /* `max_connections`: kept open, idle or not. */
 void multi_init(multi *m, multi_shared *shared, const loop_clock *time, size_t max_connections);
 
-/* Gives an easy handle, whose CURLOPT_PRIVATE is its multi_job, to libcurl; the job's class is told of the
+/* Gives an easy handle, whose CURLOPT_PRIVATE is its job, to libcurl; the job's class is told of the
  * end. Not from within a libcurl callback. False: libcurl refused (out of memory). */
-bool multi_add(multi *m, CURL *easy);
+bool multi_add(multi *m, multi_job *job, CURL *easy);
 
-/* Takes a handle back, before it finished or after. Not from within a libcurl callback. */
-void multi_remove(multi *m, CURL *easy);
+/* Takes a job's handle back, before it finished or after. Not from within a libcurl callback. */
+void multi_remove(multi *m, multi_job *job);
 
 /* Closes every connection, unless a job runs. Not from within a libcurl callback. */
 void multi_close_idle(multi *m);

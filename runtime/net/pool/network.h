@@ -23,6 +23,7 @@ typedef struct network {
   uint64_t starved_wait; /* until the next look for a descriptor; 0: none was missing since one was freed */
   deferred admit_all;    /* let every pool look at its queue again */
   run_limits run_limits;
+  void *user; /* of whoever made it */
 } network;
 
 /* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of

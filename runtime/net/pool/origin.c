@@ -20,15 +20,17 @@ static uint64_t hash_target(const url *u)
   return table_hash(hash, url_bytes(u, u->host), u->host.length);
 }
 
+static bool is_for(const origin *o, const url *u)
+{
+  size_t scheme = o->scheme_length, host = o->host_length;
+  return o->port == u->port && host == u->host.length && scheme == u->scheme.length &&
+         !memcmp(o->key, url_bytes(u, u->scheme), scheme) &&
+         !memcmp(o->key + scheme + 3 + u->ipv6, url_bytes(u, u->host), host);
+}
+
 static bool same_target(const table_entry *e, const void *wanted)
 {
-  const origin *o = container_of(e, const origin, entry);
-  const url *u = wanted;
-  size_t scheme = u->scheme.length, host = u->host.length;
-  const char *name = o->key + scheme + 3 + u->ipv6;
-  return !memcmp(o->key, url_bytes(u, u->scheme), scheme) && o->key[scheme] == ':' &&
-         !strncmp(name, url_bytes(u, u->host), host) && name[host + u->ipv6] == ':' &&
-         atoi(name + host + u->ipv6 + 1) == u->port;
+  return is_for(container_of(e, const origin, entry), wanted);
 }
 
 static void on_throttle_open(throttle *t)
@@ -59,7 +61,10 @@ static origin *new_origin(pool *p, const url *u, uint64_t hash)
   o->pool = p;
   queue_init(&o->queue);
   o->key = key.bytes;
-  o->name = strstr(key.bytes, "://") + 3;
+  o->name = key.bytes + u->scheme.length + 3;
+  o->scheme_length = u->scheme.length;
+  o->host_length = u->host.length;
+  o->port = u->port;
   /* Rates and holds apply to all tasks that use the client, in a virtual run or not: while one is on, by its
    * clock.
    */
@@ -69,11 +74,13 @@ static origin *new_origin(pool *p, const url *u, uint64_t hash)
   return o;
 }
 
+/* Most clients have one origin. */
 origin *origin_find(pool *p, const url *u)
 {
+  if (p->recent && is_for(p->recent, u)) return p->recent;
   uint64_t hash = hash_target(u);
   table_entry *e = table_find(&p->origins, hash, same_target, u);
-  return e ? container_of(e, origin, entry) : new_origin(p, u, hash);
+  return p->recent = e ? container_of(e, origin, entry) : new_origin(p, u, hash);
 }
 
 void origin_free(origin *o)
@@ -86,6 +93,7 @@ void origin_free(origin *o)
   queue_free(&o->queue);
   free(o->adaptive);
   table_remove(&o->pool->origins, &o->entry);
+  if (o->pool->recent == o) o->pool->recent = NULL;
   free(o->key);
   free(o);
 }

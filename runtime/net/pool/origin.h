@@ -11,8 +11,10 @@
 struct origin {
   table_entry entry; /* in pool->origins */
   pool *pool;
-  char *key;        /* "https://host:port" */
-  const char *name; /* "host:port", within key */
+  char *key;                         /* "https://host:port" */
+  const char *name;                  /* "host:port", within key */
+  size_t scheme_length, host_length; /* in key; the host without brackets */
+  uint16_t port;
   origin_group *groups;
   queue queue;
   list_link turn; /* in pool->turns, while one of its requests may start */

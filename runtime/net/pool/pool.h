@@ -36,6 +36,7 @@ struct pool {
   pool_limits limits;
   connection_group *connection_groups;
   hash_table origins;
+  origin *recent;      /* found last; NULL: none, or it is gone */
   linked_list turns;   /* origin.turn: origins with a request that may start, in turn */
   linked_list running; /* all that hold a slot: queue_item.link */
   size_t in_flight, waiting;

@@ -141,7 +141,7 @@ bool transfer_exchange_begin(transfer *t, CURLSH *share)
   t->handle->is_virtual = is_virtual;
   t->exchange.looks_up = pool_looks_up(&t->admission);
   if (t->exchange.looks_up) curl_easy_setopt(t->handle->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  return t->exchange.easy_in_multi = multi_add(t->admission.multi, t->handle->easy);
+  return t->exchange.easy_in_multi = multi_add(t->admission.multi, &t->job, t->handle->easy);
 }
 
 /* ---- end ---- */
@@ -197,7 +197,7 @@ void transfer_exchange_end(transfer *t, bool clean)
     t->exchange.given_up = true;
     curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
   }
-  if (t->exchange.easy_in_multi) multi_remove(t->admission.multi, t->handle->easy);
+  if (t->exchange.easy_in_multi) multi_remove(t->admission.multi, &t->job);
   t->exchange.easy_in_multi = false;
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
   if (t->handle && t->handle->easy && !t->handle->ran_alone)

@@ -178,7 +178,8 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     transfer_fail_reading(t, &e);
     return 0;
   }
-  surplus_watch_line(t, was_in_head);
+  bool is_within = was_in_head && t->response.head.in_head && !t->exchange.first_header_expected;
+  if (!is_within) surplus_watch_line(t, was_in_head);
   if (t->response.head.complete && !was_complete) drop_expectation(t);
   if (t->response.head.complete && !was_complete) {
     if (t->response.head.version == 20 && !begin_http2(t)) return 0;

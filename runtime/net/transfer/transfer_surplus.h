@@ -9,7 +9,8 @@
  * is for few lines. */
 int surplus_on_debug(CURL *easy, curl_infotype type, char *bytes, size_t length, void *user);
 
-/* After each line of a head; `was_in_head`: what `head.in_head` was before it. */
+/* After a line of a head, but for those in its midst, which change nothing: behind the first header, before
+ * the last line. `was_in_head`: what `head.in_head` was before it. */
 void surplus_watch_line(transfer *t, bool was_in_head);
 
 /* Before each piece of the body is taken. */

@@ -43,7 +43,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   if (!lua_isnoneornil(L, 6)) luaL_checktype(L, 6, LUA_TSTRING);
   const unsigned char *undecided = check_statuses(L, 11);
   /* Nothing below can raise. */
-  http_network_keep(L, NULL);
+  http_network_keep(p->network, NULL);
   transfer *t = transfer_new(p, options, headers, task_clock(L));
   if (!t) {
     error_set(e, ERROR_limit, NULL, "out of memory");
@@ -106,9 +106,10 @@ static int open_results(lua_State *L, operation *op);
 static int perform_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
+  network *n = t->network;
   int count = 5;
   if (t->request.streaming) return open_results(L, op);
-  http_network_keep(L, t);
+  http_network_keep(n, t);
   if (t->failure) {
     count = push_failure(L, t);
   } else {
@@ -120,7 +121,7 @@ static int perform_results(lua_State *L, operation *op)
     lua_pushinteger(L, (lua_Integer)t->response.head.flags);
   }
   pool_answer_read(&t->admission, is_accepted(t));
-  http_network_keep(L, NULL);
+  http_network_keep(n, NULL);
   return count;
 }
 
@@ -133,16 +134,17 @@ static int perform(lua_State *L) { return start(L, false, perform_results); }
 static int open_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
-  http_network_keep(L, t);
+  network *n = t->network;
+  http_network_keep(n, t);
   if (t->failure && !t->response.head.complete) {
     int count = push_failure(L, t);
-    http_network_keep(L, NULL);
+    http_network_keep(n, NULL);
     return count;
   }
   lua_pushnumber(L, t->response.head.status);
   pool_answer_read(&t->admission, is_accepted(t));
   http_push_stream(L, t);
-  http_network_release(L); /* the stream owns it */
+  http_network_release(n); /* the stream owns it */
   push_head(L, t);
   push_summary(L, t);
   lua_pushinteger(L, (lua_Integer)t->response.head.flags);

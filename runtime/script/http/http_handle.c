@@ -1,14 +1,5 @@
 #include "script/http/http_handle.h"
 
-void *http_handle(lua_State *L, int index, http_tag tag)
-{
-  http_box *box = lua_touserdata(L, index);
-  if (!box || lua_type(L, index) != LUA_TUSERDATA || lua_objlen(L, index) < sizeof *box || box->tag != tag ||
-      !box->pointer)
-    luaL_argerror(L, index, "not a handle of this kind, or a closed one");
-  return box->pointer;
-}
-
 http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable)
 {
   http_box *box = lua_newuserdata(L, sizeof *box);

@@ -18,7 +18,14 @@ typedef struct {
 } http_box;
 
 /* The pointer in the userdata at `index`; raises unless it is of that kind and open. */
-void *http_handle(lua_State *L, int index, http_tag tag);
+static inline void *http_handle(lua_State *L, int index, http_tag tag)
+{
+  const http_box *box = lua_touserdata(L, index);
+  /* Of a light userdata the length is 0. */
+  if (!box || lua_objlen(L, index) < sizeof *box || box->tag != tag || !box->pointer)
+    luaL_argerror(L, index, "not a handle of this kind, or a closed one");
+  return box->pointer;
+}
 
 /* Pushes a box, still empty, with a metatable made before. Can raise (memory). */
 http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);

@@ -34,11 +34,11 @@ static void keep(http_state *s, transfer *t)
   if (left) transfer_free(left);
 }
 
-void http_network_keep(lua_State *L, transfer *t) { keep(registered(L, &state_key), t); }
+void http_network_keep(network *n, transfer *t) { keep(n->user, t); }
 
-void http_network_release(lua_State *L)
+void http_network_release(network *n)
 {
-  http_state *s = registered(L, &state_key);
+  http_state *s = n->user;
   s->kept = NULL;
 }
 
@@ -72,6 +72,7 @@ void http_network_open(lua_State *L)
   lua_setmetatable(L, -2);
   s->network = network_new(task_loop(L));
   if (!s->network) luaL_error(L, "libcurl cannot be initialised");
+  s->network->user = s;
   lua_rawset(L, LUA_REGISTRYINDEX);
   const http_network_watch *watch = registered(L, &watch_key);
   if (watch) watch->made(http_network(L), watch->user);

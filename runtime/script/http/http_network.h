@@ -25,10 +25,10 @@ network *http_network(lua_State *L);
 
 /* A push that raises (memory) would leak the transfer it is about. So the state keeps the transfer
  * meanwhile: it is freed when its results were pushed (`t` NULL), or else at the next call or with
- * the state. There has to be a network. */
-void http_network_keep(lua_State *L, transfer *t);
+ * the state. `n` is the state's network. */
+void http_network_keep(network *n, transfer *t);
 
 /* Lets go of what is kept without freeing it: something else owns it now. */
-void http_network_release(lua_State *L);
+void http_network_release(network *n);
 
 #endif

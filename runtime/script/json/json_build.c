@@ -151,12 +151,26 @@ static const char *build_big(builder *b, const char *start, const char *p)
   return p;
 }
 
-static const char *build_number(builder *b, const char *p)
+static const char *build_long_number(builder *b, const char *p)
 {
   const char *end;
   if (!b->big_as_numbers && (end = build_big(b, p, p + (*p == '-')))) return end;
   lua_pushnumber(b->L, json_read_number(p, &end));
   return end;
+}
+
+/* Most numbers are whole and short. */
+static const char *build_number(builder *b, const char *p)
+{
+  enum { SHORT = 9 };
+  const char *digit = p + (*p == '-'), *few = digit + SHORT;
+  int value = 0;
+  while (digit < few && json_digit(*digit)) value = value * 10 + (*digit++ - '0');
+  if (!json_digit(*digit) && *digit != '.' && (*digit | 0x20) != 'e' && (value || *p != '-')) {
+    lua_pushnumber(b->L, *p == '-' ? -value : value);
+    return digit;
+  }
+  return build_long_number(b, p);
 }
 
 /* `p` is behind the bracket. */
