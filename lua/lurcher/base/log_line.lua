@@ -169,6 +169,20 @@ function log_line.set_format(name)
   format = formats[name]
 end
 
+---The same with a text of several lines: a field of the object, or below the line.
+---@param level string
+---@param id integer?
+---@param message any
+---@param fields table
+---@param name string
+---@param lines string
+---@return string
+function log_line.make_long(level, id, message, fields, name, lines)
+  if format == formats.json then fields[name] = lines end
+  local line = format(level, id, shown(message), fields)
+  return format == formats.json and line or line .. "\n" .. lines
+end
+
 ---@param level string
 ---@param id integer? of the task
 ---@param message any

@@ -3,7 +3,9 @@
 
 local errors = require "lurcher.base.errors"
 local log_line = require "lurcher.base.log_line"
+local log = require "lurcher.native.log"
 local modules = require "lurcher.native.modules"
+local native = require "lurcher.native.task"
 local secret = require "lurcher.base.secret"
 local text = require "lurcher.base.text"
 
@@ -39,6 +41,44 @@ function uncaught.text(value)
       or ("the script raised a %s value: %s"):format(type(value), tostring(value))
   end
   return uncaught.clean(text.cut(secret.scrub(words), MAX_MESSAGE))
+end
+
+-- ---- what nobody is told otherwise ----
+
+local LEVELS = { error = 1, warn = 2 } -- of lurcher.native.log
+
+---Logs a failure, and below it the Lua lines that led there.
+---@param level "error"|"warn"
+---@param id integer of the task
+---@param message string
+---@param what string the text of what was raised
+---@param traceback string
+function uncaught.log(level, id, message, what, traceback)
+  local lines = "stack traceback:\n" .. traceback
+  log.write(LEVELS[level], log_line.make_long(level, id, message, { error = what }, "traceback", lines))
+end
+
+---Logs what a task raised while it was being cancelled.
+---@param failed lurcher.Task
+---@return string
+function uncaught.tell(failed)
+  local report = native.report(failed)
+  local what, traceback = report:match("^(.-)\nstack traceback:\n(.*)$")
+  what = what or report
+  if not what:find("^canceled") then
+    uncaught.log("warn", failed.id, "a task failed while it was being cancelled", what, traceback or "")
+  end
+  return ""
+end
+
+---A traceback of the running code without the runtime's own lines.
+---@return string
+function uncaught.traceback()
+  local lines = {}
+  for line in debug.traceback("", 3):gmatch("\t[^\n]*") do
+    if not (line:find("^\tlurcher/") or line:find("^\t%[C%]")) then lines[#lines + 1] = line end
+  end
+  return uncaught.clean(table.concat(lines, "\n"))
 end
 
 -- ---- using nil ----

@@ -313,16 +313,34 @@ end
 
 -- ---- the end of a task: deferred functions, last first ----
 
-local ERROR_LEVEL = 1 -- of lurcher.native.log
-
 ---A deferred function failed, but what ended the task is another error, or was before: nobody else will tell.
 ---@param err any
-function native.tell_hidden(err)
+---@param traceback string
+---@param level? "error"|"warn" default "error"
+function native.tell_hidden(err, traceback, level)
   if type(err) == "table" and err.kind == "canceled" then return end -- the time for clean-up was over
-  local task = load_module("lurcher.task.scope").current()
-  local line = load_module("lurcher.base.log_line").make("error", task and task.id, "clean-up failed, too",
-    { error = err })
-  load_module("lurcher.native.log").write(ERROR_LEVEL, line)
+  local task, uncaught = load_module("lurcher.task.scope").current(), load_module("lurcher.base.uncaught")
+  uncaught.log(level or "error", task and task.id, "clean-up failed, too", uncaught.text(err), traceback)
+end
+
+---A child failed, but what is raised is the cancellation of the task that waits for it.
+---@param child lurcher.Task
+function native.tell_failed(child)
+  load_module("lurcher.base.uncaught").tell(child)
+end
+
+---Calls what was deferred.
+---@param fn function
+---@return boolean ok
+---@return any err
+---@return string? traceback
+function native.call_deferred(fn)
+  local traceback
+  local ok, err = raw_xpcall(fn, function(raised)
+    traceback = load_module("lurcher.base.uncaught").traceback()
+    return native.trace(raised)
+  end)
+  return ok, err, traceback
 end
 
 native.set_cleanup(function(locals, has_failed)
@@ -333,9 +351,9 @@ native.set_cleanup(function(locals, has_failed)
   end
   local deferred, failure = locals.deferred, nil
   while deferred and #deferred > 0 do
-    local ok, err = raw_xpcall(table.remove(deferred), native.trace)
+    local ok, err, traceback = native.call_deferred(table.remove(deferred))
     if not ok and (has_failed or failure ~= nil) then
-      native.tell_hidden(err)
+      native.tell_hidden(err, traceback)
     elseif not ok then
       failure = err
     end

@@ -70,15 +70,15 @@ end
 ---@return boolean timed_out
 function scopes.close(self, seconds)
   local timed_out = scope_wait(self.native, seconds)
-  local deferred, failed, failure = self.deferred, false, nil
+  local deferred, failed, failure, where = self.deferred, false, nil, nil
   if deferred then
     cleanup(true)
     while #deferred > 0 do
-      local ok, err = xpcall(table.remove(deferred), trace)
+      local ok, err, traceback = native.call_deferred(table.remove(deferred))
       if not ok and (failed or scope_failed(self.native)) then
-        native.tell_hidden(err)
+        native.tell_hidden(err, traceback)
       elseif not ok then
-        failed, failure = true, err
+        failed, failure, where = true, err, traceback
       end
     end
     cleanup(false)
@@ -87,7 +87,12 @@ function scopes.close(self, seconds)
   local child = scope_failed(self.native)
   -- What failed is held by it, and may itself hold this scope as its body: such a ring is never collected.
   self.native = nil
-  raise_if_stopping()
+  local ok, cancellation = native.raw_pcall(raise_if_stopping)
+  if not ok then
+    if child then native.tell_failed(child) end
+    if failed then native.tell_hidden(failure, where, "warn") end
+    error(cancellation, 0)
+  end
   if child then results(child) end -- raises
   if failed then error(failure, 0) end
   return timed_out

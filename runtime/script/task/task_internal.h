@@ -79,6 +79,8 @@ struct lur_task {
   bool has_locals : 1;  /* its userdata's environment is a table of its own */
   bool has_cleanup : 1; /* locals say what to do at its end */
   bool in_cleanup : 1;
+  bool raised : 1; /* what ended it was raised, not returned */
+  bool joined : 1; /* another task waited for its end */
   char source[39]; /* it was spawned there: the tail of the chunk's name */
 };
 

@@ -161,12 +161,14 @@ static int keep_outcome(lua_State *L)
     lua_xmove(t->L, L, 1);
     keep_error(L, t);
     t->status = TASK_FAILED;
+    t->raised = true;
   } else if (end->status == 0) {
     keep_results(L, t);
   } else {
     lua_pushvalue(t->L, -1);
     lua_xmove(t->L, L, 1);
     t->status = t->stop && is_cancellation(L, -1) ? TASK_CANCELED : TASK_FAILED;
+    t->raised = true;
     keep_error(L, t);
   }
   return 0;
@@ -230,6 +232,7 @@ static void ended(lur_task *t)
 {
   lur_runtime *rt = t->runtime;
   scope *s = t->scope;
+  t->joined = !list_is_empty(&t->joiners);
   for (list_link *first; (first = list_take_first(&t->joiners));)
     task_wake(container_of(first, lur_task, joiner));
   t->L = t->waits_in = NULL;

@@ -66,13 +66,52 @@ static int log_report(lua_State *L)
   return 0;
 }
 
+/* Pushes the error of a failed task. */
+static void push_error_of(lua_State *L)
+{
+  task_push_locals(L, -1, lua_touserdata(L, -1));
+  lua_getfield(L, -1, "error");
+}
+
+/* What raises on what failed first, after it joined that, has nothing new to tell. */
+static bool is_known(lua_State *L, const scope *s)
+{
+  if (!s->failed) return false;
+  int top = lua_gettop(L);
+  push_error_of(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->failed_ref);
+  push_error_of(L);
+  bool known = lua_rawequal(L, -1, top + 2);
+  lua_settop(L, top);
+  return known;
+}
+
+static int tell_failed(lua_State *L)
+{
+  lur_task *t = lua_touserdata(L, 1);
+  task_push(L, t);
+  if (!is_known(L, t->scope)) report_ask(L, "tell", 1);
+  return 0;
+}
+
+/* A task failed whose error its scope does not raise. When it was being cancelled, for which it is not to
+ * blame, nobody else may ever hear of it. */
+static void hide_failure(lur_task *t)
+{
+  if (!t->stop || !t->raised || t->joined) return;
+  if (lua_cpcall(t->runtime->L, tell_failed, t) != 0) lua_pop(t->runtime->L, 1);
+}
+
 static void child_failed(scope *s, lur_task *t)
 {
   if (s == s->runtime->daemons) { /* no task waits for these: log it */
     if (lua_cpcall(s->runtime->L, log_report, t) != 0) lua_pop(s->runtime->L, 1);
     return;
   }
-  if (s->failed || s->settled || t->isolated) return;
+  if (s->failed || s->settled || t->isolated) {
+    hide_failure(t);
+    return;
+  }
   if (lua_cpcall(s->runtime->L, keep_failed, t) != 0) {
     lua_pop(s->runtime->L, 1);
     return;
