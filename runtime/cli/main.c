@@ -5,19 +5,11 @@
 #include "output.h"
 #include "signals.h"
 #include "source.h"
+#include "standard_streams.h"
 #include "summaries.h"
 
-#include <fcntl.h>
+#include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
-
-/* A standard stream that the parent process closed must not become a socket's number, into which the
- * script would then print. Its place is taken by something that fails as a closed one does. */
-static void reserve_standard_streams(void)
-{
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-}
 
 /* The usual limit of 1,024 open files is for programs that use select(). A script may want more connections.
  */
@@ -40,6 +32,19 @@ static void on_done(lur_task *task, lur_status status, const char *text, void *u
   output_report(text ? text : lur_status_name(status));
 }
 
+/* `...` cannot hold more; `arg` can. */
+enum { MAX_ARGUMENTS = 20000 };
+
+static int shortened(int argc)
+{
+  if (argc <= MAX_ARGUMENTS) return argc;
+  char text[128];
+  snprintf(text, sizeof text, "of %d arguments `...` holds the first %d; the table `arg` holds them all",
+           argc, (int)MAX_ARGUMENTS);
+  output_report(text);
+  return MAX_ARGUMENTS;
+}
+
 /* Starts the script and runs it to its end. */
 static int run(lur_runtime *runtime, const source *script, const cli_options *options)
 {
@@ -47,8 +52,8 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
   const char *const *arguments = (const char *const *)options->argv;
   lur_status status = lur_set_arg(runtime, script->argument, options->argc, arguments);
   if (status == LUR_OK)
-    status = lur_start(runtime, script->chunkname, script->text, script->length, options->argc, arguments,
-                       on_done, &exit_status, NULL);
+    status = lur_start(runtime, script->chunkname, script->text, script->length, shortened(options->argc),
+                       arguments, on_done, &exit_status, NULL);
   if (status == LUR_OK) {
     summaries_watch(runtime);
     status = lur_run(runtime);
@@ -58,12 +63,22 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
   return exit_status;
 }
 
+static void report_not_opened(lur_status status)
+{
+  struct rlimit limit = {0};
+  char text[128];
+  getrlimit(RLIMIT_NOFILE, &limit);
+  snprintf(text, sizeof text, "the event loop cannot be made: too few files may be open (the limit is %llu)",
+           (unsigned long long)limit.rlim_cur);
+  output_report(status == LUR_NO_MEMORY ? "not enough memory to start" : text);
+}
+
 int main(int argc, char **argv)
 {
   cli_options options;
   source script;
   int status;
-  reserve_standard_streams();
+  standard_streams_prepare();
   raise_descriptor_limit();
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
   if (options.kind == SOURCE_COMPLETION) return output_finish(completion_print(options.argc, options.argv));
@@ -88,7 +103,7 @@ int main(int argc, char **argv)
     signals_forget();
     lur_close(runtime, NULL, NULL);
   } else {
-    output_report(opened == LUR_NO_MEMORY ? "not enough memory to start" : "the event loop cannot be made");
+    report_not_opened(opened);
     status = STATUS_FAILED;
   }
   source_free(&script);

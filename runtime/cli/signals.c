@@ -25,6 +25,9 @@ static double grace;
 static timer_t alarm_timer;
 static bool has_timer;
 
+/* Not SIGALRM: that stays what whoever started the process made of it. */
+static int alarm_number(void) { return SIGRTMAX; }
+
 static void set_alarm(double seconds)
 {
   struct itimerspec when = {.it_value = {.tv_sec = (time_t)seconds}};
@@ -100,6 +103,10 @@ static void on_broken_pipe(int number)
   errno = error;
 }
 
+/* A write beyond the limit of a file's size fails then, and that is enough. (Were it ignored, programs that
+ * the script starts would ignore it, too.) */
+static void on_large_file(int number) { (void)number; }
+
 /* ---- the rest ---- */
 
 static void handle(int number, void (*handler)(int))
@@ -108,19 +115,29 @@ static void handle(int number, void (*handler)(int))
   sigemptyset(&action.sa_mask);
   sigaddset(&action.sa_mask, SIGINT);
   sigaddset(&action.sa_mask, SIGTERM);
-  sigaddset(&action.sa_mask, SIGALRM);
+  sigaddset(&action.sa_mask, alarm_number());
   sigaction(number, &action, NULL);
+}
+
+/* What a shell starts in the background, or nohup, ignores a signal that is meant for others. */
+static void handle_unless_ignored(int number, void (*handler)(int))
+{
+  struct sigaction before;
+  if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
+  handle(number, handler);
 }
 
 void signals_watch(lur_runtime *rt, double grace_seconds, double max_time)
 {
   grace = grace_seconds;
   atomic_store(&runtime, rt);
-  has_timer = timer_create(CLOCK_MONOTONIC, NULL, &alarm_timer) == 0;
-  handle(SIGALRM, on_alarm);
+  struct sigevent alarm = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = alarm_number()};
+  has_timer = timer_create(CLOCK_MONOTONIC, &alarm, &alarm_timer) == 0;
+  handle(alarm_number(), on_alarm);
   handle(SIGPIPE, on_broken_pipe);
-  handle(SIGINT, on_signal);
-  handle(SIGTERM, on_signal);
+  handle(SIGXFSZ, on_large_file);
+  handle_unless_ignored(SIGINT, on_signal);
+  handle_unless_ignored(SIGTERM, on_signal);
   timed = max_time > 0;
   if (timed) set_alarm(max_time + STOP_SECONDS);
 }

@@ -1,5 +1,5 @@
-/* What SIGINT, SIGTERM and SIGPIPE do to a running script. State of the process, not of a runtime: there is
- * one of each. */
+/* What SIGINT, SIGTERM, SIGPIPE and SIGXFSZ do to a running script. State of the process, not of a runtime:
+ * there is one of each. */
 #ifndef LURCHER_CLI_SIGNALS_H
 #define LURCHER_CLI_SIGNALS_H
 
@@ -11,8 +11,8 @@
  * process, should they still run; a second one ends it at once. With `grace` seconds, SIGTERM lets running
  * requests go on for so long first. 5 seconds after `max_time` (0: none), over which the runtime itself
  * watches, the process is ended as well. A write to a standard output that nobody reads any more cancels them
- * too.
- */
+ * too. SIGINT and SIGTERM stay ignored where they are. A file that grows beyond its limit is an error of the
+ * write. */
 void signals_watch(lur_runtime *runtime, double grace, double max_time);
 
 /* Signals no longer reach the runtime, which is about to be closed; they still end the process. */

@@ -2,10 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Standard input may be non-blocking. */
+static bool await_input(int fd)
+{
+  struct pollfd input = {.fd = fd, .events = POLLIN};
+  return poll(&input, 1, -1) >= 0 || errno == EINTR;
+}
 
 /* Reads all of a descriptor. False: errno tells. */
 static bool read_all(source *s, int fd)
@@ -19,7 +27,7 @@ static bool read_all(source *s, int fd)
       s->text = s->owned = grown;
     }
     ssize_t got = read(fd, s->owned + s->length, capacity - s->length);
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || (errno == EAGAIN && await_input(fd)))) continue;
     if (got <= 0) return got == 0;
     s->length += (size_t)got;
   }

@@ -134,6 +134,34 @@ describe("lurcher test", function()
     assert.matches("finally runs", output, 1, true)
   end)
 
+  it("survives specs that cancel their own task or call os.exit", function()
+    local status, output = run_spec [[
+      it("cancels itself", function()
+        task.current():cancel()
+        task.yield()
+      end)
+      it("exits", function() os.exit(0) end)
+      it("exits, and does not want to know", function() pcall(os.exit, true) end)
+      it("exits in a task", function() task.spawn(os.exit) end)
+      it("is fine", function() task.yield() end)
+      it("fails", function() assert.equal(1, 2) end)
+    ]]
+    assert.equal(1, status)
+    assert.matches("1 success / 1 failure / 4 errors / 0 pending", output, 1, true)
+    assert.matches("canceled: the task was cancelled", output, 1, true)
+    assert.matches("_spec.lua:6: os.exit(0) was called in a spec", output, 1, true)
+    assert.matches("os.exit(true) was called in a spec", output, 1, true)
+  end)
+
+  it("runs what a spec defers when that spec ends", function()
+    local status, output = run_spec [[
+      local ended = 0
+      it("one", function() task.defer(function() ended = ended + 1 end) end)
+      it("two", function() assert.equal(1, ended) end)
+    ]]
+    assert.equal(0, status, output)
+  end)
+
   it("shows its options when asked", function()
     local ended = process.run { "test", "--help" }
     assert.equal(0, ended.status)

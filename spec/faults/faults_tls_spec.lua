@@ -317,3 +317,28 @@ describe("over TLS", function()
     end
   end)
 end)
+
+describe("an encrypted key of the client", function()
+  local EXPECTED = {
+    { "without a password", nil, "then give tls.key_password" },
+    { "with an empty one", "", "tls.key_password is wrong" },
+    { "with a wrong one", "wrong", "tls.key_password is wrong" },
+    { "with the right one", "right" },
+  }
+
+  for _, case in ipairs(EXPECTED) do
+    it(case[1] .. (case[3] and " is an error of kind 'tls', and nobody is asked" or " is used"), function()
+      local own = certificate(EC)
+      local encrypted = own.key .. ".encrypted"
+      shell(("openssl pkey -aes256 -passout pass:right -in %s -out %s"):format(own.key, encrypted))
+      local s, res, err = ask({}, { verify = false, cert = own.cert, key = encrypted, key_password = case[2] })
+      if not case[3] then
+        assert.equal("ok", assert(res, err).body)
+        return
+      end
+      faults.check({ kind = "tls", message = case[3], host = faults.host(s) }, res, err)
+      assert.truthy(err.message:find(encrypted, 1, true))
+      assert.equal("SSL_CERTPROBLEM", err.code)
+    end)
+  end
+end)

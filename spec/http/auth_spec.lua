@@ -24,6 +24,16 @@ describe("auth", function()
     assert.are.equal(site.url .. "/x", res.url)
   end)
 
+  it("is not sent for userinfo that is empty, which leaves the client's in place", function()
+    for _, userinfo in ipairs { "@", ":@" } do
+      local url = site.url:gsub("//", "//" .. userinfo)
+      assert(http.get(url))
+      assert.is_nil(sent())
+      assert(http.client({ auth = http.bearer("abc") }):get(url))
+      assert.are.equal("Bearer abc", sent())
+    end
+  end)
+
   it("in a URL that cannot be sent is an error of kind url", function()
     for _, userinfo in ipairs { "a%0Ab:c", "a:b%0D", "a%3Ab:c" } do
       local _, err = http.get((site.url:gsub("//", function() return "//" .. userinfo .. "@" end)))

@@ -129,6 +129,17 @@ describe("the tls option", function()
     assert.truthy(err.message:find("/nowhere/cert.pem", 1, true))
   end)
 
+  it("refuses an encrypted key, and asks nobody for its password", function()
+    local cert, key = certificate()
+    local encrypted = os.tmpname()
+    assert(os.execute(("openssl pkey -aes256 -passout pass:right -in %s -out %s"):format(key, encrypted)) == 0)
+    local s, err = server.start { tls = { cert = cert, key = encrypted } }
+    os.remove(encrypted)
+    assert.is_nil(s)
+    assert.equal("tls", err.kind)
+    assert.truthy(err.message:find(encrypted, 1, true))
+  end)
+
   it("can ask clients for a certificate", function()
     local cert, key = certificate()
     local s = start(function() return "known" end, { tls = { client_ca = cert } })

@@ -57,6 +57,14 @@ local function await_tasks(last_task)
   error("the spec ended, but left open: tasks that had not ended 1 s later" .. native.waiting(last_task), 0)
 end
 
+-- os.exit would end the run with all its specs, and its status would be taken for theirs.
+local called_exit
+
+local function refuse_exit(code)
+  called_exit = ("os.exit(%s) was called in a spec: it would end the whole run"):format(tostring(code or ""))
+  error(called_exit, 2)
+end
+
 -- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
 local function run_in_tasks(busted)
   local safe = busted.safe
@@ -65,14 +73,21 @@ local function run_in_tasks(busted)
     local ok, err = pcall(task.scope, function(scope)
       local watchdog = scope:spawn(watch, native.last_id() + 1)
       local leaving
-      task.scope(function()
-        results = { safe(descriptor, run, element) }
+      task.scope(function(inner)
+        local function run_block()
+          results = { safe(descriptor, run, element) }
+        end
+        -- An `it` may cancel task.current(), and what it defers runs at its end. What other blocks start has
+        -- to outlive them, so they run in the run's own task.
+        if descriptor == "it" then inner:spawn(run_block):join() else run_block() end
         leaving = scope:spawn(await_tasks, watchdog.id)
       end)
       leaving:cancel()
       watchdog:cancel()
     end)
-    if not results then busted.context.pop() end -- cancelled in mid-run: a task that it started failed
+    if not results then busted.context.pop() end -- cancelled in mid-run, or a task that it started failed
+    if called_exit and ok then ok, err = false, called_exit end -- and the script went on
+    called_exit = nil
     if not ok and (not results or results[1]:success()) then
       return { safe(descriptor, function() error(err, 0) end, element) }
     end
@@ -96,6 +111,8 @@ end
 ---@param ... string busted's options and paths
 function test.run(...)
   arg = { [0] = "lurcher test", ... } -- luacheck: globals arg
+  local exit = os.exit
+  os.exit = refuse_exit -- luacheck: globals os
   if not package.searchpath("busted.runner", package.path) then
     error("lurcher test needs busted, which is not installed: Debian's package is lua-busted", 0)
   end
@@ -120,7 +137,7 @@ function test.run(...)
       local parsed, problem = parse(self, ...)
       if not parsed and problem:find("^Usage:") then
         print(problem)
-        os.exit(0)
+        exit(0)
       end
       return parsed, problem
     end
@@ -128,13 +145,14 @@ function test.run(...)
   end
   -- busted ends a failed run with error() to spare finalizers; here the exit code is enough.
   require "busted.compatibility".exit = function(code)
-    os.exit(code == 0 and 0 or 1)
+    exit(code == 0 and 0 or 1)
   end
   -- busted loads modules anew for each file, but not those that are there before: one recording for all.
   if require("lurcher.native.log").recording() then require "lurcher.report.recorder" end
   -- It takes its name from that of the chunk that calls it.
-  local run = load('require "busted.runner" { standalone = false } os.exit(0)', "@lurcher test")
+  local run = load('require "busted.runner" { standalone = false }', "@lurcher test")
   run()
+  exit(0)
 end
 
 return test

@@ -133,6 +133,7 @@ local function split(address)
   local scheme, authority, rest = bare:match("^(%a+://)([^/?]*)(.*)$")
   local userinfo, host = authority:match("^(.*)@([^@]*)$")
   if not userinfo then return bare, fragment end
+  if userinfo == "" or userinfo == ":" then return scheme .. host .. rest, fragment end -- nobody's
   local user, password = userinfo:match("^([^:]*):?(.*)$")
   return scheme .. host .. rest, fragment, url_native.decode(user), url_native.decode(password)
 end

@@ -102,6 +102,16 @@ static bool use_self_signed(tls_server *t, const tls_server_options *options)
   return done;
 }
 
+/* There is no option for it; OpenSSL's own would ask on the terminal, and the loop would wait. */
+static int no_password(char *password, int size, int is_for_writing, void *user)
+{
+  (void)password;
+  (void)size;
+  (void)is_for_writing;
+  (void)user;
+  return -1;
+}
+
 tls_server *tls_server_new(const tls_server_options *options, error *e)
 {
   ERR_clear_error();
@@ -117,6 +127,7 @@ tls_server *tls_server_new(const tls_server_options *options, error *e)
   SSL_CTX_set_security_level(t->context, 0);
   SSL_CTX_set_mode(t->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_set_options(t->context, SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_default_passwd_cb(t->context, no_password);
   if (!set_versions(t->context, options, e)) {
     tls_server_unref(t);
     return NULL;

@@ -199,6 +199,14 @@ static void tls(const transfer *t, const known_failure *known, error *e)
   error_set(e, known->kind, phase_of(t), "TLS with %s failed: %s", host_of(t), tls_reason(t, known->code));
 }
 
+static void private_key(const transfer *t, const known_failure *known, error *e)
+{
+  const char *advice = t->options->texts[OPTION_KEY_PASSWORD]
+                           ? "it is no key in PEM, or tls.key_password is wrong"
+                           : "it is no key in PEM, or it is encrypted: then give tls.key_password";
+  error_set(e, known->kind, phase_of(t), "TLS with %s failed: %s (%s)", host_of(t), t->handle->hint, advice);
+}
+
 static void broke_protocol(const transfer *t, const known_failure *known, error *e)
 {
   error_set(e, known->kind, "read", "%s broke the protocol: %s", host_of(t), t->handle->hint);
@@ -242,6 +250,7 @@ static const char *const retried_in_vain[] = {"onnection died, tried", NULL};
 static const char *const cut_off[] = {"unexpected eof", "SSL_ERROR_SYSCALL", "errno 104",
                                       "errno 32",       "onnection reset",   "onnection was reset",
                                       "roken pipe",     "onnection died",    NULL};
+static const char *const of_keys[] = {"private key file", NULL};
 static const char *const of_tls[] = {"SSL", NULL};
 static const char *const of_heads[] = {"oo large", "header", NULL};
 static const char *const of_framing[] = {"chunk", "HTTP/2", "nghttp2", "frame", "stream", NULL};
@@ -291,6 +300,7 @@ static const known_failure known_failures[] = {
     {TOO_LARGE, .kind = ERROR_too_large, .describe = long_line},
 
     TLS_ROW(SSL_CONNECT_ERROR),
+    {CODE(SSL_CERTPROBLEM), .phrases = of_keys, .kind = ERROR_tls, .describe = private_key},
     TLS_ROW(SSL_CERTPROBLEM),
     TLS_ROW(SSL_CIPHER),
     TLS_ROW(PEER_FAILED_VERIFICATION),

@@ -141,6 +141,9 @@ static bool set_texts(const transfer_options *o, CURL *easy)
             set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   for (int i = 0; ok && i < OPTION_TEXTS; i++)
     if (texts[i].option) ok = set_text(easy, texts[i].option, o->texts[i]);
+  /* Without one libcurl leaves an encrypted key to OpenSSL, which asks on the terminal, and the loop waits.
+   */
+  if (ok && !o->texts[OPTION_KEY_PASSWORD]) ok = set_text(easy, CURLOPT_KEYPASSWD, "");
   return ok;
 }
 

@@ -156,10 +156,9 @@ static int syntax_error(lua_State *L, const starting_script *start)
 static int start_script(lua_State *L)
 {
   starting_script *start = lua_touserdata(L, 1);
-  start->status = LUR_SYNTAX;
-  if (luaL_loadbuffer(L, start->source, start->length, start->chunkname) != 0) return syntax_error(L, start);
-  start->status = LUR_NO_MEMORY;
-  luaL_checkstack(L, start->argc + 4, "too many arguments");
+  int loaded = luaL_loadbufferx(L, start->source, start->length, start->chunkname, "t");
+  if (loaded == LUA_ERRSYNTAX) start->status = LUR_SYNTAX;
+  if (loaded != 0) return loaded == LUA_ERRSYNTAX ? syntax_error(L, start) : lua_error(L);
   for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);
   scope *s = start->scope;
   s->main = task_spawn(L, s, start->argc, 0);
@@ -177,14 +176,37 @@ static void skip_shebang(starting_script *start)
   start->source = end;
 }
 
+/* LuaJIT's stack has 65,500 places, and a script that passes `...` on needs as many again. */
+enum { MAX_ARGUMENTS = 20000 };
+
+static const char *wrong_arguments(int argc, const char *const *argv)
+{
+  if (argc < 0) return "argc is negative";
+  if (argc > 0 && !argv) return "argv is NULL";
+  for (int i = 0; i < argc; i++)
+    if (!argv[i]) return "an argument is NULL";
+  return NULL;
+}
+
+/* What is wrong with a script to be started; NULL: nothing. */
+static const char *wrong_script(const lur_runtime *rt, const starting_script *start)
+{
+  if (rt->closing) return "the runtime is being closed";
+  if (!start->chunkname) return "chunkname is NULL";
+  if (!start->source && start->length > 0) return "source is NULL";
+  if (start->argc > MAX_ARGUMENTS) return "there are more than 20000 arguments";
+  return wrong_arguments(start->argc, start->argv);
+}
+
 lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source, size_t length, int argc,
                      const char *const *argv, lur_done_fn done, void *ud, lur_task **task)
 {
   if (task) *task = NULL;
   if (!rt) return LUR_INVALID;
-  if (rt->closing) return fail(rt, LUR_INVALID, "the runtime is being closed");
   starting_script start = {
       .runtime = rt, .chunkname = chunkname, .source = source, .length = length, .argc = argc, .argv = argv};
+  const char *wrong = wrong_script(rt, &start);
+  if (wrong) return fail(rt, LUR_INVALID, wrong);
   skip_shebang(&start);
   if (!start.source) start.source = "";
   scope *s = start.scope = scope_new(rt);
@@ -192,7 +214,10 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
   s->is_script = true;
   s->done = done;
   s->ud = ud;
-  if (lua_cpcall(rt->L, start_script, &start) != 0) {
+  start.status = LUR_NO_MEMORY;
+  int failed = lua_cpcall(rt->L, start_script, &start);
+  if (failed) {
+    if (failed == LUA_ERRMEM) start.status = LUR_NO_MEMORY; /* also on the way to say what is wrong */
     const char *message = lua_tostring(rt->L, -1);
     fail(rt, start.status, message ? message : "not enough memory");
     lua_pop(rt->L, 1);
@@ -223,6 +248,9 @@ lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *
 {
   if (!rt) return LUR_INVALID;
   starting_script start = {.chunkname = name, .argc = argc, .argv = argv};
+  const char *wrong = name ? wrong_arguments(argc, argv) : "name is NULL";
+  if (rt->closing) wrong = "the runtime is being closed";
+  if (wrong) return fail(rt, LUR_INVALID, wrong);
   if (lua_cpcall(rt->L, set_arg, &start) == 0) return LUR_OK;
   lua_pop(rt->L, 1);
   return fail(rt, LUR_NO_MEMORY, "not enough memory");

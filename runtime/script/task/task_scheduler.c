@@ -35,10 +35,25 @@ void task_queue(lur_task *t, const operation_class *class)
   operation_complete(&t->op);
 }
 
+static int grow_stack(lua_State *L)
+{
+  /* By pushing: lua_checkstack gives a C function 8,000 places at most, a push of LuaJIT's as many as there
+   * are. */
+  for (int left = *(const int *)lua_touserdata(L, 1); left > 0; left--) lua_pushnil(L);
+  return 0;
+}
+
+/* Makes room for more arguments than a new coroutine has. */
+static void make_room(lua_State *L, lua_State *co, int arguments)
+{
+  if (arguments + 4 < LUA_MINSTACK || lua_cpcall(co, grow_stack, &arguments) == 0) return;
+  lua_xmove(co, L, 1);
+  lua_error(L);
+}
+
 lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
 {
   lur_runtime *rt = s->runtime;
-  luaL_checkstack(L, 6, "task");
   lur_task *t = lua_newuserdata(L, sizeof *t);
   memset(t, 0, sizeof *t);
   list_init(&t->joiners);
@@ -53,7 +68,7 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   lua_setmetatable(L, -2);
   lua_insert(L, -arguments - 2);
   lua_State *co = lua_newthread(L);
-  if (!lua_checkstack(co, arguments + 4)) luaL_error(L, "too many arguments for a task");
+  make_room(L, co, arguments);
   int thread = lua_gettop(L);
   task_anchor(L, t, thread - arguments - 2, thread);
   lua_pop(L, 1);
