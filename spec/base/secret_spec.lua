@@ -73,6 +73,29 @@ describe("lurcher.base.secret", function()
     assert.are.equal("got eyJhbGciOiJIUz and more than that, it goes on",
       secret.scrub "got eyJhbGciOiJIUz and more than that, it goes on")
     assert.are.equal('"eyJhbGc"', secret.scrub '"eyJhbGc"') -- a beginning that says little
+    assert.are.equal("***…", secret.scrub "eyJh…") -- but this was cut for certain
+    assert.are.equal("eyJ…", secret.scrub "eyJ…")
+    assert.is_true(secret.is(held))
+  end)
+
+  it("is masked before an excerpt is taken, and counts for as much as its mask", function()
+    local held = secret.new(("s3cr3t/"):rep(10))
+    assert.are.equal("a *** b", secret.excerpt("a " .. ("s3cr3t/"):rep(10) .. " b", 10))
+    assert.are.equal("12345678…", secret.excerpt("12345678" .. ("s3cr3t/"):rep(10), 8))
+    assert.are.equal("***…", secret.excerpt(("s3cr3t/"):rep(10) .. ("x"):rep(1e6), 3))
+    assert.are.equal("1234567890", secret.excerpt("1234567890", 10))
+    assert.is_true(secret.is(held))
+  end)
+
+  it("is told to cover a place of a text that has a part of it", function()
+    local held = secret.new "hunter22"
+    local text = ("a"):rep(5000) .. "hunter22" .. ("b"):rep(5000)
+    for _, place in ipairs { { 5001, 5001 }, { 5008, 5008 }, { 4990, 5001 }, { 5008, 6000 }, { 1, 10008 } } do
+      assert.is_true(secret.covers(text, place[1], place[2]), place[1])
+    end
+    for _, place in ipairs { { 1, 5000 }, { 5009, 10008 }, { 1, 1 } } do
+      assert.is_false(secret.covers(text, place[1], place[2]), place[1])
+    end
     assert.is_true(secret.is(held))
   end)
 
