@@ -36,7 +36,8 @@ end
 local function rows(list)
   for _, row in ipairs(list) do
     it(row[1], function()
-      fails({ kind = row[2], phase = row[3], message = row.message }, row[4], row.finish, row.opts)
+      local wanted = { kind = row[2], phase = row[3], message = row.message, retryable = list.retryable }
+      fails(wanted, row[4], row.finish, row.opts)
     end)
   end
 end
@@ -59,6 +60,7 @@ end
 
 describe("a body that is cut is of kind 'truncated':", function()
   rows {
+    retryable = true,
     { "short of its Content-Length", "truncated", "read", HEAD .. "Content-Length: 10\r\n\r\n12345" },
     { "none of it", "truncated", "read", HEAD .. "Content-Length: 10\r\n\r\n" },
     { "without the last chunk", "truncated", "read",
@@ -101,6 +103,7 @@ end)
 
 describe("a connection that ends before the head does is of kind 'closed':", function()
   rows {
+    retryable = true,
     { "without a byte", "closed", "read", "" },
     { "by a reset at once", "closed", "read", "", finish = reset },
     { "in the status line", "closed", "read", "HTTP/1.1 20" },
@@ -128,6 +131,7 @@ end)
 
 describe("a peer that breaks HTTP is of kind 'protocol':", function()
   rows {
+    retryable = false,
     { "a chunk size that is no number", "protocol", "read",
       HEAD .. "Transfer-Encoding: chunked\r\n\r\nxyz\r\nhello\r\n0\r\n\r\n", finish = keep_open },
     { "a chunk size of 17 digits", "protocol", "read",
@@ -146,6 +150,7 @@ describe("a peer that breaks HTTP is of kind 'protocol':", function()
     { "a transfer coding that nobody knows", "protocol", "read",
       HEAD .. "Transfer-Encoding: rot13\r\n\r\nhello" },
     { "no status line (HTTP/0.9)", "protocol", "read", "<html>hello</html>" },
+    { "a line that is no status line", "protocol", "read", "nonsense\r\n\r\n" },
     { "status 'abc'", "protocol", "read", "HTTP/1.1 abc OK\r\n\r\n" },
     { "status 99999", "protocol", "read", "HTTP/1.1 99999 OK\r\n\r\n" },
     { "status 000", "protocol", "read", "HTTP/1.1 000 OK\r\n\r\n" },
@@ -159,6 +164,7 @@ describe("a peer that breaks HTTP is of kind 'protocol':", function()
     { "101 that was not asked for", "protocol", "read",
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
       finish = keep_open },
+    { "101 and the end", "protocol", "read", "HTTP/1.1 101 Switching\r\n\r\n" },
     { "a flood of 100 Continue", "protocol", "read", ("HTTP/1.1 100 Continue\r\n\r\n"):rep(1000),
       finish = keep_open },
     { "a flood of 103 Early Hints", "protocol", "read",
@@ -391,8 +397,24 @@ describe("what is too large is of kind 'too_large':", function()
     assert.is_true(faults.resident() - before < 16 * 1024)
   end)
 
+  it("with the limit and what was observed", function()
+    local bytes = with_length(("z"):rep(3000), "X: " .. ("y"):rep(3000) .. "\r\n")
+    local wanted = { kind = "too_large", phase = "read", retryable = false }
+    local err = fails(wanted, bytes, nil, { max_body = 2999 })
+    assert.equal(2999, err.limit)
+    assert.equal(3000, err.observed)
+    err = fails(wanted, bytes, nil, { max_headers = 2000 })
+    assert.equal(2000, err.limit)
+    assert.is_true(err.observed > 2000)
+  end)
+
   it("but exactly the limit is not", function()
     assert.equal(1000, #succeeds(with_length(("x"):rep(1000)), nil, { max_body = 1000 }).body)
+  end)
+
+  it("but headers without a limit are not", function()
+    local bytes = with_length("ok", "X: " .. ("y"):rep(3000) .. "\r\n")
+    assert.equal("ok", succeeds(bytes, nil, { max_headers = false }).body)
   end)
 end)
 
@@ -409,6 +431,13 @@ describe("an encoded body that does not decode is of kind 'decode':", function()
       with_length(gzip "hello" .. "trailing", "Content-Encoding: gzip\r\n"))
   end)
 
+  it("but is given as it came when it is not to be decoded", function()
+    for _, coding in ipairs { "gzip", "rot13" } do
+      local bytes = with_length("hello", "Content-Encoding: " .. coding .. "\r\n")
+      assert.equal("hello", succeeds(bytes, nil, { decompress = false }).body)
+    end
+  end)
+
   it("but several gzip members are one body", function()
     local res = succeeds(with_length(gzip "hello " .. gzip "world", "Content-Encoding: gzip\r\n"))
     assert.equal("hello world", res.body)
@@ -421,13 +450,18 @@ end)
 
 describe("silence is of kind 'timeout':", function()
   rows {
-    { "no byte of a response", "timeout", "read", "", finish = keep_open,
+    retryable = true,
+    { "no byte of a response", "timeout", "read", "", finish = keep_open, message = "timeout%.read",
       opts = { timeout = { read = 0.1 } } },
     { "half a head", "timeout", "read", HEAD .. "X: ", finish = keep_open,
       opts = { timeout = { read = 0.1 } } },
     { "half a body", "timeout", "read", HEAD .. "Content-Length: 10\r\n\r\nhello", finish = keep_open,
       opts = { timeout = { read = 0.1 } } },
-    { "longer than total", "timeout", "total", HEAD, finish = keep_open, opts = { timeout = 0.1 } },
+  }
+  rows {
+    retryable = false,
+    { "longer than total", "timeout", "total", HEAD, finish = keep_open, message = "timeout%.total",
+      opts = { timeout = 0.1 } },
   }
 
   local function drip(bytes)
@@ -461,8 +495,21 @@ describe("silence is of kind 'timeout':", function()
       task.sleep(60)
     end)
     local client = faults.client { timeout = { write = 0.2, read = 20 } }
-    faults.check({ kind = "timeout", phase = "write", host = faults.host(s) },
-      client:put(s.url, { body = ("x"):rep(64 * 1024 * 1024) }))
+    for method, retryable in pairs { PUT = true, POST = false } do
+      faults.check({ kind = "timeout", phase = "write", message = "timeout%.write", retryable = retryable,
+        host = faults.host(s) }, client:request(method, s.url, { body = ("x"):rep(64 * 1024 * 1024) }))
+    end
+  end)
+
+  it("until the time of the task is up, in phase 'task'", function()
+    local client = faults.client()
+    local res, err = task.timeout(0.05, function()
+      return client:get(faults.answering("", keep_open).url)
+    end)
+    assert.is_nil(res)
+    assert.equal("timeout", err.kind)
+    assert.equal("task", err.phase)
+    faults.settled(client)
   end)
 end)
 
@@ -473,11 +520,12 @@ describe("a connection that cannot be made", function()
     local wanted = { kind = "connect", phase = "connect", host = faults.host(s), message = "refused" }
     local err = faults.check(wanted, faults.client():get(s.url))
     assert.is_true(err.retryable)
+    assert.is_true(err.retry_safe)
     assert.equal("COULDNT_CONNECT", err.code)
   end)
 
   it("is of kind 'dns' when the name does not resolve", function()
-    faults.check({ kind = "dns", phase = "connect", host = "nowhere.invalid" },
+    faults.check({ kind = "dns", phase = "connect", host = "nowhere.invalid", retryable = true },
       faults.client():get "http://nowhere.invalid/")
   end)
 
@@ -509,4 +557,25 @@ describe("a redirect that leads nowhere is of kind 'redirect':", function()
       assert.is_number(err.elapsed)
     end)
   end
+end)
+
+describe("without a fault of the network a request fails with kind", function()
+  it("'status' when it is not the expected one", function()
+    local s = faults.answering "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"
+    local client = faults.client { redirects = false }
+    faults.check({ kind = "status", message = "302", retryable = false }, client:get(s.url, { expect = 200 }))
+  end)
+
+  for what, url in pairs { ["a line end"] = "http://127.0.0.1:1/\r\n", ["no host"] = "http://" } do
+    it("'url' when there is " .. what .. " in it", function()
+      local wanted = { kind = "url", attempts = 0, retryable = false }
+      faults.check(wanted, faults.client():get(url))
+    end)
+  end
+
+  it("'canceled' when the client is closed", function()
+    local client = faults.client()
+    client:close()
+    faults.check({ kind = "canceled", retryable = false }, client:get "http://127.0.0.1:1/")
+  end)
 end)

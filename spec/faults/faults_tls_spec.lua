@@ -48,7 +48,10 @@ describe("a certificate is refused with kind 'tls' and the reason when", functio
 
   it("it is for another host", function() refused("wrong host", { names = { "other.test" } }) end)
 
-  it("its issuer is not known", function() refused("unknown issuer", {}, {}) end)
+  it("its issuer is not known", function()
+    local err = refused("unknown issuer", {}, {})
+    assert.matches("self.signed", err.message:lower())
+  end)
 
   it("another one is trusted", function()
     refused("unknown issuer", {}, { ca = certificate(EC).cert })
@@ -80,6 +83,10 @@ describe("a certificate is refused with kind 'tls' and the reason when", functio
     faults.check({ kind = "tls", message = "pins", host = faults.host(s) }, client:get(s.url))
   end)
 
+  it("its key is not among the pins, though it is not verified", function()
+    refused(nil, {}, { verify = false, pins = "sha256//" .. ("A"):rep(43) .. "=" })
+  end)
+
   it("but not with verify=false", function()
     local _, res = ask({ expires_in = -3600, names = { "other.test" } }, { verify = false })
     assert.equal("ok", res and res.body)
@@ -105,6 +112,10 @@ describe("a handshake that fails is of kind 'tls':", function()
       faults.client { tls = { ca = s.ca, min = "1.3" } }:get(s.url))
   end)
 
+  it("the same, though the certificate is not verified", function()
+    refused(nil, { max = "1.2" }, { min = "1.3", verify = false })
+  end)
+
   it("the server demands a certificate of the client", function()
     local authority = certificate(EC)
     local s, res, err = ask({ client_ca = authority.cert })
@@ -123,6 +134,9 @@ describe("a handshake that fails is of kind 'tls':", function()
     ["the server resets after the client's hello"] = function(conn)
       conn:read()
       conn:reset()
+    end,
+    ["the server answers in plain HTTP before it is asked"] = function(conn)
+      conn:write("HTTP/1.1 400 Bad\r\n\r\n")
     end,
     ["the server speaks plain HTTP"] = function(conn)
       conn:read()

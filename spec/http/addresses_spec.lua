@@ -3,7 +3,10 @@
 local assert = require "luassert"
 local faults = require "spec.support.faults"
 local full_backlog = require "spec.support.full_backlog"
+local http = require "lurcher.http"
+local origin = require "spec.support.origin"
 local preload = require "spec.support.preload"
+local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
 local OK = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
@@ -130,5 +133,42 @@ describe("an address that did not answer", function()
       while conn:read_head() do conn:write(OK) end
     end, { host = address, port = tonumber(port) })
     assert.equal("good", assert(get(port, address)).body)
+  end)
+end)
+
+describe("an address", function()
+  it("is resolved as told", function()
+    local site = origin.start()
+    local url, resolve = site:called("name.example")
+    local res = assert(http.client({ resolve = resolve }):get(url .. "/x"))
+    assert.are.equal(url .. "/x", res.url)
+    assert.are.equal(("name.example:%d"):format(site.port), site:last().headers.host)
+    site:stop()
+  end)
+
+  it("may have an international name", function()
+    local site = origin.start()
+    local url, resolve = site:called("bücher.example")
+    local res = assert(http.get(url .. "/ü", { resolve = resolve }))
+    local ascii = ("xn--bcher-kva.example:%d"):format(site.port)
+    assert.are.equal("http://" .. ascii .. "/%C3%BC", res.url)
+    assert.are.equal(ascii, site:last().headers.host)
+    site:stop()
+  end)
+
+  it("may be a Unix socket", function()
+    local path = os.tmpname()
+    os.remove(path)
+    serving.start(function(req) return req.path end, { unix_socket = path })
+    local res = assert(http.get("http://localhost/x", { unix_socket = path }))
+    assert.are.equal("/x", res.body)
+    assert.are.equal(path, res.remote_address)
+    task.defer(function() os.remove(path) end)
+  end)
+
+  it("may be given for this side", function()
+    local site = origin.start()
+    assert(http.get(site.url, { local_address = "127.0.0.1", ip = "4" }))
+    site:stop()
   end)
 end)

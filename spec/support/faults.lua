@@ -47,18 +47,21 @@ function faults.client(opts)
 end
 
 ---Checks that a call failed as wanted: kind, phase (nil: any), and all that an error must carry.
----@param wanted { kind: string, phase: string?, message: string?, host: string?, attempts: integer? }
+---@param wanted table kind, and where given phase, message (a pattern), host, attempts (1) and retryable
 function faults.check(wanted, res, err)
   assert.is_nil(res, "got a response instead of kind '" .. wanted.kind .. "'")
   assert.is_table(err)
   local shown = tostring(err)
   assert.equal(wanted.kind, err.kind, shown)
+  assert.is_true(err:is(wanted.kind))
+  assert.is_true(#err.message > 0)
   if wanted.phase then assert.equal(wanted.phase, err.phase, shown) end
   if wanted.message then assert.truthy(err.message:find(wanted.message), shown) end
   if wanted.host then assert.truthy(err.message:find(wanted.host, 1, true), shown) end
   assert.equal(wanted.attempts or 1, err.attempts, shown)
   assert.is_number(err.elapsed)
   assert.is_boolean(err.retryable)
+  if wanted.retryable ~= nil then assert.equal(wanted.retryable, err.retryable, shown) end
   assert.is_string(err.url)
   assert.is_string(err.method)
   assert.is_nil(shown:find "\n")
