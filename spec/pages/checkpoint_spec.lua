@@ -318,6 +318,18 @@ describe("a checkpoint", function()
       end)
     end
 
+    it("but not of another query that has come nowhere", function()
+      local numbers = site.answer
+      site.answer = { status = 404 }
+      local err = failure(orders { params = { lmit = 5 } })
+      assert.are.equal("status", err.kind)
+      site.answer = numbers
+      assert.are.equal("1 2", take(2))
+      err = failure(orders { params = { lmit = 5 } })
+      assert.are.equal("file", err.kind)
+      assert.are.equal("2 3 4 5 6 7 8 9 10", ids(orders()))
+    end)
+
     it("when it is none", function()
       assert(fs.write(path, "my precious notes\n"))
       fails("it is no checkpoint")

@@ -66,7 +66,7 @@ local function check_query(path, query, found)
   end
 end
 
-local function check_head(path, line, query)
+local function read_head(path, line)
   local head, seal = unseal(line)
   if type(head) ~= "table" or type(head.query) ~= "table" or not head.lurcher_checkpoint then
     failure(path, "it is no checkpoint, or its first line is damaged")
@@ -74,22 +74,22 @@ local function check_head(path, line, query)
   if head.lurcher_checkpoint ~= VERSION then
     failure(path, ("it is of version %s, not %d"):format(tostring(head.lurcher_checkpoint), VERSION))
   end
-  check_query(path, query, head.query)
-  return seal
+  return seal, head.query
 end
 
--- The values of the lines after the first; none when there is no file, or an empty one.
-local function read(path, query)
+-- The values of the lines after the first; none when there is no file, or an empty one. A run that consumed
+-- nothing, such as one that was refused its first page, binds nobody to its query.
+local function read(path, query, is_start)
   local text, err = fs.read(path, { max = MAX_SIZE })
   if not text and err.code == "ENOENT" then return {} end
   if not text then error(err, 0) end
   if text == "" then return {} end
-  local values, seal, number = {}, nil, 0
+  local values, number, seal, found = {}, 0, nil, nil
   for line in text:gmatch("([^\n]*)\n") do
     number = number + 1
     local value
     if number == 1 then
-      seal = check_head(path, line, query)
+      seal, found = read_head(path, line)
     else
       value, seal = unseal(line, seal)
       if value == nil then damaged(path, number) end
@@ -97,6 +97,8 @@ local function read(path, query)
     end
   end
   if number == 0 then failure(path, "it is no checkpoint, or its first line is damaged") end
+  if #values == 1 and is_start(values[1]) then return {} end
+  check_query(path, query, found)
   return values
 end
 
@@ -197,15 +199,16 @@ local function lock_for(path)
 end
 
 ---Locks and reads a checkpoint file. Raises kind "file" when it is in use, cannot be read, is damaged, or
----belongs to another query. `write` must come before anything else, `unlock` at the end.
+---belongs to another query that has come beyond its start. `write` must come before anything else, `unlock` at the end.
 ---@param path string
 ---@param query table<string, string|number|boolean> what must be the same for the results to be the same
 ---@param holder table gets the lock, as field `lock`
+---@param is_start fun(value: any): boolean whether a line says that nothing was consumed
 ---@return lurcher.Checkpoint
 ---@return any[] values of an earlier run's lines
-function checkpoint.open(path, query, holder)
+function checkpoint.open(path, query, holder, is_start)
   holder.lock = lock_for(path)
-  local ok, values = pcall(read, path, query)
+  local ok, values = pcall(read, path, query, is_start)
   if not ok then
     holder.lock:release()
     error(values, 0)

@@ -94,6 +94,10 @@ end
 
 -- ---- lines ----
 
+local function is_start(line)
+  return type(line) == "table" and line.page == 1 and line.given == 0
+end
+
 local function page_line(place, given, step)
   return { page = place.number, at = place.position, given = given, step = step, foreign = place.foreign }
 end
@@ -213,7 +217,7 @@ end
 ---  `on_release()`, called when others may have it
 ---@return lurcher.Ledger
 function consumed.open(path, walk)
-  local file, lines = checkpoint.open(path, walk.query, walk.holder)
+  local file, lines = checkpoint.open(path, walk.query, walk.holder, is_start)
   local self
   local ok, err = pcall(function()
     local left = resume(file, lines, walk.is_position)
