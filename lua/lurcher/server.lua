@@ -13,12 +13,21 @@
 local native = require "lurcher.native.server"
 local tasks = require "lurcher.native.task"
 local check = require "lurcher.base.check"
+local kept = require "lurcher.server.kept"
+local log = require "lurcher.log"
 local rows = require "lurcher.base.rows"
 local server_http = require "lurcher.server.http1"
 local server_raw = require "lurcher.server.raw"
 local task = require "lurcher.task"
 
 local KIB = 1024
+
+-- So many bytes of heads and bodies are kept for `requests()`, and of those that failed for `errors()`.
+local KEPT_BYTES = 64 * KIB * KIB
+local KEPT_FAILURES = 1000
+
+-- What a request costs besides its bytes.
+local REQUEST_SIZE = 1024
 
 local server = {}
 
@@ -188,9 +197,9 @@ local function start(opts, what, serve, handler)
     head_limit = opts.max_head or HTTP_DEFAULT.max_head, body_limit = opts.max_body or HTTP_DEFAULT.max_body,
     head_timeout = opts.head_timeout == nil and HTTP_DEFAULT.head_timeout or opts.head_timeout or 0,
     body_timeout = opts.body_timeout == nil and HTTP_DEFAULT.body_timeout or opts.body_timeout or 0,
-    grace = opts.grace or 0, record = opts.record or RAW_DEFAULT.record,
-    open = {}, accepted = 0, failures = {}, stopping = false,
-    kept = {}, first_kept = 1, last_kept = 0, kept_bytes = 0,
+    grace = opts.grace or 0,
+    open = {}, accepted = 0, stopping = false,
+    kept = kept.new(opts.record or RAW_DEFAULT.record, KEPT_BYTES), failures = kept.new(KEPT_FAILURES, KEPT_BYTES),
     port = listener:port(), unix_socket = opts.unix_socket,
   }, Server)
   local shown = host:find(":", 1, true) and "[" .. host .. "]" or host
@@ -205,8 +214,8 @@ end
 
 ---Starts a server. The handler gets a request and returns `{ status = 200, headers = {}, body = string or
 ---iterator }`, a string (status 200), or nothing (204). It may block. An iterator's pieces go out in chunks
----as they come. What it raises (or returns as `nil, err`) is kept for `s:errors()`, and the client gets
----status 500 with it.
+---as they come. What it raises (or returns as `nil, err`) is logged and kept for `s:errors()`, and the client
+---gets status 500 with it.
 ---
 ---Header values may be strings, numbers, lists (several lines) or `false` (leaves out Date or Connection);
 ---headers given as a list of pairs `{ {name, value}, … }` keep their order.
@@ -237,23 +246,15 @@ function server.raw(handler, opts)
   return start(opts, "server.raw", server_raw.serve, handler)
 end
 
--- So many bytes of bodies are kept for `requests()`, whatever `record` says.
-local KEPT_BYTES = 256 * 1024 * 1024
+local function size_of(req)
+  return REQUEST_SIZE + #req.head + #(req.body or "")
+end
 
----Keeps a request for `requests()`, and drops the oldest.
+---Keeps a request for `requests()`.
 ---@package
 ---@private
 function Server:keep(req)
-  local kept, first, last = self.kept, self.first_kept, self.last_kept + 1
-  kept[last] = req
-  self.last_kept = last
-  self.kept_bytes = self.kept_bytes + #req.body
-  while first <= last and (last - first >= self.record or self.kept_bytes > KEPT_BYTES) do
-    self.kept_bytes = self.kept_bytes - #kept[first].body
-    kept[first] = nil
-    first = first + 1
-  end
-  self.first_kept = first
+  self.kept:add(req, size_of(req))
 end
 
 local failure_metatable = {
@@ -262,31 +263,40 @@ local failure_metatable = {
   end,
 }
 
+-- Where in the script something was raised, when its text does not say.
+local function place_of(text, traceback)
+  if text:find("^[^\n]-:%d+: ") then return nil end
+  for line in (traceback or ""):gmatch("\n%s*([^\n]+)") do
+    local place = line:match("^(.-:%d+): in ")
+    if place and not place:find("^lurcher/") then return place end
+  end
+end
+
 ---@package
 ---@private
 function Server:keep_error(err, traceback, req)
-  self.failures[#self.failures + 1] =
-    setmetatable({ error = err, traceback = traceback, request = req }, failure_metatable)
+  local text, size = server_http.text_of(err), req and size_of(req) or REQUEST_SIZE
+  if type(err) == "string" then size = size + #err end
+  self.failures:add(setmetatable({ error = err, traceback = traceback, request = req }, failure_metatable), size)
+  if not traceback then return end
+  log.error("the server's handler failed: " .. text,
+    { request = req and req.method .. " " .. req.path, at = place_of(text, traceback) })
 end
 
----The requests received so far: the latest `record` of them, with at most 256 MiB of bodies; none that was
----refused because of a malformed head or body.
+---The requests received so far: the latest `record` of them, with at most 64 MiB of heads and bodies; none
+---that was refused because of a malformed head or body.
 ---@return lurcher.server.Request[]
 function Server:requests()
   check.method(self, Server, "server:requests")
-  local list = {}
-  for i = self.first_kept, self.last_kept do list[#list + 1] = self.kept[i] end
-  return list
+  return self.kept:list()
 end
 
----What handlers raised, and failed TLS handshakes: tables of `error`, `traceback` and `request` that print as
----text.
+---What handlers raised, and failed TLS handshakes, the latest thousand: tables of `error`, `traceback` and
+---`request` that print as text.
 ---@return table[]
 function Server:errors()
   check.method(self, Server, "server:errors")
-  local list = {}
-  for i, failure in ipairs(self.failures) do list[i] = failure end
-  return list
+  return self.failures:list()
 end
 
 ---How many connections were accepted so far.

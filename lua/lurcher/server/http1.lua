@@ -3,6 +3,7 @@
 local native = require "lurcher.native.server"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local uncaught = require "lurcher.base.uncaught"
 
 local parse_head = native.parse_head
 local floor, time = math.floor, require("lurcher.native.task").time
@@ -172,7 +173,8 @@ local function read_trailers(conn, timeout)
   for _ = 1, 100 do
     local line, err = conn:line(8192, timeout)
     if not line then return nil, err or cut_short() end
-    if line == "\r\n" or line == "\n" then return true end
+    if line == "\r\n" then return true end
+    if not line:find("^[^:%c]+:[^%z\1-\8\10-\31\127]*\r\n$") then return nil, bad_body("bad trailer line") end
   end
   return nil, bad_body("more than 100 trailer lines")
 end
@@ -182,7 +184,7 @@ local function read_chunked(conn, limit, timeout)
   while true do
     local line, err = conn:line(4096, timeout)
     if not line then return nil, err or cut_short() end
-    local digits = line:match("^(%x+)[ \t]*\r?\n$") or line:match("^(%x+)[ \t]*;[^\r\n]*\r?\n$")
+    local digits = line:match("^(%x+)[ \t]*\r\n$") or line:match("^(%x+)[ \t]*;[^%z\1-\8\10-\31\127]*\r\n$")
     if not digits or #digits > 12 then return nil, bad_body("bad chunk size") end
     local size = tonumber(digits, 16)
     if size == 0 then break end
@@ -192,7 +194,7 @@ local function read_chunked(conn, limit, timeout)
     done, err = read_counted(conn, size, timeout, pieces)
     if not done then return nil, err end
     line, err = conn:line(2, timeout)
-    if line ~= "\r\n" and line ~= "\n" then
+    if line ~= "\r\n" then
       return nil, err and err.kind ~= "too_large" and err or bad_body("a chunk is longer than its size says")
     end
   end
@@ -266,7 +268,7 @@ local function add_header(lines, given, name, value)
   if type(name) ~= "string" or type(value) ~= "string" then
     error("response headers are strings by name; got " .. type(value) .. " for " .. tostring(name), 0)
   end
-  if name == "" or name:find("[^%w!#$%%&'*+.^_`|~-]") or value:find("[%z\r\n]") then
+  if name == "" or name:find("[^%w!#$%%&'*+.^_`|~-]") or value:find("[%z\1-\8\10-\31\127]") then
     error(format("response header %q has characters that may not stand there", name), 0)
   end
   given[name:lower()] = value
@@ -312,6 +314,10 @@ local function check_response(response)
   end
   if body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
     error("the response's body must be a string or an iterator function, got a " .. type(body), 0)
+  end
+  local reason = response.reason
+  if reason ~= nil and (type(reason) ~= "string" or reason:find("[%z\1-\8\10-\31\127]")) then
+    error("the response's reason must be a string without control characters", 0)
   end
   return status, body
 end
@@ -409,6 +415,14 @@ local function refuse(conn, req, status, why)
   }, req or { version = "1.1" }, false))
 end
 
+---What a handler raised, as text, whatever it is.
+---@param raised any
+---@return string
+function server_http.text_of(raised)
+  local ok, text = pcall(uncaught.text, raised)
+  return ok and text or "it raised a " .. type(raised) .. " that does not become text"
+end
+
 local status_of_body_error = { too_large = 413, timeout = 408, protocol = 400 }
 
 local function catch(raised)
@@ -430,7 +444,9 @@ local function answer(server, state, req, keep_alive)
   local ok, result = xpcall(process, catch, server, state, req, keep_alive)
   if ok then return result end
   server:keep_error(result.error, result.traceback, req)
-  if not state.begun then refuse(state.conn, req, 500, tostring(result.error) .. "\n" .. result.traceback) end
+  if not state.begun then
+    refuse(state.conn, req, 500, server_http.text_of(result.error) .. "\n" .. result.traceback)
+  end
   return false
 end
 

@@ -121,6 +121,35 @@ static void read_connection(request_head *h, text_view value, bool *closes)
   }
 }
 
+static bool is_digits(text_view v)
+{
+  for (size_t i = 0; i < v.length; i++)
+    if (v.bytes[i] < '0' || v.bytes[i] > '9') return false;
+  return true;
+}
+
+/* unreserved, percent-encoded and sub-delims of RFC 3986; within brackets what an address is made of */
+static bool is_host_character(unsigned char c, bool bracketed)
+{
+  if ((c | 32) >= 'a' && (c | 32) <= 'z') return true;
+  if (c >= '0' && c <= '9') return true;
+  return c && strchr(bracketed ? ".:" : "-._~%!$&'()*+,;=", c);
+}
+
+/* A host, or none, and perhaps a port. */
+static bool is_host(text_view v)
+{
+  bool bracketed = v.length && *v.bytes == '[';
+  const char *end = bracketed ? memchr(v.bytes, ']', v.length) : memchr(v.bytes, ':', v.length);
+  if (bracketed && !end) return false;
+  size_t name = bracketed || end ? (size_t)(end - v.bytes) : v.length;
+  for (size_t i = bracketed; i < name; i++)
+    if (!is_host_character((unsigned char)v.bytes[i], bracketed)) return false;
+  text_view rest = {v.bytes + name + bracketed, v.length - name - bracketed};
+  if (!rest.length) return !bracketed || name > 1;
+  return *rest.bytes == ':' && is_digits((text_view){rest.bytes + 1, rest.length - 1});
+}
+
 /* What is decided only once all headers are known. */
 typedef struct {
   bool old; /* HTTP/1.0 */
@@ -132,8 +161,9 @@ static int read_header(request_head *h, framing *f, text_view name, text_view va
 {
   switch (name.length) { /* spares most headers the comparisons */
   case 4:
-    if (is(name, "host")) f->hosts++;
-    return 0;
+    if (!is(name, "host")) return 0;
+    f->hosts++;
+    return is_host(value) ? 0 : refuse(h, 400, "the Host header is no host");
   case 6:
     if (!is(name, "expect")) return 0;
     if (!is(value, "100-continue")) return refuse(h, 417, "only 100-continue can be expected");
