@@ -220,6 +220,15 @@ void transfer_cancel(transfer *t, const char *why)
   end(t, false);
 }
 
+void transfer_fail_reading(transfer *t, const error *e)
+{
+  error *failure = transfer_failure(t);
+  error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
+            pool_origin_name(&t->admission));
+  failure->limit = e->limit;
+  failure->observed = e->observed;
+}
+
 /* ---- start ---- */
 
 static bool submit(transfer *t, const char *label)

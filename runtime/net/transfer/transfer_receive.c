@@ -10,15 +10,6 @@
 
 static void touch(transfer *t) { t->exchange.active_at = clock_now(t->time); }
 
-void transfer_fail_reading(transfer *t, const error *e)
-{
-  error *failure = transfer_failure(t);
-  error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
-            pool_origin_name(&t->admission));
-  failure->limit = e->limit;
-  failure->observed = e->observed;
-}
-
 /* ---- connection ---- */
 
 static bool is_tls(const transfer *t) { return t->request.target.scheme.length == 5; }
