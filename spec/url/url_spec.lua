@@ -44,6 +44,7 @@ describe("url.parse", function()
       ["http://a b/"] = "space",
       ["http://h/\r\nX: y"] = "carriage return", ["http://h/\0"] = "NUL", ["http://[::g]/"] = "IPv6",
       ["http://user@evil@h/"] = "second \"@\"", ["http://h\\x/"] = "backslash",
+      ["http://good\\@evil/"] = "backslash", ["http://u:good\\@evil/"] = "write %5C",
     }
     for text, message in pairs(refused) do
       local parts, err = url.parse(text)

@@ -92,8 +92,9 @@ static bool reserve_encoded(parser *p, const char *end)
   return reserve(p, 3 * (size_t)(end - p->at) + (size_t)(p->end - end) + 16);
 }
 
-/* Copies what comes before `end`, encoding what is not of `class`. A path takes no backslash: half of the
- * world reads it as "/", so that what is checked and what is fetched could differ. */
+/* Copies what comes before `end`, encoding what is not of `class`. Neither a path nor userinfo takes a
+ * backslash: half of the world reads it as "/", so that what is checked ("http://good\@evil/") and what is
+ * fetched could differ. */
 static bool put_encoded(parser *p, const char *end, int class)
 {
   if (!reserve_encoded(p, end)) return false;
@@ -101,6 +102,8 @@ static bool put_encoded(parser *p, const char *end, int class)
     const char *at = p->at;
     if (url_is(*at, class) || url_is_escape(at, end))
       put_character(p, *at);
+    else if (*at == '\\' && class == URL_USER)
+      return fail(p, at, "a backslash before the host (in a name or password write %5C)");
     else if (is_control(*at) || (*at == '\\' && class == URL_PATH))
       return fail_character(p, at, NULL);
     else
