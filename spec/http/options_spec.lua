@@ -109,6 +109,12 @@ describe("options", function()
     end)
   end
 
+  it("whose name is long are named in short", function()
+    local message = message_of(http.get, "http://127.0.0.1/", { [("a"):rep(100000)] = 1 })
+    assert.matches("unknown option 'aaa+…'$", message)
+    assert.is_true(#message < 200, #message)
+  end)
+
   it("must be a table", function()
     assert.matches("options must be a table", message_of(http.get, "http://127.0.0.1/", "x"))
     assert.matches("options must be a table", message_of(http.client, 5))

@@ -100,9 +100,11 @@ describe("a fan-out against a rate of 10 a second that answers with Retry-After:
   end)
 
   it("counts attempts where there is no timeout.total", function()
-    local ended, seen = fan_out({ timeout = { total = false } }, 1, 1, function() return refusal(429) end)
-    assert.same({ [429] = 1 }, ended)
-    assert.equal(3, #seen)
+    for _, total in ipairs { false, math.huge } do
+      local ended, seen = fan_out({ timeout = { total = total } }, 1, 1, function() return refusal(429) end)
+      assert.same({ [429] = 1 }, ended)
+      assert.equal(3, #seen)
+    end
   end)
 end)
 
@@ -199,6 +201,7 @@ describe("a hold that is longer than timeout.total", function()
       assert.equal("queue", err.phase)
       assert.equal(5, err.limit)
       assert.matches("held by Retry%-After for .* s more, longer than the request may take", err.message)
+      assert.matches("; raise timeout%.total", err.message)
       assert.is_true(task.now() - begun < 0.1)
       assert.equal(200, client:get(s.url, { timeout = { total = 60 } }).status)
       client:close()

@@ -144,6 +144,7 @@ function check.unknown(name, candidates, noun)
     return ("%ss are given by name, not as %s"):format(noun, "[" .. tostring(name) .. "]")
   end
   local near = check.suggest(name, candidates)
+  if #name > 100 then name = name:sub(1, 97) .. "…" end
   return ("unknown %s '%s'%s"):format(noun, name, near and ("; did you mean '%s'?"):format(near) or "")
 end
 

@@ -52,6 +52,8 @@ function request.is(value)
   return type(value) == "table" and getmetatable(value) == Request
 end
 
+local LONGEST_METHOD = 23 -- bytes; what the layers below have room for
+
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true,
   OPTIONS = true, TRACE = true }
 
@@ -65,6 +67,9 @@ function request.method(method)
   if method == "" or find(method, "[^%w!#$%%&'*+%-.^_`|~]") then
     local hint = find(method, "://", 1, true) and ": the method comes before the URL" or ""
     raise(("method %s holds characters that may not stand in one%s"):format(check.shown(method), hint))
+  end
+  if #method > LONGEST_METHOD then
+    raise(("a method has at most %d bytes, got %s"):format(LONGEST_METHOD, check.shown(method)))
   end
   if method:upper() == "CONNECT" then raise("method CONNECT opens tunnels: it is no request of its own") end
   return method

@@ -74,7 +74,7 @@ local function new_profile(merged, raw_target)
   given.resolve = merged.resolve and resolve_map(merged.resolve)
   local ok, profile = pcall(native.profile, given)
   if not ok then errors.raise((tostring(profile):gsub("^.-%.lua:%d+: ", ""))) end
-  return profile, timeout.total, tls.verify
+  return profile, timeout.total ~= math.huge and timeout.total, tls.verify
 end
 
 -- Whether one of the given header tables names Accept-Encoding, be it to remove it.

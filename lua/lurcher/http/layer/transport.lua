@@ -48,12 +48,18 @@ local ADVICE = {
   total = "raise timeout.total if the whole may take longer",
 }
 
+-- A hold that would outlast the call ends it in the queue, but it is timeout.total that is too short.
+local function advice_on(err)
+  local outlasts = err.phase == "queue" and err.message:find("timeout.total", 1, true)
+  return ADVICE[outlasts and "total" or err.phase]
+end
+
 local function failed(request, err, info)
   err.method, err.url = request.method, redact.url(request.url)
   err.attempts, err.elapsed = request.attempts, request:elapsed()
   err.retryable = retry_policy.is_retryable(request, err)
   err.dispatched = dispatched(info)
-  local advice = err.kind == "timeout" and ADVICE[err.phase]
+  local advice = err.kind == "timeout" and advice_on(err)
   if advice then err.message = err.message .. "; " .. advice end
   if observe.enabled then observe.attempt(request, advice and "timeout/" .. err.phase or err.kind, info) end
   return nil, err
