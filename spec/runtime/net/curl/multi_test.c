@@ -40,7 +40,13 @@ static bool expects_more(const multi_job *job)
   return false;
 }
 
-static const multi_job_class noting = {on_finished, expects_more};
+static bool connects(const multi_job *job)
+{
+  (void)job;
+  return false;
+}
+
+static const multi_job_class noting = {on_finished, expects_more, connects};
 
 static void on_no_descriptor(multi_shared *s)
 {
