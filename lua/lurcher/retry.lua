@@ -172,8 +172,19 @@ local function count(self, call)
   totals.last = call
 end
 
+-- The policy gave up on a result, which is no error by itself.
+local function not_accepted(call)
+  local why = call.time_is_up and "the time is up" or "no attempts are left"
+  return errors.new { kind = call.time_is_up and "timeout" or "limit", phase = call.time_is_up and "total" or nil,
+    message = ("gave up after %d attempt%s in %.3g s: %s, and the last result is none that `when` accepts (err.result)")
+      :format(call.attempts, call.attempts == 1 and "" or "s", call.elapsed, why),
+    attempts = call.attempts, elapsed = call.elapsed, result = call.result }
+end
+
 ---Calls `fn` with the arguments until it succeeds, fails with what is not repeated, or the policy gives up.
 ---Returns what it returned last, or raises what it raised last; an error object has the number of `attempts`.
+---When it gives up on a result that `when` does not accept: nil and an error of kind "limit" or, when the time
+---was up, "timeout", with that result in `err.result`.
 ---@param fn function
 ---@param ... any its arguments
 ---@return any ... of fn
@@ -188,6 +199,7 @@ function Policy:call(fn, ...)
   local err = call.err
   if errors.is_error(err) and call.attempts > 1 then err.attempts = call.attempts end
   if call.raised then error(err, 0) end
+  if call.outcome == "gave_up" and not call.failed then return nil, not_accepted(call) end
   return unpack(call.results, 1, call.results.n)
 end
 

@@ -188,4 +188,33 @@ describe("options", function()
     assert.are.equal("1", site:last().query.a)
     site:stop()
   end)
+
+  it("tell those who come from elsewhere how they are written", function()
+    for name, written in pairs {
+      max_connections = "limits = { inflight = … }", rate_limit = "limits = { rate = … }",
+      user = 'auth = { "user", "password" }', username = 'auth = { "user", "password" }',
+      raise_for_status = 'expect = "2xx"', content_type = 'headers = { ["Content-Type"] = "…" }',
+      cookie = 'headers = { Cookie = "…" }', ssl_verify = "tls = { verify = … }",
+    } do
+      for _, call in ipairs { function() http.get("http://h/", { [name] = 1 }) end,
+        function() http.client { [name] = 1 } end } do
+        assert.matches(("unknown option '%s'; it is written %s"):format(name, written), message_of(call), 1, true)
+      end
+    end
+    assert.matches("unknown option 'max'; it is written attempts",
+      message_of(http.get, "http://h/", { retry = { max = 3 } }))
+    assert.matches("unknown option 'max'; it is written inflight", message_of(http.client, { limits = { max = 3 } }))
+  end)
+
+  it("that look like data get a hint", function()
+    local hint = "if that is data: a body is given as json = { … } or form = { … }, query parameters as params = { … }"
+    for _, data in ipairs { { email = "a@b", age = 5 }, { title = "x" }, { id = 5, title = "x" }, { "a", "b" },
+      { { a = 1 } }, { quantity = 5, timeout = 3 } } do
+      assert.matches(hint, message_of(http.post, "http://h/", data), 1, true)
+    end
+    assert.matches("unknown options 'age', 'email';", message_of(http.post, "http://h/", { email = 1, age = 5 }))
+    assert.matches("a body is given as { body = … }", message_of(http.post, "http://h/", "text"), 1, true)
+    assert.matches("unknown option 'timout'; did you mean 'timeout'%?$",
+      message_of(http.get, "http://h/", { timout = 1 }))
+  end)
 end)

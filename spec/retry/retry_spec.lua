@@ -83,6 +83,36 @@ describe("retry.call", function()
     assert.equal(4, count)
   end)
 
+  virtually("tells that it gave up on a result, which is in the error", function()
+    local pending = when.result(function(value) return value == "pending" end)
+    local function ask() return "pending" end
+    for _, policy in ipairs { { attempts = 3, when = pending, base = 0 }, { attempts = 1, when = pending },
+      { stop = stop.attempts(2), when = pending, base = 0 } } do
+      local value, err = retry.call(ask, policy)
+      assert.is_nil(value)
+      assert.equal("limit", err.kind)
+      assert.equal("pending", err.result)
+      assert.equal(policy.attempts or 2, err.attempts)
+      assert.matches("^limit: gave up after %d attempts? in [%d.]+ s: no attempts are left", tostring(err))
+    end
+    for _, policy in ipairs { { time = 10, when = pending }, { stop = stop.elapsed(5), when = pending },
+      { stop = stop.any(stop.attempts(1000), stop.before(5)), when = pending } } do
+      local _, err = retry.policy(policy):call(ask)
+      assert.equal("timeout", err.kind)
+      assert.equal("pending", err.result)
+      assert.matches("the time is up", err.message)
+    end
+    local _, err = retry.policy({ attempts = 2, base = 0, when = pending }):wrap(ask)()
+    assert.equal("limit", err.kind)
+  end)
+
+  virtually("leaves what was returned or raised as a failure alone", function()
+    local nothing, err = retry.call(function() return nil, "busy" end, { attempts = 2, base = 0 })
+    assert.is_nil(nothing)
+    assert.equal("busy", err)
+    assert.equal("done", (retry.call(function() return "done" end, { attempts = 1 })))
+  end)
+
   virtually("keeps nils among the results", function()
     local results = (function(...) return { n = select("#", ...), ... } end)(
       retry.call(function() return 1, nil, nil end))

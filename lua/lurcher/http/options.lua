@@ -73,6 +73,23 @@ local ELSEWHERE = rows.lazy(function(hints)
   for name, written in pairs(rows.all_hints(all)) do add(name, written) end
 end)
 
+-- Raises for options of which at least one is no option at all: data, perhaps, that was given as options.
+local function refuse_data(opts, what)
+  local unknown = {}
+  for name in pairs(opts) do
+    if REQUEST[name] == nil and not (CLIENT[name] or ELSEWHERE[name]) then unknown[#unknown + 1] = name end
+  end
+  local first = unknown[1]
+  if not first or not unknown[2] and (check.suggest(first, REQUEST) or #tostring(first) >= 40) then return end
+  table.sort(unknown, function(x, y) return tostring(x) < tostring(y) end)
+  for i, name in ipairs(unknown) do unknown[i] = ("'%s'"):format(tostring(name):sub(1, 40)) end
+  local complaint = "unknown option" .. (unknown[2] and "s " or " ")
+    .. table.concat(unknown, ", ", 1, math.min(#unknown, 5))
+  if type(first) == "number" then complaint = ("options are given by name, not as [%d]"):format(first) end
+  raise(("%s: %s; if that is data: a body is given as json = { … } or form = { … }, query parameters as \z
+    params = { … }"):format(what, complaint))
+end
+
 local function check_option(name, value, known, what, others)
   if known[name] == nil and others and not ELSEWHERE[name] then
     raise(("%s: %s"):format(what, check.unknown(name, overlay(known, others))))
@@ -125,6 +142,9 @@ local IS_BODY = { body = true, json = true, form = true }
 ---@param what string
 ---@param others? table<string, any> further options of `what`, which may have been meant by an unknown one
 function options.check_request(opts, what, others)
+  if type(opts) == "string" then
+    raise(("%s: options must be a table, got %s; a body is given as { body = … }"):format(what, check.shown(opts)))
+  end
   if type(opts) ~= "table" then check.options(opts, REQUEST, what) end
   local body
   for name, value in pairs(opts) do
@@ -132,6 +152,7 @@ function options.check_request(opts, what, others)
       raise(("%s: option '%s' belongs to the client: give it to http.client or client:extend")
         :format(what, name))
     end
+    if REQUEST[name] == nil and not others then refuse_data(opts, what) end
     check_option(name, value, REQUEST, what, others)
     check_entries(name, value, what)
     if IS_BODY[name] and value ~= false then

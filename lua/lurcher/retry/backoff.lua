@@ -19,7 +19,8 @@ local JITTERS = {
 backoff.DRAWN = "'full'|'equal'|'none'"
 ---What others call the number of attempts.
 backoff.ATTEMPTS_ELSEWHERE = {
-  max_attempts = "attempts", max_tries = "attempts", tries = "attempts", limit = "attempts",
+  max_attempts = "attempts", max = "attempts", count = "attempts", times = "attempts",
+  total = "attempts", max_tries = "attempts", tries = "attempts", limit = "attempts",
   retries = "attempts, which counts the first one too", max_retries = "attempts, which counts the first too",
 }
 
@@ -34,7 +35,7 @@ backoff.ROWS = {
     example = "retry = { factor = 1 }",
     words = { multiplier = "factor" } },
   { "max_wait", check = "duration|false", default = 20, help = "seconds: no wait is longer",
-    example = "retry = { max_wait = 5 }", words = { max = "max_wait", max_delay = "max_wait" },
+    example = "retry = { max_wait = 5 }", words = { max_delay = "max_wait" },
     elsewhere = { requests = "Retry(backoff_max)", got = "retry.backoffLimit" } },
   { "jitter", check = "'full'|'equal'|'decorrelated'|'none'", default = "full",
     help = "`full` draws the wait from 0 to all of it, `equal` from half of it, `decorrelated` from \z

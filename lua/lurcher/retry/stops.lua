@@ -19,14 +19,20 @@ end
 ---@param seconds number
 function stops.elapsed(seconds)
   argument(seconds, "duration", 1, "stop.elapsed")
-  return function(call) return call.elapsed >= seconds end
+  return function(call)
+    call.time_is_up = call.elapsed >= seconds
+    return call.time_is_up
+  end
 end
 
 ---When the next attempt would begin later than so many seconds after the call: waits are included.
 ---@param seconds number
 function stops.before(seconds)
   argument(seconds, "duration", 1, "stop.before")
-  return function(call) return call.elapsed + call.wait > seconds end
+  return function(call)
+    call.time_is_up = call.elapsed + call.wait > seconds
+    return call.time_is_up
+  end
 end
 
 ---When the event is set. The option `event` of a policy ends a wait under way too.

@@ -57,9 +57,36 @@ static const char *host_of(const transfer *t) { return pool_origin_name(&t->admi
 
 static const char *phase_of(const transfer *t) { return t->exchange.connected ? "read" : "connect"; }
 
+/* What libcurl and OpenSSL say, in words that help. The first that fits counts. */
+static const struct {
+  const char *theirs, *ours;
+} translations[] = {
+    {"HTTP/0.9",
+     "what it sent is no HTTP response (does it speak TLS, https://, or something else than HTTP?)"},
+    {"Unsupported HTTP version", "its status line is not that of an HTTP version there is"},
+    {"Unsupported HTTP/", "its status line is not that of an HTTP version there is"},
+    {"Unsupported protocol", "what it sent is no HTTP response"},
+    {"Weird server reply", "what it sent makes no sense as an HTTP response"},
+    {"Invalid status line", "what it sent makes no sense as an HTTP status line"},
+    {"Header without colon", "it sent a header line without a colon"},
+    {"wrong version number", "it does not speak TLS there: is http:// meant?"},
+    {"packet length too long", "it does not speak TLS there: is http:// meant?"},
+    {"http request", "it does not speak TLS there: is http:// meant?"},
+    {"certificate required", "it wants a certificate of the client: give tls.cert and tls.key"},
+    {"alert bad certificate", "it does not accept the client's certificate (tls.cert)"},
+    {"alert unknown ca", "it does not know the authority of the client's certificate (tls.cert)"},
+    {"alert certificate expired", "the client's certificate (tls.cert) has expired"},
+    {"unsupported protocol", "it knows no version of TLS that is allowed here (tls.min)"},
+    {"alert protocol version", "it knows no version of TLS that is allowed here (tls.min)"},
+};
+
 static const char *words_of(const transfer *t, CURLcode code)
 {
-  return t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code);
+  const char *words = t->handle->hint[0] ? t->handle->hint : curl_easy_strerror(code);
+  for (size_t i = 0; i < sizeof translations / sizeof *translations; i++)
+    if (strstr(words, translations[i].theirs)) return translations[i].ours;
+  const char *reason = strstr(words, "routines::"); /* "OpenSSL/3.0: error:0A00010B:SSL routines::reason" */
+  return reason ? reason + strlen("routines::") : words;
 }
 
 typedef struct known_failure known_failure;
@@ -93,7 +120,14 @@ static void name_unknown(const transfer *t, const known_failure *known, error *e
 static void not_connected(const transfer *t, const known_failure *known, error *e)
 {
   long os_error = 0;
+  const char *path = t->options->texts[OPTION_UNIX_SOCKET];
   curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error);
+  if (path) {
+    const char *name = os_error ? strerrorname_np((int)os_error) : NULL;
+    error_set(e, known->kind, "connect", "cannot connect to the socket %s: %s%s%s", path, name ? name : "",
+              name ? ": " : "", os_error ? strerror((int)os_error) : words_of(t, known->code));
+    return;
+  }
   error_set(e, known->kind, "connect", "cannot connect to %s: %s", host_of(t),
             os_error             ? strerror((int)os_error)
             : t->handle->hint[0] ? t->handle->hint
@@ -161,8 +195,9 @@ static void cut(const transfer *t, const known_failure *known, error *e)
               "%s %s the connection after %zu of %zu bytes of the request's body were sent", host_of(t), how,
               t->exchange.uploaded, t->request.upload_length);
   } else {
-    error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete",
-              host_of(t), how);
+    bool other = !t->exchange.reused && !t->response.head.received && t->request.target.scheme.length == 4;
+    error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete%s",
+              host_of(t), how, other ? " (if it speaks TLS, the URL begins with https://)" : "");
   }
 }
 
@@ -209,7 +244,7 @@ static void private_key(const transfer *t, const known_failure *known, error *e)
 
 static void broke_protocol(const transfer *t, const known_failure *known, error *e)
 {
-  error_set(e, known->kind, "read", "%s broke the protocol: %s", host_of(t), t->handle->hint);
+  error_set(e, known->kind, "read", "%s broke the protocol: %s", host_of(t), words_of(t, known->code));
 }
 
 static void http2_stream_ended(const transfer *t, const known_failure *known, error *e)

@@ -33,7 +33,7 @@ parts.timeout = {
 
 parts.limits = {
   { "inflight", check = "count|false", default = 256, help = "attempts at once, in all",
-    example = "limits = { inflight = 1000 }",
+    example = "limits = { inflight = 1000 }", words = { "max", "concurrency", "total" },
     elsewhere = { httpx = "max_connections", aiohttp = "limit", got = "maxSockets",
       curl = "--parallel-max" } },
   { "per_origin", check = "count|'auto'|false", default = 64,
