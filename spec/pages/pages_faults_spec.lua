@@ -34,6 +34,30 @@ describe("pages", function()
       return err
     end
 
+    for name, opts in pairs {
+      next = function(fn) return { next = fn } end,
+      items = function(fn) return { next = pages.link(), items = fn } end,
+      dedupe = function(fn) return { next = pages.link(), items = "data", dedupe = fn } end,
+      filter = function(fn) return { next = pages.link(), items = "data", filter = fn } end,
+      ["the path of a cursor"] = function(fn) return { next = pages.cursor { param = "at", path = fn } } end,
+      ["more of a cursor"] = function(fn)
+        return { next = pages.cursor { param = "at", path = "next", more = fn }, items = "data" }
+      end,
+      ["the path of a URL"] = function(fn) return { next = pages.url { path = fn }, items = "data" } end,
+      ["the total of numbers"] = function(fn) return { next = pages.number { total = fn }, items = "data" } end,
+      ["the pages of numbers"] = function(fn) return { next = pages.number { pages = fn }, items = "data" } end,
+      ["the total of offsets"] = function(fn) return { next = pages.offset { total = fn }, items = "data" } end,
+    } do
+      it("that a function returns beside nil: " .. name, function()
+        site.answer = function() return answer { data = slice(1, 2), next = "abc" } end
+        local given = opts(function() return nil, "no such thing" end)
+        given.items = given.items or "data"
+        local ok, err = pcall(ids, pages.items(api, "x", given))
+        assert.is_false(ok)
+        assert.are.equal("no such thing", err)
+      end)
+    end
+
     it("at a status that is not 2xx, and tell page and cursor", function()
       site.answer = function(req)
         if req.query.at then return { status = 403, body = "not yours" } end

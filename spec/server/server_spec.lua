@@ -314,6 +314,26 @@ describe("a response's body", function()
     assert.equal("xxx", connect(s):request("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").body)
   end)
 
+  it("from an iterator that fails is cut off, and the failure kept", function()
+    for _, fail in ipairs {
+      function() error("no more", 0) end,
+      function() return nil, "no more" end,
+    } do
+      local s = start(function()
+        local given = false
+        return { body = function()
+          if given then return fail() end
+          given = true
+          return "piece"
+        end }
+      end)
+      local res, err = http.get(s.url, { retry = false })
+      assert.is_nil(res)
+      assert.equal("truncated", err.kind)
+      assert.matches("^no more", tostring(s:errors()[1]))
+    end
+  end)
+
   it("is left out for HEAD, with the headers it would have", function()
     local called = false
     local s = start(function(req)

@@ -131,7 +131,7 @@ function pages_path.reader(option, keep_null)
       value = get(decoded())
     else
       value, err = option(res, decoded(true))
-      if value == nil and errors.is_error(err) then error(err, 0) end
+      if value == nil and err ~= nil then error(err, 0) end
     end
     if value == json.null and not keep_null then return nil end
     return value
@@ -142,7 +142,12 @@ end
 ---@param option string|table|function
 ---@return fun(item: any): any
 function pages_path.of_item(option)
-  return type(option) == "function" and option or getter(option)
+  if type(option) ~= "function" then return getter(option) end
+  return function(item)
+    local value, err = option(item)
+    if value == nil and err ~= nil then error(err, 0) end
+    return value
+  end
 end
 
 return pages_path

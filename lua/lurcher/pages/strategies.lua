@@ -317,7 +317,7 @@ function strategies.by_function(fn)
     request = function(_, position) return position or {} end,
     following = function(_, page)
       local value, err = fn(page.res, page.items, page.number)
-      if value == nil and errors.is_error(err) then error(err, 0) end
+      if value == nil and err ~= nil then error(err, 0) end
       return changes_of(value)
     end,
   }

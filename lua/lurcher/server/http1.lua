@@ -370,7 +370,8 @@ end
 local function write_pieces(conn, body, chunked)
   local total = 0
   while true do
-    local piece = body()
+    local piece, failure = body()
+    if piece == nil and failure ~= nil then error(failure, 0) end
     if piece == nil then break end
     if type(piece) ~= "string" then error("a body iterator gives strings, not a " .. type(piece), 0) end
     if piece ~= "" then
