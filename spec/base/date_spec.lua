@@ -8,6 +8,22 @@ describe("HTTP dates", function()
     end)
   end
 
+  -- What RFC 6265 takes for delimiters, and what may follow a number.
+  for _, text in ipairs { "06!Nov\"1994#08:49:37$GMT", "Sun@06[Nov]1994^08:49:37`", "06{Nov|1994}08:49:37~",
+    "06=Nov?1994>08:49:37", "(06)Nov_1994'08:49:37\\", "06th November 1994AD 08:49:37.5", "Nov 6 94 8:49:37Z",
+    "1994 06 Nov 08:49:37", "06\9Nov\0091994+8:49:37", "08:49:37 6 Nov 1994 1:2:3 7 Dec 1995" } do
+    it("read " .. ("%q"):format(text), function()
+      assert.are.equal(784111777, date.parse(text))
+    end)
+  end
+
+  it("have clocks of one or two digits each, and years of two to four", function()
+    for _, text in ipairs { "06 Nov 1994 08:49:371", "06 Nov 1994 108:49:37", "06 Nov 1994 08:49",
+      "006 Nov 1994 08:49:37", "06 Nov 19941 08:49:37", "06 Nov 4 08:49:37", "06\10Nov\0101994\01008:49:37" } do
+      assert.is_nil(date.parse(text), text)
+    end
+  end)
+
   it("know the epoch, leap days and years to come", function()
     assert.are.equal(0, date.parse("Thu, 01 Jan 1970 00:00:00 GMT"))
     assert.are.equal(951782400, date.parse("Tue, 29 Feb 2000 00:00:00 GMT"))

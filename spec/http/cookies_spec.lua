@@ -181,6 +181,94 @@ describe("the cookie jar", function()
     assert.are.equal("a=1", header("https://h.test/"))
   end)
 
+  it("takes no secure cookie from plain http", function()
+    receive("a=1; Secure; Path=/", "http://h.test/")
+    receive("b=1; secure", "http://h.test/")
+    assert.are.equal(0, jar.count)
+    receive("b=1; Path=/", "http://h.test/")
+    receive("b=2; Path=/; Secure", "http://h.test/")
+    assert.are.equal("b=1", header("http://h.test/"))
+  end)
+
+  it("does not let plain http put a cookie before a secure one, at another domain or path either", function()
+    receive("a=1; Secure; Path=/x; Domain=h.test", "https://www.h.test/")
+    for url, line in pairs { ["http://h.test/"] = "a=2; Path=/x", ["http://www.h.test/"] = "a=2; Path=/x/y",
+      ["http://b.www.h.test/"] = "a=2; Path=/x/", ["http://www.h.test/#"] = "a=2; Path=/x; Domain=h.test" } do
+      receive(line, url)
+      assert.are.equal(1, jar.count, line)
+    end
+    receive("a=2; Path=/", "http://h.test/") -- goes behind it
+    receive("a=2; Path=/xy", "http://h.test/")
+    receive("A=2; Path=/x", "http://h.test/")
+    receive("a=2; Path=/x", "http://other.test/")
+    assert.are.equal(5, jar.count)
+    receive("a=; Path=/x; Domain=h.test; Max-Age=0", "https://www.h.test/")
+    receive("a=3; Path=/x", "http://h.test/") -- none is secure any more
+    assert.are.equal("A=2; a=3; a=2", header("http://h.test/x"))
+  end)
+
+  it("holds __Secure- and __Host- to their promises in any case, and wants a Path given", function()
+    for _, line in ipairs { "__secure-a=1; Path=/", "__SECURE-a=1", "__host-b=1; Secure; Path=/; Domain=h.test",
+      "__HOST-b=1; Secure; Path=/x", "__Host-b=1; Secure", "__Host-b=1; Path=/" } do
+      receive(line, "https://h.test/")
+      assert.are.equal(0, jar.count, line)
+    end
+    receive("__hOsT-b=1; Secure; Path=/", "https://h.test/")
+    assert.are.equal(1, jar.count)
+    receive("__hOsT-c=1; Secure; Path=/", "http://h.test/")
+    assert.are.equal(1, jar.count)
+  end)
+
+  it("ignores attributes of more than 1,024 bytes, and cookies of more than 4,096", function()
+    local long = ("x"):rep(1024)
+    receive("a=1; Path=/" .. long)
+    receive("b=1; Max-Age=0" .. (" "):rep(2000))
+    receive("c=1; Max-Age=" .. ("0"):rep(1025))
+    receive("d=1; " .. ("y"):rep(99000) .. "; Path=/d")
+    receive("e=1; Path=/" .. long:sub(2) .. "; Path=/" .. long)
+    local paths = {}
+    for _, cookie in ipairs(jar:list()) do paths[cookie.name] = cookie.path end
+    assert.same({ a = "/dir", c = "/dir", d = "/d", e = "/" .. long:sub(2) }, paths)
+    jar:clear()
+    receive("a=" .. ("x"):rep(4095))
+    assert.are.equal(1, jar.count)
+    receive("ab=" .. ("x"):rep(4095))
+    assert.are.equal(1, jar.count)
+  end)
+
+  it("has a later attribute undo an earlier one", function()
+    receive("a=1; Domain=example.com; Domain=")
+    receive("b=1; Path=/dir/page; Path=")
+    assert.is_true(jar:list()[1].host_only)
+    assert.are.equal("/dir", jar:list()[2].path)
+  end)
+
+  it("drops first what expired, then what is not secure, then what was not sent for the longest time", function()
+    local url = "https://h.test/"
+    receive("old=1; Secure; Path=/", url)
+    for i = 1, 178 do receive(("c%d=1; Path=/p%d"):format(i, i), url) end
+    receive("short=1; Path=/; Max-Age=1000", url)
+    header(url .. "p1") -- c1 was used last
+    receive("n=1; Secure; Path=/", url)
+    assert.is_nil((jar:get("c2")))
+    for _, name in ipairs { "old", "c1", "c3", "short", "n" } do assert.are.equal("1", (jar:get(name)), name) end
+    for i = 1, 179 do receive(("s%d=1; Secure; Path=/"):format(i), url) end
+    assert.are.equal(180, jar.count)
+    assert.is_nil((jar:get("c1")))
+    assert.is_nil((jar:get("old"))) -- all are secure, and it was used first
+    assert.are.equal("1", (jar:get("n")))
+  end)
+
+  it("drops what crowds before what is alone, when there are too many in all", function()
+    receive("lonely=1", "http://lonely.test/")
+    for domain = 1, 30 do
+      for i = 1, 100 do receive(("c%d=1"):format(i), ("http://h%d.test/"):format(domain)) end
+    end
+    assert.are.equal(3000, jar.count)
+    assert.are.equal("1", (jar:get("lonely")))
+    assert.is_nil((jar:get("c1", "http://h1.test/")))
+  end)
+
   it("holds __Secure- and __Host- to their promises", function()
     receive("__Secure-a=1; Path=/", "https://h.test/")
     receive("__Host-b=1; Secure; Path=/; Domain=h.test", "https://h.test/")

@@ -21,20 +21,36 @@ function date.days(year, month, day)
   return era * 146097 + year_of_era * 365 + leap_days + day_of_year - 719468
 end
 
+-- Whatever is no delimiter of RFC 6265: digits, letters, ":", control characters and what is not ASCII.
+local TOKEN = "[^\t\32-\47\59-\64\91-\96\123-\126]+"
+
+-- The number that a token begins with, if it has so many digits; what follows does not matter.
+local function leading_number(token, least, most)
+  local digits = token:match("^%d+")
+  return digits and #digits >= least and #digits <= most and tonumber(digits) or nil
+end
+
+local function clock_time(token)
+  local hour, minute, second, more = token:match("^(%d%d?):(%d%d?):(%d%d?)(%d?)")
+  if more ~= "" then return nil end
+  return hour, minute, second
+end
+
 ---Seconds since 1970 (UTC), or nil when the text is no date.
 ---@param text string
 ---@return integer?
 function date.parse(text)
   local hour, minute, second, day, month, year
-  for token in text:gmatch("[^%s,;%-/]+") do
-    if not hour and token:find("^%d%d?:%d%d?:%d%d?") then
-      hour, minute, second = token:match("^(%d+):(%d+):(%d+)")
-    elseif not day and token:find("^%d%d?$") then
-      day = tonumber(token)
+  for token in text:gmatch(TOKEN) do
+    local is_time = not hour and clock_time(token)
+    if is_time then
+      hour, minute, second = clock_time(token)
+    elseif not day and leading_number(token, 1, 2) then
+      day = leading_number(token, 1, 2)
     elseif not month and MONTHS[token:sub(1, 3):lower()] then
       month = MONTHS[token:sub(1, 3):lower()]
-    elseif not year and token:find("^%d%d%d?%d?$") then
-      year = tonumber(token)
+    elseif not year and leading_number(token, 2, 4) then
+      year = leading_number(token, 2, 4)
     end
   end
   if not (hour and day and month and year) then return nil end

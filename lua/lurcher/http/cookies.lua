@@ -1,4 +1,5 @@
---- Cookies by RFC 6265, in memory: parsing Set-Cookie, the jar, and the layer between the two and each hop.
+--- Cookies by RFC 6265 and, where it is stricter, the draft that follows it (6265bis), in memory: parsing Set-Cookie,
+--- the jar, and the layer between the two and each hop.
 
 local check = require "lurcher.base.check"
 local date = require "lurcher.base.date"
@@ -13,11 +14,13 @@ local head_get, head_list = native.head_get, native.head_list
 
 local cookies = {}
 
--- Caps of RFC 6265 section 6.1, or what browsers use.
-local MAX_SIZE = 4096
-local MAX_LINE = 16384
+-- Caps of RFC 6265bis, or what browsers use.
+local MAX_SIZE = 4096 -- of name and value
+local MAX_ATTRIBUTE = 1024
+local MAX_AGE = 2 ^ 40
 local MAX_PER_DOMAIN = 180
 local MAX_COOKIES = 3000
+local CROWD = 50 -- cookies of a domain, of which some go first when there are too many in all
 
 ---@class lurcher.Cookie
 ---@field name string
@@ -69,11 +72,9 @@ end
 local ATTRIBUTES = {
   expires = function(cookie, value) cookie.expires_at = date.parse(value) or cookie.expires_at end,
   ["max-age"] = function(cookie, value)
-    if value:find("^%-?%d+$") then cookie.max_age = tonumber(value) end
+    if value:find("^%-?%d+$") then cookie.max_age = math.min(tonumber(value), MAX_AGE) end
   end,
-  domain = function(cookie, value)
-    if value ~= "" then cookie.domain = canonical_domain(value) end
-  end,
+  domain = function(cookie, value) cookie.domain = value ~= "" and canonical_domain(value) or nil end,
   path = function(cookie, value) cookie.path = value:sub(1, 1) == "/" and value or nil end,
   secure = function(cookie) cookie.secure = true end,
   httponly = function(cookie) cookie.http_only = true end,
@@ -85,7 +86,7 @@ local ATTRIBUTES = {
 ---@param now number
 ---@return lurcher.Cookie?
 local function parse(line, from, now)
-  if #line > MAX_LINE or line:find("[%z\1-\8\10-\31\127]") then return nil end
+  if line:find("[%z\1-\8\10-\31\127]") then return nil end
   local pair, rest = line:match("^([^;]*)(.*)$")
   local name, value = pair:match("^([^=]*)=(.*)$")
   if not name then return nil end
@@ -94,8 +95,9 @@ local function parse(line, from, now)
   local cookie = { name = name, value = value, secure = false, http_only = false }
   for attribute in rest:gmatch(";([^;]*)") do
     local key, text = attribute:match("^([^=]*)=?(.*)$")
-    local set = ATTRIBUTES[trim(key):lower()]
-    if set then set(cookie, trim(text)) end
+    local set = #key <= MAX_ATTRIBUTE and ATTRIBUTES[trim(key):lower()]
+    text = set and trim(text)
+    if set and #text <= MAX_ATTRIBUTE then set(cookie, text) end
   end
   if cookie.max_age then
     cookie.expires = now + cookie.max_age
@@ -106,6 +108,7 @@ local function parse(line, from, now)
   cookie.max_age, cookie.expires_at = nil, nil
   cookie.host_only = cookie.domain == nil
   cookie.domain = cookie.domain or from.host
+  cookie.path_given = cookie.path ~= nil
   cookie.path = cookie.path or default_path(from.path)
   return cookie
 end
@@ -122,19 +125,24 @@ function cookies.parse(lines, address)
   return list
 end
 
+-- Whether the cookie is what its name promises, in whatever case: servers may not tell them apart by that.
+local function keeps_promises(cookie, from)
+  local name = cookie.name:lower()
+  if name:sub(1, 9) == "__secure-" then return cookie.secure and from.secure end
+  if name:sub(1, 7) ~= "__host-" then return true end
+  return cookie.secure and from.secure and cookie.host_only and cookie.path_given and cookie.path == "/"
+end
+
 -- True when `from` may set this cookie. A domain that is a public suffix would share it with strangers: it
 -- may only be set for that very host.
 local function acceptable(cookie, from)
+  if cookie.secure and not from.secure or not keeps_promises(cookie, from) then return false end
   if not cookie.host_only then
     if cookie.domain:sub(-1) == "." or not below_domain(from.host, cookie.domain) then return false end
     if is_address(cookie.domain) or suffixes.is_public(cookie.domain) then
       if cookie.domain ~= from.host then return false end
       cookie.host_only = true
     end
-  end
-  if cookie.name:find("^__Secure%-") and not (cookie.secure and from.secure) then return false end
-  if cookie.name:find("^__Host%-") then
-    return cookie.secure and from.secure and cookie.host_only and cookie.path == "/"
   end
   return true
 end
@@ -145,15 +153,25 @@ Jar.__index = Jar
 
 ---@return lurcher.CookieJar
 function cookies.jar()
-  -- by_domain: domain -> list of cookies; changes: how often something in it changed
-  return setmetatable({ by_domain = {}, count = 0, changes = 0, created = 0 }, Jar)
+  -- by_domain: domain -> list of cookies; changes: how often something in it changed; uses: counts what is set or
+  -- sent; secure_names: name -> how many secure cookies
+  return setmetatable({ by_domain = {}, count = 0, changes = 0, created = 0, uses = 0,
+    secure_names = {} }, Jar)
 end
 
 local function expired(cookie, now)
   return cookie.expires ~= nil and cookie.expires <= now
 end
 
+-- Counts a cookie that came (1) or went (-1) among the secure ones of its name.
+local function count_secure(jar, cookie, change)
+  if not cookie.secure then return end
+  local count = (jar.secure_names[cookie.name] or 0) + change
+  jar.secure_names[cookie.name] = count > 0 and count or nil
+end
+
 local function remove_at(jar, domain, index)
+  count_secure(jar, jar.by_domain[domain][index], -1)
   table.remove(jar.by_domain[domain], index)
   if #jar.by_domain[domain] == 0 then jar.by_domain[domain] = nil end
   jar.count, jar.changes = jar.count - 1, jar.changes + 1
@@ -167,45 +185,85 @@ local function remove_expired(jar, now)
   end
 end
 
-local function remove_oldest(jar, domain)
-  local list, oldest = jar.by_domain[domain], 1
-  for i = 2, #list do
-    if list[i].order < list[oldest].order then oldest = i end
+-- Of a domain, or of all: without Secure before with it, the one that was not used for the longest time.
+local function first_to_go(list, before)
+  local first = before
+  for i = 1, #list do
+    local cookie = list[i]
+    if not first or (first.secure and not cookie.secure)
+      or (first.secure == cookie.secure and cookie.used < first.used) then
+      first = cookie
+    end
   end
-  remove_at(jar, domain, oldest)
+  return first
+end
+
+local function remove(jar, cookie)
+  for i, one in ipairs(jar.by_domain[cookie.domain]) do
+    if one == cookie then return remove_at(jar, cookie.domain, i) end
+  end
+end
+
+-- The longest unused of all, those of crowded domains without Secure before others.
+local function remove_one_of_all(jar)
+  local crowded, any
+  for _, list in pairs(jar.by_domain) do
+    if #list > CROWD then crowded = first_to_go(list, crowded) end
+    for i = 1, #list do
+      if not any or list[i].used < any.used then any = list[i] end
+    end
+  end
+  remove(jar, crowded or any)
 end
 
 -- Makes room for one more.
 local function evict(jar, domain, now)
-  if jar.count >= MAX_COOKIES then
-    remove_expired(jar, now)
-    while jar.count >= MAX_COOKIES do remove_oldest(jar, (next(jar.by_domain))) end
-  end
   local list = jar.by_domain[domain]
-  if list and #list >= MAX_PER_DOMAIN then remove_oldest(jar, domain) end
+  if jar.count >= MAX_COOKIES or list and #list >= MAX_PER_DOMAIN then remove_expired(jar, now) end
+  list = jar.by_domain[domain]
+  if list and #list >= MAX_PER_DOMAIN then remove(jar, first_to_go(list)) end
+  if jar.count >= MAX_COOKIES then remove_one_of_all(jar) end
+end
+
+-- A cookie that came over plain http must not take the place of a secure one, nor be sent before it.
+local function shadows_secure(jar, cookie)
+  if not jar.secure_names[cookie.name] then return false end
+  for domain, list in pairs(jar.by_domain) do
+    if below_domain(domain, cookie.domain) or below_domain(cookie.domain, domain) then
+      for _, old in ipairs(list) do
+        if old.secure and old.name == cookie.name and path_matches(cookie.path, old.path) then return true end
+      end
+    end
+  end
+  return false
 end
 
 local function store(jar, cookie, over_https)
   local now = time()
+  jar.uses = jar.uses + 1
+  cookie.used = jar.uses
+  if not over_https and shadows_secure(jar, cookie) then return end
   local list = jar.by_domain[cookie.domain]
   for i = 1, list and #list or 0 do
     local old = list[i]
     if old.name == cookie.name and old.path == cookie.path and old.host_only == cookie.host_only then
-      if old.over_https and old.secure and not over_https then return end -- plain http may not touch it
       if expired(cookie, now) then return remove_at(jar, cookie.domain, i) end
       if old.value ~= cookie.value then jar.changes = jar.changes + 1 end
-      cookie.order, cookie.over_https = old.order, over_https
+      cookie.order = old.order
       list[i] = cookie
+      count_secure(jar, old, -1)
+      count_secure(jar, cookie, 1)
       return
     end
   end
   if expired(cookie, now) then return end
   evict(jar, cookie.domain, now)
   jar.created = jar.created + 1
-  cookie.order, cookie.over_https = jar.created, over_https
+  cookie.order = jar.created
   list = jar.by_domain[cookie.domain] or {}
   jar.by_domain[cookie.domain] = list
   list[#list + 1] = cookie
+  count_secure(jar, cookie, 1)
   jar.count, jar.changes = jar.count + 1, jar.changes + 1
 end
 
@@ -253,6 +311,8 @@ function Jar:header(address, given)
   end
   local to = place(address)
   for _, cookie in ipairs(to and matching(self, to) or {}) do
+    self.uses = self.uses + 1
+    cookie.used = self.uses
     if not names[cookie.name] then pairs_given[#pairs_given + 1] = cookie.name .. "=" .. cookie.value end
   end
   return pairs_given[1] and table.concat(pairs_given, "; ")
@@ -332,7 +392,7 @@ end
 ---Takes all cookies out.
 function Jar:clear()
   check.method(self, Jar, "cookies:clear")
-  self.by_domain, self.count, self.changes = {}, 0, self.changes + 1
+  self.by_domain, self.count, self.changes, self.secure_names = {}, 0, self.changes + 1, {}
 end
 
 ---Sends the jar's cookies along and keeps those that come back, at each hop and attempt.
