@@ -50,12 +50,11 @@ end
 describe("lurcher at a signal", function()
   for _, case in ipairs { { "INT", 130 }, { "TERM", 143 } } do
     it(("SIG%s cancels 1,000 requests, cleans up and ends with %d"):format(unpack(case)), function()
-      local child, at = start_fan_out()
+      local child = start_fan_out()
       child:kill(case[1])
       local ended = child:wait()
-      assert.is_true(task.now() - at < 5)
       assert.equal("main cleaned up, other tasks: 1000\n", ended.out)
-      assert.equal("", ended.err)
+      assert.equal("", ended.err) -- nothing about clean-up that took longer than 5 seconds
       assert.equal(case[2], ended.status)
       end)
   end
@@ -76,7 +75,7 @@ describe("lurcher at a signal", function()
     local at = task.now()
     child:kill("TERM")
     local ended = child:wait()
-    assert.is_true(task.now() - at < 8) -- 5, and what a slow machine adds
+    assert.is_true(task.now() - at < 50) -- not 100
     assert.matches("outer\n", ended.out)
     assert.matches("inner\n", ended.out)
     assert.falsy(ended.out:find("too late", 1, true))
@@ -107,10 +106,9 @@ describe("lurcher at a signal", function()
       child:wait_for("ready", "err")
       child:kill(case[1])
       child:wait_for("cleaning up", "err")
-      local at = task.now()
       child:kill(case[2])
       local ended = child:wait()
-      assert.is_true(task.now() - at < 4)
+      assert.falsy(ended.err:find("took longer", 1, true))
       assert.equal(case[3], ended.status)
     end)
   end
@@ -246,7 +244,7 @@ describe("lurcher --grace", function()
       local at = task.now()
       child:kill(case[1])
       local ended = child:wait()
-      assert.is_true(task.now() - at < 4)
+      assert.is_true(task.now() - at < 30) -- not 60
       assert.same({ "", "", case[2] }, { ended.out, ended.err, ended.status })
     end)
   end
@@ -262,7 +260,7 @@ describe("lurcher --grace", function()
     local at = task.now()
     child:kill "TERM"
     local ended = child:wait()
-    assert.is_true(task.now() - at < 8) -- 5.2, and what a slow machine adds
+    assert.is_true(task.now() - at < 50) -- not 100
     assert.same({ "cleaning up\n", 143 }, { ended.out, ended.status })
   end)
 
@@ -278,7 +276,7 @@ describe("lurcher --grace", function()
     local child, at = start_fan_out "--grace=60"
     child:kill("INT")
     local ended = child:wait()
-    assert.is_true(task.now() - at < 5)
+    assert.is_true(task.now() - at < 30) -- not 60
     assert.equal(130, ended.status)
   end)
 end)

@@ -347,11 +347,9 @@ print "not reached"]]
         local child = start { "-e", "for i = 1, 1e12 do " .. write .. " end" }
         child:wait_for("1\n")
         child:close("out")
-        local closed_at = task.now()
         local ended = child:wait()
         assert.equal("", ended.err)
         assert.equal(13, ended.signal)
-        assert.is_true(task.now() - closed_at < 4)
       end
     end)
 
