@@ -151,13 +151,13 @@ static void test_in_the_exit_callback(void)
   host_close(&h);
 }
 
+/* The runtime's own modules have a require of their own. */
 static void test_when_a_script_broke_require(void)
 {
   open_host(0, NULL);
   check(host_start(&h, "require = nil", NULL) == LUR_OK);
   lur_run(h.runtime);
-  check(summarize(LUR_SUMMARY_STATS) == LUR_FAILED && last.calls == 0);
-  check(*lur_error(h.runtime) != 0);
+  check(summarize(LUR_SUMMARY_STATS) == LUR_OK && last.calls == 1);
   host_close(&h);
 }
 

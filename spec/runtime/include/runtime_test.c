@@ -92,7 +92,7 @@ static void test_outcomes(void)
   run(&s, "local task = require 'lurcher.task'\ntask.spawn(function() task.yield() error({}) "
           "end)\ntask.sleep(60)");
   check(s.status == LUR_FAILED);
-  check(strstr(s.report, "(the error is a table value)") == s.report);
+  check(strstr(s.report, "the script raised a table: {}") == s.report);
   check(strstr(s.report, "spawned at spec.lua:2") != NULL);
 
   run(&s, "error(setmetatable({}, { __tostring = function() return 'shown' end }))");

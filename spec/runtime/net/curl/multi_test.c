@@ -82,7 +82,7 @@ static void add(request *r)
   curl_easy_setopt(r->easy, CURLOPT_PRIVATE, &r->job);
   multi_set_options(&m, r->easy);
   loop_hold(&l);
-  check(multi_add(&m, r->easy));
+  check(multi_add(&m, &r->job, r->easy));
 }
 
 static void open_multi(void)

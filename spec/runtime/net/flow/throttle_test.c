@@ -34,7 +34,9 @@ static void lets_all_through_when_nothing_limits_them(void)
 {
   throttle t = make(0, 1);
   for (int i = 0; i < 1000; i++) check(throttle_pass(&t, 1));
-  check(throttle_closed_time(&t) == 0 && throttle_is_fresh(&t));
+  check(throttle_closed_time(&t) == 0 && !throttle_is_fresh(&t));
+  for (int i = 0; i < 1000; i++) throttle_answered(&t, t.round, true);
+  check(throttle_is_fresh(&t));
   throttle_deinit(&t);
 }
 
@@ -68,28 +70,116 @@ static void holds_until_the_latest_end(void)
   throttle_deinit(&t);
 }
 
+/* What a server says: so many remain for so many seconds, of `limit` in `window` seconds. */
+static bool say(throttle *t, double remaining, double reset, double limit, double window)
+{
+  throttle_quota said = {remaining, reset, limit, window};
+  return throttle_set_quota(t, &said, 60);
+}
+
+/* How many pass now. */
+static unsigned pass_all(throttle *t)
+{
+  unsigned count = 0;
+  while (count < 100 && throttle_pass(t, 1)) count++;
+  return count;
+}
+
+static void answer(throttle *t, unsigned count, bool accepted)
+{
+  while (count-- > 0) throttle_answered(t, t->round, accepted);
+}
+
+static void starts_slowly_after_a_hold(void)
+{
+  throttle t = make(0, 1);
+  throttle_hold(&t, 3, "Retry-After");
+  check(!throttle_pass(&t, 1));
+  pass_time(3 * SECOND + MILLISECOND);
+  check(pass_all(&t) == 1);
+  answer(&t, 1, true);
+  check(pass_all(&t) == 2);
+  answer(&t, 2, true);
+  check(pass_all(&t) == 8);
+  answer(&t, 4, false); /* no answers: they make room, no more */
+  check(pass_all(&t) == 4);
+  uint32_t before = t.round;
+  throttle_hold(&t, 10, "Retry-After");
+  for (int i = 0; i < 8; i++) throttle_answered(&t, before, true); /* to what started before it */
+  check(pass_all(&t) == 0);
+  pass_time(10 * SECOND + MILLISECOND);
+  check(pass_all(&t) == 1 && t.unread == 1);
+  throttle_deinit(&t);
+}
+
+static void learns_a_rate_from_short_holds_in_a_row(void)
+{
+  throttle t = make(0, 1);
+  throttle_hold(&t, 1, "Retry-After");
+  pass_time(SECOND + MILLISECOND);
+  check(throttle_learned_rate(&t) == 0); /* one may be an accident */
+  for (int i = 0; i < 9; i++) {
+    check(throttle_pass(&t, 1));
+    answer(&t, 1, true);
+  }
+  throttle_hold(&t, 1, "Retry-After");
+  double rate =
+      throttle_learned_rate(&t); /* 9 in the second or so from the end of one hold to that of the next */
+  check(rate > 8.5 && rate < 9.5);
+  throttle_deinit(&t);
+  t = make(0, 1);
+  for (int i = 0; i < 3; i++) {
+    throttle_hold(&t, 30, "Retry-After"); /* a server at rest */
+    pass_time(30 * SECOND + MILLISECOND);
+  }
+  check(throttle_learned_rate(&t) == 0);
+  throttle_deinit(&t);
+}
+
 static void takes_from_a_quota_what_starts_or_is_unread(void)
 {
   throttle t = make(0, 1);
-  check(!throttle_set_quota(&t, 3, 10, 1, 60));
+  check(throttle_pass(&t, 1)); /* unread */
+  check(!say(&t, 3, 10, 0, 0));
   check(throttle_quota_left(&t) == 2);
-  check(throttle_pass(&t, 1) && throttle_pass(&t, 2) && !throttle_pass(&t, 3));
-  check(!throttle_set_quota(&t, 8, 10, 0, 60)); /* overtaken by a later answer: the least counts */
+  check(pass_all(&t) == 2);
+  answer(&t, 3, true);
+  check(!say(&t, 8, 10, 0, 0)); /* overtaken by a later answer: the least counts */
   check(throttle_quota_left(&t) == 3);
-  throttle_set_quota(&t, 0, 10, 0, 60);
+  say(&t, 0, 10, 0, 0);
   check(!throttle_pass(&t, 3));
   pass_time(10 * SECOND + MILLISECOND);
-  check(throttle_pass(&t, 3) && throttle_quota_left(&t) < 0);
+  check(throttle_pass(&t, 3) && throttle_quota_left(&t) < 0); /* no limit was told */
+  throttle_deinit(&t);
+}
+
+static void keeps_a_quota_in_later_windows(void)
+{
+  throttle t = make(0, 1);
+  say(&t, 0, 4, 5, 10);
+  check(pass_all(&t) == 0);
+  pass_time(4 * SECOND + MILLISECOND);
+  check(pass_all(&t) == 5);
+  pass_time(9 * SECOND);
+  check(pass_all(&t) == 0);
+  answer(&t, 5, true);
+  pass_time(SECOND);
+  check(pass_all(&t) == 5);
+  answer(&t, 4, true); /* one is on its way: it may be counted in the next window */
+  pass_time(25 * SECOND);
+  check(pass_all(&t) == 4);
+  say(&t, 0, 0.1, 5, 10); /* an answer of the window before */
+  check(throttle_quota_left(&t) == 0);
   throttle_deinit(&t);
 }
 
 static void does_not_wait_for_a_quota_beyond_its_patience(void)
 {
   throttle t = make(0, 1);
-  check(!throttle_set_quota(&t, 0, 3600, 0, 60) && throttle_pass(&t, 1));
+  check(!say(&t, 0, 3600, 0, 0) && throttle_pass(&t, 1));
   throttle_deinit(&t);
   t = make(0, 1);
-  check(throttle_set_quota(&t, 0, 30, 0, 60) && !throttle_pass(&t, 1));
+  check(say(&t, 0, 30, 0, 0) && !throttle_pass(&t, 1));
   throttle_deinit(&t);
 }
 
@@ -110,7 +200,9 @@ static void learns_a_rate_from_refusals_and_forgets_it(void)
   check(grown > rate + 9 && grown < rate + 11);
   check(!throttle_slow_down(&t, 2 * SECOND)); /* it started before the last cut */
   pass_time(10 * SECOND);
-  check(throttle_learned_rate(&t) == 0 && throttle_is_fresh(&t));
+  check(throttle_learned_rate(&t) == 0 && !throttle_is_fresh(&t)); /* 200 have no answer yet */
+  answer(&t, 200, true);
+  check(throttle_is_fresh(&t));
   throttle_deinit(&t);
 }
 
@@ -119,7 +211,10 @@ int main(void)
   lets_all_through_when_nothing_limits_them();
   keeps_a_rate_with_bursts();
   holds_until_the_latest_end();
+  starts_slowly_after_a_hold();
+  learns_a_rate_from_short_holds_in_a_row();
   takes_from_a_quota_what_starts_or_is_unread();
+  keeps_a_quota_in_later_windows();
   does_not_wait_for_a_quota_beyond_its_patience();
   learns_a_rate_from_refusals_and_forgets_it();
   clock_free(&time_of_test);

@@ -93,9 +93,9 @@ static void decodes_what_came(void)
 /* A zstd frame of 16 blocks of 128 KiB, each of one byte repeated. */
 static size_t make_bomb(char *out)
 {
-  static const unsigned char head[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0x38};
-  size_t length = sizeof head;
-  memcpy(out, head, sizeof head);
+  static const unsigned char frame_head[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0x38};
+  size_t length = sizeof frame_head;
+  memcpy(out, frame_head, sizeof frame_head);
   for (int i = 0; i < 16; i++) {
     unsigned block = 128u << 10 << 3 | 2 | (i == 15);
     for (int k = 0; k < 3; k++) out[length++] = (char)(block >> 8 * k);
