@@ -37,12 +37,13 @@ end
 
 local function ended(ok, ...)
   native.virtual_end()
+  math.randomseed(native.unit() * 2 ^ 53)
   if not ok then error((...), 0) end
   return ...
 end
 
 local OPTIONS, DEFAULT = rows.of("clock.virtual", "lurcher.VirtualOptions", {
-  { "seed", check = "number", default = 1, help = "of the waits that are drawn at random",
+  { "seed", check = "number", default = 1, help = "of the waits that are drawn at random, and of math.random",
     example = "seed = 7" },
   { "time", check = "seconds", shown = "the present, in whole seconds",
     help = "the time of day at which the run begins, in seconds since 1970", example = "time = 1700000000" },
@@ -66,6 +67,7 @@ function clock.virtual(fn, opts)
   if on then errors.raise("clock.virtual: another task's virtual run is on, and there can be only one") end
   native.virtual_begin(opts.seed or DEFAULT.seed, opts.time or math.floor(native.time()),
     opts.patience or DEFAULT.patience)
+  math.randomseed(opts.seed or DEFAULT.seed)
   return ended(xpcall(run, trace, fn))
 end
 

@@ -123,10 +123,9 @@ static verdict show_help(cli_options *options, const char *value)
 
 static verdict show_version(cli_options *options, const char *value)
 {
-  (void)options;
   (void)value;
-  printf("lurcher %s\n", lur_version());
-  return END_WELL;
+  options->kind = SOURCE_VERSION;
+  return GO_ON;
 }
 
 /* What to do for each row of options_table. */
@@ -259,6 +258,7 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
       break;
     }
     so_far = apply(options, argv[i]);
+    if (so_far == GO_ON && options->kind == SOURCE_VERSION) return true;
   }
   if (so_far == GO_ON && i >= argc) so_far = no_script();
   if (so_far != GO_ON) {

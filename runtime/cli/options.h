@@ -12,6 +12,7 @@ typedef enum {
   SOURCE_INPUT,
   SOURCE_TESTS,
   SOURCE_COMPLETION,
+  SOURCE_VERSION,
   SOURCE_HELP
 } source_kind;
 

@@ -47,11 +47,13 @@ static bool read_file(source *s, const char *path)
 bool source_read(source *s, const cli_options *options)
 {
   static const char tests[] = "return require('lurcher.command.test').run(...)";
+  static const char version[] = "require('lurcher.command.version').print()";
   static const struct {
     const char *argument, *chunkname;
   } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},
                [SOURCE_INPUT] = {"-", "=standard input"},
-               [SOURCE_TESTS] = {"test", "@lurcher/test"}};
+               [SOURCE_TESTS] = {"test", "@lurcher/test"},
+               [SOURCE_VERSION] = {"-", "@lurcher/version"}};
   *s = (source){.argument = options->kind == SOURCE_FILE ? options->script : names[options->kind].argument};
   const char *shown = options->script;
   bool fine = true;
@@ -70,6 +72,10 @@ bool source_read(source *s, const cli_options *options)
   case SOURCE_TESTS:
     s->text = tests;
     s->length = sizeof tests - 1;
+    break;
+  case SOURCE_VERSION:
+    s->text = version;
+    s->length = sizeof version - 1;
     break;
   case SOURCE_COMPLETION: /* no script: see completion.h and manual.h */
   case SOURCE_HELP:

@@ -129,7 +129,9 @@ LUR_API lur_status lur_open(lur_runtime **runtime, const lur_options *options);
 LUR_API lur_status lur_start(lur_runtime *runtime, const char *chunkname, const char *source, size_t length,
                              int argc, const char *const *argv, lur_done_fn done, void *ud, lur_task **task);
 
-/* Sets the global table `arg`: arg[0] is `name`, arg[1..argc] the arguments. */
+/* Sets the global table `arg`: arg[0] is `name`, arg[1..argc] the arguments. As for the command's scripts,
+ * the folder of `name`, if that is a path, comes first in package.path; for "-e" the public modules are
+ * globals. */
 LUR_API lur_status lur_set_arg(lur_runtime *runtime, const char *name, int argc, const char *const *argv);
 
 /* Own loop only: runs it until every script has ended. When nothing is left to wait for while tasks still

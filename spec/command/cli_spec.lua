@@ -24,6 +24,44 @@ describe("lurcher", function()
       assert.equal(0, ended.status)
     end)
 
+    it("has the public modules as globals in a string, and nowhere else", function()
+      local ended = run { "-e", "print(type(http.get), type(task.map), json.encode {1}, type(date), nonsense)" }
+      assert.equal("function\tfunction\t[1]\ttable\tnil\n", ended.out)
+      assert.equal("nil\n", run({ "-" }, { stdin = "print(http)" }).out)
+      assert.equal("nil\n", run({ script "print(http)" }).out)
+      assert.equal("5\n", run({ "-e", "http = 5 print(http)" }).out)
+    end)
+
+    it("finds the modules beside it from any folder", function()
+      local path = script "print(require('beside_lurcher_spec'))"
+      local beside = path:match("^.*/") .. "beside_lurcher_spec.lua"
+      local file = assert(io.open(beside, "w"))
+      file:write("return 'found'")
+      file:close()
+      task.defer(function() os.remove(beside) end)
+      assert.equal("found\n", run({ "-c", 'cd / && exec "$0" "$@"', process.lurcher, path }, { command = "sh" }).out)
+      local name = path:match("[^/]*$")
+      assert.equal("found\n", run({ "-c", 'cd "$1" && exec "$0" "$2"', process.lurcher, path:match("^.*/"), name },
+        { command = "sh" }).out)
+    end)
+
+    it("draws other random numbers in each process, and the same in each virtual run", function()
+      local code = [[
+        local clock = require "lurcher.clock"
+        local function draw() return math.random(1e9) end
+        print(draw(), clock.virtual(draw) == clock.virtual(draw), clock.virtual(draw, { seed = 7 }))
+        print(clock.virtual(draw), draw())]]
+      local first, second = run { "-e", code }, run { "-e", code }
+      local a, same, seven, one, after = first.out:match("^(%d+)\t(%a+)\t(%d+)\n(%d+)\t(%d+)\n$")
+      local b, _, seven_again, one_again, after_again = second.out:match("^(%d+)\t(%a+)\t(%d+)\n(%d+)\t(%d+)\n$")
+      assert.equal("true", same)
+      assert.not_equal(a, b)
+      assert.equal(seven, seven_again)
+      assert.equal(one, one_again)
+      assert.not_equal(seven, one)
+      assert.not_equal(after, after_again)
+    end)
+
     it("runs standard input", function()
       local ended = run({ "-", "a" }, { stdin = "print(arg[0], ...) error 'oops'" })
       assert.equal("-\ta\n", ended.out)
@@ -153,8 +191,16 @@ describe("lurcher", function()
   end)
 
   it("tells its version", function()
-    assert.same({ "lurcher " .. require "lurcher.native.version" .. "\n", 0 },
-      { run({ "--version" }).out, run({ "--version" }).status })
+    for _, option in ipairs { "--version", "-V" } do
+      local ended = run { option }
+      assert.equal(0, ended.status)
+      assert.equal("", ended.err)
+      local first, libraries = ended.out:match("^([^\n]*)\n([^\n]*)\n$")
+      assert.equal("lurcher " .. require "lurcher.native.version", first)
+      for _, name in ipairs { "LuaJIT", "libuv", "libcurl", "OpenSSL", "zlib", "brotli", "zstd", "nghttp2" } do
+        assert.matches(name .. " %d[%w.]*", libraries)
+      end
+    end
   end)
 
   it("explains itself on standard output", function()

@@ -14,6 +14,10 @@ local current, wake, suspend = native.current, native.wake, native.suspend
 local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
 local tag = native.tag
 
+-- ---- chance ----
+
+math.randomseed(native.unit() * 2 ^ 53) -- LuaJIT's own seed is the same in each process
+
 -- ---- pcall: a cancellation goes on when the function has unwound ----
 
 local function checked(ok, ...)

@@ -249,6 +249,12 @@ static int set_arg(lua_State *L)
     lua_rawseti(L, -2, i + 1);
   }
   lua_setglobal(L, "arg");
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.require");
+  lua_pushliteral(L, "lurcher.command.prepare");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "script");
+  lua_pushstring(L, start->chunkname);
+  lua_call(L, 1, 0);
   return 0;
 }
 

@@ -1,0 +1,31 @@
+--- What the command does before it runs a script.
+
+local modules = require "lurcher.native.modules"
+
+local prepare = {}
+
+local function find_beside(path)
+  local folder = path:match("^(.*)/[^/]*$") or "."
+  if folder == "" then folder = "/" end
+  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(folder, folder, package.path)
+end
+
+-- Loads the public module of that name when it is first used.
+local function find_global(globals, name)
+  if type(name) ~= "string" or not modules.names()["lurcher." .. name] then return nil end
+  local module = require("lurcher." .. name)
+  rawset(globals, name, module)
+  return module
+end
+
+---Has a script find the modules beside it, and a text given by -e have the public modules as globals.
+---@param name string as in arg[0]
+function prepare.script(name)
+  if name == "-e" then
+    setmetatable(_G, { __index = find_global })
+  elseif name ~= "-" and name ~= "test" then
+    find_beside(name)
+  end
+end
+
+return prepare
