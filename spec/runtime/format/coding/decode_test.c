@@ -86,13 +86,14 @@ static bool decode_piece(decoder *d, const char *bytes, size_t length, buffer *o
   decode_input in = {bytes, length};
   char *piece = malloc(room);
   decode_result result;
+  bool fits = true;
   do {
     size_t got;
     result = decoder_read(d, &in, piece, room, &got, &e);
-    check(got <= room && (result == DECODE_GIVEN) == (got > 0));
+    if (got > room || (result == DECODE_GIVEN) != (got > 0)) fits = false;
     buffer_append(out, piece, got);
   } while ((result == DECODE_GIVEN || result == DECODE_BUSY) && out->length < most);
-  check(result != DECODE_STARVED || in.length == 0);
+  check(fits && (result != DECODE_STARVED || in.length == 0));
   free(piece);
   return result != DECODE_FAILED;
 }
