@@ -5,6 +5,8 @@ local native = require "lurcher.native.charset"
 
 local charset = {}
 
+local MAX_TYPE = 1024 -- bytes of a Content-Type that are looked at
+
 local STEP = 512 * 1024 -- bytes after which other tasks have their turn
 
 -- A mark beats what is declared, as the WHATWG Encoding standard has it.
@@ -27,7 +29,7 @@ end
 ---@return string? text
 ---@return string? message
 function charset.decode(body, content_type)
-  local declared = content_type and content_type:lower():match(";%s*charset%s*=%s*[\"']?([^%s\"';]+)")
+  local declared = content_type and content_type:sub(1, MAX_TYPE):lower():match(";%s*charset%s*=%s*[\"']?([^%s\"';]+)")
   local label, from = marked(body)
   label = label or declared or "utf-8"
   local decoder = native.decoder(label, from)

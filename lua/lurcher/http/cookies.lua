@@ -307,7 +307,7 @@ function Jar:header(address, given)
   local pairs_given, names = {}, {}
   if given then
     pairs_given[1] = given
-    for name in given:gmatch("([^=;]+)=") do names[trim(name)] = true end
+    for pair in given:gmatch("[^;]+") do names[trim(pair:match("^[^=]*"))] = true end
   end
   local to = place(address)
   for _, cookie in ipairs(to and matching(self, to) or {}) do

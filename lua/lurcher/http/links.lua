@@ -4,6 +4,16 @@ local url = require "lurcher.native.url"
 
 local links = {}
 
+-- Each link is resolved against the base, and both may be long.
+local MAX_LINKS = 1000
+
+-- The next link from `at` on: its reference and where that ends. Nil when there is none. The first find keeps the
+-- pattern from trying every blank where there is no ">".
+local function reference_at(text, at)
+  if not text:find(">", at, true) then return nil end
+  return text:match("^[%s,]*<%s*([^>]*)>()", at)
+end
+
 -- One parameter from `at` on: name, value and where it ends.
 local function parameter(text, at)
   local name, after = text:match("^%s*;[;%s]*([^%s=;,\"]+)%s*()", at) -- empty ones are passed over
@@ -30,15 +40,16 @@ end
 ---@param base string the URL that relative references are resolved against
 ---@return table<string, table> by_relation each has url, rel and the other parameters; the first counts
 function links.parse(text, base)
-  local by_relation, at = {}, 1
-  while true do
-    local reference, after = text:match("^[%s,]*<%s*([^>]*)>()", at)
+  local by_relation, at, count = {}, 1, 0
+  while count < MAX_LINKS do
+    local reference, after = reference_at(text, at)
     if not reference then
       local next_open = text:find(",%s*<", at) -- skip what is no link
       if not next_open or not text:find(">", next_open, true) then return by_relation end
       at = next_open
     else
       reference = reference:match("^(.*%S)") or ""
+      count = count + 1
       local link = { url = url.join(base, reference) or reference }
       local name, value, stop = parameter(text, after)
       while name do
@@ -54,6 +65,7 @@ function links.parse(text, base)
       at = after
     end
   end
+  return by_relation
 end
 
 return links

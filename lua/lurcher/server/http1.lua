@@ -5,6 +5,8 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local uncaught = require "lurcher.base.uncaught"
 
+local trim = require("lurcher.base.text").trim
+
 local parse_head = native.parse_head
 local floor, time = math.floor, require("lurcher.native.task").time
 local concat, format, byte = table.concat, string.format, string.byte
@@ -75,11 +77,13 @@ end
 
 ---Iterates over the header lines in the order they were sent: `for name, value in req:each_header() do`.
 function Request:each_header()
-  local lines = self.head:match("\n(.*)") or ""
-  local following = lines:gmatch("([^:\r\n]+):[ \t]*([^\r\n]*)")
+  local following = self.head:gmatch("[^\r\n]+")
+  following() -- the request line
   return function()
-    local name, value = following()
-    if name then return name, (value:gsub("[ \t]+$", "")) end
+    for line in following do
+      local colon = line:find(":", 2, true)
+      if colon then return line:sub(1, colon - 1), trim(line:sub(colon + 1)) end
+    end
   end
 end
 
@@ -105,12 +109,13 @@ local case_insensitive = {
 local lazy = {
   query = function(req) return parse_query(req.query_string) end,
   headers = function(req)
-    local headers = {}
+    local headers, values = {}, {}
     for name, value in req:each_header() do
       name = name:lower()
-      local before = headers[name]
-      headers[name] = before and before .. ", " .. value or value
+      local list = values[name] or {}
+      values[name], list[#list + 1] = list, value
     end
+    for name, list in pairs(values) do headers[name] = concat(list, ", ") end
     return setmetatable(headers, case_insensitive)
   end,
 }
