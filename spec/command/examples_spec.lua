@@ -1,7 +1,6 @@
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local process = require "spec.support.process"
-local sandbox = require "spec.support.sandbox"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
@@ -15,23 +14,19 @@ local LANGUAGES = known "639-3"
 
 -- Every example is run as a user runs it, against the API of the demo.
 describe("example", function()
-  local directory, url, stop
+  local directory, api, url
 
   setup(function()
-    directory = sandbox.directory()
-    local output = directory .. "/api"
-    stop = sandbox.background(output, '"$1" examples/demo/api.lua', sandbox.lurcher())
-    local limit = task.now() + 60
-    repeat
-      task.sleep(0.01)
-      local text = fs.read(output) or ""
-      url = text:match("^(http://[%d.:]+)\n")
-      assert(url or task.now() < limit, "the API does not start: " .. text)
-    until url
+    directory = process.directory()
+    -- It must not outlive the specs, however they end.
+    api = process.start({ "--pdeathsig", "TERM", process.lurcher, "examples/demo/api.lua" }, { command = "setpriv" })
+    api:wait_for "\n"
+    url = assert(api.out:match("^(http://[%d.:]+)\n"), api.out)
   end)
 
   teardown(function()
-    stop()
+    api:kill "TERM"
+    api:wait()
     assert(fs.remove(directory, { recursive = true }))
   end)
 
@@ -41,7 +36,7 @@ describe("example", function()
   local function run(name, ...)
     tested[name .. ".lua"] = true
     local path = "examples/" .. name .. ".lua"
-    return sandbox.run('exec "$@" 2>&1', sandbox.lurcher(), path, url, ...)
+    return process.shell('exec "$@" 2>&1', process.lurcher, path, url, ...)
   end
 
   local function prints(expected, name, ...)
@@ -136,7 +131,7 @@ US-CA   California
     tested["health_check.lua"] = true
     local function check(...)
       local command = 'lurcher=$1; shift; printf "%s\n" "$@" | "$lurcher" examples/health_check.lua 2>&1'
-      return sandbox.run(command, sandbox.lurcher(), ...)
+      return process.shell(command, process.lurcher, ...)
     end
     local output, status = check(url .. "/currencies", url .. "/nowhere")
     assert.matches("^up    200 +%d+ ms  http:%S+/currencies\nDOWN  404 +%d+ ms  http:%S+/nowhere\n$", output)

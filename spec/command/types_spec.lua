@@ -1,6 +1,5 @@
 -- The types for editors that scripts/types.lua makes: they load, they are complete, and they are true.
 
-local sandbox = require "spec.support.sandbox"
 local fs = require "lurcher.fs"
 local process = require "spec.support.process"
 
@@ -11,7 +10,7 @@ local BUILT_IN = { any = true, boolean = true, integer = true, number = true, st
   userdata = true, ["nil"] = true, ["true"] = true, ["false"] = true, fun = true, ["function"] = true,
   thread = true, self = true, T = true }
 
-local directory = sandbox.directory()
+local directory = process.directory()
 local ended = process.run({ "scripts/types.lua", directory }, { command = "luajit" })
 assert(ended.status == 0, ended.err)
 

@@ -1,4 +1,5 @@
 local faults = require "spec.support.faults"
+local process = require "spec.support.process"
 local task = require "lurcher.task"
 
 local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -43,15 +44,7 @@ local function rows(list)
 end
 
 local function gzip(text)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  local pipe = assert(io.popen("gzip -c " .. path))
-  local bytes = pipe:read "*a"
-  pipe:close()
-  os.remove(path)
-  return bytes
+  return (process.shell('gzip -c "$1"', process.script(text)))
 end
 
 local function with_length(bytes, headers)

@@ -1,4 +1,5 @@
 local faults = require "spec.support.faults"
+local process = require "spec.support.process"
 local servers = require "spec.support.servers"
 local task = require "lurcher.task"
 
@@ -7,19 +8,19 @@ local HEAD = "HTTP/1.1 200 OK\r\n"
 
 local function keep_open(conn) conn:read(1) end
 
-local function shell(command)
-  assert(os.execute("(" .. command .. ") >/dev/null 2>&1") == 0, command)
+-- Runs a command in a new directory, which is removed with the spec.
+local function directory_by(command, ...)
+  local directory = process.directory()
+  task.defer(function() process.shell('rm -r "$1"', directory) end)
+  local output, status = process.shell('cd "$1" && shift && { ' .. command .. '; } 2>&1', directory, ...)
+  assert(status == 0, output)
+  return directory
 end
 
--- A directory with a key and a certificate made by these options of openssl; removed with the spec.
-local function certificate(key_options, options)
-  local pipe = assert(io.popen "mktemp -d")
-  local directory = pipe:read "*l"
-  pipe:close()
-  task.defer(function() os.execute("rm -rf " .. directory) end)
-  shell(("cd %s && openssl req -x509 %s -nodes -days 2 -subj /CN=localhost " ..
-    "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem %s"):format(
-      directory, key_options, options or ""))
+-- A key and a certificate made by these options of openssl.
+local function certificate(key_options)
+  local directory = directory_by("openssl req -x509 $1 -nodes -days 2 -subj /CN=localhost " ..
+    "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem", key_options)
   return { cert = directory .. "/cert.pem", key = directory .. "/key.pem" }
 end
 
@@ -63,16 +64,12 @@ describe("a certificate is refused with kind 'tls' and the reason when", functio
   end)
 
   it("it is signed with SHA-1", function()
-    local pipe = assert(io.popen "mktemp -d")
-    local directory = pipe:read "*l"
-    pipe:close()
-    task.defer(function() os.execute("rm -rf " .. directory) end)
-    shell(("cd %s && " ..
-      "openssl req -x509 %s -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem && " ..
-      "openssl req %s -nodes -subj /CN=localhost -keyout key.pem -out request.pem && " ..
+    local directory = directory_by(
+      "openssl req -x509 $1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem && " ..
+      "openssl req $1 -nodes -subj /CN=localhost -keyout key.pem -out request.pem && " ..
       "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > names && " ..
       "openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -sha1 " ..
-      "-extfile names -out cert.pem"):format(directory, EC, EC))
+      "-extfile names -out cert.pem", EC)
     refused("digest algorithm too weak", { cert = directory .. "/cert.pem", key = directory .. "/key.pem" },
       { ca = directory .. "/ca.pem" })
   end)
@@ -344,7 +341,7 @@ describe("an encrypted key of the client", function()
     it(case[1] .. (case[3] and " is an error of kind 'tls', and nobody is asked" or " is used"), function()
       local own = certificate(EC)
       local encrypted = own.key .. ".encrypted"
-      shell(("openssl pkey -aes256 -passout pass:right -in %s -out %s"):format(own.key, encrypted))
+      process.shell('openssl pkey -aes256 -passout pass:right -in "$1" -out "$2"', own.key, encrypted)
       local s, res, err = ask({}, { verify = false, cert = own.cert, key = encrypted, key_password = case[2] })
       if not case[3] then
         assert.equal("ok", assert(res, err).body)

@@ -2,7 +2,7 @@ local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local task = require "lurcher.task"
 local counts = require("lurcher.native.task").counts
-local sandbox = require "spec.support.sandbox"
+local process = require "spec.support.process"
 local message_of = require("spec.support.raising").message
 
 local KIB, MIB = 1024, 1024 * 1024
@@ -86,7 +86,7 @@ describe("lurcher.fs, piece by piece:", function()
       local block = (("x"):rep(99) .. "\n"):rep(10000)
       for _ = 1, 200 do assert(writer:write(block)) end
       assert(writer:close())
-      local output = sandbox.run('exec "$1" -e "$2" "$3" 2>&1', sandbox.lurcher(), [[
+      local output = process.shell('exec "$1" -e "$2" "$3" 2>&1', process.lurcher, [[
         local fs = require "lurcher.fs"
         local function peak() return tonumber(fs.read("/proc/self/status"):match("VmHWM:%s+(%d+) kB")) end
         local before, count = peak(), 0
@@ -112,7 +112,7 @@ describe("lurcher.fs, piece by piece:", function()
     end)
 
     it("goes on after a cancelled read", function()
-      sandbox.run('mkfifo "$1"', path("pipe"))
+      process.shell('mkfifo "$1"', path("pipe"))
       local reader = assert(fs.open(path("pipe")))
       local data, err = task.timeout(0.02, reader.read, reader)
       assert.is_nil(data)
@@ -129,7 +129,7 @@ describe("lurcher.fs, piece by piece:", function()
     it("does not keep others from their files while it waits for silent pipes", function()
       local readers, waiting = {}, {}
       for i = 1, 8 do
-        sandbox.run('mkfifo "$1"', path(tostring(i)))
+        process.shell('mkfifo "$1"', path(tostring(i)))
         readers[i] = assert(fs.open(path(tostring(i))))
         waiting[i] = task.spawn(function() return readers[i]:line() end)
       end
@@ -141,7 +141,7 @@ describe("lurcher.fs, piece by piece:", function()
     end)
 
     it("wakes a reader whose file another task closes", function()
-      sandbox.run('mkfifo "$1"', path("pipe"))
+      process.shell('mkfifo "$1"', path("pipe"))
       local reader = assert(fs.open(path("pipe")))
       local handle = task.spawn(function() return { reader:read() } end)
       task.yield()
@@ -229,7 +229,7 @@ describe("lurcher.fs, piece by piece:", function()
     end)
 
     it("makes whoever writes wait while its buffer is full", function()
-      sandbox.run('mkfifo "$1"', path("pipe"))
+      process.shell('mkfifo "$1"', path("pipe"))
       local reader = assert(fs.open(path("pipe")))
       local writer = assert(fs.writer(path("pipe")))
       local written = 0
@@ -259,7 +259,7 @@ describe("lurcher.fs, piece by piece:", function()
     end)
 
     it("keeps what other tasks wrote when one is cancelled while it waits", function()
-      sandbox.run('mkfifo "$1"', path("pipe"))
+      process.shell('mkfifo "$1"', path("pipe"))
       local reader = assert(fs.open(path("pipe")))
       local writer = assert(fs.writer(path("pipe")))
       assert(writer:write(("a"):rep(MIB)))

@@ -1,17 +1,17 @@
 -- Where the bytes of a write end up: links, and what is no regular file.
 local files = require "spec.support.files"
 local fs = require "lurcher.fs"
-local sandbox = require "spec.support.sandbox"
+local process = require "spec.support.process"
 local server = require "lurcher.server"
 local http = require "lurcher.http"
 
 local path, read, fails = files.path, files.read, files.fails
 
-local function link(target, name) sandbox.run('ln -s "$1" "$2"', target, path(name)) end
+local function link(target, name) process.shell('ln -s "$1" "$2"', target, path(name)) end
 
-local function kind_of(name) return (sandbox.run('stat -c %F "$1"', path(name)):gsub("\n$", "")) end
+local function kind_of(name) return (process.shell('stat -c %F "$1"', path(name)):gsub("\n$", "")) end
 
-local function mode_of(name) return (sandbox.run('stat -c %a "$1"', name):gsub("\n$", "")) end
+local function mode_of(name) return (process.shell('stat -c %a "$1"', name):gsub("\n$", "")) end
 
 -- Three ways that replace a whole file.
 local ways = {
@@ -39,7 +39,7 @@ describe("lurcher.fs writes where a path leads:", function()
   for name, write in pairs(ways) do
     describe(name, function()
       it("makes the file that a link to nothing names, and keeps the link", function()
-        sandbox.run('mkdir "$1"', path("below"))
+        process.shell('mkdir "$1"', path("below"))
         link("below/second", "first")
         link("target", "below/second")
         assert(write(path("first"), "data"))
@@ -79,7 +79,7 @@ describe("lurcher.fs writes where a path leads:", function()
       end)
 
       it("writes to the pipe that a link names", function()
-        sandbox.run('mkfifo "$1"', path("pipe"))
+        process.shell('mkfifo "$1"', path("pipe"))
         link("pipe", "link")
         local reader = assert(fs.open(path("pipe")))
         assert(write(path("link"), "through"))
@@ -92,8 +92,8 @@ describe("lurcher.fs writes where a path leads:", function()
       it("keeps the mode of a file", function()
         for _, mode in ipairs { "600", "640", "755", "444" } do
           assert(fs.append(path(mode), "old"))
-          sandbox.run('chmod "$1" "$2"', mode, path(mode))
-          if mode ~= "444" or sandbox.run("id -u"):match("^0") then
+          process.shell('chmod "$1" "$2"', mode, path(mode))
+          if mode ~= "444" or process.shell("id -u"):match("^0") then
             assert(write(path(mode), "new"))
             assert.are.equal(mode, mode_of(path(mode)))
             assert.are.equal("new", read(mode))
@@ -105,7 +105,7 @@ describe("lurcher.fs writes where a path leads:", function()
 
   -- A child's own descriptors: a pipe, a socket, a file that has lost its name.
   local function child(shell, ...)
-    local output, status = sandbox.run(shell, sandbox.lurcher(),
+    local output, status = process.shell(shell, process.lurcher,
       [[ local fs = require "lurcher.fs"
          print(fs.write(arg[1], "DATA")) ]], ...)
     return output, status
@@ -141,19 +141,19 @@ describe("lurcher.fs writes where a path leads:", function()
   end)
 
   it("writes to the socket that standard output is", function()
-    local output = sandbox.run([==[python3 - "$1" "$2" <<'END'
+    local output = process.shell([==[python3 - "$1" "$2" <<'END'
 import socket, subprocess, sys
 ours, theirs = socket.socketpair()
 code = 'assert(require("lurcher.fs").write(arg[1], "DATA"))'
 child = subprocess.Popen([sys.argv[1], "-e", code, sys.argv[2]], stdout=theirs)
 theirs.close()
 print(child.wait(), ours.recv(100).decode())
-END]==], sandbox.lurcher(), "/dev/stdout")
+END]==], process.lurcher, "/dev/stdout")
     assert.are.equal("0 DATA\n", output)
   end)
 
   it("writes to a socket with a name, and tells when nobody listens", function()
-    local output = sandbox.run([==[cd "$3" && python3 - "$1" "$2" <<'END'
+    local output = process.shell([==[cd "$3" && python3 - "$1" "$2" <<'END'
 import socket, subprocess, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("socket")
@@ -163,7 +163,7 @@ child = subprocess.run(command, stdout=subprocess.PIPE)
 print(child.stdout.decode(), listener.accept()[0].recv(100).decode())
 listener.close()
 print(subprocess.run(command, stdout=subprocess.PIPE).stdout.decode())
-END]==], sandbox.lurcher(), path("socket"), directory)
+END]==], process.lurcher, path("socket"), directory)
     assert.matches("^true\n DATA\n", output)
     assert.matches("ECONNREFUSED", output)
     assert.are.equal("socket", kind_of("socket"))
@@ -171,7 +171,7 @@ END]==], sandbox.lurcher(), path("socket"), directory)
 
   it("never lets others read the new bytes who may not read the old ones", function()
     assert(fs.write(path("secret"), "old"))
-    sandbox.run('chmod 600 "$1"', path("secret"))
+    process.shell('chmod 600 "$1"', path("secret"))
     local writer = assert(fs.writer(path("secret"), { atomic = true }))
     assert(writer:write("new"))
     assert(writer:flush())
@@ -202,11 +202,11 @@ END]==], sandbox.lurcher(), path("socket"), directory)
     it("copies bytes and, for a new file, the mode", function()
       local data = ("\0x"):rep(400000)
       assert(fs.write(path("a"), data))
-      sandbox.run('chmod 600 "$1"', path("a"))
+      process.shell('chmod 600 "$1"', path("a"))
       assert.is_true(fs.copy(path("a"), path("b")))
       assert.is_true(read("b") == data)
       assert.are.equal("600", mode_of(path("b")))
-      sandbox.run('chmod 644 "$1"', path("b"))
+      process.shell('chmod 644 "$1"', path("b"))
       assert(fs.write(path("a"), "short"))
       assert(fs.copy(path("a"), path("b")))
       assert.are.equal("short", read("b"))

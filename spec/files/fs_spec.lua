@@ -1,7 +1,7 @@
 local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local task = require "lurcher.task"
-local sandbox = require "spec.support.sandbox"
+local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 
 local KIB, MIB = 1024, 1024 * 1024
@@ -70,7 +70,7 @@ describe("lurcher.fs", function()
     end)
 
     it("does not block other tasks, and can be cancelled, while a pipe gives nothing", function()
-      sandbox.run('mkfifo "$1"', path("pipe"))
+      process.shell('mkfifo "$1"', path("pipe"))
       local handle = task.spawn(function() return fs.read(path("pipe")) end)
       for _ = 1, 3 do task.sleep(0.001) end
       assert.are.equal("running", handle.status)
@@ -90,20 +90,20 @@ describe("lurcher.fs", function()
 
     it("keeps the mode of the file it replaces", function()
       assert(fs.write(path("file"), "old"))
-      sandbox.run('chmod 640 "$1"', path("file"))
+      process.shell('chmod 640 "$1"', path("file"))
       assert(fs.write(path("file"), "new"))
-      assert.are.equal("640\n", (sandbox.run('stat -c %a "$1"', path("file"))))
+      assert.are.equal("640\n", (process.shell('stat -c %a "$1"', path("file"))))
     end)
 
     it("gives a new file the mode that the umask leaves", function()
-      sandbox.run('umask 027; exec "$1" -e "$2" "$3"', sandbox.lurcher(),
+      process.shell('umask 027; exec "$1" -e "$2" "$3"', process.lurcher,
         'require("lurcher.fs").write((...), "x")', path("file"))
-      assert.are.equal("640\n", (sandbox.run('stat -c %a "$1"', path("file"))))
+      assert.are.equal("640\n", (process.shell('stat -c %a "$1"', path("file"))))
     end)
 
     it("follows a symbolic link", function()
       assert(fs.write(path("target"), "old"))
-      sandbox.run('ln -s target "$1"', path("link"))
+      process.shell('ln -s target "$1"', path("link"))
       assert(fs.write(path("link"), "new"))
       assert.are.equal("new", read("target"))
       assert.are.equal("link", fs.list(directory, { details = true })[1].type)
@@ -128,8 +128,8 @@ describe("lurcher.fs", function()
       local script = [[
         local ok, err = require("lurcher.fs").write((...), ("x"):rep(1000000))
         print(ok, err.kind, err.code)]]
-      local output = sandbox.run('ulimit -f 100; trap "" XFSZ; exec "$1" -e "$2" "$3" 2>&1',
-        sandbox.lurcher(), script, path("file"))
+      local output = process.shell('ulimit -f 100; trap "" XFSZ; exec "$1" -e "$2" "$3" 2>&1',
+        process.lurcher, script, path("file"))
       assert.are.equal("nil\tfile\tEFBIG\n", output)
       assert.are.equal("old", read("file"))
       assert.are.same({ "file" }, fs.list(directory))
@@ -139,8 +139,8 @@ describe("lurcher.fs", function()
       assert(fs.write(path("file"), "old"))
       -- The signal for passing the limit kills during the write.
       local script = [[require("lurcher.fs").write((...), ("x"):rep(1000000))]]
-      local _, status = sandbox.run('ulimit -c 0; ulimit -f 100; "$1" -e "$2" "$3" 2>/dev/null',
-        sandbox.lurcher(), script, path("file"))
+      local _, status = process.shell('ulimit -c 0; ulimit -f 100; "$1" -e "$2" "$3" 2>/dev/null',
+        process.lurcher, script, path("file"))
       assert.are.equal(128 + 25, status)
       assert.are.equal("old", read("file"))
     end)
@@ -159,7 +159,7 @@ describe("lurcher.fs", function()
     end)
 
     it("can be cancelled while a pipe takes no more", function()
-      sandbox.run('mkfifo "$1"', path("pipe"))
+      process.shell('mkfifo "$1"', path("pipe"))
       local reader = assert(fs.open(path("pipe")))
       local _, err = task.timeout(0.05, fs.write, path("pipe"), ("x"):rep(MIB))
       assert.are.equal("timeout", err.kind)
@@ -199,7 +199,7 @@ describe("lurcher.fs", function()
   describe("exists", function()
     it("tells whether there is something", function()
       assert(fs.write(path("file"), ""))
-      sandbox.run('ln -s nowhere "$1"', path("link"))
+      process.shell('ln -s nowhere "$1"', path("link"))
       assert.is_true(fs.exists(path("file")))
       assert.is_true(fs.exists(directory))
       assert.is_false(fs.exists(path("none")))
@@ -208,7 +208,7 @@ describe("lurcher.fs", function()
     end)
 
     it("returns nil and kind 'file' when it cannot be found out", function()
-      sandbox.run('ln -s loop "$1"', path("loop"))
+      process.shell('ln -s loop "$1"', path("loop"))
       fails("ELOOP", path("loop"), fs.exists(path("loop")))
     end)
   end)
@@ -240,8 +240,8 @@ describe("lurcher.fs", function()
     it("gives types, sizes and times when asked to", function()
       assert(fs.write(path("file"), "12345"))
       assert(fs.mkdir(path("directory")))
-      sandbox.run('mkfifo "$1"', path("pipe"))
-      sandbox.run('ln -s file "$1"', path("link"))
+      process.shell('mkfifo "$1"', path("pipe"))
+      process.shell('ln -s file "$1"', path("link"))
       local types = {}
       for _, entry in ipairs(assert(fs.list(directory, { details = true }))) do
         types[entry.name] = entry.type
@@ -261,7 +261,7 @@ describe("lurcher.fs", function()
     it("removes a file, a link and an empty directory", function()
       assert(fs.write(path("file"), ""))
       assert(fs.mkdir(path("directory")))
-      sandbox.run('ln -s directory "$1"', path("link"))
+      process.shell('ln -s directory "$1"', path("link"))
       assert.is_true(fs.remove(path("link")))
       assert.is_true(fs.remove(path("file")))
       assert.is_true(fs.remove(path("directory")))
@@ -272,7 +272,7 @@ describe("lurcher.fs", function()
       assert(fs.mkdir(path("tree/a/b"), { parents = true }))
       assert(fs.write(path("tree/a/file"), ""))
       assert(fs.write(path("kept"), ""))
-      sandbox.run('ln -s ../kept "$1"; ln -s .. "$2"', path("tree/link"), path("tree/a/up"))
+      process.shell('ln -s ../kept "$1"; ln -s .. "$2"', path("tree/link"), path("tree/a/up"))
       fails("ENOTEMPTY", path("tree"), fs.remove(path("tree")))
       assert.is_true(fs.remove(path("tree"), { recursive = true }))
       assert.are.same({ "kept" }, fs.list(directory))
@@ -280,8 +280,8 @@ describe("lurcher.fs", function()
   end)
 
   it("leaves nothing half done when the script fails in the middle of it", function()
-    sandbox.run('mkfifo "$1"', path("pipe"))
-    local output, status = sandbox.run('exec "$1" -e "$2" "$3" 2>&1', sandbox.lurcher(), [[
+    process.shell('mkfifo "$1"', path("pipe"))
+    local output, status = process.shell('exec "$1" -e "$2" "$3" 2>&1', process.lurcher, [[
       local fs, task, directory = require "lurcher.fs", require "lurcher.task", ...
       local writer = assert(fs.writer(directory .. "/atomic", { atomic = true }))
       writer:write(("x"):rep(4e6))

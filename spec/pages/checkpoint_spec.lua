@@ -4,7 +4,6 @@ local origin = require "spec.support.origin"
 local paged = require "spec.support.paged"
 local pages = require "lurcher.pages"
 local process = require "spec.support.process"
-local sandbox = require "spec.support.sandbox"
 local task = require "lurcher.task"
 
 local ALL = paged.ALL
@@ -15,16 +14,14 @@ describe("a checkpoint", function()
   local site, api, directory, path
 
   before_each(function()
-    site = origin.start()
-    api = http.client { base_url = site.url, retry = false }
-    directory = sandbox.directory()
+    site, api = paged.begin()
+    directory = process.directory()
     path = directory .. "/orders.checkpoint"
     site.answer = numbered(4)
   end)
 
   after_each(function()
-    api:close()
-    site:stop()
+    paged.finish()
     fs.remove(directory, { recursive = true })
   end)
 

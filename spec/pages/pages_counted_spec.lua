@@ -1,7 +1,5 @@
 -- Lists that are counted: totals that are wrong, empty pages in between, items that the script leaves out.
-local http = require "lurcher.http"
 local json = require "lurcher.json"
-local origin = require "spec.support.origin"
 local paged = require "spec.support.paged"
 local pages = require "lurcher.pages"
 
@@ -13,15 +11,8 @@ local TOTAL, SIZE = 50, 10
 describe("pages", function()
   local site, api
 
-  before_each(function()
-    site = origin.start()
-    api = http.client { base_url = site.url, retry = false }
-  end)
-
-  after_each(function()
-    api:close()
-    site:stop()
-  end)
+  before_each(function() site, api = paged.begin() end)
+  after_each(paged.finish)
 
   local function all(count)
     local list = {}

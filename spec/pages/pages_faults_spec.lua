@@ -12,15 +12,8 @@ local ids, failure = paged.ids, require("spec.support.raising").failure
 describe("pages", function()
   local site, api
 
-  before_each(function()
-    site = origin.start()
-    api = http.client { base_url = site.url, retry = false }
-  end)
-
-  after_each(function()
-    api:close()
-    site:stop()
-  end)
+  before_each(function() site, api = paged.begin() end)
+  after_each(paged.finish)
 
   local function asked(count)
     assert.are.equal(count, #site:requests())

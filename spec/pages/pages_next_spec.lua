@@ -6,7 +6,7 @@ local json = require "lurcher.json"
 local origin = require "spec.support.origin"
 local paged = require "spec.support.paged"
 local pages = require "lurcher.pages"
-local sandbox = require "spec.support.sandbox"
+local process = require "spec.support.process"
 
 local answer, ids = paged.answer, paged.ids
 local failure = require("spec.support.raising").failure
@@ -14,15 +14,8 @@ local failure = require("spec.support.raising").failure
 describe("pages", function()
   local site, api
 
-  before_each(function()
-    site = origin.start()
-    api = http.client { base_url = site.url, retry = false }
-  end)
-
-  after_each(function()
-    api:close()
-    site:stop()
-  end)
+  before_each(function() site, api = paged.begin() end)
+  after_each(paged.finish)
 
   it("tell numeric cursors apart by all their digits", function()
     for _, base in ipairs { 1700000000123450, 9007199254740900, 0.1 + 0.2 } do
@@ -173,7 +166,7 @@ describe("pages", function()
     local directory, path
 
     before_each(function()
-      directory = sandbox.directory()
+      directory = process.directory()
       path = directory .. "/c"
     end)
 
@@ -242,10 +235,10 @@ describe("pages", function()
     it("let only the owner read it", function()
       site.answer = paged.numbered(4)
       assert(fs.write(path, ""))
-      sandbox.run('chmod 644 "$1"', path)
+      process.shell('chmod 644 "$1"', path)
       local walk = pages.items(api, "list", { next = pages.link(), checkpoint = path })
       for _ = 1, 6 do walk() end
-      assert.are.equal("600\n", (sandbox.run('stat -c %a "$1"', path)))
+      assert.are.equal("600\n", (process.shell('stat -c %a "$1"', path)))
       walk:close()
     end)
 
@@ -257,9 +250,9 @@ describe("pages", function()
       local err = failure(start())
       assert.are.equal("file", err.kind)
       assert.matches("another run, or another walk of this script, is using it", err.message)
-      local output = sandbox.run([["$1" -e 'local http, pages = require "lurcher.http", require "lurcher.pages"
+      local output = process.shell([["$1" -e 'local http, pages = require "lurcher.http", require "lurcher.pages"
         print(pcall(pages.items(http.client { base_url = arg[1] }, "list",
-          { next = pages.link(), checkpoint = arg[2] })))' "$2" "$3" 2>&1]], sandbox.lurcher(), site.url, path)
+          { next = pages.link(), checkpoint = arg[2] })))' "$2" "$3" 2>&1]], process.lurcher, site.url, path)
       assert.matches("false%s+file: .*another run", output)
       walk:close()
       assert.are.equal(paged.ALL, ids(start()))

@@ -1,18 +1,18 @@
 local json = require "lurcher.json"
 local log = require "lurcher.log"
-local sandbox = require "spec.support.sandbox"
+local process = require "spec.support.process"
 
 describe("lurcher.log", function()
   -- What a script writes to stderr and stdout.
   local function run(code, ...)
     local script = "local log = require 'lurcher.log' " .. code
-    local words, options = { sandbox.lurcher(), script }, ""
+    local words, options = { process.lurcher, script }, ""
     for i = 1, select("#", ...) do
       words[#words + 1] = (select(i, ...))
       options = options .. (' "$%d"'):format(#words)
     end
     local command = 'exec 3>&1; "$1"' .. options .. ' -e "$2" 2>&3 | sed "s/^/stdout: /"'
-    return (sandbox.run(command, unpack(words)))
+    return (process.shell(command, unpack(words)))
   end
 
   -- The line without time, level and task.

@@ -3,7 +3,7 @@
 local assert = require "luassert"
 local http = require "lurcher.http"
 local native = require "lurcher.native.task"
-local server = require "lurcher.server"
+local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
 local faults = {}
@@ -13,20 +13,14 @@ local faults = {}
 ---@param handler fun(conn: table, request: table)
 ---@param opts? table for server.raw
 function faults.server(handler, opts)
-  local s = assert(server.raw(function(conn)
+  return serving.raw(function(conn)
     local request = conn:read_request()
     if request then handler(conn, request) end
-  end, opts))
-  task.defer(function() s:stop() end)
-  return s
+  end, opts)
 end
 
 ---A server whose handler gets the bare connection.
-function faults.raw(handler, opts)
-  local s = assert(server.raw(handler, opts))
-  task.defer(function() s:stop() end)
-  return s
-end
+faults.raw = serving.raw
 
 ---Answers each request on each connection with these bytes, then does the next thing: `finish(conn)` or
 ---nothing (FIN).

@@ -7,7 +7,7 @@
 
 local assert = require "luassert"
 local fs = require "lurcher.fs"
-local sandbox = require "spec.support.sandbox"
+local process = require "spec.support.process"
 
 local files = {}
 
@@ -16,7 +16,7 @@ local directory
 ---Makes a directory, until `finish`.
 ---@return string
 function files.begin()
-  directory = sandbox.directory()
+  directory = process.directory()
   return directory
 end
 

@@ -1,8 +1,30 @@
--- What specs of pages share: answers with lists of items { id = n }, and what becomes of them.
+-- What specs of pages share: a server and a client for it, answers with lists of items { id = n }, and what becomes
+-- of them.
+--
+--   before_each(function() site, api = paged.begin() end)
+--   after_each(paged.finish)
 
+local http = require "lurcher.http"
 local json = require "lurcher.json"
+local origin = require "spec.support.origin"
 
 local paged = { TOTAL = 10, ALL = "1 2 3 4 5 6 7 8 9 10" }
+
+local site, api
+
+---A server (see origin.lua) and a client of it that does not retry, until `finish`.
+---@return table site
+---@return lurcher.Client api
+function paged.begin()
+  site = origin.start()
+  api = http.client { base_url = site.url, retry = false }
+  return site, api
+end
+
+function paged.finish()
+  api:close()
+  site:stop()
+end
 
 ---An answer of a server: JSON.
 function paged.answer(value, headers)

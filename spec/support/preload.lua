@@ -1,7 +1,6 @@
 -- Scripts in a process whose C library does something else than usual: a library put before it.
 
 local process = require "spec.support.process"
-local sandbox = require "spec.support.sandbox"
 local task = require "lurcher.task"
 
 local preload = {}
@@ -11,10 +10,10 @@ local preload = {}
 ---@param script string
 ---@param ... string arguments of the script
 function preload.run(source, script, ...)
-  local directory = sandbox.directory()
-  task.defer(function() sandbox.run('rm -r "$1"', directory) end)
+  local directory = process.directory()
+  task.defer(function() process.shell('rm -r "$1"', directory) end)
   local library = directory .. "/library.so"
-  local output, status = sandbox.run('cc -shared -fPIC -D_GNU_SOURCE -o "$1" "$2" -ldl 2>&1', library, source)
+  local output, status = process.shell('cc -shared -fPIC -D_GNU_SOURCE -o "$1" "$2" -ldl 2>&1', library, source)
   assert(status == 0, output)
   return process.run({
     "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0", "LD_PRELOAD=" .. library, process.lurcher,

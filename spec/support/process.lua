@@ -1,10 +1,12 @@
--- Child processes for specs, without blocking the runtime: other tasks of the spec, such as a server, go on.
+-- Child processes and directories for specs, without blocking the runtime: other tasks of the spec, such as a
+-- server, go on.
 --
 --   local ended = process.run({ "-e", "print(1)" })            -- the lurcher that runs the specs
 --   local child = process.start({ path, url }, { stdin = "text" })
 --   child:wait_for("ready\n")
 --   child:kill("INT")
 --   local ended = child:wait()                                 -- { status=, signal=, out=, err=, seconds= }
+--   local out, status = process.shell('mkfifo "$1"', path)
 
 local ffi = require "ffi"
 local task = require "lurcher.task"
@@ -25,6 +27,7 @@ for declaration in ([[
   int waitpid(int, int *, int);
   int kill(int, int);
   long readlink(const char *, char *, size_t);
+  char *mkdtemp(char *);
 ]]):gmatch("[^\n;]+;") do
   pcall(ffi.cdef, declaration)
 end
@@ -179,6 +182,25 @@ end
 ---@param options? table see process.start
 function process.run(arguments, options)
   return process.start(arguments, options):wait()
+end
+
+---Runs a shell command in which $1, $2, … stand for the further arguments, to its end.
+---@param command string
+---@param ... string
+---@return string out stderr only where the command redirects it
+---@return integer? status
+function process.shell(command, ...)
+  local ended = process.run({ "-c", command, "sh", ... }, { command = "sh" })
+  return ended.out, ended.status
+end
+
+---A fresh, empty directory; whoever asks for it removes it.
+---@return string
+function process.directory()
+  local template = (os.getenv "TMPDIR" or "/tmp") .. "/lurcher_spec_XXXXXX"
+  local name = ffi.new("char[?]", #template + 1, template)
+  assert(C.mkdtemp(name) ~= nil, "mkdtemp failed")
+  return ffi.string(name)
 end
 
 return process
