@@ -56,10 +56,10 @@ typedef enum {
 
 /* A script has ended: its body, every task it started, and their clean-up. Called exactly once per started
  * script, from the loop, never before lur_start has returned. `report` is the error's text followed by the
- * Lua lines of every task involved when `status` is LUR_FAILED, the reason when there is one for
- * LUR_CANCELED, that of lur_budget_report (and what the script failed
- * with) for LUR_BUDGET, and NULL when all is well; it is valid during the call. `task` must not be used after
- * the callback has returned. The callback may start further scripts and may call lur_close. */
+ * Lua lines of every task involved when `status` is LUR_FAILED or LUR_NO_MEMORY, the reason when there is one
+ * for LUR_CANCELED, that of lur_budget_report (and what the script failed with) for LUR_BUDGET, and NULL when
+ * all is well; it is valid during the call. `task` must not be used after the callback has returned. The
+ * callback may start further scripts and may call lur_close. */
 typedef void (*lur_done_fn)(lur_task *task, lur_status status, const char *report, void *ud);
 
 /* The runtime is gone: no memory, handle or callback of it is left. */
@@ -122,10 +122,10 @@ LUR_API void lur_options_init_sized(lur_options *options, size_t size);
 LUR_API lur_status lur_open(lur_runtime **runtime, const lur_options *options);
 
 /* Starts a script; it runs in the loop, not in this call. `chunkname` is used in messages ("@name.lua" for
- * files, as in Lua); `source` is text (a first line starting with # is skipped) and is not needed after the
- * call. `argv[0..argc)` become the script's `...`; the global `arg` is the host's to set (lur_set_arg).
- * `done` may be NULL; `task` may be NULL, else *task is valid until `done` has returned. LUR_SYNTAX: it does
- * not compile, lur_error tells where, and `done` is not called. */
+ * files, as in Lua); `source` is text (a first line starting with # is skipped; bytecode is refused) and is
+ * not needed after the call. `argv[0..argc)`, at most 20,000, become the script's `...`; the global `arg` is
+ * the host's to set (lur_set_arg). `done` may be NULL; `task` may be NULL, else *task is valid until `done`
+ * has returned. LUR_SYNTAX: it does not compile, lur_error tells where, and `done` is not called. */
 LUR_API lur_status lur_start(lur_runtime *runtime, const char *chunkname, const char *source, size_t length,
                              int argc, const char *const *argv, lur_done_fn done, void *ud, lur_task **task);
 

@@ -45,13 +45,44 @@ static lur_status fail(lur_runtime *rt, lur_status status, const char *message)
 
 /* ---- open ---- */
 
+/* LuaJIT 2.1 (Debian 12's) crashes where lua_newstate finds no memory for one of its first blocks. So it gets
+ * those from one that is there before it begins; they move out of it when they grow. */
+enum { FIRST_BLOCKS = 64 * 1024 };
+
+static void *take_first_block(lur_runtime *rt, size_t size)
+{
+  size = (size + 15) & ~(size_t)15;
+  if (!rt->opening || size > FIRST_BLOCKS - rt->first_used) return NULL;
+  void *block = rt->first_blocks + rt->first_used;
+  rt->first_used += size;
+  return block;
+}
+
+static bool is_first_block(const lur_runtime *rt, const void *block)
+{
+  return (uintptr_t)block - (uintptr_t)rt->first_blocks < FIRST_BLOCKS;
+}
+
+static void *move_first_block(lur_runtime *rt, void *block, size_t old_size, size_t size)
+{
+  void *moved = size == 0 ? NULL : size <= old_size ? block : take_first_block(rt, size);
+  if (size > old_size && !moved) moved = malloc(size);
+  if (moved && moved != block) memcpy(moved, block, old_size);
+  return moved;
+}
+
 static void *allocate(void *ud, void *block, size_t old_size, size_t size)
 {
-  (void)ud;
-  (void)old_size;
-  if (size) return realloc(block, size);
-  free(block);
-  return NULL;
+  lur_runtime *rt = ud;
+  void *moved = NULL;
+  if (block && is_first_block(rt, block))
+    moved = move_first_block(rt, block, old_size, size);
+  else if (size)
+    moved = !block && rt->opening ? take_first_block(rt, size) : realloc(block, size);
+  else
+    free(block);
+  if (size && !moved) rt->refused = true;
+  return moved;
 }
 
 /* The first collection comes when the heap has grown to so many times (in percent) what the start left:
@@ -59,11 +90,23 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t size)
  * loading them. */
 enum { FIRST_PAUSE = 1600 };
 
+static lua_State *new_state(lur_runtime *rt)
+{
+  rt->first_blocks = malloc(FIRST_BLOCKS);
+  if (!rt->first_blocks) return NULL;
+  rt->opening = true;
+  lua_State *L = lua_newstate(allocate, rt);
+  rt->opening = false;
+  return L;
+}
+
 static int open_state(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
   lua_gc(L, LUA_GCSTOP, 0);
   luaL_openlibs(L);
+  lua_pushboolean(L, 1); /* the first luaL_unref needs memory, and none of ours may */
+  luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
   preload_open(L);
   task_open(L);
   run_report_watch_network(rt);
@@ -79,19 +122,21 @@ static int open_state(lua_State *L)
  * program that is told to end has time to do so within them. */
 static const uint64_t INTERRUPT_LIMIT = 4500 * MILLISECOND;
 
-static void on_interrupt_due(timer *t)
+static void force_cancelled(lur_runtime *rt)
 {
-  lur_runtime *rt = container_of(t, lur_runtime, force_timer);
   for (uint32_t i = 0; i < rt->slot_count; i++) {
-    if (rt->slots[i] && rt->slots[i]->stop) task_force(rt->slots[i]);
+    lur_task *t = rt->slots[i];
+    if (t && (t->stop || (t->in_cleanup && t->scope->cancelled))) task_force(t);
   }
 }
+
+static void on_interrupt_due(timer *t) { force_cancelled(container_of(t, lur_runtime, force_timer)); }
 
 void runtime_interrupt(lur_runtime *rt, const char *why)
 {
   scope_cancel_scripts(rt, why);
-  clock_start(&rt->loop.real, &rt->force_timer, loop_update_now(&rt->loop) + INTERRUPT_LIMIT,
-              on_interrupt_due);
+  uint64_t limit = loop_update_now(&rt->loop) + INTERRUPT_LIMIT;
+  if (!clock_start(&rt->loop.real, &rt->force_timer, limit, on_interrupt_due)) force_cancelled(rt);
 }
 
 static void on_wake(void *user)
@@ -122,16 +167,17 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
     free(rt);
     return LUR_INVALID;
   }
-  if (loop_init(&rt->loop, rt->options.loop, rt) != 0) {
+  int status = loop_init(&rt->loop, rt->options.loop, rt);
+  if (status) {
     free(rt);
-    return LUR_IO;
+    return status == UV_ENOMEM ? LUR_NO_MEMORY : LUR_IO;
   }
   random_seed(&rt->random);
   rt->loop.on_ready = task_on_ready;
   rt->loop.on_wake = on_wake;
   rt->on_script_ended = script_ended;
   rt->on_task_ended = task_has_ended;
-  rt->L = lua_newstate(allocate, rt);
+  rt->L = new_state(rt);
   if (rt->L && lua_cpcall(rt->L, open_state, NULL) == 0) {
     *runtime = rt;
     return LUR_OK;
@@ -290,8 +336,9 @@ static void script_ended(scope *s)
   if (s->failed && !s->failure && lua_cpcall(rt->L, push_report, s) != 0) lua_pop(rt->L, 1);
   lur_status status = LUR_OK;
   const char *report = NULL;
-  if (s->failed || s->failure) {
-    status = LUR_FAILED;
+  if (s->failed || s->failure || s->out_of_memory) {
+    bool no_memory = s->out_of_memory || (s->failed && s->failed->out_of_memory);
+    status = no_memory ? LUR_NO_MEMORY : LUR_FAILED;
     report = s->failure ? s->failure : "not enough memory for a report";
   } else if (s->host_cancelled || s->main->status == TASK_CANCELED) {
     status = LUR_CANCELED;
@@ -388,6 +435,7 @@ static void release(lur_runtime *rt)
   for (int i = 0; i < rt->counter_count; i++) {
     if (rt->counters[i].owned) free((char *)rt->counters[i].name);
   }
+  free(rt->first_blocks);
   free(rt->report.waiting);
   free(rt->report.report);
   free(rt->slots);
@@ -403,10 +451,8 @@ static void on_loop_closed(void *user)
   if (!rt->loop.owned) release(rt);
 }
 
-/* A timer leads here, so that no code of the runtime is on the C stack. */
-static void close_state(timer *t)
+static void close_state(lur_runtime *rt)
 {
-  lur_runtime *rt = container_of(t, lur_runtime, close_timer);
   timer_stop(&rt->force_timer);
   timer_stop(&rt->report.timer);
   if (rt->L) {
@@ -418,9 +464,15 @@ static void close_state(timer *t)
   loop_close(&rt->loop, on_loop_closed);
 }
 
+static void on_close_now(timer *t) { close_state(container_of(t, lur_runtime, close_timer)); }
+static void on_deferred_close(deferred *d) { close_state(container_of(d, lur_runtime, close_deferred)); }
+
+/* From the loop, so that no code of the runtime is on the C stack. */
 static void close_soon(lur_runtime *rt)
 {
-  clock_start(&rt->loop.real, &rt->close_timer, loop_update_now(&rt->loop), close_state);
+  if (clock_start(&rt->loop.real, &rt->close_timer, loop_update_now(&rt->loop), on_close_now)) return;
+  rt->close_deferred.run = on_deferred_close;
+  loop_defer(&rt->loop, &rt->close_deferred);
 }
 
 /* lur_runtime.on_task_ended */
@@ -444,7 +496,7 @@ void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
   uint64_t limit = loop_update_now(&rt->loop) + 5000 * MILLISECOND;
   if (rt->tasks == 0)
     close_soon(rt);
-  else
-    clock_start(&rt->loop.real, &rt->close_timer, limit, on_close_due);
+  else if (!clock_start(&rt->loop.real, &rt->close_timer, limit, on_close_due))
+    force_all(rt);
   if (rt->loop.owned && !rt->running) lur_run(rt);
 }

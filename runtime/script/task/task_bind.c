@@ -167,6 +167,8 @@ static int results(lua_State *L)
   lur_task *t = task_check(L, 1);
   if (!task_ended(t)) return luaL_error(L, "the task has not ended");
   lua_settop(L, 1);
+  if (t->out_of_memory) return luaL_error(L, "not enough memory");
+  if (!t->has_locals && t->status == TASK_CANCELED) return task_raise_canceled(L, t);
   if (!t->has_locals) return 0;
   task_push_locals(L, 1, t);
   if (t->status == TASK_DONE) {

@@ -126,6 +126,7 @@ static int cancel_scope(lua_State *L)
 static int scope_failed(lua_State *L)
 {
   scope *s = check_scope(L, 1);
+  if (s->out_of_memory) return luaL_error(L, "not enough memory");
   if (!s->failed) return 0;
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->failed_ref);
   return 1;

@@ -59,8 +59,9 @@ static void interrupt(lur_task *t)
 
 void task_cancel(lur_task *t, const char *why)
 {
-  if (task_ended(t) || t->in_cleanup) return;
+  if (task_ended(t)) return;
   if (t->cleanup) t->cleanup->cancelled = true;
+  if (t->in_cleanup) return;
   if (t->stop == STOP_NONE) t->stop = STOP_CANCEL;
   if (!t->why && why) t->why = strdup(why);
   if (task_must_stop(t)) interrupt(t);
@@ -70,6 +71,7 @@ void task_force(lur_task *t)
 {
   if (task_ended(t)) return;
   if (t->cleanup && t->stop == STOP_CANCEL) t->cleanup->cancelled = true;
+  t->forced = t->runtime->closing || t->stop == STOP_CANCEL || (t->cleanup && t->cleanup->cancelled);
   t->stop = STOP_FORCE;
   interrupt(t);
 }

@@ -79,9 +79,11 @@ struct lur_task {
   bool has_locals : 1;  /* its userdata's environment is a table of its own */
   bool has_cleanup : 1; /* locals say what to do at its end */
   bool in_cleanup : 1;
-  bool raised : 1; /* what ended it was raised, not returned */
-  bool joined : 1; /* another task waited for its end */
-  char source[39]; /* it was spawned there: the tail of the chunk's name */
+  bool forced : 1;        /* its clean-up was ended, after it had been cancelled */
+  bool out_of_memory : 1; /* it failed for want of memory; its error may not have been kept */
+  bool raised : 1;        /* what ended it was raised, not returned */
+  bool joined : 1;        /* another task waited for its end */
+  char source[39];        /* it was spawned there: the tail of the chunk's name */
 };
 
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
@@ -94,6 +96,7 @@ struct scope {
   unsigned room;
   lur_task *failed; /* the first child that failed; kept in the registry by failed_ref */
   int failed_ref;
+  bool out_of_memory; /* which task failed could not be kept */
   bool cancelled;
   bool settled; /* the outcome is known: failures no longer count */
   bool timed_out;
@@ -151,10 +154,15 @@ struct lur_runtime {
   int counter_count;
   lua_State *exiting; /* calls os.exit */
   atomic_bool interrupted, draining;
+  char *first_blocks; /* of the Lua state: see new_state */
+  size_t first_used;
+  bool opening; /* lua_newstate runs */
+  bool refused; /* Lua was given no memory, at least once */
   bool running, closing, gone;
   void (*on_script_ended)(scope *s);      /* the last child of a script's scope has ended */
   void (*on_task_ended)(lur_runtime *rt); /* a task has ended and is off all lists */
   timer close_timer, force_timer;
+  deferred close_deferred; /* in the timer's place when there is no memory for it */
   run_report report;
   lur_closed_fn closed;
   void *closed_ud;

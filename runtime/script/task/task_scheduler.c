@@ -121,9 +121,58 @@ static bool is_cancellation(lua_State *L, int index)
   return is;
 }
 
+static bool is_text(lua_State *L, int index, const char *text)
+{
+  return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), text) == 0;
+}
+
+static const char no_memory[] = "not enough memory"; /* LuaJIT's words */
+
+/* Those words, or a position and those words, as luaL_error makes them. */
+static bool is_no_memory_text(lua_State *L, int index)
+{
+  size_t length, wanted = sizeof no_memory - 1;
+  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
+  if (!text || length < wanted || strcmp(text + length - wanted, no_memory) != 0) return false;
+  return length == wanted || (length > wanted + 3 && memcmp(text + length - wanted - 2, ": ", 2) == 0 &&
+                              strchr("0123456789", text[length - wanted - 3]));
+}
+
+/* What C code of the runtime returned for want of memory. */
+static bool is_no_memory_object(lua_State *L, int index)
+{
+  if (!is_error_object(L, index)) return false;
+  int top = lua_gettop(L), at = index < 0 ? top + 1 + index : index;
+  static const char *const fields[] = {"code", "kind", "message"};
+  for (int i = 0; i < 3; i++) {
+    lua_pushstring(L, fields[i]);
+    lua_rawget(L, at);
+  }
+  const char *message = lua_tostring(L, top + 3);
+  bool is = is_text(L, top + 1, "ENOMEM") ||
+            (is_text(L, top + 2, "limit") && message && strncmp(message, "out of memory", 13) == 0);
+  lua_settop(L, top);
+  return is;
+}
+
+/* Whether an error means that memory ran out. A handler of errors that finds none itself is told as an error
+ * in error handling. */
+static bool is_no_memory(lua_State *L, int index)
+{
+  return is_no_memory_text(L, index) || is_no_memory_object(L, index) ||
+         (runtime_of(L)->refused && is_text(L, index, "error in error handling"));
+}
+
+static void fail_for_memory(lur_task *t)
+{
+  t->status = TASK_FAILED;
+  t->out_of_memory = true;
+}
+
 /* Keeps the error on top of L's stack (popped), and the coroutine for its traceback, in the task's locals. */
 static void keep_error(lua_State *L, lur_task *t)
 {
+  t->out_of_memory = is_no_memory(L, -1);
   task_push(L, t);
   task_push_locals(L, -1, t);
   lua_pushvalue(L, -3);
@@ -172,6 +221,10 @@ static int keep_outcome(lua_State *L)
   if (t->in_cleanup) { /* the clean-up returns what was raised in it, if anything was */
     bool raised = end->status != 0 || (lua_gettop(t->L) > 0 && !lua_isnil(t->L, -1));
     if (!raised || t->status == TASK_FAILED) return 0;
+    if (t->forced && is_cancellation(t->L, -1)) {
+      t->status = TASK_CANCELED;
+      return 0;
+    }
     lua_pushvalue(t->L, -1);
     lua_xmove(t->L, L, 1);
     keep_error(L, t);
@@ -264,6 +317,16 @@ static void ended(lur_task *t)
 
 static void resume(lur_task *t);
 
+/* False: there is no memory for its clean-up, and the task fails for that unless something else ended it. */
+static bool prepare_cleanup(lur_task *t)
+{
+  bool prepared = lua_cpcall(t->runtime->L, start_cleanup, t) == 0;
+  if (!prepared) lua_pop(t->runtime->L, 1);
+  if (prepared && task_begin_cleanup(t)) return true;
+  if (t->status == TASK_DONE) fail_for_memory(t);
+  return false;
+}
+
 static void stopped(lur_task *t, int status)
 {
   lur_runtime *rt = t->runtime;
@@ -272,7 +335,7 @@ static void stopped(lur_task *t, int status)
     t->status = TASK_DONE;
   else if (lua_cpcall(rt->L, keep_outcome, &end) != 0) {
     lua_pop(rt->L, 1);
-    t->status = TASK_FAILED;
+    fail_for_memory(t);
   }
   if (t->in_cleanup) {
     task_drop_cleanup(t); /* it failed within */
@@ -280,7 +343,7 @@ static void stopped(lur_task *t, int status)
     return;
   }
   if (t->stop == STOP_EXIT) t->stop = STOP_CANCEL; /* its clean-up may wait */
-  if (t->has_cleanup && lua_cpcall(rt->L, start_cleanup, t) == 0 && task_begin_cleanup(t)) {
+  if (t->has_cleanup && prepare_cleanup(t)) {
     t->in_cleanup = true;
     resume(t);
     return;

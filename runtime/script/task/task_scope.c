@@ -108,15 +108,16 @@ static void child_failed(scope *s, lur_task *t)
     if (lua_cpcall(s->runtime->L, log_report, t) != 0) lua_pop(s->runtime->L, 1);
     return;
   }
-  if (s->failed || s->settled || t->isolated) {
+  if (s->failed || s->out_of_memory || s->settled || t->isolated) {
     hide_failure(t);
     return;
   }
-  if (lua_cpcall(s->runtime->L, keep_failed, t) != 0) {
+  if (lua_cpcall(s->runtime->L, keep_failed, t) == 0) {
+    s->failed = t;
+  } else {
     lua_pop(s->runtime->L, 1);
-    return;
+    s->out_of_memory = true;
   }
-  s->failed = t;
   scope_cancel(s, NULL);
 }
 

@@ -185,6 +185,76 @@ static void test_errors_of_calls(void)
   check(strchr(lur_version(), '.') != NULL);
 }
 
+static void *interrupt_soon(void *runtime)
+{
+  uv_sleep(20);
+  lur_interrupt(runtime);
+  return NULL;
+}
+
+static void check_refused(lur_runtime *runtime, lur_status status, const char *words)
+{
+  check(status == LUR_INVALID);
+  check(strstr(lur_error(runtime), words) != NULL);
+}
+
+static void test_wrong_arguments(void)
+{
+  seen s;
+  lur_runtime *runtime = open_runtime(&s, NULL);
+  lur_task *task = (lur_task *)&s;
+  const char *const none[] = {NULL};
+  check_refused(runtime, lur_start(runtime, NULL, "", 0, 0, NULL, on_done, &s, &task), "chunkname");
+  check(task == NULL);
+  check_refused(runtime, lur_start(runtime, "@a", NULL, 1, 0, NULL, on_done, &s, NULL), "source");
+  check_refused(runtime, lur_start(runtime, "@a", "", 0, -1, NULL, on_done, &s, NULL), "argc");
+  check_refused(runtime, lur_start(runtime, "@a", "", 0, 1, NULL, on_done, &s, NULL), "argv");
+  check_refused(runtime, lur_start(runtime, "@a", "", 0, 1, none, on_done, &s, NULL), "argument");
+  check_refused(runtime, lur_start(runtime, "@a", "", 0, 1 << 30, none, on_done, &s, NULL), "20000");
+  check_refused(runtime, lur_set_arg(runtime, NULL, 0, NULL), "name");
+  check_refused(runtime, lur_set_arg(runtime, "a", -1, NULL), "argc");
+  check_refused(runtime, lur_set_arg(runtime, "a", 1, none), "argument");
+  check(lur_start(NULL, "@a", "", 0, 0, NULL, on_done, &s, NULL) == LUR_INVALID);
+  check(lur_start(runtime, "@a", NULL, 0, 0, NULL, NULL, NULL, NULL) == LUR_OK);
+  check(lur_run(runtime) == LUR_OK);
+  check(s.done == 0);
+  lur_close(runtime, NULL, NULL);
+}
+
+static void test_bytecode(void)
+{
+  seen s;
+  lur_runtime *runtime = open_runtime(&s, NULL);
+  static const char bytecode[] = "\033LJ\002\002\r\002\000\001\000\000\001K\000\001\000\000";
+  check(lur_start(runtime, "@a", bytecode, sizeof bytecode - 1, 0, NULL, on_done, &s, NULL) == LUR_SYNTAX);
+  check(strstr(lur_error(runtime), "mode") != NULL);
+  check(lur_start(runtime, "@a", "\xef\xbb\xbf\033LJ", 6, 0, NULL, on_done, &s, NULL) == LUR_SYNTAX);
+  check(lur_start(runtime, "@a", "#!\n\033LJ", 6, 0, NULL, on_done, &s, NULL) == LUR_SYNTAX);
+  lur_close(runtime, NULL, NULL);
+}
+
+/* Clean-up that takes too long is ended: the script was cancelled all the same. */
+static void test_forced_cleanup(void)
+{
+  seen s;
+  lur_runtime *runtime = open_runtime(&s, NULL);
+  start(runtime,
+        "local task = require 'lurcher.task'\n"
+        "task.defer(function() task.sleep(60) end)\n"
+        "task.spawn(function() task.defer(function() task.sleep(60) end) task.sleep(60) end)\n"
+        "task.spawn(function() task.defer(function() task.sleep(60) end) end)\n"
+        "task.sleep(0.001)\n"
+        "pcall(task.sleep, 60)",
+        &s, NULL);
+  pthread_t thread;
+  pthread_create(&thread, NULL, interrupt_soon, runtime);
+  lur_run(runtime);
+  pthread_join(thread, NULL);
+  check(s.status == LUR_CANCELED);
+  check_string(s.report, "");
+  lur_close(runtime, NULL, NULL);
+}
+
 static void test_arguments(void)
 {
   seen s;
@@ -225,13 +295,6 @@ static void test_cancel(void)
   check(s.done == 2);
   check(s.status == LUR_CANCELED);
   lur_close(runtime, NULL, NULL);
-}
-
-static void *interrupt_soon(void *runtime)
-{
-  uv_sleep(20);
-  lur_interrupt(runtime);
-  return NULL;
 }
 
 static void test_interrupt_from_a_thread(void)
@@ -362,6 +425,9 @@ int main(void)
   test_outcomes();
   test_deadlock();
   test_errors_of_calls();
+  test_wrong_arguments();
+  test_bytecode();
+  test_forced_cleanup();
   test_arguments();
   test_cancel();
   test_interrupt_from_a_thread();
