@@ -33,6 +33,15 @@ static verdict set_trace(cli_options *options, const char *value)
   return GO_ON;
 }
 
+static verdict set_trace_detail(cli_options *options, const char *value)
+{
+  options->trace = true;
+  options->trace_detail = strcmp(value, "headers") == 0 ? 1 : strcmp(value, "bodies") == 0 ? 2 : 0;
+  if (options->trace_detail) return GO_ON;
+  fprintf(stderr, "lurcher: --trace=%s: it is --trace, --trace=headers or --trace=bodies\n", value);
+  return WRONG_USAGE;
+}
+
 static verdict set_stats(cli_options *options, const char *value)
 {
   (void)value;
@@ -202,17 +211,19 @@ static bool is_named(const char *name, const char *argument, size_t length)
 static verdict apply(cli_options *options, const char *argument)
 {
   size_t length = strcspn(argument, "=");
+  const cli_option *meant = NULL; /* one of that name; there may be another that takes a value, or none */
   for (size_t i = 0; i < options_count; i++) {
     const cli_option *o = &options_table[i];
     if (!is_named(o->name, argument, length) && !is_named(o->short_name, argument, length)) continue;
     if (!o->value == !argument[length]) return functions[i](options, argument + length + 1);
-    if (o->value)
-      fprintf(stderr, "lurcher: option '%s' needs a value: %s=%s\n", o->name, o->name, o->value);
-    else
-      fprintf(stderr, "lurcher: option '%.*s' takes no value\n", (int)length, argument);
-    return WRONG_USAGE;
+    meant = o;
   }
-  return unknown_option(argument, length);
+  if (!meant) return unknown_option(argument, length);
+  if (meant->value)
+    fprintf(stderr, "lurcher: option '%s' needs a value: %s=%s\n", meant->name, meant->name, meant->value);
+  else
+    fprintf(stderr, "lurcher: option '%.*s' takes no value\n", (int)length, argument);
+  return WRONG_USAGE;
 }
 
 static void set_source(cli_options *options, source_kind kind, const char *script, int argc, char **rest)

@@ -77,6 +77,7 @@ void output_connect(lur_options *runtime_options, const cli_options *options, lu
   runtime_options->exit = on_exit_called;
   runtime_options->log_level = options->log_level;
   runtime_options->trace = options->trace ? on_trace : NULL;
+  runtime_options->trace_detail = options->trace_detail;
   progress_connect(runtime_options);
   on_terminal = isatty(STDOUT_FILENO);
 }

@@ -110,6 +110,9 @@ typedef struct lur_options {
                  failed; some hundreds of KiB) for LUR_SUMMARY_EXPLAIN and LUR_SUMMARY_HTML */
 
   lur_progress_fn progress; /* NULL: progress is not shown */
+
+  int trace_detail; /* of `trace`, besides one line per attempt and decision: 0 nothing, 1 the heads of
+                       request and response, 2 the start of their bodies, too; a line each */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */

@@ -156,7 +156,7 @@ describe("lurcher", function()
       { { "-x" }, "unknown option '-x'; lurcher --help shows all" },
       { { "--log", "info", "x.lua" }, "option '--log' needs a value: --log=LEVEL" },
       { { "--log=loud", "x.lua" }, "--log=loud: the levels are error, warn, info and debug" },
-      { { "--trace=yes", "x.lua" }, "option '--trace' takes no value" },
+      { { "--trace=yes", "x.lua" }, "--trace=yes: it is --trace, --trace=headers or --trace=bodies" },
       { { "--grace=soon", "x.lua" },
         "--grace=soon: give a number of seconds from 0 to 86400, as in --grace=10" },
       { { "--grace=-1", "x.lua" },

@@ -64,7 +64,7 @@ describe("the completion", function()
   end
 
   it("offers options, the choices of their values, commands and scripts in bash", function()
-    assert.same({ "--trace" }, offered_by_bash "lurcher --tr")
+    assert.same({ "--trace", "--trace=" }, offered_by_bash "lurcher --tr")
     assert.same({ "--max-requests=", "--max-bytes=", "--max-time=" }, offered_by_bash "lurcher --stats --max")
     assert.same({ "error", "warn", "info", "debug" }, offered_by_bash "lurcher --log=")
     assert.same({ "debug" }, offered_by_bash "lurcher --trace --log=d")

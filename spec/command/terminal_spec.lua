@@ -83,7 +83,7 @@ describe("the terminal", function()
   end)
 
   it("is not steered through traces, tables and waterfalls", function()
-    run_on_each("trace", { "--trace", "--stats", "--explain" }, [[
+    run_on_each("trace", { "--trace=bodies", "--stats", "--explain" }, [[
       require("lurcher.http").get(..., { retry = { attempts = 2, base = 0 } })]])
   end)
 

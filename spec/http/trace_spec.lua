@@ -83,3 +83,74 @@ describe("the line of a decision", function()
       .. "would pass timeout.total$", lines[5])
   end)
 end)
+
+describe("the trace", function()
+  local origin = require "spec.support.origin"
+  local process = require "spec.support.process"
+  local site
+
+  before_each(function() site = origin.start() end)
+  after_each(function() site:stop() end)
+
+  local function traced(option, code)
+    return process.run({ option, "-e", code, site.url }).err
+  end
+
+  it("tells what a request waited for: the rate, a hold, a quota", function()
+    local log = traced("--trace", [[
+      local api = http.client { limits = { rate = 20 } }
+      for _ = 1, 2 do assert(api:get(...)) end]])
+    assert.matches("GET http://%S+ rate attempt=1 waited=%d+%.%dms: limits%.rate", log)
+    local count = 0
+    site.answer = function()
+      count = count + 1
+      return { status = count == 1 and 429 or 200, headers = { { "Retry-After", "0.05" } } }
+    end
+    log = traced("--trace", "assert(http.get(...))")
+    assert.matches(" hold .*wait=50%.0ms: status 429, and Retry%-After asks all to wait", log)
+    assert.matches(" retry .*: status 429", log)
+    count = 0
+    site.answer = function()
+      count = count + 1
+      return { status = 200, headers = { { "X-RateLimit-Limit", "2" },
+        { "X-RateLimit-Remaining", tostring(math.max(0, 2 - count)) }, { "X-RateLimit-Reset", "1" } } }
+    end
+    log = traced("--trace", "for _ = 1, 3 do assert(http.get(...)) end")
+    assert.matches(" quota .*attempt=1 waited=%d+%.%dms: ", log)
+  end)
+
+  it("has heads with =headers, and texts with =bodies, without secrets", function()
+    site.answer = { status = 200, reason = "OK", body = '{"a":1,"password":"hunter2\\"x","pin":1234}',
+      headers = { { "Set-Cookie", "sid=topsecret" }, { "X-Odd", "odd" } } }
+    local code = [[
+      http.get(... .. "?token=topsecret", { headers = { ["X-Api"] = http.secret "topsecret" } })
+      http.post(..., { json = { secret = "topsecret", n = 5 }, auth = { "user", "topsecret" } })
+      http.post(..., { form = { password = "topsecret", n = 6 } })]]
+    for _, option in ipairs { "--trace=headers", "--trace=bodies" } do
+      local log = traced(option, code)
+      for _, line in ipairs { "> GET http://127.0.0.1:%d+/%?token=%*%*%*", "> X%-Api: %*%*%*", "< 200",
+        "< Set%-Cookie: %*%*%*", "< X%-Odd: odd", "> Authorization: %*%*%*",
+        "> Content%-Type: application/json" } do
+        assert.matches("\nlurcher: " .. line, log)
+      end
+      assert.not_matches("topsecret", log)
+      assert.not_matches("hunter2", log)
+      assert.not_matches("1234}", log)
+      local bodies = option == "--trace=bodies"
+      assert.equal(bodies, log:find("> {[^\n]*\"secret\":\"%*%*%*\"") ~= nil)
+      assert.equal(bodies, log:find("> [^\n]*password=%*%*%*") ~= nil)
+      assert.equal(bodies, log:find('< {"a":1,"password":"***","pin":"***"}', 1, true) ~= nil)
+    end
+    assert.not_matches("\nlurcher: [<>]", traced("--trace", code))
+  end)
+
+  it("cuts texts at 4 KiB, and shows nothing of what is none", function()
+    site.answer = { status = 200, body = ("x"):rep(10000) }
+    local log = traced("--trace=bodies", "http.get(...)")
+    assert.equal(4096, #log:match "\nlurcher: < (x+)\nlurcher: < … %(10000 bytes in all%)\n")
+    site.answer = { status = 200, body = "\0\1\27[31m" }
+    log = traced("--trace=bodies", "http.get(...)")
+    assert.matches("< %(7 bytes that are no text%)", log)
+    assert.is_nil(log:find("\27", 1, true))
+  end)
+end)

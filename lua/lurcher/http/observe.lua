@@ -9,7 +9,8 @@ local observers = {}
 
 ---@class lurcher.Observer each function may be missing
 ---@field begin? fun(request: lurcher.Request) a call goes down the layers
----@field attempt? fun(request: lurcher.Request, result: string, info?: userdata) one attempt is over: with
+---@field attempt? fun(request: lurcher.Request, result: string, info?: userdata, head?: string,
+---  body?: string) one attempt is over: with
 ---  a status, or an error's kind (and "/phase" of a timeout); of a stream, its body is still to come
 ---@field event? fun(request: lurcher.Request, what: string, event: table) a layer decided: "retry", …
 ---@field body? fun(request: lurcher.Request, record: table, failure?: lurcher.Error) a stream is read or
@@ -33,7 +34,9 @@ end
 ---@param request lurcher.Request
 ---@param result string
 ---@param info? userdata as native.perform gives it
-function observe.attempt(request, result, info) tell("attempt", request, result, info) end
+---@param head? string of the response
+---@param body? string of a response that is not streamed
+function observe.attempt(request, result, info, head, body) tell("attempt", request, result, info, head, body) end
 
 ---@param request lurcher.Request
 ---@param what string

@@ -38,11 +38,13 @@ static int log_write(lua_State *L)
   return 0;
 }
 
-/* tracing() -> whether lines about request attempts are wanted */
+/* tracing() -> whether lines about request attempts are wanted; 0 to 2: with heads, with bodies */
 static int log_tracing(lua_State *L)
 {
-  lua_pushboolean(L, runtime_of(L)->options.trace != NULL);
-  return 1;
+  const lur_options *options = &runtime_of(L)->options;
+  lua_pushboolean(L, options->trace != NULL);
+  lua_pushinteger(L, options->trace_detail);
+  return 2;
 }
 
 /* progress(line) -> columns, 0 if they are not known: has the host show how far the script is; nil: it does

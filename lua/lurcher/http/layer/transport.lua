@@ -99,7 +99,7 @@ function transport.send(request)
   if not status then return failed(request, body, head) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
   if type(body) == "userdata" then return undecided(request, status, body, head, info) end
-  if observe.enabled then observe.attempt(request, tostring(status), info) end
+  if observe.enabled then observe.attempt(request, tostring(status), info, head, body) end
   return respond(status, body, head, info, method, with_fragment(request), request.attempts,
     request.started)
 end
@@ -138,7 +138,7 @@ function transport.open(request)
     request:wire(), request.body or nil, request.deadline or nil, request.expect_continue, own.priority,
     own.name)
   if not status then return failed(request, body, head) end
-  if observe.enabled then observe.attempt(request, tostring(status), info) end
+  if observe.enabled then observe.attempt(request, tostring(status), info, head) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
   local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts,
     request.started)
