@@ -21,6 +21,32 @@ local http = {
   bearer = require "lurcher.http.auth.bearer",
 }
 
+-- The schemes below are loaded by the first script that calls for them.
+
+---User name and password for Digest (RFC 7616), as a scheme. The first request to an origin is answered with a
+---challenge and sent again; later ones carry the answer from the start.
+---@param user string|lurcher.Secret
+---@param password string|lurcher.Secret
+---@return lurcher.Digest
+function http.digest(user, password)
+  return require "lurcher.http.auth.digest"(user, password)
+end
+
+---The credentials of a netrc file, as a scheme: of the first entry for the host. A user name in the URL selects
+---the entry; with a password beside it the file is not asked.
+---@param path? string default: the environment's NETRC, or ~/.netrc, which need not be there
+---@return lurcher.Netrc
+function http.netrc(path)
+  return require "lurcher.http.auth.netrc"(path)
+end
+
+---Signs requests for AWS, and for what understands its Signature Version 4, as a scheme.
+---@param opts lurcher.AwsSigV4Options
+---@return lurcher.AwsSigV4
+function http.aws_sigv4(opts)
+  return require "lurcher.http.auth.sigv4"(opts)
+end
+
 -- Made when it is first used: a script with clients of its own pays nothing.
 local default
 

@@ -1,5 +1,6 @@
 --- What the option `auth` may be. A scheme is a table with `header(request)`, which gives the Authorization
---- value (or nil and an error), or a function(request, next) of the script.
+--- value (or nil and an error); or an object with `layer(self, request, next)`, see scheme.lua; or a
+--- function(request, next) of the script.
 
 local basic = require "lurcher.http.auth.basic"
 

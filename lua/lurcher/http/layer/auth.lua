@@ -16,6 +16,7 @@ function auth.layer(request, next)
     request.authorization = value
     return next(request)
   end
+  if type(scheme) == "table" and scheme.layer then return scheme:layer(request, next) end
   local copy = request:copy():expose()
   if request.cookie then copy.headers["Cookie"], copy.cookie = request.cookie, nil end
   local last

@@ -57,8 +57,10 @@ end
 
 function checks.auth(value)
   if value == false or not check.mismatch(value, "callable") then return nil end
-  if type(value) == "table" and (value.header or value[1] ~= nil and value[2] ~= nil) then return nil end
-  return '{"user", "password"}, http.basic(…), http.bearer(…), a function or false'
+  if type(value) == "table" and (value.header or value.layer or value[1] ~= nil and value[2] ~= nil) then
+    return nil
+  end
+  return '{"user", "password"}, http.basic(…), http.bearer(…) or another scheme, a function or false'
 end
 
 function checks.base_url(value)

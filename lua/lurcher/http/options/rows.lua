@@ -32,8 +32,8 @@ return {
     elsewhere = { requests = "params", httpx = "params", aiohttp = "params", got = "searchParams",
       axios = "params", curl = "-G, --data-urlencode" } },
   { "auth", check = checks.auth, type = "table|lurcher.Layer|false",
-    help = "`{user, password}`, `http.basic(user, password)`, `http.bearer(token or function)` or \z
-      `function(request, next)`",
+    help = "`{user, password}`, `http.basic(user, password)`, `http.bearer(token or function)`, \z
+      `http.digest(user, password)`, `http.netrc()`, `http.aws_sigv4{…}` or `function(request, next)`",
     example = 'auth = http.bearer(os.getenv "TOKEN")',
     words = { token = "auth = http.bearer(…)", bearer = "auth = http.bearer(…)",
       user = 'auth = { "user", "password" }', pass = 'auth = { "user", "password" }',

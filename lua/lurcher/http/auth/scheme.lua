@@ -1,0 +1,33 @@
+--- What the schemes have in common that see a request's answer, too: an object with a method
+--- `layer(request, next)`, which the layer of authentication calls for each attempt at each hop.
+
+local scheme = {}
+
+---Makes the class of a scheme. Its objects hold nothing that could be printed.
+---@param name string of the function in lurcher.http
+---@return table class with `new()`
+function scheme.class(name)
+  local class = { __name = "lurcher.Auth" }
+  class.__index = class
+  function class.__tostring() return "http." .. name end
+  function class.new() return setmetatable({}, class) end
+  return class
+end
+
+---Whether the request's body can be sent once more.
+---@param request lurcher.Request
+---@return boolean
+function scheme.repeatable(request)
+  return not request.body or type(request.body) == "string"
+end
+
+---The URL as it goes over the wire.
+---@param request lurcher.Request
+---@param origin string
+---@return string
+function scheme.target(request, origin)
+  local raw = request.options and request.options.raw_target
+  return raw and raw:sub(1, 1) == "/" and origin .. raw or request.url
+end
+
+return scheme
