@@ -329,6 +329,25 @@ describe("httpbin", function()
     assert.equal(401, assert(api:get("bearer")).status)
   end)
 
+  it("is content with digests of the password, for a body too", function()
+    local auth = http.digest("ann", "s3cret")
+    for _, algorithm in ipairs { "MD5", "SHA-256" } do
+      for _, qop in ipairs { "auth", "auth-int", "both" } do
+        local path = ("digest-auth/%s/ann/s3cret/%s"):format(qop, algorithm)
+        assert.equal(200, assert(api:get(path, { auth = auth })).status, path)
+        assert.equal(200, assert(api:get(path, { auth = auth })).status, path)
+        assert.equal(401, assert(api:get(path, { auth = http.digest("ann", "wrong") })).status, path)
+      end
+    end
+  end)
+
+  it("is answered when it finds the nonce of a digest too old", function()
+    local auth = http.digest("ann", "s3cret")
+    for _ = 1, 6 do
+      assert.equal(200, assert(api:get("digest-auth/auth/ann/s3cret/MD5/1", { auth = auth })).status)
+    end
+  end)
+
   it("answers with any status", function()
     for _, status in ipairs { 204, 304, 400, 418, 500, 503 } do
       assert.equal(status, assert(api:get("status/" .. status, { retry = false })).status)

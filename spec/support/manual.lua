@@ -135,6 +135,11 @@ function paths.private(req)
   return answer({ error = "who?" }, { ["WWW-Authenticate"] = "Basic" }, 401)
 end
 
+function paths.counter(req)
+  if req.headers.Authorization then return answer { ok = true } end
+  return answer({ error = "who?" }, { ["WWW-Authenticate"] = 'Digest realm="api", nonce="1", qop="auth"' }, 401)
+end
+
 -- A handler with a state of its own.
 local function api()
   local state = {}

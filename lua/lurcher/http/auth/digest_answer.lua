@@ -1,0 +1,116 @@
+--- The arithmetic of Digest (RFC 7616): which challenge is answered, and the answer.
+
+local crypto = require "lurcher.native.crypto"
+local give_way = require "lurcher.base.give_way"
+local url = require "lurcher.native.url"
+
+local digest_answer = {}
+
+-- Name in lower case, as in the challenge -> OpenSSL's name, and how good it is.
+local HASHES = { md5 = { "MD5", 1 }, ["sha-256"] = { "SHA256", 2 }, ["sha-512-256"] = { "SHA512-256", 3 } }
+
+local STEP = 4 * 1024 * 1024 -- bytes of a body after which other tasks have their turn
+
+local function hash_text(name, text)
+  local digest = crypto.digest(name)
+  for from = 1, #text, STEP do
+    if from > 1 then give_way() end
+    digest:update(text, from, math.min(from + STEP - 1, #text))
+  end
+  return crypto.hex(digest:finish())
+end
+
+local function hash(name, ...)
+  return hash_text(name, table.concat({ ... }, ":"))
+end
+
+-- Which protection is asked for: "auth", "auth-int" (when that is all), false (none: RFC 2069), or nil: none
+-- that we know, or the body is not at hand.
+local function protection(text, has_text)
+  if not text then return false end
+  local offered = {}
+  for name in text:lower():gmatch("[^%s,]+") do offered[name] = true end
+  return offered.auth and "auth" or offered["auth-int"] and has_text and "auth-int" or nil
+end
+
+-- Whether what a server sent can be sent back.
+local function can_be_sent(raw)
+  for _, name in ipairs { "realm", "nonce", "opaque" } do
+    if raw[name] and raw[name]:find("[%z\1-\8\10-\31\127]") then return false end
+  end
+  return true
+end
+
+-- What a challenge asks for, or nil when it cannot be answered.
+local function terms(challenge, has_text)
+  local values = challenge.values
+  if challenge.scheme ~= "digest" or not values.nonce or not can_be_sent(challenge.raw) then return nil end
+  local algorithm = (values.algorithm or "md5"):lower()
+  local known = HASHES[algorithm:gsub("%-sess$", "")]
+  local qop = protection(values.qop, has_text)
+  if not known or qop == nil then return nil end
+  return { values = values, raw = challenge.raw, hash = known[1], rank = known[2],
+    is_session = algorithm:find("-sess", 1, true) ~= nil, qop = qop, realm = values.realm or "",
+    nonce = values.nonce, raw_nonce = challenge.raw.nonce, count = 0, cnonce = crypto.hex(crypto.random(16)),
+    stale = (values.stale or ""):lower() == "true" }
+end
+
+---The terms of the best challenge: of the strongest digest, and of several such the first.
+---@param list lurcher.Challenge[]
+---@param has_text boolean the body is at hand
+---@return table? terms
+function digest_answer.best(list, has_text)
+  local best
+  for _, challenge in ipairs(list) do
+    local found = terms(challenge, has_text)
+    if found and (not best or found.rank > best.rank) then best = found end
+  end
+  return best
+end
+
+local function quote(text)
+  return '"' .. text:gsub('["\\]', "\\%0") .. '"'
+end
+
+-- The user name as a parameter: its digest, or itself.
+local function name_parameter(t, user)
+  if (t.values.userhash or ""):lower() == "true" then
+    return 'username="' .. hash(t.hash, user, t.realm) .. '", userhash=true'
+  end
+  if user:find("[\128-\255]") and (t.values.charset or ""):lower() == "utf-8" then
+    return "username*=UTF-8''" .. url.encode(user)
+  end
+  return "username=" .. quote(user)
+end
+
+local function response(t, user, password, method, target, body, count)
+  local secret = hash(t.hash, user, t.realm, password)
+  if t.is_session then secret = hash(t.hash, secret, t.nonce, t.cnonce) end
+  local message = t.qop == "auth-int" and hash(t.hash, method, target, hash_text(t.hash, body))
+    or hash(t.hash, method, target)
+  if not t.qop then return hash(t.hash, secret, t.nonce, message) end
+  return hash(t.hash, secret, t.nonce, count, t.cnonce, t.qop, message)
+end
+
+---The value of Authorization. What a server sent goes back as it came; each use of a nonce counts.
+---@param t table as `best` gives it
+---@param user string
+---@param password string
+---@param method string
+---@param target string path and query as they are sent
+---@param body string
+---@return string
+function digest_answer.header(t, user, password, method, target, body)
+  t.count = t.count + 1
+  local count = ("%08x"):format(t.count)
+  local list = { name_parameter(t, user), 'realm="' .. (t.raw.realm or "") .. '"', 'nonce="' .. t.raw_nonce .. '"',
+    "uri=" .. quote(target),
+    'response="' .. response(t, user, password, method, target, body, count) .. '"' }
+  if t.values.algorithm then list[#list + 1] = "algorithm=" .. t.values.algorithm end
+  if t.qop then list[#list + 1] = ("qop=%s, nc=%s"):format(t.qop, count) end
+  if t.qop or t.is_session then list[#list + 1] = 'cnonce="' .. t.cnonce .. '"' end
+  if t.raw.opaque then list[#list + 1] = 'opaque="' .. t.raw.opaque .. '"' end
+  return "Digest " .. table.concat(list, ", ")
+end
+
+return digest_answer
