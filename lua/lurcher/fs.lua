@@ -31,7 +31,9 @@ local read_options = { max = "size" }
 function fs.read(path, opts)
   check_path(path, "fs.read")
   check.options(opts, read_options, "fs.read")
-  return native.read(path, opts and opts.max or 1024 * MIB)
+  local data, err = native.read(path, opts and opts.max or 1024 * MIB)
+  if not data then return nil, err end
+  return data
 end
 
 ---Writes a whole file, atomically: the data goes to a temporary file beside it, to the disk, and takes the

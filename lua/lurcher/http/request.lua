@@ -38,7 +38,7 @@ local Request = { __name = "lurcher.Request" }
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
-  early_result = false, earlier = false, holds = 0,
+  early_result = false, earlier = false, holds = 0, url_auth = false,
 }
 Request.__index = defaults
 
@@ -144,15 +144,25 @@ local function split(address)
 end
 request.split = split
 
+-- Whether userinfo in the URL is not asked: for auth that was given, or that is not wanted.
+local function has_own_auth(self)
+  local auth = self.auth
+  if not auth then return self.options and self.options.auth == false end
+  return auth ~= self.url_auth and not (type(auth) == "table" and auth.for_user)
+end
+
 -- Sets url, fragment and, from userinfo, auth. Nil and an error when there is no way to send the userinfo.
 local function take_apart(self, address)
   local user, password
   self.url, self.fragment, user, password = split(address)
-  if not user then return self end
+  if not user or has_own_auth(self) then return self end
   if find(user, ":", 1, true) or find(user .. password, "[%z\1-\31\127]") then
     return nil, url_error(self.method, address, "user name or password hold a character that cannot be sent")
   end
-  self.auth = basic_auth(user, password)
+  local auth = self.auth
+  local asks_file = password == "" and type(auth) == "table" and auth.for_user
+  self.auth = asks_file and auth:for_user(user) or basic_auth(user, password)
+  self.url_auth = self.auth
   return self
 end
 
@@ -236,7 +246,6 @@ end
 -- The nearer one counts: a request's auth over the client's Authorization header, a header over auth
 -- otherwise.
 local function set_auth(self, opts)
-  if opts.auth ~= nil then self.auth = compile_auth(opts.auth) end
   if not self.auth or not headers.find(self:flat_headers(), "authorization") then return end
   local own = opts.headers and headers.find(headers.merge({}, opts.headers), "authorization")
   if opts.auth and not own then
@@ -260,9 +269,10 @@ function request.new(client, method, url, opts, what)
   local encoded = opts.params == nil and own.query or settings.query_with(own, opts.params)
   local address, bare = absolute(client, method, url, encoded)
   if not address then return nil, bare end
-  local key = opts.idempotency_key
+  local key, auth = opts.idempotency_key, own.auth
+  if opts.auth ~= nil then auth = compile_auth(opts.auth) end
   local self = setmetatable({
-    method = method, url = address, client = client, settings = own, auth = own.auth, attempts = 1,
+    method = method, url = address, client = client, settings = own, auth = auth, attempts = 1,
     started = now(), options = opts, stream = opts.stream, retryable = opts.retryable or key and true,
     expect_continue = opts.expect_continue,
   }, Request)
@@ -314,7 +324,7 @@ function defaults:recheck()
   end
   local address, bare = absolute(self.client, self.method, self.url, "")
   if not address then return nil, bare end
-  if address == self.url then return self end
+  if bare == true and address == self.url then return self end
   return take_apart(self, address)
 end
 

@@ -84,12 +84,13 @@ bool file_read_some(int fd, const char *path, size_t max, buffer *out, size_t *g
   }
 }
 
-bool file_read(const char *path, uint64_t max, buffer *out, job *j, error *e)
+bool file_read(const char *path, uint64_t max, buffer *out, unsigned *permissions, job *j, error *e)
 {
   int fd = file_open(path, e);
   if (fd < 0) return false;
   struct stat status;
   bool ok = fstat(fd, &status) == 0 || file_error(e, "read", path, errno);
+  *permissions = ok ? status.st_mode & 07777 : 0;
   /* The size is a hint: files in /proc say 0, others grow while they are read. One byte more finds the end.
    */
   uint64_t size = ok && S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;

@@ -23,8 +23,9 @@ int file_open(const char *path, error *e);
 bool file_read_some(int fd, const char *path, size_t max, buffer *out, size_t *got, bool *later, job *j,
                     error *e);
 
-/* Reads a whole file. More than `max` bytes is "too_large". */
-bool file_read(const char *path, uint64_t max, buffer *out, job *j, error *e);
+/* Reads a whole file. More than `max` bytes is "too_large". `*permissions`: the last twelve bits of its mode.
+ */
+bool file_read(const char *path, uint64_t max, buffer *out, unsigned *permissions, job *j, error *e);
 
 /* Writes all bytes, in as many steps as it takes. */
 bool file_write_all(int fd, const char *path, const char *bytes, size_t length, job *j, error *e);

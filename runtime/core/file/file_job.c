@@ -17,7 +17,7 @@ static void work(job *base)
   file_job *j = job_of(base);
   switch (j->action) {
   case FILE_JOB_READ:
-    j->ok = file_read(j->path, j->max, &j->data, base, &j->error);
+    j->ok = file_read(j->path, j->max, &j->data, &j->permissions, base, &j->error);
     break;
   case FILE_JOB_WRITE:
     j->ok = file_write(j->path, &j->data, j->flag, base, &j->error);

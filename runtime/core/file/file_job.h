@@ -10,7 +10,7 @@
 #include "core/loop/loop.h"
 
 typedef enum {
-  FILE_JOB_READ,        /* -> data; `max` */
+  FILE_JOB_READ,        /* -> data, permissions; `max` */
   FILE_JOB_WRITE,       /* data; flag: private */
   FILE_JOB_APPEND,      /* data */
   FILE_JOB_EXISTS,      /* -> flag */
@@ -32,6 +32,7 @@ typedef struct {
   char *path;
   buffer data;
   uint64_t max;
+  unsigned permissions;
   bool flag;
   file_mode mode;
   directory_listing listing;

@@ -100,7 +100,8 @@ static int push_results(lua_State *L)
   switch (j->action) {
   case FILE_JOB_READ:
     lua_pushlstring(L, j->data.bytes ? j->data.bytes : "", j->data.length);
-    break;
+    lua_pushnumber(L, j->permissions);
+    return 2;
   case FILE_JOB_EXISTS:
     lua_pushboolean(L, j->flag);
     break;
@@ -151,7 +152,7 @@ static int run_job(lua_State *L, file_job *j)
   return task_wait(L, &j->operation, on_job_over);
 }
 
-/* read(path, max) -> string */
+/* read(path, max) -> string, permissions */
 static int fs_read(lua_State *L)
 {
   const char *path = check_path(L, 1);
