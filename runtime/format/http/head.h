@@ -25,6 +25,12 @@ typedef struct {
   bool http2_allowed;   /* an "HTTP/2" status line is fine: that is what was negotiated */
   bool upgrade_allowed; /* a 101 was asked for; it is then a final response */
 
+  /* Private. */
+  bool in_head;    /* behind a status line, before its blank line */
+  bool may_fold;   /* a continuation line may follow */
+  bool has_length; /* Content-Length was seen */
+  bool has_transfer_encoding;
+
   /* The newest response; the final one once `complete`. */
   buffer block; /* its header lines, each "Name: value\r\n": unfolded, without status line and blank line */
   int status;   /* 100 to 999; 0 before the first status line */
@@ -40,12 +46,6 @@ typedef struct {
 
   unsigned interim; /* 1xx responses before it */
   size_t received;  /* bytes of all lines, interim responses and trailers included */
-
-  /* Private. */
-  bool in_head;    /* behind a status line, before its blank line */
-  bool may_fold;   /* a continuation line may follow */
-  bool has_length; /* Content-Length was seen */
-  bool has_transfer_encoding;
 } head;
 
 /* Makes an empty head; nothing is allocated before the first header line. */

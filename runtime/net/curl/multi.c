@@ -196,7 +196,10 @@ static void note_writable(multi *m, int fd, bool moved)
   static const uint64_t MUTED = 20 * MILLISECOND;
   watcher *w = watcher_find(&m->shared->watchers, fd);
   if (!w || w->wanted != (UV_READABLE | UV_WRITABLE)) return;
-  w->futile = moved ? 0 : w->futile + 1;
+  if (moved)
+    w->futile = 0;
+  else if (w->futile < MAX_FUTILE)
+    w->futile++;
   if (w->futile < MAX_FUTILE) return;
   w->muted = true;
   w->armed = UV_READABLE;

@@ -38,7 +38,7 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd)
   struct stat status = {0};
   fstat(fd, &status);
   w->fd = fd;
-  w->device = status.st_dev;
+  w->device = (uint32_t)status.st_dev; /* the kernel's are no longer */
   w->inode = status.st_ino;
   table->by_fd[fd] = w;
   return w;
@@ -47,14 +47,14 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd)
 bool watcher_is_open(const watcher *w)
 {
   struct stat status;
-  return fstat(w->fd, &status) == 0 && status.st_dev == w->device && status.st_ino == w->inode;
+  return fstat(w->fd, &status) == 0 && (uint32_t)status.st_dev == w->device && status.st_ino == w->inode;
 }
 
 void watcher_want(watcher *w, int events, uv_poll_cb on_event)
 {
-  w->wanted = events;
+  w->wanted = (uint8_t)events;
   if ((w->armed & events) == events) return;
-  w->armed = events;
+  w->armed = (uint8_t)events;
   uv_poll_start(&w->poll, events, on_event);
 }
 

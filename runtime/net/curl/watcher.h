@@ -31,15 +31,15 @@ typedef struct watcher {
   struct watcher *next_new; /* among the sockets made in libcurl's current call */
   failed_address address;   /* of the peer */
   int fd;
-  dev_t device;    /* with `inode`: which socket it is, */
+  bool muted;     /* not watched for becoming writable, though libcurl wants that */
+  uint8_t wanted; /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
+  uint8_t armed;  /* what epoll watches */
+  uint8_t futile; /* times in a row that it became writable and nothing was sent */
+  watcher_state state;
+  uint32_t device; /* with `inode`: which socket it is, */
   ino_t inode;     /* whatever the number `fd` stands for now */
-  int wanted;      /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
-  int armed;       /* what epoll watches */
   uint64_t due;    /* while it is idle: time of the pool's clock when it ends; 0: not by itself */
   uint64_t heard;  /* time of the loop when it last became readable */
-  unsigned futile; /* times in a row that it became writable and nothing was sent */
-  bool muted;      /* not watched for becoming writable, though libcurl wants that */
-  watcher_state state;
 } watcher;
 
 typedef struct {

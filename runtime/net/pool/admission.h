@@ -30,12 +30,12 @@ struct admission {
   /* The pool's. */
   struct origin *origin; /* NULL: it was not submitted */
   struct origin_group *group;
-  multi *multi; /* where it runs */
-  size_t shard;
+  multi *multi;           /* where it runs */
   uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
   uint64_t rate_wait;     /* nanoseconds that it waited for a rate, a hold or a limiter */
   metrics_series *series; /* it is counted in; NULL: none */
   admission_state state;
+  uint32_t shard; /* the number of its multi */
   bool granted;   /* its start was counted in the network's run limits */
   bool unread;    /* counted as such by its origin's throttle … */
   uint32_t round; /* … in that round */

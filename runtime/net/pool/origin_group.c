@@ -37,7 +37,7 @@ void origin_group_free(origin_group *g)
   free(g);
 }
 
-multi *origin_group_choose(origin_group *g, size_t *shard)
+multi *origin_group_choose(origin_group *g, uint32_t *shard)
 {
   size_t i = g->first_free;
   if (g->http2) {
@@ -53,6 +53,6 @@ multi *origin_group_choose(origin_group *g, size_t *shard)
     g->shard_load = grown;
     g->shard_count = i + 1;
   }
-  *shard = i;
+  *shard = (uint32_t)i;
   return connection_group_multi(g->connections, g->origin->pool, i);
 }

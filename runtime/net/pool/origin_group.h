@@ -26,6 +26,6 @@ origin_group *origin_group_find(origin *o, const pool_target *to);
 void origin_group_free(origin_group *g);
 
 /* The multi on which the next request runs; `shard` is its number. NULL: out of memory. */
-multi *origin_group_choose(origin_group *g, size_t *shard);
+multi *origin_group_choose(origin_group *g, uint32_t *shard);
 
 #endif

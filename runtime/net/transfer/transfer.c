@@ -34,13 +34,18 @@ static bool connects(const multi_job *job);
 
 static const multi_job_class in_multi = {on_finished, expects_more, connects};
 
+/* A spare one is in no queue: its place in the list of spares is that of the queue. */
+static transfer *take_spare(transfer_options *options)
+{
+  list_link *link = list_take_first(&options->spares);
+  return link ? container_of(link, transfer, admission.item.link) : NULL;
+}
+
 transfer *transfer_new(pool *p, transfer_options *options, header_list *headers, loop_clock *time)
 {
-  transfer *t = options->spares;
+  transfer *t = take_spare(options);
   if (t) {
-    options->spares = t->next_spare;
     options->spare_count--;
-    t->next_spare = NULL;
   } else {
     t = calloc(1, sizeof *t);
     if (!t) return NULL;
@@ -63,13 +68,10 @@ static void free_really(transfer *t)
   free(t);
 }
 
-void transfer_free_spares(transfer *first)
+void transfer_free_spares(linked_list *spares)
 {
-  while (first) {
-    transfer *t = first;
-    first = t->next_spare;
-    free_really(t);
-  }
+  for (list_link *link; (link = list_take_first(spares));)
+    free_really(container_of(link, transfer, admission.item.link));
 }
 
 /* Empties it, but keeps its easy handle and the memory of its buffers for the next request of the same
@@ -86,8 +88,7 @@ static void recycle(transfer *t, transfer_options *p)
     t->handle->used = true;
   }
   t->request.target = target;
-  t->next_spare = p->spares;
-  p->spares = t;
+  list_prepend(&p->spares, &t->admission.item.link);
   p->spare_count++;
 }
 

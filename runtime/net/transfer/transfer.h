@@ -43,7 +43,6 @@ struct transfer {
 
   error *failure; /* NULL: none so far */
   transfer_times times;
-  transfer *next_spare;
 
   /* Not cleared when a transfer is used again. */
   transfer_handle *handle; /* NULL: it never ran */
@@ -69,7 +68,7 @@ void transfer_cancel(transfer *t, const char *why);
 
 void transfer_fail_memory(transfer *t);
 void transfer_fail_with(transfer *t, const error *why);
-void transfer_free_spares(transfer *first);
+void transfer_free_spares(linked_list *spares);
 
 /* The place to write the failure to; the first failure stays. Never NULL. */
 error *transfer_failure(transfer *t);

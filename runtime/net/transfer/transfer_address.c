@@ -81,12 +81,12 @@ static bool set_server_name(transfer *t, const char *name)
        buffer_append(&text, ":", 1) && buffer_append(&text, real, strlen(real) + 1);
   t->exchange.connect_to = ok ? curl_slist_append(NULL, text.bytes) : NULL;
   curl_easy_setopt(t->handle->easy, CURLOPT_CONNECT_TO, t->exchange.connect_to);
+  text.length = 0;
+  ok = ok && buffer_append(&text, "Host: ", 6) && buffer_append(&text, real, strlen(real) + 1);
+  if (ok && u->port == 443) *strrchr(text.bytes, ':') = 0;
+  t->exchange.host_line = ok ? curl_slist_append(NULL, text.bytes) : NULL;
   buffer_free(&text);
-  size_t length = strlen(real) + sizeof "Host: ";
-  t->exchange.host_line.data = malloc(length);
-  if (t->exchange.host_line.data) snprintf(t->exchange.host_line.data, length, "Host: %s", real);
-  if (t->exchange.host_line.data && u->port == 443) *strrchr(t->exchange.host_line.data, ':') = 0;
-  return t->exchange.connect_to && t->exchange.host_line.data;
+  return t->exchange.connect_to && t->exchange.host_line;
 }
 
 bool transfer_address_set(transfer *t)

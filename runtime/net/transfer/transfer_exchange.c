@@ -12,9 +12,17 @@ enum {
   /* What libcurl receives into, each transfer for itself. */
   STREAM_BUFFER = 128 * 1024,
   BUFFER = 16 * 1024,
-  CROWD_BUFFER = 1024, /* thousands at once: memory counts more than system calls for long bodies */
-  CROWD = 2000,
+  MIN_BUFFER = 1024,               /* of libcurl */
+  BUFFERS_LIMIT = 4 * 1024 * 1024, /* what is shared by those that run; each has its minimum above that */
 };
+
+/* With thousands at once memory counts more than system calls for long bodies. */
+static long buffer_for(size_t running)
+{
+  long size = BUFFER;
+  while (size > MIN_BUFFER && (size_t)size * running > BUFFERS_LIMIT) size /= 2;
+  return size;
+}
 
 /* ---- the request ---- */
 
@@ -75,9 +83,9 @@ void transfer_exchange_set_lines(transfer *t)
   bool expects = t->request.expect_continue && t->request.upload_length;
   struct curl_slist *lines =
       header_list_lines(t->request.headers, transfer_request_sends_body(&t->request), expects);
-  if (t->exchange.host_line.data && !header_list_has(t->request.headers, "Host")) {
-    t->exchange.host_line.next = lines;
-    lines = &t->exchange.host_line;
+  if (t->exchange.host_line && !header_list_has(t->request.headers, "Host")) {
+    t->exchange.host_line->next = lines;
+    lines = t->exchange.host_line;
   }
   if (t->handle->lines != lines) curl_easy_setopt(t->handle->easy, CURLOPT_HTTPHEADER, lines);
   t->handle->lines = lines;
@@ -112,9 +120,8 @@ static bool prepare_easy(transfer *t, bool shares)
   if (!t->handle) t->handle = calloc(1, sizeof *t->handle);
   transfer_handle *h = t->handle;
   if (!h) return false;
-  bool crowd = t->network->running >= CROWD;
-  long buffer_size = t->request.streaming ? STREAM_BUFFER : crowd ? CROWD_BUFFER : BUFFER;
-  if (t->request.streaming || (h->buffer < BUFFER && !crowd)) drop_easy(h);
+  long buffer_size = t->request.streaming ? STREAM_BUFFER : buffer_for(t->network->running);
+  if (t->request.streaming || h->buffer < buffer_size) drop_easy(h);
   /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */
   if (shares && h->ran_alone) drop_easy(h);
   h->ran_alone = !shares;
@@ -207,9 +214,9 @@ void transfer_exchange_end(transfer *t, bool clean)
   if (t->handle && t->handle->easy && t->exchange.verbose)
     curl_easy_setopt(t->handle->easy, CURLOPT_VERBOSE, 0L);
   curl_slist_free_all(t->exchange.connect_to);
-  free(t->exchange.host_line.data);
-  t->exchange.connect_to = NULL;
-  t->exchange.host_line.data = NULL;
+  if (t->exchange.host_line) t->exchange.host_line->next = NULL; /* those behind it are the header list's */
+  curl_slist_free_all(t->exchange.host_line);
+  t->exchange.connect_to = t->exchange.host_line = NULL;
 }
 
 void transfer_handle_free(transfer_handle *h)

@@ -35,12 +35,12 @@ typedef struct {
   uint64_t starved_at;    /* since when it waits for a file descriptor; 0: it does not */
   size_t uploaded;
   uint64_t bytes_sent;
-  struct curl_slist *connect_to, host_line; /* for the option server_name */
+  struct curl_slist *connect_to, *host_line; /* for the option server_name */
   bool easy_in_multi, connected, paused, reused;
   bool external;     /* counted in the loop's external_requests */
   bool fresh;        /* on a connection made for it; only known of methods that are not idempotent */
   uint16_t connects; /* made for it so far, as libcurl counted them when `fresh` was set */
-  int remote_port, local_port;
+  uint16_t remote_port, local_port;
 
   /* Of transfer_receive.c and transfer_surplus.c. */
   bool close_notified;        /* only known of TLS bodies without length */

@@ -36,6 +36,7 @@ transfer_options *transfer_options_new(void)
   transfer_options *o = calloc(1, sizeof *o);
   if (!o) return NULL;
   o->references = 1;
+  list_init(&o->spares);
 #define SIZE(name) o->name = SIZE_MAX;
 #define FLAG(name) o->name = true;
 #include "net/transfer/transfer_options.def"
@@ -79,7 +80,7 @@ void transfer_options_ref(transfer_options *o) { o->references++; }
 void transfer_options_unref(transfer_options *o)
 {
   if (!o || --o->references) return;
-  transfer_free_spares(o->spares);
+  transfer_free_spares(&o->spares);
   for (int i = 0; i < OPTION_TEXTS; i++) free(o->texts[i]);
   curl_slist_free_all(o->resolve);
   free(o->identity);

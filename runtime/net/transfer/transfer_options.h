@@ -4,6 +4,8 @@
 #ifndef LURCHER_NET_TRANSFER_OPTIONS_H
 #define LURCHER_NET_TRANSFER_OPTIONS_H
 
+#include "core/list.h"
+
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +45,7 @@ typedef struct transfer_options {
   char *texts[OPTION_TEXTS];
   struct curl_slist *resolve; /* "host:port:address" */
   char *identity;             /* what must be equal for requests to share connections */
-  struct transfer *spares;    /* transfers whose easy handles have these options set: see transfer.c */
+  linked_list spares;         /* transfers whose easy handles have these options set: see transfer.c */
   size_t spare_count;
 } transfer_options;
 

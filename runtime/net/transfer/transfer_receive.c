@@ -91,8 +91,8 @@ static int on_connected(void *user, char *address, char *local_address, int port
   size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
   memcpy(t->handle->remote_address, address, length);
   t->handle->remote_address[length] = 0;
-  t->exchange.remote_port = port;
-  t->exchange.local_port = local_port;
+  t->exchange.remote_port = (uint16_t)port;
+  t->exchange.local_port = (uint16_t)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
   return CURL_PREREQFUNC_OK;
