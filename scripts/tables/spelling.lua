@@ -3,8 +3,8 @@
 local spelling = {}
 
 -- The types of type specs that are no types of Lua.
-local TYPES = { count = "integer", size = "number", seconds = "number", positive = "number",
-  callable = "function", ["nil"] = "nil" }
+local TYPES = { count = "integer", size = "number", seconds = "number", positive = "number", limit = "number",
+  duration = "number", callable = "function", ["nil"] = "nil" }
 
 ---The type of a row as editors know it.
 ---@param row table
