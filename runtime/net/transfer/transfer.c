@@ -138,10 +138,7 @@ static void end(transfer *t, bool clean)
   if (t->failure && !t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
     pool_distrust_name(&t->admission);
   stop(t, clean);
-  if (transfer_is_decoding(t))
-    transfer_decode_rest(t);
-  else
-    operation_complete(&t->op);
+  if (!transfer_decodes_rest(t)) operation_complete(&t->op);
 }
 
 void transfer_stop(transfer *t) { end(t, false); }

@@ -47,11 +47,6 @@ static void go_on_later(transfer *t)
   loop_defer(t->network->loop, &t->exchange.turn);
 }
 
-bool transfer_is_decoding(const transfer *t)
-{
-  return !t->failure && t->response.decoder && !t->response.streaming && t->response.undecoded;
-}
-
 bool transfer_decode(transfer *t)
 {
   error e;
@@ -92,10 +87,19 @@ static void on_turn(deferred *d)
     gather_more(t);
 }
 
-void transfer_decode_rest(transfer *t)
+bool transfer_decodes_rest(transfer *t)
 {
+  if (t->failure || !t->response.undecoded) return false;
   transfer_limits_watch(t);
+  if (t->response.streaming) return false; /* its reader decodes */
   go_on_later(t);
+  return true;
+}
+
+void transfer_body_give_up(transfer *t)
+{
+  error ignored;
+  transfer_response_end_decoding(&t->response, &ignored);
 }
 
 void transfer_body_stop(transfer *t)

@@ -29,11 +29,12 @@ bool transfer_discard(transfer *t);
  * callbacks. */
 bool transfer_decode(transfer *t);
 
-/* The body's bytes are all there, but not decoded yet: the operation completes when they are. */
-bool transfer_is_decoding(const transfer *t);
+/* The exchange is over. True: the body's bytes are not all decoded yet, so the operation completes later, in
+ * the time that is left. */
+bool transfer_decodes_rest(transfer *t);
 
-/* The exchange is over, and transfer_is_decoding: goes on with that, in the time that is left. */
-void transfer_decode_rest(transfer *t);
+/* The time is up: what was not decoded will not be. */
+void transfer_body_give_up(transfer *t);
 
 /* Ends the work on the body. */
 void transfer_body_stop(transfer *t);

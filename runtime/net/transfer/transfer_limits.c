@@ -1,5 +1,7 @@
 #include "net/transfer/transfer_limits.h"
 
+#include "net/transfer/transfer_body.h"
+
 #include <sys/resource.h>
 
 static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
@@ -94,6 +96,7 @@ static void on_clock(timer *clock)
     fail_starved(t, &limit);
     return;
   }
+  if (t->admission.state == ADMISSION_ENDED && !t->response.undecoded) return; /* its reader has all */
   if (!limit.phase) { /* enough was read of a body that nobody wants */
     t->exchange.given_up = true;
     transfer_stop(t);
@@ -109,6 +112,7 @@ static void on_clock(timer *clock)
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = !t->exchange.connected;
   t->job.blames = !t->exchange.connected;
+  if (*limit.phase == 't') transfer_body_give_up(t);
   if (t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
     pool_leave_silent(&t->admission, t->exchange.local_port, now_of(t) - t->exchange.active_at);
   transfer_stop(t);
