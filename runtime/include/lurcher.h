@@ -4,7 +4,12 @@
  * runtimes may live in one process, each in a thread of its own; nothing is shared between them.
  *
  * The library never exits, never prints, and installs no signal handler. What scripts print goes to
- * lur_options.print; what they log goes to lur_options.log. The host should ignore SIGPIPE.
+ * lur_options.print; what they log goes to lur_options.log. The host should ignore SIGPIPE: a
+ * connection that its peer closed raises it.
+ *
+ * Scripts of one runtime share their globals: each sees what the others set. After fork() the child may only
+ * call exec or _exit. A C++ exception must not leave a callback: it would skip C code that owns memory, and
+ * the runtime could not be used any more.
  *
  * Threads: every function must be called on the runtime's thread (that of its loop), unless it says
  * otherwise. Callbacks are called on that thread, from within the loop. None of these functions raises a Lua

@@ -110,9 +110,9 @@ end
 
 ---@param ... string busted's options and paths
 function test.run(...)
-  arg = { [0] = "lurcher test", ... } -- luacheck: globals arg
+  _G.arg = { [0] = "lurcher test", ... }
   local exit = os.exit
-  os.exit = refuse_exit -- luacheck: globals os
+  _G.os.exit = refuse_exit
   if not package.searchpath("busted.runner", package.path) then
     error("lurcher test needs busted, which is not installed: Debian's package is lua-busted", 0)
   end

@@ -17,6 +17,7 @@ local tag = native.tag
 -- ---- chance ----
 
 math.randomseed(native.unit() * 2 ^ 53) -- LuaJIT's own seed is the same in each process
+local ipairs, remove, sort, setmetatable, package = ipairs, table.remove, table.sort, setmetatable, package
 
 -- ---- pcall: a cancellation goes on when the function has unwound ----
 
@@ -58,6 +59,7 @@ function pairs(t)
   if type(t) ~= "table" then refuse_table(t, "pairs") end
   return visible_next, t, nil
 end
+local pairs = pairs
 
 -- ---- coroutines: a wait inside one is passed up to the scheduler ----
 
@@ -187,7 +189,7 @@ local function wait_for(name, entry)
   awaited[me] = nil
   if not woken then
     for i = #entry.waiters, 1, -1 do
-      if entry.waiters[i] == me then table.remove(entry.waiters, i) end
+      if entry.waiters[i] == me then remove(entry.waiters, i) end
     end
     raise_if_stopping()
   end
@@ -202,7 +204,7 @@ local function public_modules()
   for module in pairs(embedded) do
     names[#names + 1] = module:match("^lurcher%.([^.]+)$")
   end
-  table.sort(names)
+  sort(names)
   return names
 end
 
@@ -355,7 +357,7 @@ native.set_cleanup(function(locals, has_failed)
   end
   local deferred, failure = locals.deferred, nil
   while deferred and #deferred > 0 do
-    local ok, err, traceback = native.call_deferred(table.remove(deferred))
+    local ok, err, traceback = native.call_deferred(remove(deferred))
     if not ok and (has_failed or failure ~= nil) then
       native.tell_hidden(err, traceback)
     elseif not ok then
@@ -404,3 +406,19 @@ end
 function os.date(format, moment)
   return raw_date(format, moment or floor(native.time()))
 end
+
+-- ---- what the runtime's own modules see ----
+
+-- The globals and libraries as they are now: what a script replaces in its own changes nothing for us.
+local own = {}
+for name, value in raw_next, _G do
+  own[name] = value
+  if type(value) == "table" and value ~= _G and value ~= package then
+    own[name] = {}
+    for key, member in raw_next, value do own[name][key] = member end
+  end
+end
+debug.getregistry()["lurcher.environment"] = own
+
+-- Methods of texts are the same for all; what a script adds to its `string` is a method as well.
+getmetatable("").__index = setmetatable(own.string, { __index = string })

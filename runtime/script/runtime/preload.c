@@ -24,6 +24,11 @@ int preload_push(lua_State *L, const char *name)
   for (const embedded_module *m = embedded_modules; m->name; m++) {
     if (strcmp(m->name, name) != 0) continue;
     if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->name) != 0) lua_error(L);
+    lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.environment");
+    if (lua_istable(L, -1))
+      lua_setfenv(L, -2);
+    else
+      lua_pop(L, 1); /* the prelude itself, which makes it */
     return 1;
   }
   return 0;
