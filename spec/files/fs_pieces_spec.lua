@@ -81,6 +81,19 @@ describe("lurcher.fs, piece by piece:", function()
       assert.are.equal(before, counts().file or 0)
     end)
 
+    it("does not gather the files of loops that were left", function()
+      local name = path("file")
+      assert(fs.write(name, ("line\n"):rep(100000)))
+      local most, before = 0, counts().file or 0
+      for _ = 1, 2000 do
+        assert(fs.lines(name)())
+        assert(fs.open(name)):line()
+        most = math.max(most, counts().file - before)
+      end
+      collectgarbage()
+      assert.is_true(most < 300)
+    end)
+
     it("holds a bounded piece of a large file in memory", function()
       local writer = assert(fs.writer(path("file")))
       local block = (("x"):rep(99) .. "\n"):rep(10000)

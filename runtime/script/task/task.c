@@ -4,10 +4,14 @@
 #include "script/task/task_park.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <string.h>
 
 /* So many waits in a row may end at once before a task gives way to the others. */
 static const uint32_t MAX_IMMEDIATE = 64;
+
+/* So many open things of one kind are never too many. */
+static const int COLLECT_AT_LEAST = 128;
 
 loop *task_loop(lua_State *L) { return &runtime_of(L)->loop; }
 
@@ -88,12 +92,28 @@ void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction 
   lua_setfield(L, table, name);
 }
 
+static int collect(lua_State *L)
+{
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  return 0;
+}
+
+/* The next time is when twice as many are open as are really in use. */
+static void collect_dropped(lua_State *L, counter *c)
+{
+  if (c->value < c->collect_at || c->value < COLLECT_AT_LEAST) return;
+  c->collect_at = INT_MAX; /* finalizers count, too */
+  if (lua_cpcall(L, collect, NULL) != 0) lua_pop(L, 1);
+  c->collect_at = 2 * c->value;
+}
+
 void task_count(lua_State *L, const char *name, int change)
 {
   lur_runtime *rt = runtime_of(L);
   for (int i = 0; i < rt->counter_count; i++) {
     if (strcmp(rt->counters[i].name, name) != 0) continue;
     rt->counters[i].value += change;
+    if (change > 0) collect_dropped(L, &rt->counters[i]);
     return;
   }
   if (rt->counter_count < MAX_COUNTERS)

@@ -40,8 +40,9 @@ loop *task_loop(lua_State *L);
 /* The clock of the running task: what it starts is timed by it. The real one when no task runs. */
 loop_clock *task_clock(lua_State *L);
 
-/* How many things are open now, by name, for leak checks: `count_add(L, "server", 1)`. Names are static
- * strings. */
+/* How many things are open now, by name, for leak checks: `task_count(L, "server", 1)`. Names are static
+ * strings. When they have become many, those that the script has dropped are collected: what they hold
+ * outside of the heap makes no garbage collector hurry. */
 void task_count(lua_State *L, const char *name, int change);
 
 #endif

@@ -115,7 +115,7 @@ struct scope {
 typedef struct {
   const char *name;
   bool owned;
-  int value;
+  int value, collect_at;
 } counter;
 
 enum { MAX_COUNTERS = 32 };
