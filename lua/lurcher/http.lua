@@ -40,6 +40,14 @@ function http.netrc(path)
   return require "lurcher.http.auth.netrc"(path)
 end
 
+---A bearer token of an OAuth2 server, as a scheme: fetched when it is needed, by one request for all that wait,
+---renewed before it expires, and once more when it is refused with a 401.
+---@param opts lurcher.OAuth2Options
+---@return lurcher.OAuth2
+function http.oauth2(opts)
+  return require "lurcher.http.auth.oauth2"(opts)
+end
+
 ---Signs requests for AWS, and for what understands its Signature Version 4, as a scheme.
 ---@param opts lurcher.AwsSigV4Options
 ---@return lurcher.AwsSigV4

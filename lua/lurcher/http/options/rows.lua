@@ -33,7 +33,8 @@ return {
       axios = "params", curl = "-G, --data-urlencode" } },
   { "auth", check = checks.auth, type = "table|lurcher.Layer|false",
     help = "`{user, password}`, `http.basic(user, password)`, `http.bearer(token or function)`, \z
-      `http.digest(user, password)`, `http.netrc()`, `http.aws_sigv4{…}` or `function(request, next)`",
+      `http.digest(user, password)`, `http.netrc()`, `http.oauth2{…}`, `http.aws_sigv4{…}` or \z
+      `function(request, next)`",
     example = 'auth = http.bearer(os.getenv "TOKEN")',
     words = { token = "auth = http.bearer(…)", bearer = "auth = http.bearer(…)",
       user = 'auth = { "user", "password" }', pass = 'auth = { "user", "password" }',

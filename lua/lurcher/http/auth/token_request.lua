@@ -1,0 +1,103 @@
+--- The request to an OAuth2 server for a token, and what its answer says (RFC 6749, section 5).
+
+local basic = require "lurcher.http.auth.basic"
+local errors = require "lurcher.base.errors"
+local overlay = require("lurcher.base.tables").overlay
+local secret = require "lurcher.base.secret"
+local url = require "lurcher.native.url"
+
+local token_request = {}
+
+local MAX_ANSWER = 1024 * 1024
+
+-- Clients with nothing of their own but the way to the network: proxy, TLS, times.
+local token_clients = setmetatable({}, { __mode = "k" })
+
+local NOTHING_ELSE = { headers = false, params = false, auth = false, cookies = false, base_url = false,
+  hooks = false, middleware = {}, raise = false, breaker = false, redirects = false, unix_socket = false,
+  http_version = "auto", name = false, max_body = MAX_ANSWER, decompress = true }
+
+local function client_for(client)
+  local own = token_clients[client]
+  if not own then
+    own = client:extend(NOTHING_ELSE)
+    token_clients[client] = own
+  end
+  return own
+end
+
+-- As a form has it, which is how id and secret go into Basic (section 2.3.1).
+local function encoded(value)
+  return (url.encode(secret.reveal(value)):gsub("%%20", "+"))
+end
+
+local function credentials(options)
+  if options.auth ~= "basic" then return false end
+  local word = encoded(options.client_secret)
+  return basic(encoded(options.client_id), secret.is(options.client_secret) and secret.new(word) or word)
+end
+
+local function words(value)
+  if type(value) ~= "table" or secret.is(value) then return value end
+  return table.concat(value, " ")
+end
+
+local function form(options, refresh_token)
+  local fields = overlay(options.params, { grant_type = options.grant, scope = words(options.scope),
+    audience = options.audience, resource = options.resource })
+  if options.grant == "refresh_token" then fields.refresh_token = refresh_token end
+  if options.auth == "body" then
+    fields.client_id, fields.client_secret = options.client_id, options.client_secret
+  end
+  return fields
+end
+
+local function failure(res, reason, code)
+  return nil, errors.new { kind = "status", response = res, code = code, method = "POST", url = tostring(res.url),
+    attempts = res.attempts, elapsed = res.elapsed,
+    message = ("status %d, and no token: %s"):format(res.status, reason) }
+end
+
+-- A text of an answer, or nil.
+local function text_of(answer, name)
+  local value = answer[name]
+  return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- Seconds that a token lives; some servers write them as a text.
+local function lifetime_of(answer)
+  local value = answer.expires_in
+  local seconds = (type(value) == "number" or type(value) == "string") and tonumber(value)
+  return seconds and seconds > 0 and seconds < math.huge and seconds or nil
+end
+
+local function read(res)
+  local answer = res:json()
+  if type(answer) ~= "table" then return failure(res, "the answer is no JSON object") end
+  local code = text_of(answer, "error")
+  if code then
+    local said = text_of(answer, "error_description")
+    return failure(res, code .. (said and ": " .. said or ""), code)
+  end
+  local token = text_of(answer, "access_token")
+  if not res.ok or not token then return failure(res, "the answer holds none") end
+  if token:find("[^\33-\126]") then return failure(res, "it holds a character that cannot be sent") end
+  local refresh_token = text_of(answer, "refresh_token")
+  return { token = secret.new(token), refresh_token = refresh_token and secret.new(refresh_token),
+    lifetime = lifetime_of(answer) }
+end
+
+---Asks for a token.
+---@param client lurcher.Client whose proxy, TLS and times are used
+---@param options lurcher.OAuth2Options
+---@param refresh_token? string|lurcher.Secret
+---@return { token: lurcher.Secret, refresh_token?: lurcher.Secret, lifetime?: number }? answer
+---@return lurcher.Error? err kind "status", with OAuth's code as `code`; or of the network
+function token_request.send(client, options, refresh_token)
+  local res, err = client_for(client):request("POST", options.token_url, { form = form(options, refresh_token),
+    auth = credentials(options), headers = { Accept = "application/json" }, retryable = true })
+  if not res then return nil, err end
+  return read(res)
+end
+
+return token_request
