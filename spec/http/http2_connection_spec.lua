@@ -146,3 +146,26 @@ it("an upload to a peer that takes nothing does not keep the loop turning", func
   assert.is_true(used < 0.2, "0.6 s of waiting took " .. used .. " s of CPU")
   upload:cancel()
 end)
+
+-- libcurl takes all that is there from the socket, and may forget what it did not hand on yet.
+it("bodies come to their end when the socket is empty before", function()
+  local bytes = 5000000
+  local frames = {}
+  for at = 1, bytes, 16384 do
+    local length = math.min(16384, bytes - at + 1)
+    frames[#frames + 1] = http2.frame("DATA", at + length > bytes and http2.END_STREAM or 0, 1, ("a"):rep(length))
+  end
+  local body = table.concat(frames)
+  local s = http2.server(function(connection)
+    local stream = connection:request()
+    if not stream then return end
+    connection:head(stream, { { "content-length", tostring(bytes) } })
+    connection.conn:write(body)
+    connection:request()
+  end, { tls = false })
+  for _ = 1, 15 do
+    local client = faults.client { http_version = "2-prior-knowledge", timeout = { read = 5 } }
+    assert.equal(bytes, #assert(client:get(s.url)).body)
+    client:close()
+  end
+end)

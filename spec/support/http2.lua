@@ -132,13 +132,14 @@ function Connection:goaway(last, code)
 end
 
 ---Starts a server over TLS that calls `handler(connection, number)` for each connection, settings exchanged.
-function http2.server(handler)
+---@param opts? table for server.raw instead
+function http2.server(handler, opts)
   return faults.raw(function(conn)
     if conn:read(24) ~= "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" then return end
     local self = setmetatable({ conn = conn, seen = {}, number = conn.number }, Connection)
     self:send("SETTINGS", 0, 0, "")
     handler(self, conn.number)
-  end, { tls = { alpn = { "h2" } } })
+  end, opts or { tls = { alpn = { "h2" } } })
 end
 
 return http2

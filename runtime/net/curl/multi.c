@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,11 +65,20 @@ static void wake_lost(multi *m)
   }
 }
 
+static void forget_drained(watcher *w)
+{
+  watcher **place = &w->multi->drained;
+  while (*place != w) place = &(*place)->next_drained;
+  *place = w->next_drained;
+  w->looks = 0;
+}
+
 /* The socket is closed, or about to be. */
 static void forget(watcher *w)
 {
   release_job(w);
   multi *m = w->multi;
+  if (w->looks) forget_drained(w);
   watcher **place = &m->new_sockets;
   while (*place && *place != w) place = &(*place)->next_new;
   if (*place) *place = w->next_new;
@@ -106,12 +116,55 @@ static void forget_lost_sockets(multi *m)
   }
 }
 
+static int local_port_of(watcher *w)
+{
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  if (w->local_port) return w->local_port;
+  if (getsockname(w->fd, (struct sockaddr *)&address, &length)) return 0;
+  if (address.ss_family == AF_INET) w->local_port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+  if (address.ss_family == AF_INET6) w->local_port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  return w->local_port;
+}
+
+enum { MANY_PORTS = -1, LOOKS = 3 };
+
+void multi_note_streamed(multi *m, int local_port)
+{
+  m->streamed = m->streamed && m->streamed != local_port ? MANY_PORTS : local_port;
+}
+
+static void look_again(watcher *w, uint8_t looks)
+{
+  multi *m = w->multi;
+  if (!w->looks) {
+    w->next_drained = m->drained;
+    m->drained = w;
+  }
+  w->looks = looks;
+  loop_defer(m->shared->loop, &m->look_again);
+}
+
+/* Connections over which HTTP/2 bodies came in the call that is over. One more look may come to nothing
+ * though there is more. */
+static void note_drained(multi *m)
+{
+  const watcher_table *watchers = &m->shared->watchers;
+  for (size_t fd = 0; fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (!w || w->multi != m || !(w->wanted & UV_READABLE)) continue;
+    if (m->streamed == MANY_PORTS || local_port_of(w) == m->streamed) look_again(w, LOOKS);
+  }
+}
+
 static void act(multi *m, curl_socket_t fd, int flags)
 {
   int running;
   m->calls++;
+  m->streamed = 0;
   curl_multi_socket_action(m->handle, fd, flags, &running);
   forget_lost_sockets(m);
+  if (m->streamed) note_drained(m);
   report_finished(m);
   wake_lost(m);
   m->no_descriptor = false;
@@ -215,6 +268,32 @@ static void note_readable(multi *m, int fd)
   w->heard = loop_now(m->shared->loop);
   w->futile = 0;
   if (w->muted) unmute(w);
+}
+
+static bool has_input(int fd)
+{
+  int available = 0;
+  return ioctl(fd, FIONREAD, &available) == 0 && available > 0;
+}
+
+/* libcurl 7.88 takes from a socket what is there, gives a part of it to the HTTP/2 streams, and may then
+ * forget the rest: it asks for no call, and the socket, which is empty now, never becomes readable. It is
+ * called as if that had, until no more comes. */
+static void on_look_again(deferred *d)
+{
+  multi *m = container_of(d, multi, look_again);
+  size_t left = 0;
+  for (const watcher *w = m->drained; w; w = w->next_drained) left++;
+  while (left-- && m->drained) {
+    watcher *w = m->drained;
+    uint8_t looks = (uint8_t)(w->looks - 1);
+    int fd = w->fd;
+    forget_drained(w);
+    if (!(w->wanted & UV_READABLE)) continue;
+    if (!has_input(fd)) act(m, fd, CURL_CSELECT_IN);
+    w = looks ? watcher_find(&m->shared->watchers, fd) : NULL;
+    if (w && w->multi == m && !w->looks) look_again(w, looks);
+  }
 }
 
 static void on_socket_event(uv_poll_t *poll, int status, int events)
@@ -347,22 +426,13 @@ void multi_set_options(multi *m, CURL *easy)
 
 /* ---- idle connections ---- */
 
-static int local_port_of(int fd)
-{
-  struct sockaddr_storage address;
-  socklen_t length = sizeof address;
-  if (getsockname(fd, (struct sockaddr *)&address, &length)) return 0;
-  if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
-  return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port) : 0;
-}
-
 void multi_hold_sockets(multi *m, int local_port)
 {
   const watcher_table *watchers = &m->shared->watchers;
   for (size_t fd = 0; fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
     if (!w || w->multi != m || w->state != WATCHER_IDLE) continue;
-    if (local_port_of(w->fd) == local_port) w->state = WATCHER_ACTIVE;
+    if (local_port_of(w) == local_port) w->state = WATCHER_ACTIVE;
   }
 }
 
@@ -399,8 +469,8 @@ bool multi_is_silent(const multi *m, int local_port, uint64_t period)
   const watcher_table *watchers = &m->shared->watchers;
   uint64_t heard = 0, now = loop_now(m->shared->loop);
   for (size_t fd = 0; fd < watchers->capacity; fd++) {
-    const watcher *w = watchers->by_fd[fd];
-    if (w && w->multi == m && w->heard > heard && local_port_of(w->fd) == local_port) heard = w->heard;
+    watcher *w = watchers->by_fd[fd];
+    if (w && w->multi == m && w->heard > heard && local_port_of(w) == local_port) heard = w->heard;
   }
   return heard + period <= now;
 }
@@ -425,7 +495,11 @@ void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), 
 
 void multi_init(multi *m, multi_shared *shared, const loop_clock *time, size_t max_connections)
 {
-  *m = (multi){.shared = shared, .time = time, .max_connections = max_connections, .action.run = on_action};
+  *m = (multi){.shared = shared,
+               .time = time,
+               .max_connections = max_connections,
+               .action.run = on_action,
+               .look_again.run = on_look_again};
 }
 
 static bool open_multi(multi *m)
@@ -495,4 +569,5 @@ void multi_close_idle(multi *m)
   timer_stop(&m->unmute);
   timer_stop(&m->expiry);
   loop_undefer(m->shared->loop, &m->action);
+  loop_undefer(m->shared->loop, &m->look_again);
 }

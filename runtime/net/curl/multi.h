@@ -24,14 +24,18 @@ typedef struct multi {
   CURLM *handle;          /* NULL while nothing was ever sent, or since its idle connections were closed */
   timer timer, unmute, expiry;
   deferred action;      /* libcurl asked for a call at once: one after this batch */
+  deferred look_again;  /* at `drained` */
   unsigned calls;       /* of curl_multi_socket_action so far */
   multi_job *lost;      /* jobs to be woken */
   bool removing;        /* a job, whose attempts to connect are not lost but given up */
   watcher *new_sockets; /* made in the current call */
   unsigned uploads;     /* counted by the jobs: how often libcurl took bytes of a request's body */
-  size_t in_flight;     /* jobs added */
-  size_t sockets;       /* open sockets */
-  size_t ended;         /* sockets shut down by us that libcurl has not closed yet */
+  int streamed; /* local port of the connection over which HTTP/2 bodies came in the current call; 0: none;
+                   MANY_PORTS */
+  watcher *drained;   /* over which such bytes came, to be looked at again */
+  size_t in_flight;   /* jobs added */
+  size_t sockets;     /* open sockets */
+  size_t ended;       /* sockets shut down by us that libcurl has not closed yet */
   bool no_descriptor; /* socket() failed for want of a descriptor during the current curl_multi_socket_action
                        */
   size_t max_connections; /* kept open, idle or not */
@@ -64,6 +68,10 @@ void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), 
 
 /* The exchange of `easy` is over: its connection ends by itself after so many nanoseconds without another. */
 void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime);
+
+/* Bytes of an HTTP/2 response's body come over the connection with that local port. May be called by
+ * libcurl's callbacks. */
+void multi_note_streamed(multi *m, int local_port);
 
 /* Whether nothing came for so long (nanoseconds) over the connections with that local port. */
 bool multi_is_silent(const multi *m, int local_port, uint64_t period);

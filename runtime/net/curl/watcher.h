@@ -26,15 +26,18 @@ typedef enum {
 
 typedef struct watcher {
   uv_poll_t poll;
-  struct multi *multi;      /* whose connection it is */
-  struct multi_job *job;    /* for which it was made; NULL: that has its connection, or is over */
-  struct watcher *next_new; /* among the sockets made in libcurl's current call */
-  failed_address address;   /* of the peer */
+  struct multi *multi;          /* whose connection it is */
+  struct multi_job *job;        /* for which it was made; NULL: that has its connection, or is over */
+  struct watcher *next_new;     /* among the sockets made in libcurl's current call */
+  struct watcher *next_drained; /* among the multi's `drained` */
+  failed_address address;       /* of the peer */
   int fd;
-  bool muted;     /* not watched for becoming writable, though libcurl wants that */
-  uint8_t wanted; /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
-  uint8_t armed;  /* what epoll watches */
-  uint8_t futile; /* times in a row that it became writable and nothing was sent */
+  bool muted;          /* not watched for becoming writable, though libcurl wants that */
+  uint8_t wanted;      /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
+  uint8_t armed;       /* what epoll watches */
+  uint8_t futile;      /* times in a row that it became writable and nothing was sent */
+  uint8_t looks;       /* to be taken at it as one of the drained; 0: it is none */
+  uint16_t local_port; /* 0: not known yet */
   watcher_state state;
   uint32_t device; /* with `inode`: which socket it is, */
   ino_t inode;     /* whatever the number `fd` stands for now */

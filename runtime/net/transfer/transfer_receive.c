@@ -198,6 +198,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   size_t length = size * count;
   error e;
   touch(t);
+  if (t->response.head.version == 20) multi_note_streamed(t->admission.multi, t->exchange.local_port);
   if (t->exchange.given_up) return length;
   if (t->failure) return 0;
   if (transfer_discards_enough(t, length)) {
