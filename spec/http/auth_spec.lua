@@ -1,5 +1,6 @@
 local http = require "lurcher.http"
 local errors = require "lurcher.base.errors"
+local log_line = require "lurcher.base.log_line"
 local origin = require "spec.support.origin"
 local message_of = require("spec.support.raising").message
 
@@ -128,6 +129,14 @@ describe("auth", function()
     assert.equal("the bearer token holds a control character",
       message_of(function() http.bearer("a\r\nb") end))
     assert.equal("the bearer token must be a string, got nil", message_of(function() http.bearer() end))
+  end)
+
+  it("shows no credentials to who prints a scheme", function()
+    for _, scheme in ipairs { http.basic("ann", "s3cr3t"), http.bearer "s3cr3t", http.digest("ann", "s3cr3t") } do
+      local line = log_line.make("warn", 1, "x", { auth = scheme })
+      assert.is_nil(line:find("s3cr3t", 1, true), line)
+      assert.is_nil(line:find("ann", 1, true), line)
+    end
   end)
 
   it("raises what an auth function raises", function()

@@ -228,6 +228,14 @@ describe("aws_sigv4", function()
     assert.equal("***", tostring(marked:sign({ url = "https://h/" }).headers["X-Amz-Security-Token"]))
     assert(http.get(site.url, { auth = marked }))
     assert.equal("s3cr3tother", site:last().headers["x-amz-security-token"])
+    local seen
+    local client = http.client { auth = one, hooks = { request = { function(request)
+      seen = tostring(request.headers["X-Amz-Security-Token"])
+    end } } }
+    assert(client:get(site.url))
+    assert.equal("***", seen)
+    assert.equal("s3cr3ttoken", site:last().headers["x-amz-security-token"])
+    client:close()
   end)
 
   it("raises for what cannot be", function()

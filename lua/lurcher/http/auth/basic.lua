@@ -3,6 +3,7 @@
 local crypto = require "lurcher.native.crypto"
 local credential = require "lurcher.http.auth.credential"
 local errors = require "lurcher.base.errors"
+local scheme = require "lurcher.http.auth.scheme"
 local secret = require "lurcher.base.secret"
 
 ---User name and password, as a scheme.
@@ -15,5 +16,5 @@ return function(user, password)
   if secret.is(user) then secret.also(user, pair) end
   if secret.is(password) then secret.also(password, pair) end
   local value = "Basic " .. pair
-  return { header = function() return value end, holds = { user, password } }
+  return scheme.of_header(function() return value end, user, password)
 end

@@ -3,6 +3,7 @@
 local check = require "lurcher.base.check"
 local credential = require "lurcher.http.auth.credential"
 local errors = require "lurcher.base.errors"
+local scheme = require "lurcher.http.auth.scheme"
 
 ---A bearer token, or a function that returns one (asked before each attempt; it may block, and may return nil
 ---and an error).
@@ -20,5 +21,5 @@ return function(token)
     end }
   end
   local value = "Bearer " .. credential(token, "the bearer token")
-  return { header = function() return value end, holds = token }
+  return scheme.of_header(function() return value end, token)
 end

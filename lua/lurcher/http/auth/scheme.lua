@@ -1,5 +1,6 @@
---- What the schemes have in common that see a request's answer, too: an object with a method
---- `layer(request, next)`, which the layer of authentication calls for each attempt at each hop.
+--- What the schemes have in common: those that give one header before a request, and those that see its answer,
+--- too: objects with a method `layer(request, next)`, which the layer of authentication calls for each attempt
+--- at each hop.
 
 local scheme = {}
 
@@ -12,6 +13,19 @@ function scheme.class(name)
   function class.__tostring() return "http." .. name end
   function class.new() return setmetatable({}, class) end
   return class
+end
+
+-- What belongs to schemes, away from those who print them.
+local held = setmetatable({}, { __mode = "k" })
+
+---A scheme that gives one header before each attempt. Marked secrets stay known as long as the scheme.
+---@param header fun(request: lurcher.Request): string?, any
+---@param ... any the credentials
+---@return table
+function scheme.of_header(header, ...)
+  local self = { header = header }
+  held[self] = { ... }
+  return self
 end
 
 ---Whether the request's body can be sent once more.

@@ -128,6 +128,7 @@ local function signed_copy(state, request, origin)
   fields.host = fields.host or target.host
   local added = signed(state, request.method, target, fields, request.body, now_at(state, origin))
   copy.authorization, added.Authorization = added.Authorization, nil
+  added["X-Amz-Security-Token"] = state.marked_token -- hooks look at it
   copy.list, copy.headers = headers.merge(flat, added), nil
   return copy
 end
@@ -248,6 +249,7 @@ return function(opts)
   if opts.session_token then
     credential(opts.session_token, "the session token")
     state.session_token = opts.session_token
+    state.marked_token = secret.new(secret.reveal(opts.session_token))
   end
   state.holds = { opts.access_key, opts.secret_key } -- marked secrets stay known as long as the scheme
   local self = AwsSigV4.new()

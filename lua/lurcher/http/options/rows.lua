@@ -41,7 +41,7 @@ return {
       credentials = 'auth = { "user", "password" }', authorization = "auth = http.bearer(…)",
       username = 'auth = { "user", "password" }', password = 'auth = { "user", "password" }' },
     elsewhere = { requests = "auth", httpx = "auth", aiohttp = "auth", got = "username, password",
-      axios = "auth", curl = "-u, --oauth2-bearer" } },
+      axios = "auth", curl = "-u, --digest, --netrc, --oauth2-bearer, --aws-sigv4" } },
   { "timeout", check = "limit|table|false", type = "lurcher.Timeout|number|false", part = "timeout",
     changes = { "transfer" }, shown = "see timeout",
     help = "seconds; a number sets `total`, `false` switches all of them off",
