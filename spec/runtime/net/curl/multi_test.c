@@ -26,7 +26,7 @@ static bool on_finished(multi_job *job, const multi_result *result)
 {
   request *r = container_of(job, request, job);
   r->result = *result;
-  multi_remove(&m, r->easy);
+  multi_remove(&m, job);
   curl_easy_cleanup(r->easy);
   r->easy = NULL;
   ended++;
@@ -143,7 +143,7 @@ static void lets_go_of_a_job_that_still_runs(void)
   request r;
   open_multi();
   add(&r);
-  multi_remove(&m, r.easy);
+  multi_remove(&m, &r.job);
   curl_easy_cleanup(r.easy);
   loop_release(&l);
   loop_run(&l);
