@@ -49,14 +49,20 @@ describe("the message of an error", function()
     for bytes, words in pairs {
       ["hello\r\n\r\n"] = "what it sent is no HTTP response",
       ["SSH-2.0-OpenSSH_9\r\n"] = "what it sent is no HTTP response",
-      ["HTTP/3.5 200 OK\r\n\r\n"] = "its status line is not that of an HTTP version there is",
+      -- libcurl 8.14 takes the line for one of HTTP, and we do not.
+      ["HTTP/3.5 200 OK\r\n\r\n"] = { "its status line is not that of an HTTP version there is",
+        "a status line of another HTTP version" },
       ["HTTP/1.1 OK\r\n\r\n"] = "its status line is not that of an HTTP version there is",
       ["HTTP/1.1 200 OK\r\nbad\r\n\r\n"] = "it sent a header line without a colon",
       ["HTTP/1.1 200 OK\r\n x: y\r\n\r\n"] = "continuation line where none may be",
     } do
       local text, err = message(faults.answering(bytes).url)
       assert.equal("protocol", err.kind)
-      assert.matches(words, text, 1, true)
+      local found
+      for _, either in ipairs(type(words) == "table" and words or { words }) do
+        found = found or text:find(either, 1, true)
+      end
+      assert.truthy(found, text)
     end
   end)
 

@@ -1,6 +1,7 @@
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local server = require "lurcher.server"
+local serving = require "spec.support.serving"
 local message_of = require("spec.support.raising").message
 
 describe("a response", function()
@@ -91,7 +92,11 @@ describe("a response", function()
   end)
 
   it("prints its headers and its timings, and itself without a blank at the end", function()
-    local res = get { status = 200, headers = { { "X-Two", "b" }, { "X-One", "a\27[31m" } } }
+    local s = serving.raw(function(conn)
+      conn:read_request()
+      conn:write "HTTP/1.1 200 OK\r\nX-Two: b\r\nX-One: a\27[31m\r\nContent-Length: 0\r\n\r\n"
+    end)
+    local res = assert(http.get(s.url))
     local printed = "\n" .. tostring(res.headers) .. "\n"
     assert.matches("\nx-one: a\\x1b[31m\nx-two: b\n", printed, 1, true)
     assert.matches("^queue %S+ ?.*, rate %S+.*, dns .*, connect .*, tls .*, first_byte .*, total ",

@@ -169,7 +169,7 @@ describe("lurcher --explain", function()
 
   it("tells waits for the rate from waits for a slot", function()
     local ended = explained([[
-      local steady = http.client { base_url = url, limits = { rate = 50, burst = 1 } }
+      local steady = http.client { base_url = url, limits = { rate = 5, burst = 1 } }
       for _ = 1, 2 do steady:get "ok" end
       local narrow = http.client { base_url = url, limits = { per_origin = 1 } }
       task.map({ 1, 2 }, function() narrow:get("slow") end)]])
