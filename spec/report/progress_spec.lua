@@ -137,6 +137,28 @@ describe("progress", function()
     assert.matches("\r\27%[K$", ended.out)
   end)
 
+  it("shows several with all that fits, where there is room", function()
+    local lines = shown([[
+      local one, two = progress.bar { total = 4, label = "one" }, progress.bar { total = 8, label = "two" }
+      task.sleep(1)
+      one:add()
+      two:add()
+    ]], 120)
+    assert.matches("^one  25%% %[#+%.+%] 1/4 1%.0/s ETA 0:03 | two", lines[3])
+    assert.matches(" | two   %d+%% %[#*%.+%] %d/8", lines[3])
+    for _, line in ipairs(lines) do assert.is_true(#line < 120) end
+  end)
+
+  it("counts wide characters as the two columns they take", function()
+    for _, line in ipairs(shown([[
+      local bar = progress.bar { total = 100, label = "注文を取得しています🚀🚀" }
+      task.sleep(1)
+      bar:add(50)
+    ]], 40)) do
+      assert.is_true(require("lurcher.base.units").width(line:gsub("\n", "")) < 40, line)
+    end
+  end)
+
   it("tells of several on one line", function()
     local lines = shown [[
       local one, two = progress.bar { total = 4, label = "one" }, progress.bar { label = "two" }

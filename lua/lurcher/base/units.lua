@@ -59,11 +59,44 @@ function units.share(part, whole)
   return percent .. " %"
 end
 
----How many columns a text takes on a terminal; East Asian wide characters count as one.
+-- Code points that take two columns of a terminal (East Asian wide, emoji), and none (combining).
+local WIDE = { { 0x1100, 0x115f }, { 0x231a, 0x231b }, { 0x23e9, 0x23ec }, { 0x2e80, 0x303e }, { 0x3041, 0x33ff },
+  { 0x3400, 0x4dbf }, { 0x4e00, 0xa4cf }, { 0xa960, 0xa97f }, { 0xac00, 0xd7a3 }, { 0xf900, 0xfaff },
+  { 0xfe30, 0xfe6f }, { 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f1e6, 0x1f1ff }, { 0x1f300, 0x1f64f },
+  { 0x1f680, 0x1f6ff }, { 0x1f900, 0x1faff }, { 0x20000, 0x3fffd } }
+local NARROW = { { 0x300, 0x36f }, { 0x200b, 0x200d }, { 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f } }
+
+local function is_in(code, ranges)
+  for i = 1, #ranges do
+    if code >= ranges[i][1] and code <= ranges[i][2] then return true end
+  end
+  return false
+end
+
+local function code_of(character)
+  local code = character:byte()
+  if code < 0x80 then return code end
+  code = code % (code < 0xe0 and 0x20 or code < 0xf0 and 0x10 or 0x08)
+  for i = 2, #character do code = code * 64 + character:byte(i) % 64 end
+  return code
+end
+
+local function columns_of(character)
+  local code = code_of(character)
+  if code < 0x300 then return 1 end
+  return is_in(code, NARROW) and 0 or is_in(code, WIDE) and 2 or 1
+end
+
+local CHARACTER = "[^\128-\191][\128-\191]*"
+
+---How many columns a text takes on a terminal.
 ---@param text string UTF-8
 ---@return integer
 function units.width(text)
-  return select(2, text:gsub("[^\128-\191]", ""))
+  if not text:find("[\204-\255]") then return select(2, text:gsub("[^\128-\191]", "")) end
+  local columns = 0
+  for character in text:gmatch(CHARACTER) do columns = columns + columns_of(character) end
+  return columns
 end
 
 ---The text filled up with blanks to a number of columns, on the right or (`left`) on the left.
@@ -83,10 +116,18 @@ end
 function units.shorten(text, columns)
   if units.width(text) <= columns then return text end
   local characters = {}
-  for character in text:gmatch("[^\128-\191][\128-\191]*") do characters[#characters + 1] = character end
+  for character in text:gmatch(CHARACTER) do characters[#characters + 1] = character end
   local tail = math.floor((columns - 1) / 3)
-  local head = columns - 1 - tail
-  return table.concat(characters, "", 1, head) .. "…" .. table.concat(characters, "", #characters - tail + 1)
+  local head, from, to = columns - 1 - tail, #characters + 1, 0
+  while from > 1 and columns_of(characters[from - 1]) <= tail do
+    from = from - 1
+    tail = tail - columns_of(characters[from])
+  end
+  while to + 1 < from and columns_of(characters[to + 1]) <= head do
+    to = to + 1
+    head = head - columns_of(characters[to])
+  end
+  return table.concat(characters, "", 1, to) .. "…" .. table.concat(characters, "", from)
 end
 
 -- What may stand on one line each: parts that end with a comma, or else words.

@@ -17,6 +17,7 @@ local REDRAW = 0.1 -- seconds
 local SMOOTHING = 5 -- seconds: how fast the rate shown forgets
 local COLUMNS, MIN_COLUMNS = 80, 20 -- when they are not known; less is not drawn for
 local MAX_BAR, MIN_BAR = 40, 8 -- of the bar itself
+local MIN_SHARE = 45 -- of a bar beside others
 
 local progress_bar = {}
 
@@ -85,9 +86,13 @@ local function whole_line(bar, now, room, final)
   return shorten(head .. tail, room)
 end
 
--- A few words of each, where there are several.
-local function short_line(room)
-  local parts = {}
+-- Several bars: each whole where there is room for that, else a few words of each.
+local function shared_line(now, room)
+  local parts, share_of_room = {}, math.floor((room - 3 * (#bars - 1)) / #bars)
+  if share_of_room >= MIN_SHARE then
+    for i, bar in ipairs(bars) do parts[i] = whole_line(bar, now, share_of_room) end
+    return table.concat(parts, " | ")
+  end
   for i, bar in ipairs(bars) do
     local label = bar.label ~= "" and shorten(bar.label, 20) .. " " or ""
     parts[i] = label .. (bar.total and percent(bar):gsub("^ +", "") or ("%.0f"):format(bar.count))
@@ -117,7 +122,7 @@ end
 local function draw(now)
   drawn = now
   for _, bar in ipairs(bars) do measure(bar, now) end
-  show(bars[2] and short_line(columns - 1) or whole_line(bars[1], now, columns - 1))
+  show(bars[2] and shared_line(now, columns - 1) or whole_line(bars[1], now, columns - 1))
 end
 
 -- ---- bars ----
