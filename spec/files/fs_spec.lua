@@ -3,7 +3,6 @@ local fs = require "lurcher.fs"
 local task = require "lurcher.task"
 local eventually = require "spec.support.eventually"
 local process = require "spec.support.process"
-local serving = require "spec.support.serving"
 
 local KIB, MIB = 1024, 1024 * 1024
 

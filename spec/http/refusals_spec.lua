@@ -44,6 +44,19 @@ local function bucket(rate, capacity, latency, refusal)
   end
 end
 
+-- Gives `quota` in each second, by the clock or in any span of a second.
+local function per_second(quota, sliding)
+  local times = {}
+  return function(now)
+    local begin = sliding and now - 1 or math.floor(now)
+    while times[1] and (sliding and times[1] <= begin or times[1] < begin) do table.remove(times, 1) end
+    local is_full = #times >= quota
+    if not is_full then times[#times + 1] = now end
+    task.sleep(0.1)
+    return is_full and { status = 429, headers = { ["Retry-After"] = "1" } } or { status = 200 }
+  end
+end
+
 local function refusal(status) return { status = status, headers = { ["Retry-After"] = "1" } } end
 
 -- Gives `quota` in each window, and says so.
@@ -78,6 +91,15 @@ describe("a fan-out against a rate of 10 a second that answers with Retry-After:
     for _, retry in ipairs { 2, { attempts = 2, budget = { ratio = 0, min_per_second = 0 } } } do
       local ended = fan_out({ retry = retry }, 100, 64, bucket(10, 10, 0.02, refusal(429)))
       assert.same({ [200] = 100 }, ended)
+    end
+  end)
+
+  it("succeeds so when it counts by windows, fixed or sliding", function()
+    for _, sliding in ipairs { false, true } do
+      local ended, seen, took = fan_out(nil, 200, 64, per_second(10, sliding))
+      assert.same({ [200] = 200 }, ended)
+      assert.is_true(took < 1.3 * 19, took)
+      assert.is_true(#seen < 300, #seen)
     end
   end)
 

@@ -139,9 +139,9 @@ end
 function secret.excerpt(text, most)
   local window = text:sub(1, most + AROUND)
   if #window < #text then window = text_tools.cut(text, #window) end
-  local shown = secret.scrub(window)
-  if #shown <= most then return shown end
-  return text_tools.cut(shown .. text_tools.CUT, most + #text_tools.CUT) -- cut() counts the "…", too
+  local scrubbed = secret.scrub(window)
+  if #scrubbed <= most then return scrubbed end
+  return text_tools.cut(scrubbed .. text_tools.CUT, most + #text_tools.CUT) -- cut() counts the "…", too
 end
 
 ---Whether a known secret has bytes among those from `first` to `last` of a text.

@@ -15,7 +15,9 @@ static const uint64_t RECURRING = 3000 * MILLISECOND,
                       SHORT_HOLD = 5000 * MILLISECOND;  /* of holds by a rate */
 static const uint64_t SAME_WINDOW = 1500 * MILLISECOND; /* resets come in whole seconds */
 static const double MIN_STARTS = 10, CUT = 0.7, STEP = 0.1, MIN_RATE = 1;
-static const size_t MAX_WINDOW = 4096; /* of a slow start: then it is over */
+static const double NEAR = 0.9, SLOWLY = 0.01, AFTER_REFUSAL = 0.85; /* of the rate that was refused */
+static const size_t MIN_MEASURED = 8;                                /* answers that tell a rate */
+static const size_t MAX_WINDOW = 4096;                               /* of a slow start: then it is over */
 
 static void open_throttle(throttle *t, uint64_t now)
 {
@@ -90,6 +92,16 @@ static double recent_rate(const throttle *t, uint64_t now)
 
 static void drop(throttle *t, throttle_part part) { t->parts &= (uint16_t)~part; }
 
+/* Near what was refused it grows slowly: each refusal costs a hold. */
+static double grown_rate(const throttle *t, double seconds)
+{
+  double rate = t->learned.rate, near = NEAR * t->learned_ceiling;
+  if (!t->learned_ceiling) return rate + t->learned_step * seconds;
+  double quick = rate < near ? (near - rate) / t->learned_step : 0;
+  if (quick > seconds) quick = seconds;
+  return rate + t->learned_step * quick + SLOWLY * t->learned_ceiling * (seconds - quick);
+}
+
 /* Lets the learned rate grow; false: it is no longer needed. */
 static bool grow_learned(throttle *t, uint64_t now)
 {
@@ -98,8 +110,8 @@ static bool grow_learned(throttle *t, uint64_t now)
     drop(t, LEARNED);
     return false;
   }
-  double gained = t->learned_step * (double)(now - t->learned_at) / NANOSECONDS;
-  token_bucket_set_rate(&t->learned, now, t->learned.rate + gained);
+  double seconds = (double)(now - t->learned_at) / NANOSECONDS;
+  token_bucket_set_rate(&t->learned, now, grown_rate(t, seconds));
   t->learned_at = now;
   return true;
 }
@@ -238,6 +250,7 @@ static void set_learned(throttle *t, uint64_t now, double rate, double slower)
   token_bucket_set_rate(&t->learned, now, slower);
   t->learned_step = rate * STEP > MIN_RATE ? rate * STEP : MIN_RATE;
   t->learned_at = t->learned_cut = now;
+  t->learned_ceiling = 0;
   t->parts |= LEARNED;
 }
 
@@ -246,8 +259,12 @@ static void learn_from_holds(throttle *t, uint64_t now, uint64_t until)
 {
   uint64_t began = t->held_until;
   if (!t->round || now < began || now - began > RECURRING || until - now > SHORT_HOLD) return;
-  double rate = (double)t->accepted / ((double)(until - began) / NANOSECONDS);
+  double rate = (double)t->accepted / ((double)(until - began) / NANOSECONDS), ceiling = 0;
+  if (t->accepted >= MIN_MEASURED) ceiling = rate / NEAR;
+  if (t->parts & LEARNED && grow_learned(t, now)) ceiling = t->learned.rate;
+  if (rate < AFTER_REFUSAL * ceiling) rate = AFTER_REFUSAL * ceiling;
   set_learned(t, now, rate, rate);
+  t->learned_ceiling = ceiling;
 }
 
 bool throttle_hold(throttle *t, double seconds, const char *why)

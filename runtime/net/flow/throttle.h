@@ -48,6 +48,7 @@ struct throttle {
 
   token_bucket rate, learned;
   double learned_step;              /* requests a second, gained each second */
+  double learned_ceiling;           /* the rate that was refused last; 0: none was */
   uint64_t learned_at, learned_cut; /* rate last set, cut */
   uint64_t learned_bound;           /* last time that a request had to wait for it */
 
