@@ -176,8 +176,8 @@ end
 -- a line is a declaration or a definition.
 local function bare(text)
   text = text:gsub("\\\n", "  "):gsub("/%*.-%*/", function(comment) return (comment:gsub("[^\n]", " ")) end)
-  text = text:gsub("__attribute__%s*%b()", ""):gsub("//[^\n]*", ""):gsub("'\\?[^\n]'", "0")
-  text = text:gsub('\\["\\]', "  "):gsub('"[^"\n]*"', '""')
+  text = text:gsub("__attribute__%s*%b()", ""):gsub("'\\?[^\n]'", "0")
+  text = text:gsub('\\["\\]', "  "):gsub('"[^"\n]*"', '""'):gsub("//[^\n]*", "") -- strings first: they hold URLs
   return ("\n" .. text):gsub("\n[ \t]*#[^\n]*", "\n")
 end
 
