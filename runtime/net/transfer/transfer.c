@@ -135,7 +135,7 @@ static void stop(transfer *t, bool clean)
 
 static void end(transfer *t, bool clean)
 {
-  if (t->failure && !t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
+  if (t->failure && t->exchange.connection == CONNECTION_NONE && t->admission.state == ADMISSION_RUNNING)
     pool_distrust_name(&t->admission);
   stop(t, clean);
   if (!transfer_decodes_rest(t)) operation_complete(&t->op);
@@ -289,7 +289,9 @@ static void run(admission *a, CURLSH *share)
 static bool wait_for_descriptor(transfer *t, const multi_result *result)
 {
   long os_error = 0; /* none: it did not come to a connection */
-  if (t->exchange.connected || !result->no_descriptor || result->code != CURLE_COULDNT_CONNECT) return false;
+  if (t->exchange.connection != CONNECTION_NONE || !result->no_descriptor ||
+      result->code != CURLE_COULDNT_CONNECT)
+    return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
   transfer_exchange_end(t, false);
   transfer_set_external(t, false);
@@ -305,7 +307,8 @@ static bool wait_for_descriptor(transfer *t, const multi_result *result)
 /* The addresses that are left out since they did not answer lately come last: now. */
 static bool try_skipped_addresses(transfer *t, const multi_result *result)
 {
-  if (t->exchange.connected || !t->job.skipped || result->code != CURLE_COULDNT_CONNECT) return false;
+  if (t->exchange.connection != CONNECTION_NONE || !t->job.skipped || result->code != CURLE_COULDNT_CONNECT)
+    return false;
   t->job.picks = false;
   t->job.skipped = 0;
   transfer_exchange_end(t, false);
@@ -322,13 +325,13 @@ static bool wait_for_stream(transfer *t)
 {
   const error *e = t->failure;
   if (!e || e->kind != ERROR_protocol || !e->retry_safe) return false;
-  if (!t->exchange.connected || t->response.head.complete) return false;
+  if (t->exchange.connection == CONNECTION_NONE || t->response.head.complete) return false;
   if (pool_answers(&t->admission) == t->exchange.answered_before) return false;
   if (e != &out_of_memory) free(t->failure);
   t->failure = NULL;
   transfer_exchange_end(t, false);
   transfer_set_external(t, false);
-  t->exchange.connected = t->exchange.fresh = false;
+  t->exchange.connection = CONNECTION_NONE;
   t->exchange.connects = 0;
   t->exchange.uploaded = 0;
   t->exchange.starved_at = 0;
@@ -374,11 +377,11 @@ static bool on_finished(multi_job *job, const multi_result *result)
 /* An HTTP/2 connection may bring something at any time. */
 static bool connects(const multi_job *job)
 {
-  return !container_of(job, const transfer, job)->exchange.connected;
+  return container_of(job, const transfer, job)->exchange.connection == CONNECTION_NONE;
 }
 
 static bool expects_more(const multi_job *job)
 {
   const transfer *t = container_of(job, const transfer, job);
-  return !t->response.head.complete || t->exchange.paused || t->response.head.version == 20;
+  return !t->response.head.complete || t->exchange.flow == FLOW_PAUSED || t->response.head.version == 20;
 }

@@ -19,9 +19,9 @@ static void fail(transfer *t, const error *e)
 /* Once little is left; or when the reader cannot use what there is, as with a long line. */
 static void let_continue(transfer *t)
 {
-  if (!t->exchange.paused || t->admission.state != ADMISSION_RUNNING) return;
+  if (t->exchange.flow != FLOW_PAUSED || t->admission.state != ADMISSION_RUNNING) return;
   if (!transfer_response_needs_more(&t->response)) return;
-  t->exchange.paused = false;
+  t->exchange.flow = FLOW_ON;
   t->exchange.active_at = clock_now(t->time);
   transfer_limits_watch(t);
   /* What libcurl held comes now, and it may be paused again. */

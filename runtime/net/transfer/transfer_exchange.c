@@ -44,8 +44,8 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
 static int rewind_upload(void *user, curl_off_t offset, int from)
 {
   transfer *t = user;
-  if (!(transfer_request_is_idempotent(&t->request) || t->exchange.fresh) || from != SEEK_SET || offset < 0 ||
-      (size_t)offset > t->request.upload_length)
+  if (!(transfer_request_is_idempotent(&t->request) || t->exchange.connection == CONNECTION_NEW) ||
+      from != SEEK_SET || offset < 0 || (size_t)offset > t->request.upload_length)
     return CURL_SEEKFUNC_FAIL;
   t->exchange.uploaded = (size_t)offset;
   return CURL_SEEKFUNC_OK;
@@ -148,7 +148,9 @@ bool transfer_exchange_begin(transfer *t, CURLSH *share)
   t->handle->is_virtual = is_virtual;
   t->exchange.looks_up = pool_looks_up(&t->admission);
   if (t->exchange.looks_up) curl_easy_setopt(t->handle->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  return t->exchange.easy_in_multi = multi_add(t->admission.multi, &t->job, t->handle->easy);
+  if (!multi_add(t->admission.multi, &t->job, t->handle->easy)) return false;
+  t->exchange.flow = FLOW_ON;
+  return true;
 }
 
 /* ---- end ---- */
@@ -167,8 +169,8 @@ void transfer_exchange_collect(transfer *t)
   curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &request_size);
   t->exchange.bytes_sent = (uint64_t)request_size + t->exchange.uploaded;
-  t->exchange.reused = t->exchange.connected && connects == 0;
-  if (t->exchange.reused) return;
+  if (t->exchange.connection != CONNECTION_NONE && connects == 0) t->exchange.connection = CONNECTION_REUSED;
+  if (t->exchange.connection == CONNECTION_REUSED) return;
   if (t->time == &t->network->loop->virtual) {
     t->times.connect = t->times.connected ? t->times.connected - t->times.dispatched : 0;
     return;
@@ -199,13 +201,13 @@ static bool is_reusable(const transfer *t)
 void transfer_exchange_end(transfer *t, bool clean)
 {
   static const long DNS_CACHE_SECONDS = 60; /* libcurl's default */
-  if (t->exchange.easy_in_multi && t->exchange.paused) {
+  if (t->exchange.flow == FLOW_PAUSED) {
     /* libcurl 7.88 would never free what it holds of an HTTP/2 stream */
     t->exchange.given_up = true;
     curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
   }
-  if (t->exchange.easy_in_multi) multi_remove(t->admission.multi, &t->job);
-  t->exchange.easy_in_multi = false;
+  if (t->exchange.flow != FLOW_NONE) multi_remove(t->admission.multi, &t->job);
+  t->exchange.flow = FLOW_NONE;
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
   if (t->handle && t->handle->easy && !t->handle->ran_alone)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);

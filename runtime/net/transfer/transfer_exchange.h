@@ -27,6 +27,20 @@ typedef struct {
   bool is_virtual; /* its limits are on the virtual clock, which libcurl does not know */
 } transfer_handle;
 
+/* What its connection is, as far as it was asked; with CONNECTION_NONE nothing was sent. */
+typedef enum {
+  CONNECTION_NONE,   /* there was none */
+  CONNECTION_SOME,   /* new or used before */
+  CONNECTION_NEW,    /* made for it: asked for at once where the method is not idempotent */
+  CONNECTION_REUSED, /* known at the end */
+} transfer_connection;
+
+typedef enum {
+  FLOW_NONE, /* libcurl does not have it */
+  FLOW_ON,
+  FLOW_PAUSED, /* its reader is slow */
+} transfer_flow;
+
 typedef struct {
   timer clock;            /* the next limit of time */
   deferred turn;          /* the next step of decoding */
@@ -36,10 +50,10 @@ typedef struct {
   size_t uploaded;
   uint64_t bytes_sent;
   struct curl_slist *connect_to, *host_line; /* for the option server_name */
-  bool easy_in_multi, connected, paused, reused;
-  bool external;     /* counted in the loop's external_requests */
-  bool fresh;        /* on a connection made for it; only known of methods that are not idempotent */
-  uint16_t connects; /* made for it so far, as libcurl counted them when `fresh` was set */
+  uint8_t connection;                        /* a transfer_connection */
+  uint8_t flow;                              /* a transfer_flow */
+  bool external;                             /* counted in the loop's external_requests */
+  uint16_t connects; /* connections made for it so far, as libcurl counted them when it was asked last */
   uint16_t remote_port, local_port;
 
   /* Of transfer_receive.c and transfer_surplus.c. */

@@ -40,7 +40,7 @@ static bool others_were_told(const transfer *t, const multi_result *result)
 static unsigned place_of(const transfer *t, const multi_result *result)
 {
   unsigned place = t->response.head.complete ? IN_BODY : BEFORE_HEAD;
-  if (!t->exchange.connected) place |= CONNECTING;
+  if (t->exchange.connection == CONNECTION_NONE) place |= CONNECTING;
   if (t->response.head.complete && is_whole(t)) place |= WHOLE;
   if (t->response.head.version == 20 || pool_origin_is_http2(&t->admission)) place |= ON_HTTP2;
   if (t->request.target.scheme.length == 5) place |= ON_TLS;
@@ -55,7 +55,10 @@ static bool says(const transfer *t, const char *words) { return strstr(t->handle
 
 static const char *host_of(const transfer *t) { return pool_origin_name(&t->admission); }
 
-static const char *phase_of(const transfer *t) { return t->exchange.connected ? "read" : "connect"; }
+static const char *phase_of(const transfer *t)
+{
+  return t->exchange.connection != CONNECTION_NONE ? "read" : "connect";
+}
 
 /* What libcurl and OpenSSL say, in words that help. The first that fits counts. */
 static const struct {
@@ -195,7 +198,8 @@ static void cut(const transfer *t, const known_failure *known, error *e)
               "%s %s the connection after %zu of %zu bytes of the request's body were sent", host_of(t), how,
               t->exchange.uploaded, t->request.upload_length);
   } else {
-    bool other = !t->exchange.reused && !t->response.head.received && t->request.target.scheme.length == 4;
+    bool other = t->exchange.connection != CONNECTION_REUSED && !t->response.head.received &&
+                 t->request.target.scheme.length == 4;
     error_set(e, ERROR_closed, "read", "%s %s the connection before the response's head was complete%s",
               host_of(t), how, other ? " (if it speaks TLS, the URL begins with https://)" : "");
   }
@@ -399,7 +403,7 @@ void transfer_failure_set(transfer *t, const multi_result *result)
   (known->describe ? known->describe : in_words)(t, known, e);
   e->code = known->name;
   /* Nothing was sent before it was connected. */
-  bool known_fresh = t->exchange.fresh || transfer_request_is_idempotent(&t->request);
-  e->retry_safe = !t->exchange.connected || known->retry_safe == SAFE ||
+  bool known_fresh = t->exchange.connection == CONNECTION_NEW || transfer_request_is_idempotent(&t->request);
+  e->retry_safe = t->exchange.connection == CONNECTION_NONE || known->retry_safe == SAFE ||
                   (known->retry_safe == SAFE_IF_FRESH && known_fresh);
 }

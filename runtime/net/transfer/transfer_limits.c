@@ -32,11 +32,11 @@ static time_limit next_limit(const transfer *t)
   if (t->admission.state == ADMISSION_ENDED) return first; /* the body is still decoded */
   if (t->exchange.discard_until && t->exchange.discard_until < first.due)
     first = (time_limit){.due = t->exchange.discard_until};
-  if (!t->exchange.connected)
+  if (t->exchange.connection == CONNECTION_NONE)
     consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
   else if (t->exchange.uploaded < t->request.upload_length)
     consider(&first, t->exchange.active_at, p->write, "write", "while sending to");
-  else if (!t->exchange.paused)
+  else if (t->exchange.flow != FLOW_PAUSED)
     consider(&first, t->exchange.active_at, p->read, "read", "while waiting for data from");
   return first;
 }
@@ -110,10 +110,10 @@ static void on_clock(timer *clock)
             pool_origin_name(&t->admission), *why ? ", " : "", why, limit.phase, seconds);
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
-  e->retry_safe = !t->exchange.connected;
-  t->job.blames = !t->exchange.connected;
+  e->retry_safe = t->exchange.connection == CONNECTION_NONE;
+  t->job.blames = t->exchange.connection == CONNECTION_NONE;
   if (*limit.phase == 't') transfer_body_give_up(t);
-  if (t->exchange.connected && t->admission.state == ADMISSION_RUNNING)
+  if (t->exchange.connection != CONNECTION_NONE && t->admission.state == ADMISSION_RUNNING)
     pool_leave_silent(&t->admission, t->exchange.local_port, now_of(t) - t->exchange.active_at);
   transfer_stop(t);
 }

@@ -82,10 +82,9 @@ static int on_connected(void *user, char *address, char *local_address, int port
 {
   transfer *t = user;
   touch(t);
-  if (!t->exchange.connected) t->times.connected = t->exchange.active_at;
-  if (t->request.upload && !transfer_request_is_idempotent(&t->request))
-    t->exchange.fresh = is_on_new_connection(t);
-  t->exchange.connected = true;
+  if (t->exchange.connection == CONNECTION_NONE) t->times.connected = t->exchange.active_at;
+  bool asks = t->request.upload && !transfer_request_is_idempotent(&t->request);
+  t->exchange.connection = asks && is_on_new_connection(t) ? CONNECTION_NEW : CONNECTION_SOME;
   t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
@@ -187,7 +186,8 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
 /* What came is more than is taken for now. */
 static size_t hold_back(transfer *t)
 {
-  t->exchange.paused = t->exchange.held = true;
+  t->exchange.flow = FLOW_PAUSED;
+  t->exchange.held = true;
   if (t->response.head.version != 20) multi_hold_sockets(t->admission.multi, t->exchange.local_port);
   return CURL_WRITEFUNC_PAUSE;
 }

@@ -10,7 +10,7 @@ void transfer_summarize(transfer_summary *s, const transfer *t)
   s->bytes_sent = t->exchange.bytes_sent;
   s->at = t->admission.state == ADMISSION_ENDED ? t->times.ended : clock_now(t->time);
   s->version = t->response.head.version;
-  s->reused = t->exchange.reused;
+  s->reused = t->exchange.connection == CONNECTION_REUSED;
   s->remote_port = t->exchange.remote_port;
   memcpy(s->reason, t->response.head.reason, sizeof s->reason);
   s->remote_address[0] = 0;
@@ -26,8 +26,8 @@ metrics_attempt transfer_attempt(const transfer *t, bool given_up)
   return (metrics_attempt){
       .failure = kind,
       .status = t->response.head.status,
-      .connected = t->exchange.connected,
-      .reused = t->exchange.reused,
+      .connected = t->exchange.connection != CONNECTION_NONE,
+      .reused = t->exchange.connection == CONNECTION_REUSED,
       .bytes_received = t->response.bytes_received + t->response.head.received,
       .bytes_sent = t->exchange.bytes_sent,
       .waited = (times->dispatched ? times->dispatched : times->ended) - times->queued,

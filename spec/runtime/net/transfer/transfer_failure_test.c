@@ -27,7 +27,7 @@ static pool clients = {.network = &net};
 static error failure(CURLcode code, const char *words, bool others_failed, void (*change)(transfer *t))
 {
   transfer_handle handle = {0};
-  transfer t = {.handle = &handle, .pool = &clients, .network = &net, .exchange.connected = true};
+  transfer t = {.handle = &handle, .pool = &clients, .network = &net, .exchange.connection = CONNECTION_SOME};
   t.admission.origin = &peer;
   t.admission.group = &group;
   t.request.target.scheme.length = 5;
@@ -42,8 +42,8 @@ static error failure(CURLcode code, const char *words, bool others_failed, void 
 }
 
 static void in_body(transfer *t) { t->response.head.complete = true; }
-static void unconnected(transfer *t) { t->exchange.connected = false; }
-static void fresh(transfer *t) { t->exchange.fresh = true; }
+static void unconnected(transfer *t) { t->exchange.connection = CONNECTION_NONE; }
+static void fresh(transfer *t) { t->exchange.connection = CONNECTION_NEW; }
 
 static void infers_from_silence_only_where_libcurl_is_silent_for_that(void)
 {
