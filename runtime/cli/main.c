@@ -27,7 +27,7 @@ static void on_done(lur_task *task, lur_status status, const char *text, void *u
   (void)task;
   int *exit_status = ud;
   *exit_status = status == LUR_OK ? STATUS_OK : status == LUR_BUDGET ? STATUS_BUDGET : STATUS_FAILED;
-  if (status == LUR_OK || (status == LUR_CANCELED && signals_stopping())) return;
+  if (status == LUR_OK || (status == LUR_CANCELED && signals_stopping() && !text)) return;
   if (status == LUR_CANCELED && !text) text = "the script was cancelled";
   output_report(text ? text : lur_status_name(status));
 }

@@ -342,8 +342,9 @@ static void script_ended(scope *s)
     report = s->failure ? s->failure : "not enough memory for a report";
   } else if (s->host_cancelled || s->main->status == TASK_CANCELED) {
     status = LUR_CANCELED;
-    report = s->why;
+    report = s->why ? s->why : rt->cut_cleanup ? "clean-up took longer than 5 seconds" : NULL;
   }
+  if (list_is_empty(&rt->scripts)) rt->cut_cleanup = false;
   if (rt->report.used_up) {
     report = run_report_write(rt, report);
     status = LUR_BUDGET;

@@ -139,6 +139,7 @@ struct lur_runtime {
   lur_options options;
   lur_task *current;
   linked_list scripts; /* that have not ended, the last started first */
+  bool cut_cleanup;    /* of one of them: it took too long */
   scope *daemons;
   lur_task **slots; /* all live tasks; free places are NULL and linked through free_slots */
   uint32_t *free_slots;

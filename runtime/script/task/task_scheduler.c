@@ -223,6 +223,7 @@ static int keep_outcome(lua_State *L)
     if (!raised || t->status == TASK_FAILED) return 0;
     if (t->forced && is_cancellation(t->L, -1)) {
       t->status = TASK_CANCELED;
+      t->runtime->cut_cleanup = true;
       return 0;
     }
     lua_pushvalue(t->L, -1);
