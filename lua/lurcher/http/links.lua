@@ -50,7 +50,7 @@ function links.parse(text, base)
     else
       reference = reference:match("^(.*%S)") or ""
       count = count + 1
-      local link = { url = url.join(base, reference) or reference }
+      local link = { url = reference }
       local name, value, stop = parameter(text, after)
       while name do
         name = name:lower()
@@ -58,10 +58,12 @@ function links.parse(text, base)
         after = stop
         name, value, stop = parameter(text, after)
       end
+      local is_first = false
       for relation in (link.rel or ""):gmatch("%S+") do
         relation = relation:lower()
-        by_relation[relation] = by_relation[relation] or link
+        if not by_relation[relation] then by_relation[relation], is_first = link, true end
       end
+      if is_first then link.url = url.join(base, reference) or reference end -- it takes time, below a long URL
       at = after
     end
   end
