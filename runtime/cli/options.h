@@ -21,7 +21,7 @@ typedef struct {
   const char *script; /* a path, or the code itself */
   lur_log_level log_level;
   bool trace, stats, explain;
-  int trace_detail; /* as in lur_options */
+  int trace_detail;                           /* as in lur_options */
   const char *report;                         /* the path of the page; NULL: none */
   double grace;                               /* seconds */
   unsigned long long max_requests, max_bytes; /* 0: no limit */
