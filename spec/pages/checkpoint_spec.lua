@@ -414,7 +414,7 @@ describe("a checkpoint", function()
       dedupe = dedupe ~= "" and dedupe or nil,
     }) do
       if given == tonumber(stop) then os.execute("kill -9 $PPID") end
-      file:write(item.id, "\n")
+      file:write(item.id .. "\n") -- in one piece: a kill may come between two
       given = given + 1
     end
   ]]
