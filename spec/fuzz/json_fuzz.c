@@ -87,9 +87,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   } else {
     push_again(text, length, big_as_numbers, false);
     const char *once = lua_tolstring(L, -1, &once_length);
-    push_again(once, once_length, big_as_numbers, pretty);
+    /* What was taken as a string is one by now; a whole number beyond 2^53 was a fraction, or had an
+     * exponent. */
+    push_again(once, once_length, true, pretty);
     const char *twice = lua_tolstring(L, -1, &twice_length);
-    push_again(twice, twice_length, big_as_numbers, false);
+    push_again(twice, twice_length, true, false);
     size_t thrice_length;
     lua_tolstring(L, -1, &thrice_length);
     /* the order of keys may differ, so that only the lengths can be compared */
