@@ -1,5 +1,6 @@
 -- The order of the code, checked by its text: who may use whom, that a header declares what its own .c
--- defines, and that no two C files have one name. Prints every finding; its status is 1 when there are any.
+-- defines, that no two C files have one name, and no two of a room a static of one name. Prints every
+-- finding; its status is 1 when there are any.
 -- Run from the top folder: luajit scripts/rooms.lua
 
 -- Each room of runtime/, in order: it may use itself, the rooms before it that it names, and these
@@ -258,9 +259,27 @@ local function check_names(paths)
   end
 end
 
+-- The release build compiles several files of a room as one; not those of the command, which are few.
+local function check_statics(paths)
+  local seen = {}
+  for _, path in ipairs(paths) do
+    local room = path:match("^runtime/(.*)/[^/]*%.c$")
+    if room == "cli" then room = nil end
+    for line in room and bare(read(path)):gmatch("[^\n]+") or function() end do
+      local name = line:match("^static [^=;(]-([%a_][%w_]*)%s*[(=;[]")
+      local key = name and room .. " " .. name
+      if key and seen[key] and seen[key] ~= path then
+        finding("%s and %s both have a static '%s': give each a name of its own", seen[key], path, name)
+      end
+      if key then seen[key] = path end
+    end
+  end
+end
+
 local c_files = files("'runtime/*.c' 'runtime/*.h'")
 check_includes(c_files)
 check_requires(files("'lua/lurcher/*.lua'"))
 check_headers(c_files)
 check_names(c_files)
+check_statics(c_files)
 os.exit(findings == 0 and 0 or 1)

@@ -3,7 +3,7 @@
 /* Buckets in each doubling of the value: 16, told apart by the four bits below the highest one. */
 enum { STEP_BITS = 4, STEPS = 1 << STEP_BITS };
 
-static size_t bucket_of(uint64_t value)
+static size_t bucket_for(uint64_t value)
 {
   if (value < STEPS) return (size_t)value;
   unsigned doublings = 63 - STEP_BITS - (unsigned)__builtin_clzll(value);
@@ -30,7 +30,7 @@ void histogram_record(histogram *h, uint64_t value)
   if (value > h->max) h->max = value;
   h->count++;
   h->sum += value;
-  h->buckets[bucket_of(value)]++;
+  h->buckets[bucket_for(value)]++;
 }
 
 void histogram_add(histogram *h, const histogram *other)

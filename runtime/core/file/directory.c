@@ -10,13 +10,6 @@
 
 enum { MAX_DEPTH = 128 }; /* levels of a tree to remove; each one holds a file descriptor */
 
-static bool stopped(job *j, error *e)
-{
-  if (!job_stopped(j)) return false;
-  error_set(e, ERROR_canceled, NULL, "the work was stopped");
-  return true;
-}
-
 static bool is_dots(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
 
 /* ---- listing ---- */
@@ -70,7 +63,7 @@ bool directory_list(const char *path, bool details, directory_listing *listing, 
       ok = errno == 0 || file_error(e, "list", path, errno);
       break;
     }
-    ok = !stopped(j, e);
+    ok = !job_check_stopped(j, e);
     if (!ok || is_dots(found->d_name)) continue;
     ok = add_entry(listing, found->d_name) || file_error(e, "list", path, ENOMEM);
     if (ok && details) add_details(dirfd(directory), &listing->entries[listing->count - 1]);
@@ -142,7 +135,7 @@ static bool empty_directory(int fd, const char *path, unsigned depth, job *j, er
 
 static bool remove_entry(int directory, const char *name, const char *path, unsigned depth, job *j, error *e)
 {
-  if (stopped(j, e)) return false;
+  if (job_check_stopped(j, e)) return false;
   if (unlinkat(directory, name, 0) == 0) return true;
   if (errno == ENOENT && depth > 0) return true; /* another process removed it first */
   if (errno != EISDIR && errno != EPERM) return file_error(e, "remove", path, errno);

@@ -30,19 +30,12 @@ bool file_error(error *e, const char *verb, const char *path, int number)
   return false;
 }
 
-static bool stopped(job *j, error *e)
-{
-  if (!job_stopped(j)) return false;
-  error_set(e, ERROR_canceled, NULL, "the work was stopped");
-  return true;
-}
-
 /* Waits until a pipe, terminal or such is ready; regular files always are. False: stopped. */
 static bool wait_ready(int fd, short events, job *j, error *e)
 {
   struct pollfd p = {.fd = fd, .events = events};
   do {
-    if (stopped(j, e)) return false;
+    if (job_check_stopped(j, e)) return false;
   } while (poll(&p, 1, POLL_MS) <= 0);
   return true;
 }
@@ -80,7 +73,7 @@ bool file_read_some(int fd, const char *path, size_t max, buffer *out, size_t *g
       return true;
     }
     if (errno != EINTR && errno != EAGAIN) return file_error(e, "read", path, errno);
-    if (stopped(j, e)) return false;
+    if (job_check_stopped(j, e)) return false;
   }
 }
 
@@ -98,7 +91,8 @@ bool file_read(const char *path, uint64_t max, buffer *out, unsigned *permission
   size_t got = 1;
   while (ok && got > 0) {
     uint64_t rest = size > out->length ? size - out->length + 1 : 4096;
-    ok = !stopped(j, e) && file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, NULL, j, e);
+    ok = !job_check_stopped(j, e) &&
+         file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, NULL, j, e);
     if (ok && (out->length > max || size > max)) {
       error_set(e, ERROR_too_large, NULL, "'%.300s' holds more than max = %.0f bytes", path, (double)max);
       e->limit = (double)max;
@@ -131,7 +125,7 @@ bool file_write_all(int fd, const char *path, const char *bytes, size_t length, 
   struct stat status;
   bool socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
   while (length > 0) {
-    if (stopped(j, e)) return false;
+    if (job_check_stopped(j, e)) return false;
     ssize_t n = write_some(fd, socket, bytes, length < STEP ? length : STEP);
     if (n >= 0) {
       bytes += n;
@@ -147,7 +141,7 @@ bool file_write_all(int fd, const char *path, const char *bytes, size_t length, 
 
 bool file_append(const char *path, const buffer *data, job *j, error *e)
 {
-  if (stopped(j, e)) return false;
+  if (job_check_stopped(j, e)) return false;
   int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
   if (fd < 0) return file_error(e, "append to", path, errno);
   struct stat status;

@@ -12,7 +12,7 @@
 static file_job *job_of(job *j) { return container_of(j, file_job, job); }
 
 /* On a pool thread. */
-static void work(job *base)
+static void job_work(job *base)
 {
   file_job *j = job_of(base);
   switch (j->action) {
@@ -56,7 +56,7 @@ static void work(job *base)
   }
 }
 
-static void on_done(job *base)
+static void on_job_done(job *base)
 {
   file_job *j = job_of(base);
   if (j->abandoned)
@@ -65,9 +65,9 @@ static void on_done(job *base)
     operation_complete(&j->operation);
 }
 
-/* While the pool is at work on it, on_done must free it; the loop is not touched there, it may be gone by
+/* While the pool is at work on it, on_job_done must free it; the loop is not touched there, it may be gone by
  * then. */
-static void abandon(operation *op)
+static void abandon_job(operation *op)
 {
   file_job *j = container_of(op, file_job, operation);
   if (!j->job.running) {
@@ -78,7 +78,7 @@ static void abandon(operation *op)
   job_stop(&j->job);
 }
 
-static const operation_class class = {.name = "file", .abandon = abandon};
+static const operation_class job_class = {.name = "file", .abandon = abandon_job};
 
 file_job *file_job_new(file_action action, const char *path, const char *data, size_t length)
 {
@@ -95,9 +95,9 @@ file_job *file_job_new(file_action action, const char *path, const char *data, s
 
 void file_job_start(file_job *j, loop *l)
 {
-  operation_begin(&j->operation, &class, l, true);
+  operation_begin(&j->operation, &job_class, l, true);
   operation_is_job(&j->operation);
-  job_start(&j->job, l->uv, work, on_done);
+  job_start(&j->job, l->uv, job_work, on_job_done);
 }
 
 void file_job_free(file_job *j)

@@ -41,16 +41,16 @@ void file_reader_unref(file_reader *r)
 
 /* ---- waiting for bytes ---- */
 
-static void work(job *base)
+static void read_work(job *base)
 {
   file_reader *r = reader_of(base);
   r->incoming.ok = file_read_some(r->fd, r->path, CHUNK, &r->incoming.room, &r->incoming.got,
                                   &r->incoming.later, base, &r->incoming.error);
 }
 
-static void on_done(job *base);
+static void on_read_done(job *base);
 
-static void start(file_reader *r)
+static void start_read(file_reader *r)
 {
   /* Here and not in the job, because tasks may take bytes while it runs. */
   size_t left = r->bytes.length - r->taken;
@@ -67,10 +67,10 @@ static void start(file_reader *r)
   r->incoming.got = 0;
   r->incoming.later = false;
   file_reader_ref(r);
-  job_start(&r->job, r->loop->uv, work, on_done);
+  job_start(&r->job, r->loop->uv, read_work, on_read_done);
 }
 
-static void on_done(job *base)
+static void on_read_done(job *base)
 {
   file_reader *r = reader_of(base);
   if (r->closed) {
@@ -79,7 +79,7 @@ static void on_done(job *base)
   } else if (r->incoming.later || (job_stopped(base) && r->incoming.got == 0)) {
     /* Nothing came, or nobody waited any more. From the end of the queue again: a few silent pipes must not
      * occupy the whole pool. */
-    if (r->operation.state == OPERATION_PENDING) start(r);
+    if (r->operation.state == OPERATION_PENDING) start_read(r);
   } else {
     r->bytes.length += r->incoming.got;
     r->ok = r->incoming.ok;
@@ -90,25 +90,25 @@ static void on_done(job *base)
   file_reader_unref(r);
 }
 
-static void abandon(operation *op)
+static void abandon_read(operation *op)
 {
   file_reader *r = container_of(op, file_reader, operation);
   if (r->job.running) job_stop(&r->job);
   file_reader_unref(r);
 }
 
-static const operation_class class = {.name = "file", .abandon = abandon};
+static const operation_class read_class = {.name = "file", .abandon = abandon_read};
 
 bool file_reader_wait(file_reader *r)
 {
   if (r->operation.state != OPERATION_IDLE) return false;
-  operation_begin(&r->operation, &class, r->loop, true);
+  operation_begin(&r->operation, &read_class, r->loop, true);
   operation_is_job(&r->operation);
   file_reader_ref(r);
   if (!r->ok || r->end || r->closed)
     operation_complete(&r->operation);
   else if (!r->job.running)
-    start(r);
+    start_read(r);
   return true;
 }
 

@@ -34,7 +34,7 @@ static void unref(file_writer *w)
 
 /* ---- the job ---- */
 
-static void work(job *base)
+static void write_work(job *base)
 {
   file_writer *w = writer_of(base);
   error *e = &w->outgoing.error;
@@ -47,9 +47,9 @@ static void work(job *base)
     file_target_discard(&w->target);
 }
 
-static void on_done(job *base);
+static void on_write_done(job *base);
 
-static void start(file_writer *w)
+static void start_write(file_writer *w)
 {
   if (w->writing.capacity > MAX_KEPT) buffer_free(&w->writing);
   buffer empty = w->writing;
@@ -59,7 +59,7 @@ static void start(file_writer *w)
   w->outgoing.finish = w->state == FILE_WRITER_CLOSING;
   w->outgoing.discard = w->discard || !w->ok;
   w->references++;
-  job_start(&w->job, w->loop->uv, work, on_done);
+  job_start(&w->job, w->loop->uv, write_work, on_write_done);
 }
 
 static bool wait_over(const file_wait *wait)
@@ -75,7 +75,7 @@ static bool has_work(const file_writer *w)
   return w->ok && (w->filling.length >= FILE_WRITER_START || w->wanted > w->written);
 }
 
-static void on_done(job *base)
+static void on_write_done(job *base)
 {
   file_writer *w = writer_of(base);
   if (!w->orphaned) {
@@ -89,7 +89,7 @@ static void on_done(job *base)
       buffer_free(&w->filling);
       buffer_free(&w->writing);
     } else if (has_work(w)) {
-      start(w);
+      start_write(w);
     }
     list_each (link, &w->waits) {
       file_wait *wait = container_of(link, file_wait, link);
@@ -105,7 +105,7 @@ bool file_writer_append(file_writer *w, const char *bytes, size_t length)
 {
   if (!buffer_append(&w->filling, bytes, length)) return false;
   w->appended += length;
-  if (!w->job.running && has_work(w)) start(w);
+  if (!w->job.running && has_work(w)) start_write(w);
   return true;
 }
 
@@ -114,7 +114,7 @@ void file_writer_close(file_writer *w, bool discard)
   if (w->state != FILE_WRITER_OPEN) return;
   w->state = FILE_WRITER_CLOSING;
   w->discard = discard;
-  if (!w->job.running) start(w);
+  if (!w->job.running) start_write(w);
 }
 
 void file_writer_drop(file_writer *w)
@@ -132,9 +132,9 @@ static void free_wait(file_wait *wait)
   free(wait);
 }
 
-static void abandon(operation *op) { free_wait(container_of(op, file_wait, operation)); }
+static void abandon_wait(operation *op) { free_wait(container_of(op, file_wait, operation)); }
 
-static const operation_class class = {.name = "file", .abandon = abandon};
+static const operation_class wait_class = {.name = "file", .abandon = abandon_wait};
 
 file_wait *file_writer_wait(file_writer *w, file_wait_for what)
 {
@@ -147,9 +147,9 @@ file_wait *file_writer_wait(file_writer *w, file_wait_for what)
   if (what == FILE_WAIT_FLUSHED) w->wanted = w->appended;
   list_append(&w->waits, &wait->link);
   w->references++;
-  operation_begin(&wait->operation, &class, w->loop, true);
+  operation_begin(&wait->operation, &wait_class, w->loop, true);
   operation_is_job(&wait->operation);
-  if (w->state == FILE_WRITER_OPEN && !w->job.running && has_work(w)) start(w);
+  if (w->state == FILE_WRITER_OPEN && !w->job.running && has_work(w)) start_write(w);
   if (wait_over(wait)) operation_complete(&wait->operation);
   return wait;
 }

@@ -29,3 +29,10 @@ void job_stop(job *j)
   atomic_store_explicit(&j->stopped, true, memory_order_relaxed);
   uv_cancel((uv_req_t *)&j->request); /* fails when it runs already: then the flag ends it */
 }
+
+bool job_check_stopped(job *j, error *e)
+{
+  if (!job_stopped(j)) return false;
+  error_set(e, ERROR_canceled, NULL, "the work was stopped");
+  return true;
+}

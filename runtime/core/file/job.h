@@ -2,6 +2,8 @@
 #ifndef LURCHER_CORE_JOB_H
 #define LURCHER_CORE_JOB_H
 
+#include "core/error.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -28,5 +30,8 @@ void job_stop(job *j);
 
 /* True once job_stop was called. Any thread. */
 static inline bool job_stopped(job *j) { return atomic_load_explicit(&j->stopped, memory_order_relaxed); }
+
+/* The same, and *e says so. */
+bool job_check_stopped(job *j, error *e);
 
 #endif

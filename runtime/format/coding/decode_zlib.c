@@ -17,7 +17,7 @@ typedef struct {
 /* zlib's code for the container is in the window bits. */
 enum { RAW = -MAX_WBITS, WRAPPED = MAX_WBITS, GZIP = MAX_WBITS + 16 };
 
-static bool start(decode_stage *stage, int window)
+static bool start_zlib(decode_stage *stage, int window)
 {
   zlib_state *state = calloc(1, sizeof *state);
   if (!state) return false;
@@ -29,11 +29,11 @@ static bool start(decode_stage *stage, int window)
   return true;
 }
 
-static bool start_gzip(decode_stage *stage) { return start(stage, GZIP); }
+static bool start_gzip(decode_stage *stage) { return start_zlib(stage, GZIP); }
 
-static bool start_deflate(decode_stage *stage) { return start(stage, WRAPPED); }
+static bool start_deflate(decode_stage *stage) { return start_zlib(stage, WRAPPED); }
 
-static void release(decode_stage *stage)
+static void release_zlib(decode_stage *stage)
 {
   zlib_state *state = stage->state;
   inflateEnd(&state->stream);
@@ -124,5 +124,5 @@ static bool read_deflate(decode_stage *stage, decode_input *in, char *out, size_
   return read_member(stage, in, false, out, room, written, e);
 }
 
-const decode_coding decode_gzip = {"gzip", start_gzip, read_gzip, release};
-const decode_coding decode_deflate = {"deflate", start_deflate, read_deflate, release};
+const decode_coding decode_gzip = {"gzip", start_gzip, read_gzip, release_zlib};
+const decode_coding decode_deflate = {"deflate", start_deflate, read_deflate, release_zlib};

@@ -11,7 +11,7 @@ typedef struct {
   bool inside; /* of a frame */
 } zstd_state;
 
-static bool start(decode_stage *stage)
+static bool start_zstd(decode_stage *stage)
 {
   zstd_state *state = calloc(1, sizeof *state);
   if (!state || !(state->context = ZSTD_createDCtx())) {
@@ -23,7 +23,7 @@ static bool start(decode_stage *stage)
   return true;
 }
 
-static void release(decode_stage *stage)
+static void release_zstd(decode_stage *stage)
 {
   zstd_state *state = stage->state;
   ZSTD_freeDCtx(state->context);
@@ -34,7 +34,7 @@ static void release(decode_stage *stage)
  * old code that nobody but an attacker would send us to. */
 static bool begins_frame(char first) { return first == 0x28 || (first & 0xf0) == 0x50; }
 
-static bool fail(const decode_stage *stage, size_t status, error *e)
+static bool fail_zstd(const decode_stage *stage, size_t status, error *e)
 {
   switch (ZSTD_getErrorCode(status)) {
   case ZSTD_error_memory_allocation:
@@ -49,7 +49,7 @@ static bool fail(const decode_stage *stage, size_t status, error *e)
 }
 
 /* Several frames in a row are one body. */
-static bool read_some(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
+static bool read_zstd(decode_stage *stage, decode_input *in, char *out, size_t room, size_t *written,
                       error *e)
 {
   zstd_state *state = stage->state;
@@ -59,7 +59,7 @@ static bool read_some(decode_stage *stage, decode_input *in, char *out, size_t r
   ZSTD_inBuffer from = {.src = in->bytes, .size = in->length};
   ZSTD_outBuffer to = {.dst = out, .size = room};
   size_t status = ZSTD_decompressStream(state->context, &to, &from);
-  if (ZSTD_isError(status)) return fail(stage, status, e);
+  if (ZSTD_isError(status)) return fail_zstd(stage, status, e);
   stage->ended = status == 0;
   state->inside = !stage->ended;
   stage_take(in, from.pos);
@@ -67,4 +67,4 @@ static bool read_some(decode_stage *stage, decode_input *in, char *out, size_t r
   return true;
 }
 
-const decode_coding decode_zstd = {"zstd", start, read_some, release};
+const decode_coding decode_zstd = {"zstd", start_zstd, read_zstd, release_zstd};

@@ -23,7 +23,7 @@ static const bool token[256] = {
 static bool is_space(char c) { return c == ' ' || c == '\t'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static void trim(const char **at, const char **end)
+static void trim_between(const char **at, const char **end)
 {
   while (*at < *end && is_space(**at)) ++*at;
   while (*at < *end && is_space((*end)[-1])) --*end;
@@ -59,7 +59,7 @@ static bool next_element(const char **at, const char *end, const char **element,
     *element = *at;
     *element_end = comma ? comma : end;
     *at = comma ? comma + 1 : end;
-    trim(element, element_end);
+    trim_between(element, element_end);
     if (*element < *element_end) return true;
   }
   return false;
@@ -156,7 +156,7 @@ static bool status_line(head *h, const char *line, const char *end, error *e)
     return broken_at(e, bad, line, end);
   h->status = (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
   at += 3;
-  trim(&at, &end);
+  trim_between(&at, &end);
   if (has_control(at, end)) return broken_at(e, bad, line, end);
   size_t length = (size_t)(end - at) < sizeof h->reason ? (size_t)(end - at) : sizeof h->reason - 1;
   memcpy(h->reason, at, length);
@@ -255,7 +255,7 @@ static bool append_line(head *h, const char *line, const char *end, error *e)
 static bool continuation_line(head *h, const char *line, const char *end, error *e)
 {
   if (!h->may_fold) return broken(e, "a continuation line where none may be");
-  trim(&line, &end);
+  trim_between(&line, &end);
   if (has_control(line, end)) return broken(e, "a header value with a control character");
   if (line == end) return true;
   if (!buffer_reserve(&h->block, 1)) return out_of_memory(e);
@@ -288,7 +288,7 @@ static bool header_line(head *h, const char *line, const char *end, error *e)
   if (colon == end) return broken_at(e, "a header line without a colon", line, end);
   if (*colon != ':' || colon == line) return broken_at(e, "a bad header name", line, end);
   const char *value = colon + 1, *value_end = end;
-  trim(&value, &value_end);
+  trim_between(&value, &value_end);
   if (has_control(value, value_end))
     return broken_at(e, "a header value with a control character", line, colon);
   if (!append_line(h, line, value_end > value ? value_end : colon + 1, e)) return false;
@@ -375,7 +375,7 @@ size_t head_next(const char *block, size_t length, size_t offset, const char **n
   *name = line;
   *name_length = (size_t)(colon - line);
   const char *from = colon + 1;
-  trim(&from, &end);
+  trim_between(&from, &end);
   *value = from;
   *value_length = (size_t)(end - from);
   return next;
@@ -393,7 +393,7 @@ bool head_find(const char *block, size_t length, const char *name, size_t name_l
         same_letters(line, name, name_length)) {
       const char *from = line + name_length + 1;
       if (line_end > from && line_end[-1] == '\r') line_end--;
-      trim(&from, &line_end);
+      trim_between(&from, &line_end);
       *value = from;
       *value_length = (size_t)(line_end - from);
       return true;

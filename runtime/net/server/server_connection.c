@@ -49,7 +49,7 @@ static void end_input(server_connection *c)
 
 /* ---- references ---- */
 
-static void unref(server_connection *c)
+static void unref_connection(server_connection *c)
 {
   if (--c->references > 0) return;
   buffer_free(&c->input);
@@ -59,7 +59,7 @@ static void unref(server_connection *c)
   free(c);
 }
 
-static void on_poll_closed(uv_handle_t *handle) { unref(handle->data); }
+static void on_connection_poll_closed(uv_handle_t *handle) { unref_connection(handle->data); }
 
 static void close_now(server_connection *c)
 {
@@ -67,7 +67,7 @@ static void close_now(server_connection *c)
   timer_stop(&c->deadline);
   timer_stop(&c->linger);
   socket_group_remove(&c->member);
-  uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+  uv_close((uv_handle_t *)&c->poll, on_connection_poll_closed);
   close(c->socket);
   c->socket = -1;
   c->from_peer = INPUT_OVER;
@@ -77,7 +77,10 @@ static void close_now(server_connection *c)
   settle(c);
 }
 
-static void on_group_closes(socket_member *m) { close_now(container_of(m, server_connection, member)); }
+static void on_connection_group_closes(socket_member *m)
+{
+  close_now(container_of(m, server_connection, member));
+}
 
 /* ---- faults ---- */
 
@@ -211,7 +214,7 @@ static void receive(server_connection *c)
 
 /* ---- events ---- */
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_connection_poll(uv_poll_t *poll, int status, int events)
 {
   server_connection *c = poll->data;
   loop_event(c->group->loop);
@@ -243,7 +246,7 @@ static void arm(server_connection *c)
   if (events == c->armed) return;
   c->armed = events;
   if (events)
-    uv_poll_start(&c->poll, events, on_poll);
+    uv_poll_start(&c->poll, events, on_connection_poll);
   else
     uv_poll_stop(&c->poll);
 }
@@ -386,10 +389,10 @@ static void abandon_read(operation *op)
   server_connection *c = container_of(op, server_connection, reading);
   timer_stop(&c->deadline);
   c->late = false;
-  unref(c);
+  unref_connection(c);
 }
 
-static void abandon_write(operation *op) { unref(container_of(op, server_connection, writing)); }
+static void abandon_write(operation *op) { unref_connection(container_of(op, server_connection, writing)); }
 
 static const operation_class read_class = {"read from a connection", abandon_read};
 static const operation_class write_class = {"write to a connection", abandon_write};
@@ -409,7 +412,7 @@ void server_connection_done(server_connection *c, operation *op)
 {
   operation_reset(op);
   if (op == &c->reading) c->late = false;
-  unref(c);
+  unref_connection(c);
 }
 
 /* ---- writing and closing ---- */
@@ -501,7 +504,7 @@ server_connection *server_connection_new(socket_group *g, int socket, tls_server
   c->group = g;
   c->socket = socket;
   c->references = 2; /* the caller's and the poll handle's */
-  socket_group_add(g, &c->member, on_group_closes);
+  socket_group_add(g, &c->member, on_connection_group_closes);
   arm(c);
   return c;
 fail:
@@ -514,7 +517,7 @@ fail:
 void server_connection_release(server_connection *c)
 {
   server_connection_close(c, CONNECTION_CLOSE_FIN);
-  unref(c);
+  unref_connection(c);
 }
 
 void server_connection_remote_address(const server_connection *c, char *text, size_t size)

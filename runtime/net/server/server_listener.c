@@ -20,7 +20,7 @@ typedef union {
 
 static void watch(server_listener *l);
 
-static void unref(server_listener *l)
+static void unref_listener(server_listener *l)
 {
   if (--l->references > 0) return;
   if (l->tls) tls_server_unref(l->tls);
@@ -29,11 +29,11 @@ static void unref(server_listener *l)
   free(l);
 }
 
-static void on_poll_closed(uv_handle_t *handle) { unref(handle->data); }
+static void on_listener_poll_closed(uv_handle_t *handle) { unref_listener(handle->data); }
 
 static void on_paused(timer *t) { watch(container_of(t, server_listener, pause)); }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_listener_poll(uv_poll_t *poll, int status, int events)
 {
   server_listener *l = poll->data;
   loop_event(l->group->loop);
@@ -63,7 +63,7 @@ static void watch(server_listener *l)
   if (wanted == l->armed) return;
   l->armed = wanted;
   if (wanted)
-    uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    uv_poll_start(&l->poll, UV_READABLE, on_listener_poll);
   else
     uv_poll_stop(&l->poll);
 }
@@ -106,7 +106,7 @@ static int open_socket(address *a, socklen_t size)
   return -1;
 }
 
-static void on_group_closes(socket_member *m)
+static void on_listener_group_closes(socket_member *m)
 {
   server_listener_close(container_of(m, server_listener, member));
 }
@@ -131,7 +131,7 @@ server_listener *server_listener_new(socket_group *g, const char *host, int port
   l->socket = fd;
   l->port = path ? 0 : ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
   l->references = 2; /* the caller's and the poll handle's */
-  socket_group_add(g, &l->member, on_group_closes);
+  socket_group_add(g, &l->member, on_listener_group_closes);
   l->local.port = l->port;
   l->local.path = l->path;
   local_server_add(g->loop, &l->local);
@@ -158,7 +158,7 @@ int server_listener_take(server_listener *l)
   return fd;
 }
 
-static void abandon_accept(operation *op) { unref(container_of(op, server_listener, accepting)); }
+static void abandon_accept(operation *op) { unref_listener(container_of(op, server_listener, accepting)); }
 
 static const operation_class accept_class = {"accept a connection", abandon_accept};
 
@@ -172,7 +172,7 @@ operation *server_listener_wait(server_listener *l)
 void server_listener_done(server_listener *l, operation *op)
 {
   operation_reset(op);
-  unref(l);
+  unref_listener(l);
 }
 
 void server_listener_close(server_listener *l)
@@ -181,7 +181,7 @@ void server_listener_close(server_listener *l)
   timer_stop(&l->pause);
   socket_group_remove(&l->member);
   local_server_remove(&l->local);
-  uv_close((uv_handle_t *)&l->poll, on_poll_closed);
+  uv_close((uv_handle_t *)&l->poll, on_listener_poll_closed);
   close(l->socket);
   l->socket = -1;
   while (l->count) {
@@ -196,5 +196,5 @@ void server_listener_close(server_listener *l)
 void server_listener_release(server_listener *l)
 {
   server_listener_close(l);
-  unref(l);
+  unref_listener(l);
 }

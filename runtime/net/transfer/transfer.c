@@ -15,18 +15,16 @@ enum { MAX_SPARES = 1024 };
 
 static error out_of_memory = {.kind = ERROR_limit, .message = "out of memory"};
 
-static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
-
 /* ---- life ---- */
 
 static void run(admission *a, CURLSH *share);
 
-static void fail(admission *a, const error *why)
+static void fail_waiting(admission *a, const error *why)
 {
   transfer_fail_with(container_of(a, transfer, admission), why);
 }
 
-static const admission_class in_pool = {run, fail};
+static const admission_class in_pool = {run, fail_waiting};
 
 static bool on_finished(multi_job *job, const multi_result *result);
 static bool expects_more(const multi_job *job);
@@ -128,7 +126,7 @@ static void stop(transfer *t, bool clean)
   if (t->admission.state == ADMISSION_ENDED) return;
   transfer_set_external(t, false);
   if (t->admission.state == ADMISSION_RUNNING) transfer_exchange_end(t, clean);
-  t->times.ended = now_of(t);
+  t->times.ended = clock_now(t->time);
   origin_sample sample = sample_of(t);
   pool_leave(&t->admission, &sample);
 }
@@ -244,7 +242,7 @@ void transfer_start(transfer *t, const char *label)
 {
   /* The script may have computed for long since the loop last looked at the clock. */
   loop_update_now(t->network->loop);
-  t->times.queued = now_of(t);
+  t->times.queued = clock_now(t->time);
   t->response.head.limit = t->options->max_headers;
   t->response.head.http2_allowed =
       t->request.target.scheme.length == 5 || t->options->version == HTTP_2_PRIOR_KNOWLEDGE;
@@ -271,7 +269,7 @@ void transfer_start(transfer *t, const char *label)
 static void run(admission *a, CURLSH *share)
 {
   transfer *t = container_of(a, transfer, admission);
-  uint64_t now = now_of(t);
+  uint64_t now = clock_now(t->time);
   t->times.dispatched = t->exchange.active_at = now;
   t->exchange.answered_before = pool_answers(a);
   if (!t->request.deadline && t->options->total) t->request.deadline = now + t->options->total;
@@ -298,7 +296,7 @@ static bool wait_for_descriptor(transfer *t, const multi_result *result)
   bool others_run = t->network->running > 1;
   if (others_run && t->request.deadline == t->times.dispatched + t->options->total)
     t->request.deadline = 0; /* nothing was begun */
-  if (!t->exchange.starved_at) t->exchange.starved_at = now_of(t);
+  if (!t->exchange.starved_at) t->exchange.starved_at = clock_now(t->time);
   pool_requeue(&t->admission);
   transfer_limits_changed(t); /* again that of the queue */
   return true;

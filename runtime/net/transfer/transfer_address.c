@@ -51,7 +51,7 @@ static bool set_path_and_query(transfer *t, const char *text, size_t length)
   return !code || refused(t, code);
 }
 
-static bool set_text(transfer *t, const char *text, size_t length, size_t path)
+static bool set_address(transfer *t, const char *text, size_t length, size_t path)
 {
   const buffer *kept = &t->handle->address_text;
   bool same_origin = t->handle->has_address && t->handle->address_path && t->handle->address_path == path &&
@@ -94,7 +94,7 @@ bool transfer_address_set(transfer *t)
   const url *u = &t->request.target;
   const char *server_name = t->options->texts[OPTION_SERVER_NAME];
   if (server_name && u->scheme.length == 5) return set_server_name(t, server_name);
-  if (url_is_bare(u)) return set_text(t, u->text.bytes, u->text.length, u->path.offset);
+  if (url_is_bare(u)) return set_address(t, u->text.bytes, u->text.length, u->path.offset);
   buffer bare = {0};
   bool ok = url_write_bare(u, &bare) ? set_whole(t, bare.bytes, 0) : refused(t, CURLUE_OUT_OF_MEMORY);
   buffer_free(&bare);

@@ -7,7 +7,7 @@ enum { MAX_DISCARDED = 64 * 1024 };
 static const uint64_t DISCARD_TIME = 100 * MILLISECOND;
 
 /* What does not decode, or is too large. */
-static void fail(transfer *t, const error *e)
+static void fail_body(transfer *t, const error *e)
 {
   transfer_fail_reading(t, e); /* the first failure stays */
   if (t->admission.state == ADMISSION_ENDED)
@@ -63,7 +63,7 @@ static void gather_more(transfer *t)
 {
   error e;
   if (t->response.decoder && !transfer_response_decode(&t->response, SIZE_MAX, &e)) {
-    fail(t, &e);
+    fail_body(t, &e);
     return;
   }
   let_continue(t);
@@ -149,7 +149,7 @@ static bool refuse_large(transfer *t)
 {
   error e;
   if (transfer_response_fits(&t->response, &e)) return false;
-  fail(t, &e);
+  fail_body(t, &e);
   return true;
 }
 

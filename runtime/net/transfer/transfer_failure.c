@@ -378,7 +378,7 @@ static bool has_phrase(const transfer *t, const char *const *phrases)
 
 static unsigned libcurl_version(void) { return curl_version_info(CURLVERSION_NOW)->version_num; }
 
-static bool fits(const known_failure *known, const transfer *t, CURLcode code, unsigned place)
+static bool failure_fits(const known_failure *known, const transfer *t, CURLcode code, unsigned place)
 {
   if (known->code != code || (known->place & ~place)) return false;
   if (known->phrases && !has_phrase(t, known->phrases)) return false;
@@ -390,7 +390,7 @@ static const known_failure *find(const transfer *t, const multi_result *result)
 {
   unsigned place = place_of(t, result);
   for (size_t i = 0; i < sizeof known_failures / sizeof *known_failures; i++)
-    if (fits(&known_failures[i], t, result->code, place)) return &known_failures[i];
+    if (failure_fits(&known_failures[i], t, result->code, place)) return &known_failures[i];
   return NULL;
 }
 

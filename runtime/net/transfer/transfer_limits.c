@@ -4,8 +4,6 @@
 
 #include <sys/resource.h>
 
-static uint64_t now_of(const transfer *t) { return clock_now(t->time); }
-
 typedef struct {
   uint64_t due, limit;
   const char *phase, *doing;
@@ -78,8 +76,8 @@ static void fail_starved(transfer *t, const time_limit *limit)
 static bool waits_for_others(transfer *t)
 {
   if (!t->exchange.starved_at || !t->network->running) return false;
-  t->exchange.starved_at = now_of(t);
-  return next_limit(t).due > now_of(t);
+  t->exchange.starved_at = clock_now(t->time);
+  return next_limit(t).due > clock_now(t->time);
 }
 
 /* Activity only notes its time; the clock finds out here how much is left. */
@@ -88,7 +86,7 @@ static void on_clock(timer *clock)
   transfer *t = container_of(clock, transfer, exchange.clock);
   time_limit limit = next_limit(t);
   bool is_starved = t->admission.state == ADMISSION_WAITING && t->exchange.starved_at;
-  if (limit.due > now_of(t) || (is_starved && waits_for_others(t))) {
+  if (limit.due > clock_now(t->time) || (is_starved && waits_for_others(t))) {
     transfer_limits_watch(t);
     return;
   }
@@ -114,6 +112,6 @@ static void on_clock(timer *clock)
   t->job.blames = t->exchange.connection == CONNECTION_NONE;
   if (*limit.phase == 't') transfer_body_give_up(t);
   if (t->exchange.connection != CONNECTION_NONE && t->admission.state == ADMISSION_RUNNING)
-    pool_leave_silent(&t->admission, t->exchange.local_port, now_of(t) - t->exchange.active_at);
+    pool_leave_silent(&t->admission, t->exchange.local_port, clock_now(t->time) - t->exchange.active_at);
   transfer_stop(t);
 }

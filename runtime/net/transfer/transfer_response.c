@@ -37,7 +37,7 @@ bool transfer_response_needs_more(const transfer_response *r)
   return stored(r) <= STREAM_LOW || byte_queue_length(&r->body) < r->wanted;
 }
 
-static bool fits(const transfer_response *r, size_t more, error *e)
+static bool body_fits(const transfer_response *r, size_t more, error *e)
 {
   size_t most = r->max_body, present = byte_queue_length(&r->body);
   if (r->streaming || (more <= most && present <= most - more)) return true;
@@ -47,12 +47,12 @@ static bool fits(const transfer_response *r, size_t more, error *e)
   return false;
 }
 
-bool transfer_response_fits(const transfer_response *r, error *e) { return fits(r, 0, e); }
+bool transfer_response_fits(const transfer_response *r, error *e) { return body_fits(r, 0, e); }
 
 static bool add_to_body(transfer_response *r, const char *bytes, size_t length, error *e)
 {
   size_t present = byte_queue_length(&r->body);
-  if (!fits(r, length, e)) return false;
+  if (!body_fits(r, length, e)) return false;
   if (byte_queue_append(&r->body, bytes, length)) return true;
   error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
   return false;

@@ -10,7 +10,7 @@ int luaopen_lurcher_native_charset(lua_State *L);
 
 static const char decoder_name[] = "lurcher.native.charset.decoder";
 
-static int collect(lua_State *L)
+static int collect_decoder(lua_State *L)
 {
   charset_decoder_deinit(lua_touserdata(L, 1));
   return 0;
@@ -73,7 +73,7 @@ static int step(lua_State *L)
 int luaopen_lurcher_native_charset(lua_State *L)
 {
   luaL_newmetatable(L, decoder_name);
-  lua_pushcfunction(L, collect);
+  lua_pushcfunction(L, collect_decoder);
   lua_setfield(L, -2, "__gc");
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");

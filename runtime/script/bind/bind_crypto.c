@@ -28,7 +28,7 @@ static void digest_free(digest *d)
   *d = (digest){0};
 }
 
-static int collect(lua_State *L)
+static int collect_hash(lua_State *L)
 {
   digest_free(lua_touserdata(L, 1));
   return 0;
@@ -244,7 +244,7 @@ int luaopen_lurcher_native_crypto(lua_State *L)
       {"base64_decode", base64_decode}, {"random", random_bytes}, {"equal", equal}, {NULL, NULL},
   };
   luaL_newmetatable(L, digest_name);
-  lua_pushcfunction(L, collect);
+  lua_pushcfunction(L, collect_hash);
   lua_setfield(L, -2, "__gc");
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");

@@ -70,7 +70,7 @@ static int start(lua_State *L)
   return 1;
 }
 
-static int collect(lua_State *L)
+static int collect_process(lua_State *L)
 {
   box *b = lua_touserdata(L, 1);
   if (b->process) process_abandon(b->process);
@@ -86,7 +86,7 @@ static int check_stream(lua_State *L, int index)
 }
 
 /* take(stream 1 or 2, max) → bytes | nil: nothing is there */
-static int take(lua_State *L)
+static int take_output(lua_State *L)
 {
   process *p = check_process(L);
   int stream = check_stream(L, 2);
@@ -213,12 +213,12 @@ static int await_start(lua_State *L)
 int luaopen_lurcher_native_process(lua_State *L)
 {
   static const luaL_Reg methods[] = {
-      {"take", take},           {"take_line", take_line},     {"left", left},     {"write", write_input},
+      {"take", take_output},    {"take_line", take_line},     {"left", left},     {"write", write_input},
       {"unwritten", unwritten}, {"close_stdin", close_stdin}, {"result", result}, {"signal", send_signal},
-      {"stop", stop},           {"release", collect},         {"id", id},         {NULL, NULL},
+      {"stop", stop},           {"release", collect_process}, {"id", id},         {NULL, NULL},
   };
   luaL_newmetatable(L, process_name);
-  lua_pushcfunction(L, collect);
+  lua_pushcfunction(L, collect_process);
   lua_setfield(L, -2, "__gc");
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");

@@ -13,7 +13,7 @@ typedef struct {
   bool taken;
 } workspace;
 
-static int collect(lua_State *L)
+static int collect_workspace(lua_State *L)
 {
   workspace *w = lua_touserdata(L, 1);
   url_free(&w->url);
@@ -32,7 +32,7 @@ static workspace *new_workspace(lua_State *L, int metatable)
   return w;
 }
 
-static workspace *take(lua_State *L)
+static workspace *take_workspace(lua_State *L)
 {
   workspace *w = lua_touserdata(L, lua_upvalueindex(1));
   if (w->taken) w = new_workspace(L, lua_upvalueindex(2));
@@ -82,7 +82,7 @@ static int parse(lua_State *L)
 {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   error e;
   if (!url_parse(&w->url, text, length, &e)) return give_failure(L, w, e.message);
   const url *u = &w->url;
@@ -107,7 +107,7 @@ static int normalize(lua_State *L)
 {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   error e;
   if (!url_parse(&w->url, text, length, &e)) return give_failure(L, w, e.message);
   const buffer *canonical = &w->url.text;
@@ -123,7 +123,7 @@ static int join(lua_State *L)
 {
   size_t base_length, length;
   const char *base = luaL_checklstring(L, 1, &base_length), *reference = luaL_checklstring(L, 2, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   error e;
   if (!url_parse(&w->base, base, base_length, &e) || !url_join(&w->url, &w->base, reference, length, &e))
     return give_failure(L, w, e.message);
@@ -135,7 +135,7 @@ static int origin(lua_State *L)
 {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   error e;
   if (!url_parse(&w->url, text, length, &e)) return give_failure(L, w, e.message);
   return give_text(L, w, url_write_origin(&w->url, &w->out), &w->out);
@@ -146,7 +146,7 @@ static int redact(lua_State *L)
 {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   return give_text(L, w, url_redact(&w->out, text, length), &w->out);
 }
 
@@ -155,7 +155,7 @@ static int encode(lua_State *L)
 {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   return give_text(L, w, url_encode(&w->out, text, length), &w->out);
 }
 
@@ -164,7 +164,7 @@ static int decode(lua_State *L)
 {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  workspace *w = take(L);
+  workspace *w = take_workspace(L);
   return give_text(L, w, url_decode(&w->out, text, length, lua_toboolean(L, 2)), &w->out);
 }
 
@@ -177,7 +177,7 @@ int luaopen_lurcher_native_url(lua_State *L)
   lua_settop(L, 0);
   lua_newtable(L);
   lua_newtable(L); /* metatable */
-  lua_pushcfunction(L, collect);
+  lua_pushcfunction(L, collect_workspace);
   lua_setfield(L, 2, "__gc");
   new_workspace(L, 2);
   for (const luaL_Reg *f = functions; f->name; f++) {

@@ -156,7 +156,7 @@ static int read_line(lua_State *L)
   }
 }
 
-static void push_summary(lua_State *L, const transfer *t)
+static void push_stream_summary(lua_State *L, const transfer *t)
 {
   transfer_summarize(lua_newuserdata(L, sizeof(transfer_summary)), t);
 }
@@ -164,7 +164,7 @@ static void push_summary(lua_State *L, const transfer *t)
 /* stream:summary() → what native.info takes, as things are now */
 static int summary(lua_State *L)
 {
-  push_summary(L, http_handle(L, 1, HTTP_STREAM));
+  push_stream_summary(L, http_handle(L, 1, HTTP_STREAM));
   return 1;
 }
 

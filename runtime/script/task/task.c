@@ -92,7 +92,7 @@ void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction 
   lua_setfield(L, table, name);
 }
 
-static int collect(lua_State *L)
+static int collect_garbage(lua_State *L)
 {
   lua_gc(L, LUA_GCCOLLECT, 0);
   return 0;
@@ -103,7 +103,7 @@ static void collect_dropped(lua_State *L, counter *c)
 {
   if (c->value < c->collect_at || c->value < COLLECT_AT_LEAST) return;
   c->collect_at = INT_MAX; /* finalizers count, too */
-  if (lua_cpcall(L, collect, NULL) != 0) lua_pop(L, 1);
+  if (lua_cpcall(L, collect_garbage, NULL) != 0) lua_pop(L, 1);
   c->collect_at = 2 * c->value;
 }
 

@@ -272,7 +272,7 @@ static int start_cleanup(lua_State *L)
  * of thousands of tasks that would be as much again for the next wave. */
 enum { COLLECT_AFTER = 2048 };
 
-static int collect(lua_State *L)
+static int collect_now(lua_State *L)
 {
   lua_gc(L, LUA_GCCOLLECT, 0);
   return 0;
@@ -294,7 +294,8 @@ static void collect_wave(lur_runtime *rt)
 {
   if (++rt->ended < COLLECT_AFTER || 2 * rt->ended < rt->tasks) return;
   rt->ended = 0;
-  if (lua_cpcall(rt->L, collect, NULL) != 0) lua_pop(rt->L, 1); /* a finalizer's error has no one to go to */
+  if (lua_cpcall(rt->L, collect_now, NULL) != 0)
+    lua_pop(rt->L, 1); /* a finalizer's error has no one to go to */
 }
 
 static void ended(lur_task *t)
