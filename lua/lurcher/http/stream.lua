@@ -2,6 +2,7 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local event_stream = require "lurcher.http.event_stream"
 local json = require "lurcher.json"
 local owned = require "lurcher.task.owned"
 local observe = require "lurcher.http.observe"
@@ -90,6 +91,20 @@ local function release(self)
   body:close()
 end
 
+-- An error of the body, as one of the call.
+local function dressed(self, err)
+  err.method, err.url = self.method, redact.url(self.url)
+  err.attempts, err.elapsed = self.attempts, self.elapsed
+  return err
+end
+
+-- The script's side gives up the body: an error of it is the stream's end.
+local function fail(self, err)
+  self.failure = dressed(self, err)
+  release(self)
+  return err
+end
+
 -- A stream is read once: what came is gone.
 local function refuse_consumed(self)
   if self.consumed then errors.raise("the stream was read already: it is read once") end
@@ -109,9 +124,7 @@ local function piece(self, method, argument)
   self.complete, self.failure = not err, err
   release(self)
   if not err then return nil end
-  err.method, err.url = self.method, redact.url(self.url)
-  err.attempts, err.elapsed = self.attempts, self.elapsed
-  return nil, err
+  return nil, dressed(self, err)
 end
 
 -- An iterator over pieces; raises the error of a body that was cut, after what arrived.
@@ -141,14 +154,10 @@ end
 
 -- What is left is more than may be gathered in memory.
 local function too_large(self, observed)
-  local err = errors.new {
-    kind = "too_large", phase = "read", limit = self.max_body, observed = observed, method = self.method,
-    url = redact.url(self.url), attempts = self.attempts, elapsed = self.elapsed, retryable = false,
+  return nil, fail(self, errors.new {
+    kind = "too_large", phase = "read", limit = self.max_body, observed = observed, retryable = false,
     message = ("the response body passed the limit of %d bytes (max_body)"):format(self.max_body),
-  }
-  self.failure = err
-  release(self)
-  return nil, err
+  })
 end
 
 ---All that is left of the body; nil and an error when it was cut, or is more than `max_body`.
@@ -206,6 +215,26 @@ function methods:ndjson()
     err.message = ("line %d: %s"):format(number, (err.message:gsub("at line 1 column", "at column")))
     err.method, err.url = self.method, redact.url(self.url)
     error(err, 0)
+  end
+end
+
+---Iterates over the server-sent events of the body, by the WHATWG standard. Raises what breaks the stream, after
+---the events that arrived.
+---@param opts? { max: integer } bytes in one line, and in one event's data, 1 MiB
+---@return fun(): lurcher.Event?
+function methods:events(opts)
+  check.method(self, response.metatable, "res:events")
+  opts = check.options(opts, { max = "count" }, "res:events") or {}
+  local events, next_piece = event_stream.new(opts.max or MAX_LINE), iterate(self, "read")
+  return function()
+    while true do
+      local event, err = events:next()
+      if event then return event end
+      if err then error(fail(self, err), 0) end
+      local piece_of_it = next_piece()
+      if not piece_of_it then return nil end
+      events:feed(piece_of_it)
+    end
   end
 end
 
