@@ -31,7 +31,8 @@ local worst = {
   ["closes"] = function(conn) conn:close() end,
   ["resets"] = function(conn) conn:reset() end,
   ["reads the body and closes"] = function(conn, request)
-    conn:read(tonumber(request.headers["content-length"] or 0))
+    local length = tonumber(request.headers["content-length"] or 0)
+    if length > 0 then conn:read(length) end
     conn:close()
   end,
   ["begins to answer and closes"] = function(conn)
@@ -181,7 +182,7 @@ for _, reused in ipairs { false, true } do
   describe("over HTTP/2 " .. on, function()
     -- A server that answers `good` requests of each connection and does `act` at the next. Counts what it has
     -- not turned away.
-    local function serving(act)
+    local function serving(act, body)
       local processed = 0
       local s = http2.server(function(connection, number)
         local good = reused and 1 or 0
@@ -201,7 +202,7 @@ for _, reused in ipairs { false, true } do
       local client = faults.client { tls = { ca = s.ca }, retry = { base = 0 } }
       if reused then assert(client:get(s.url)) end
       local before = processed
-      local res, err = client:post(s.url, { body = "data" })
+      local res, err = client:post(s.url, { body = body or "data" })
       return processed - before, res, err
     end
 
@@ -240,12 +241,18 @@ for _, reused in ipairs { false, true } do
     for how, act in pairs {
       ["REFUSED_STREAM"] = function(connection, stream) connection:reset(stream, "REFUSED_STREAM") end,
       ["GOAWAY"] = function(connection) connection:goaway(0, "NO_ERROR") end,
+      ["GOAWAY and a close"] = function(connection)
+        connection:goaway(0, "NO_ERROR")
+        connection.over = true
+      end,
     } do
-      it("a POST is processed at most once when it is turned away by " .. how, function()
-        local count, res = serving(act)
-        assert.equal(res and 1 or 0, count)
-        if not reused then assert.equal("ok", res and res.body) end
-      end)
+      for size, body in pairs { ["no body"] = "", ["a body"] = "data", ["a long body"] = ("x"):rep(60000) } do
+        it(("a POST with %s is processed once when it is turned away by %s"):format(size, how), function()
+          local count, res, err = serving(act, body)
+          assert.equal("ok", res and res.body, tostring(err))
+          assert.equal(1, count)
+        end)
+      end
     end
   end)
 end

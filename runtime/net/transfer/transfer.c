@@ -330,7 +330,6 @@ static bool wait_for_stream(transfer *t)
   transfer_exchange_end(t, false);
   transfer_set_external(t, false);
   t->exchange.connection = CONNECTION_NONE;
-  t->exchange.connects = 0;
   t->exchange.uploaded = 0;
   t->exchange.starved_at = 0;
   head_reset(&t->response.head);

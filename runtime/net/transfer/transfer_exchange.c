@@ -39,14 +39,11 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
   return length;
 }
 
-/* libcurl rewinds to send a request again when a reused connection dies before any answer, whatever the
- * method; and, on a new connection too, when HTTP/2 refused its stream: then nothing was processed. */
+/* libcurl sends a request again: see send_once. */
 static int rewind_upload(void *user, curl_off_t offset, int from)
 {
   transfer *t = user;
-  if (!(transfer_request_is_idempotent(&t->request) || t->exchange.connection == CONNECTION_NEW) ||
-      from != SEEK_SET || offset < 0 || (size_t)offset > t->request.upload_length)
-    return CURL_SEEKFUNC_FAIL;
+  if (from != SEEK_SET || offset < 0 || (size_t)offset > t->request.upload_length) return CURL_SEEKFUNC_FAIL;
   t->exchange.uploaded = (size_t)offset;
   return CURL_SEEKFUNC_OK;
 }
@@ -63,6 +60,16 @@ static void set_upload(transfer *t)
   curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
 }
 
+/* libcurl sends a request again, whatever its method, when a reused connection ends before any answer, but
+ * not one that waits for RTP; that is all it looks at this option for when it speaks HTTP. What is left is
+ * a stream that HTTP/2 refused, on any connection: then nothing was processed. A libcurl without RTSP does
+ * not know the option; on a new connection it sends nothing twice either. */
+static void send_once(CURL *easy)
+{
+  if (curl_easy_setopt(easy, CURLOPT_RTSP_REQUEST, (long)CURL_RTSPREQ_RECEIVE) != CURLE_OK)
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
 /* A spare easy handle is set to GET without body already. False: out of memory. */
 static bool set_method(transfer *t, bool wants_body)
 {
@@ -72,9 +79,7 @@ static bool set_method(transfer *t, bool wants_body)
   if (is_head) curl_easy_setopt(t->handle->easy, CURLOPT_NOBODY, 1L);
   if (!is_head || wants_body)
     result = curl_easy_setopt(t->handle->easy, CURLOPT_CUSTOMREQUEST, t->request.method);
-  /* Without bytes of a body to rewind, only a new connection keeps libcurl from sending it twice. */
-  if (!t->request.upload_length && !transfer_request_is_idempotent(&t->request))
-    curl_easy_setopt(t->handle->easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (!transfer_request_is_idempotent(&t->request)) send_once(t->handle->easy);
   return result == CURLE_OK;
 }
 

@@ -31,7 +31,6 @@ typedef struct {
 typedef enum {
   CONNECTION_NONE,   /* there was none */
   CONNECTION_SOME,   /* new or used before */
-  CONNECTION_NEW,    /* made for it: asked for at once where the method is not idempotent */
   CONNECTION_REUSED, /* known at the end */
 } transfer_connection;
 
@@ -53,7 +52,6 @@ typedef struct {
   uint8_t connection;                        /* a transfer_connection */
   uint8_t flow;                              /* a transfer_flow */
   bool external;                             /* counted in the loop's external_requests */
-  uint16_t connects; /* connections made for it so far, as libcurl counted them when it was asked last */
   uint16_t remote_port, local_port;
 
   /* Of transfer_receive.c and transfer_surplus.c. */

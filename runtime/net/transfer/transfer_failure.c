@@ -96,7 +96,7 @@ typedef struct known_failure known_failure;
 
 typedef void describe(const transfer *t, const known_failure *known, error *e);
 
-typedef enum { UNSAFE, SAFE_IF_FRESH, SAFE } repetition;
+typedef enum { UNSAFE, SAFE } repetition;
 
 struct known_failure {
   CURLcode code;
@@ -310,7 +310,7 @@ static const char *const of_framing[] = {"chunk", "HTTP/2", "nghttp2", "frame", 
 /* The connection broke, or what came over it did. */
 #define BROKEN_ROWS(id) \
     {CODE(id), .phrases = retried_in_vain, .place = ON_HTTP2 | BEFORE_HEAD, .kind = ERROR_protocol, \
-     .describe = http2_refused_stream, .retry_safe = SAFE_IF_FRESH}, \
+     .describe = http2_refused_stream, .retry_safe = SAFE}, \
     {CODE(id), .phrases = cut_off, .place = CONNECTING | ON_TLS, .kind = ERROR_tls, .describe = tls}, \
     {CODE(id), .phrases = cut_off, .kind = ERROR_closed, .describe = cut}, \
     {CODE(id), .phrases = of_tls, .kind = ERROR_tls, .describe = tls}, \
@@ -403,7 +403,5 @@ void transfer_failure_set(transfer *t, const multi_result *result)
   (known->describe ? known->describe : in_words)(t, known, e);
   e->code = known->name;
   /* Nothing was sent before it was connected. */
-  bool known_fresh = t->exchange.connection == CONNECTION_NEW || transfer_request_is_idempotent(&t->request);
-  e->retry_safe = t->exchange.connection == CONNECTION_NONE || known->retry_safe == SAFE ||
-                  (known->retry_safe == SAFE_IF_FRESH && known_fresh);
+  e->retry_safe = t->exchange.connection == CONNECTION_NONE || known->retry_safe == SAFE;
 }

@@ -58,16 +58,6 @@ static bool agreed_on_http2(const transfer *t)
   return length == 2 && !memcmp(protocol, "h2", 2);
 }
 
-/* Whether the connection was made for this transfer; if libcurl tries again, the one it uses then. */
-static bool is_on_new_connection(transfer *t)
-{
-  long connects = 0;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
-  bool more = connects > t->exchange.connects;
-  t->exchange.connects = (uint16_t)connects;
-  return more;
-}
-
 /* The other end of the connection is a server of this runtime. */
 static bool is_served_here(const transfer *t, const char *local_address)
 {
@@ -83,8 +73,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   transfer *t = user;
   touch(t);
   if (t->exchange.connection == CONNECTION_NONE) t->times.connected = t->exchange.active_at;
-  bool asks = t->request.upload && !transfer_request_is_idempotent(&t->request);
-  t->exchange.connection = asks && is_on_new_connection(t) ? CONNECTION_NEW : CONNECTION_SOME;
+  t->exchange.connection = CONNECTION_SOME;
   t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->handle->remote_address - 1);

@@ -43,8 +43,6 @@ static error failure(CURLcode code, const char *words, bool others_failed, void 
 
 static void in_body(transfer *t) { t->response.head.complete = true; }
 static void unconnected(transfer *t) { t->exchange.connection = CONNECTION_NONE; }
-static void fresh(transfer *t) { t->exchange.connection = CONNECTION_NEW; }
-
 static void infers_from_silence_only_where_libcurl_is_silent_for_that(void)
 {
   version = 0x075801;
@@ -86,13 +84,11 @@ static void tells_where_a_connection_broke(void)
   }
 }
 
-static void repeats_a_refused_stream_only_from_a_fresh_connection(void)
+static void repeats_what_libcurl_repeated_in_vain_before_the_head(void)
 {
   static const char words[] = "Connection died, tried 5 times before giving up";
-  error e = failure(CURLE_SEND_ERROR, words, false, fresh);
+  error e = failure(CURLE_SEND_ERROR, words, false, NULL);
   check(e.kind == ERROR_protocol && e.retry_safe);
-  e = failure(CURLE_SEND_ERROR, words, false, NULL);
-  check(e.kind == ERROR_protocol && !e.retry_safe);
   e = failure(CURLE_SEND_ERROR, words, false, in_body);
   check(e.kind == ERROR_truncated && !e.retry_safe);
 }
@@ -119,7 +115,7 @@ int main(void)
   infers_from_silence_only_where_libcurl_is_silent_for_that();
   knows_what_newer_versions_call_too_large();
   tells_where_a_connection_broke();
-  repeats_a_refused_stream_only_from_a_fresh_connection();
+  repeats_what_libcurl_repeated_in_vain_before_the_head();
   calls_the_unknown_a_fault_of_the_protocol();
   keeps_the_first_failure();
   return unit_end();
