@@ -8,7 +8,7 @@
 local C_ROOMS = {
   { "core" },
   { "core/loop", uses = "core", libraries = "uv" },
-  { "core/file", uses = "core core/loop", libraries = "uv" },
+  { "core/file", uses = "core core/loop", libraries = "uv openssl" },
   { "core/process", uses = "core core/loop core/file", libraries = "uv" },
   { "format/url", uses = "core", libraries = "idn2" },
   { "format/json", uses = "core" },

@@ -93,7 +93,7 @@ for name in ([[status reason ok http_version url method headers body elapsed tim
   FIELDS[name] = true
 end
 for name in ([[stream info observed failure complete iterated consumed open_streams max_body dispatched started
-  raises ended undecided]]):gmatch("%S+") do
+  raises ended undecided taken]]):gmatch("%S+") do
   INTERNAL[name] = true
 end
 

@@ -120,7 +120,10 @@ local function piece(self, method, argument)
       or "only streamed responses are read: give stream=true or use client:stream")
   end
   local bytes, err = body[method](body, argument)
-  if bytes then return bytes end
+  if bytes then
+    self.taken = (self.taken or 0) + #bytes
+    return bytes
+  end
   self.complete, self.failure = not err, err
   release(self)
   if not err then return nil end
@@ -238,46 +241,55 @@ function methods:events(opts)
   end
 end
 
--- Writes what is left of the body; nil and an error when either end fails.
-local function copy_to(self, out)
-  local total, body = 0, rawget(self, "body")
-  local bytes, err = body, nil
-  if not body then bytes, err = piece(self, "read") end
-  while bytes do
-    local ok
-    ok, err = out:write(bytes)
-    if not ok then return nil, err end
-    total = total + #bytes
-    if body then break end
-    bytes, err = piece(self, "read")
-  end
-  if err then return nil, err end
-  self.consumed = not body
-  return total
-end
-
 ---Writes the body, or what is left of it, to a file; it appears when it is complete.
 ---@param path string
----@param opts? table none so far
+---@param opts? lurcher.SaveOptions
 ---@return integer? bytes
 ---@return lurcher.Error? err
 function methods:save(path, opts)
   check.method(self, response.metatable, "res:save")
-  check.argument(path, "string", 1, "res:save")
-  check.options(opts, {}, "res:save")
+  return require("lurcher.http.save").save(self, path, opts)
+end
+
+---Bytes of the body that were read already. Raises when it was read to its end.
+---@param self lurcher.Response
+---@return integer
+function stream.taken(self)
   refuse_consumed(self)
-  local out, err = require("lurcher.fs").writer(path, { atomic = true })
-  if not out then return nil, err end
-  local total
-  total, err = copy_to(self, out)
-  if not total then
-    out:discard()
-    return nil, err
-  end
-  local ok
-  ok, err = out:close()
-  if not ok then return nil, err end
-  return total
+  return self.taken or 0
+end
+
+---Whether the body comes over the network, and is not there yet.
+---@param self lurcher.Response
+---@return boolean
+function stream.is_native(self)
+  return type(rawget(self, "stream")) == "userdata" and not rawget(self, "undecided")
+end
+
+---The announced length of what is left of a body that is not coded; nil: unknown.
+---@param self lurcher.Response
+---@return integer?
+function stream.length(self)
+  local body = rawget(self, "body")
+  if body then return #body end
+  local given = not self:header("Content-Encoding") and not self:header("Transfer-Encoding")
+    and tonumber(self:header("Content-Length"), 10)
+  return given and math.max(0, given - (self.taken or 0)) or nil
+end
+
+---What is left of the body goes to a native writer of a file; waits until all was given to it.
+---@param self lurcher.Response
+---@param writer userdata
+---@param most? integer bytes that may come
+---@param is_asked? boolean more than that is kind "protocol", not "checksum"
+---@return true? ok
+---@return lurcher.Error? err
+function stream.pour(self, writer, most, is_asked)
+  local ok, err = self.stream:pour(writer, most, not is_asked)
+  self.consumed, self.complete, self.failure = ok, ok, err
+  release(self)
+  if not err then return true end
+  return nil, dressed(self, err)
 end
 
 -- The start of an error's body, for its message; a fault in it does not matter.

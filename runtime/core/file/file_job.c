@@ -3,13 +3,26 @@
 #include "core/container_of.h"
 #include "core/file/file.h"
 #include "core/file/file_copy.h"
+#include "core/file/file_part.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static file_job *job_of(job *j) { return container_of(j, file_job, job); }
+
+static bool find_place(file_job *j)
+{
+  file_place place;
+  int number = file_place_find(j->path, &place);
+  if (number) return file_error(&j->error, "write", j->path, number);
+  bool ok = buffer_append(&j->data, place.path, strlen(place.path));
+  j->kind = place.kind;
+  free(place.path);
+  return ok || file_error(&j->error, "write", j->path, ENOMEM);
+}
 
 /* On a pool thread. */
 static void job_work(job *base)
@@ -52,6 +65,21 @@ static void job_work(job *base)
     break;
   case FILE_JOB_OPEN_TARGET:
     j->ok = file_target_open(&j->target, j->path, j->mode, false, &j->error);
+    break;
+  case FILE_JOB_FIND_PLACE:
+    j->ok = find_place(j);
+    break;
+  case FILE_JOB_OPEN_PART:
+    j->ok = file_part_open(&j->target, j->path, j->offset, j->flag, &j->error);
+    break;
+  case FILE_JOB_MEASURE:
+    j->ok = file_part_measure(j->path, &j->size, &j->error);
+    break;
+  case FILE_JOB_COMPLETE:
+    j->ok = file_part_complete(j->path, j->data.bytes, j->flag, &j->error);
+    break;
+  case FILE_JOB_HASH:
+    j->ok = file_part_hash(j->path, &j->data, base, &j->error);
     break;
   }
 }

@@ -6,6 +6,7 @@
 
 #include "core/file/directory.h"
 #include "core/file/file_lock.h"
+#include "core/file/file_place.h"
 #include "core/file/file_target.h"
 #include "core/loop/loop.h"
 
@@ -22,6 +23,11 @@ typedef enum {
   FILE_JOB_LOCK,        /* flag: wait -> lock */
   FILE_JOB_OPEN_READER, /* -> fd */
   FILE_JOB_OPEN_TARGET, /* mode -> target */
+  FILE_JOB_FIND_PLACE,  /* -> data: where writing to the path ends up, kind */
+  FILE_JOB_OPEN_PART,   /* offset; flag: cut -> target */
+  FILE_JOB_MEASURE,     /* -> size, see file_part_measure */
+  FILE_JOB_COMPLETE,    /* data: the file's name, with its NUL; flag: exclusive */
+  FILE_JOB_HASH,        /* -> data */
 } file_action;
 
 typedef struct {
@@ -35,6 +41,9 @@ typedef struct {
   unsigned permissions;
   bool flag;
   file_mode mode;
+  file_place_kind kind;
+  uint64_t offset;
+  double size;
   directory_listing listing;
   int fd;
   file_target target;

@@ -19,20 +19,42 @@ file_writer *file_writer_new(file_target *target, loop *l)
   w->loop = l;
   w->references = 1;
   w->ok = true;
+  w->start = FILE_WRITER_START;
+  w->full = FILE_WRITER_FULL;
   list_init(&w->waits);
   return w;
 }
 
-static void unref(file_writer *w)
+void file_writer_ref(file_writer *w) { w->references++; }
+
+void file_writer_unref(file_writer *w)
 {
   if (--w->references > 0) return;
   file_target_discard(&w->target);
   buffer_free(&w->filling);
   buffer_free(&w->writing);
+  sha256_free(w->hash);
   free(w);
 }
 
+bool file_writer_hash(file_writer *w, uint64_t max)
+{
+  w->hash = sha256_new();
+  w->max_hashed = max;
+  return w->hash;
+}
+
 /* ---- the job ---- */
+
+static void hash_written(file_writer *w)
+{
+  if (w->written + w->writing.length <= w->max_hashed) { /* `written` stands still while the job runs */
+    sha256_add(w->hash, w->writing.bytes, w->writing.length);
+    return;
+  }
+  sha256_free(w->hash);
+  w->hash = NULL;
+}
 
 static void write_work(job *base)
 {
@@ -40,6 +62,7 @@ static void write_work(job *base)
   error *e = &w->outgoing.error;
   w->outgoing.ok = w->outgoing.discard ||
                    file_write_all(w->target.fd, w->target.path, w->writing.bytes, w->writing.length, base, e);
+  if (w->outgoing.ok && w->hash && w->writing.length) hash_written(w);
   if (!w->outgoing.finish) return;
   if (w->outgoing.ok && !w->outgoing.discard)
     w->outgoing.ok = file_target_commit(&w->target, e);
@@ -51,7 +74,7 @@ static void on_write_done(job *base);
 
 static void start_write(file_writer *w)
 {
-  if (w->writing.capacity > MAX_KEPT) buffer_free(&w->writing);
+  if (w->writing.capacity > MAX_KEPT || w->writing.capacity > 4 * w->full) buffer_free(&w->writing);
   buffer empty = w->writing;
   empty.length = 0;
   w->writing = w->filling;
@@ -72,14 +95,14 @@ static bool wait_over(const file_wait *wait)
 static bool has_work(const file_writer *w)
 {
   if (w->state == FILE_WRITER_CLOSING) return true;
-  return w->ok && (w->filling.length >= FILE_WRITER_START || w->wanted > w->written);
+  return w->ok && (w->filling.length >= w->start || w->wanted > w->written);
 }
 
 static void on_write_done(job *base)
 {
   file_writer *w = writer_of(base);
   if (!w->orphaned) {
-    w->written += w->writing.length;
+    if (w->outgoing.ok) w->written += w->writing.length;
     if (w->ok && !w->outgoing.ok) {
       w->ok = false;
       w->error = w->outgoing.error;
@@ -95,8 +118,9 @@ static void on_write_done(job *base)
       file_wait *wait = container_of(link, file_wait, link);
       if (wait_over(wait)) operation_complete(&wait->operation);
     }
+    if (w->on_room && file_writer_roomy(w)) w->on_room(w->user);
   }
-  unref(w);
+  file_writer_unref(w);
 }
 
 /* ---- for the loop's thread ---- */
@@ -121,14 +145,14 @@ void file_writer_drop(file_writer *w)
 {
   w->orphaned = true;
   if (w->job.running && w->state == FILE_WRITER_OPEN) job_stop(&w->job);
-  unref(w);
+  file_writer_unref(w);
 }
 
 static void free_wait(file_wait *wait)
 {
   file_writer *w = wait->writer;
   list_remove(&wait->link);
-  unref(w);
+  file_writer_unref(w);
   free(wait);
 }
 
@@ -142,8 +166,7 @@ file_wait *file_writer_wait(file_writer *w, file_wait_for what)
   if (!wait) return NULL;
   wait->writer = w;
   wait->until = what == FILE_WAIT_CLOSED ? UINT64_MAX : w->appended;
-  if (what == FILE_WAIT_ROOM)
-    wait->until = w->appended > FILE_WRITER_FULL ? w->appended - FILE_WRITER_FULL : 0;
+  if (what == FILE_WAIT_ROOM) wait->until = w->appended > w->full ? w->appended - w->full : 0;
   if (what == FILE_WAIT_FLUSHED) w->wanted = w->appended;
   list_append(&w->waits, &wait->link);
   w->references++;

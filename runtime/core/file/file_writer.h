@@ -5,6 +5,7 @@
 #define LURCHER_CORE_FILE_WRITER_H
 
 #include "core/file/file_target.h"
+#include "core/file/sha256.h"
 #include "core/loop/loop.h"
 
 enum {
@@ -24,13 +25,21 @@ typedef struct {
   buffer filling, writing;
   uint64_t appended, written; /* bytes in all */
   uint64_t wanted;            /* bytes in all that a flush waits for: written even if they are few */
+  size_t start, full;         /* at first FILE_WRITER_START and FILE_WRITER_FULL; its user may set them */
+  sha256 *hash;               /* of what was written; NULL: none */
+  uint64_t max_hashed;        /* longer files are not hashed */
   linked_list waits;          /* in the order they came */
   file_writer_state state;
   bool discard;  /* close without completing the file */
   bool orphaned; /* closed by a finalizer: no task waits, the loop may be gone */
   bool ok;
   error error; /* when not ok: all that follows fails as well */
-  struct {     /* what the running job fills */
+
+  /* Its user's, or NULL: called when half of the room is free again, and after a failure. */
+  void (*on_room)(void *user);
+  void *user;
+
+  struct { /* what the running job fills */
     bool finish, discard, ok;
     error error;
   } outgoing;
@@ -51,14 +60,28 @@ file_writer *file_writer_new(file_target *target, loop *l);
  * is removed. */
 void file_writer_drop(file_writer *w);
 
+/* Of a writer to which nothing was added yet: what is written is hashed while it is written, unless it is
+ * more than `max` bytes. False: out of memory. */
+bool file_writer_hash(file_writer *w, uint64_t max);
+
 /* Adds to an open writer's buffer. False: out of memory (nothing added). */
 bool file_writer_append(file_writer *w, const char *bytes, size_t length);
 
 /* The buffer holds so much that an appending task should wait. */
 static inline bool file_writer_full(const file_writer *w)
 {
-  return w->ok && w->appended - w->written > FILE_WRITER_FULL;
+  return w->ok && w->appended - w->written > w->full;
 }
+
+/* What is not written yet is no more than half of what makes it full. */
+static inline bool file_writer_roomy(const file_writer *w)
+{
+  return !w->ok || w->appended - w->written <= w->full / 2;
+}
+
+/* One user more, or less. The last one closes it; see file_writer_drop for finalizers. */
+void file_writer_ref(file_writer *w);
+void file_writer_unref(file_writer *w);
 
 /* Writes what has been appended, completes the file (or, with `discard`, removes what is not complete) and
  * closes it. Errors end up in w->error. */

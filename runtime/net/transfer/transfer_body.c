@@ -69,7 +69,7 @@ static void gather_more(transfer *t)
   let_continue(t);
   if (t->failure) return;
   if (t->response.undecoded) {
-    go_on_later(t);
+    if (!transfer_response_waits_for_sink(&t->response)) go_on_later(t);
   } else if (t->admission.state == ADMISSION_ENDED) {
     finish_decoding(t);
     timer_stop(&t->exchange.clock);
@@ -159,6 +159,28 @@ void transfer_gather(transfer *t)
   if (t->failure)
     operation_complete(&t->op);
   else if (!refuse_large(t))
+    gather_more(t);
+}
+
+void transfer_pour(transfer *t, body_sink *sink)
+{
+  error e;
+  t->request.streaming = t->response.streaming = false;
+  if (!transfer_response_pour(&t->response, sink, &e))
+    fail_body(t, &e);
+  else if (t->failure)
+    operation_complete(&t->op);
+  else
+    gather_more(t);
+}
+
+void transfer_go_on(transfer *t, const error *why)
+{
+  bool is_over = t->failure || (t->admission.state == ADMISSION_ENDED && !t->response.undecoded);
+  if (is_over) return;
+  if (why)
+    transfer_fail_with(t, why);
+  else
     gather_more(t);
 }
 

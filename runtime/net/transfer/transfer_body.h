@@ -17,6 +17,13 @@ transfer_supply transfer_available(transfer *t, size_t wanted);
  * callback. */
 void transfer_gather(transfer *t);
 
+/* The rest of a stream's body goes to a sink, which the transfer takes over: its operation, which must have
+ * begun, completes when all of it was given there, or failed. Not from a libcurl callback. */
+void transfer_pour(transfer *t, body_sink *sink);
+
+/* The sink has room again (`why` NULL), or failed. Not from a libcurl callback. */
+void transfer_go_on(transfer *t, const error *why);
+
 /* Nobody wants the body of this stream, of which nothing was taken yet. What is left of it is only read, as
  * far as that is little and comes soon, so that the connection can serve again: true when the transfer's
  * operation, if it begins, will complete then; false when there is nothing to wait for. Not from a libcurl

@@ -11,17 +11,26 @@
 enum {
   /* What libcurl receives into, each transfer for itself. */
   STREAM_BUFFER = 128 * 1024,
+  MIN_STREAM_BUFFER = 32 * 1024,
+  STREAM_BUFFERS_LIMIT =
+      8 * 1024 * 1024, /* what is shared by those that run; each has its minimum above that */
   BUFFER = 16 * 1024,
-  MIN_BUFFER = 1024,               /* of libcurl */
-  BUFFERS_LIMIT = 4 * 1024 * 1024, /* what is shared by those that run; each has its minimum above that */
+  MIN_BUFFER = 1024, /* of libcurl */
+  BUFFERS_LIMIT = 4 * 1024 * 1024,
 };
 
 /* With thousands at once memory counts more than system calls for long bodies. */
-static long buffer_for(size_t running)
+static long share_of(long size, long least, size_t all, size_t running)
 {
-  long size = BUFFER;
-  while (size > MIN_BUFFER && (size_t)size * running > BUFFERS_LIMIT) size /= 2;
+  while (size > least && (size_t)size * running > all) size /= 2;
   return size;
+}
+
+static long buffer_for(const transfer *t)
+{
+  size_t running = t->network->running;
+  if (t->request.streaming) return share_of(STREAM_BUFFER, MIN_STREAM_BUFFER, STREAM_BUFFERS_LIMIT, running);
+  return share_of(BUFFER, MIN_BUFFER, BUFFERS_LIMIT, running);
 }
 
 /* ---- the request ---- */
@@ -125,7 +134,7 @@ static bool prepare_easy(transfer *t, bool shares)
   if (!t->handle) t->handle = calloc(1, sizeof *t->handle);
   transfer_handle *h = t->handle;
   if (!h) return false;
-  long buffer_size = t->request.streaming ? STREAM_BUFFER : buffer_for(t->network->running);
+  long buffer_size = buffer_for(t);
   if (t->request.streaming || h->buffer < buffer_size) drop_easy(h);
   /* libcurl 7.88 forgets the TLS session table that a handle made for itself when it is given a share. */
   if (shares && h->ran_alone) drop_easy(h);
@@ -195,8 +204,8 @@ void transfer_exchange_collect(transfer *t)
 /* Only the handle of an exchange that went well, and that needed no options of its own, is used again. */
 static bool is_reusable(const transfer *t)
 {
-  return !t->request.streaming && !t->request.upload && !strcmp(t->request.method, "GET") &&
-         !t->exchange.connect_to && !t->response.head.must_close &&
+  return !t->request.streaming && !t->response.sink && !t->request.upload &&
+         !strcmp(t->request.method, "GET") && !t->exchange.connect_to && !t->response.head.must_close &&
          t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
 }
 

@@ -25,14 +25,21 @@ static size_t stored(const transfer_response *r)
   return byte_queue_length(&r->raw) + byte_queue_length(&r->body);
 }
 
+bool transfer_response_waits_for_sink(const transfer_response *r)
+{
+  return r->sink && r->sink->is_full(r->sink);
+}
+
 bool transfer_response_is_full(const transfer_response *r)
 {
+  if (transfer_response_waits_for_sink(r)) return true;
   if (!r->streaming) return byte_queue_length(&r->raw) >= STREAM_HIGH;
   return stored(r) >= STREAM_HIGH && stored(r) >= r->wanted;
 }
 
 bool transfer_response_needs_more(const transfer_response *r)
 {
+  if (r->sink && !r->sink->has_room(r->sink)) return false;
   if (!r->streaming) return byte_queue_length(&r->raw) <= STREAM_LOW;
   return stored(r) <= STREAM_LOW || byte_queue_length(&r->body) < r->wanted;
 }
@@ -40,7 +47,7 @@ bool transfer_response_needs_more(const transfer_response *r)
 static bool body_fits(const transfer_response *r, size_t more, error *e)
 {
   size_t most = r->max_body, present = byte_queue_length(&r->body);
-  if (r->streaming || (more <= most && present <= most - more)) return true;
+  if (r->streaming || r->sink || (more <= most && present <= most - more)) return true;
   error_set(e, ERROR_too_large, "read", "the response body passed the limit of %zu bytes (max_body)", most);
   e->limit = (double)most;
   e->observed = (double)present + (double)more;
@@ -52,6 +59,7 @@ bool transfer_response_fits(const transfer_response *r, error *e) { return body_
 static bool add_to_body(transfer_response *r, const char *bytes, size_t length, error *e)
 {
   size_t present = byte_queue_length(&r->body);
+  if (r->sink) return r->sink->write(r->sink, bytes, length, e);
   if (!body_fits(r, length, e)) return false;
   if (byte_queue_append(&r->body, bytes, length)) return true;
   error_set(e, ERROR_limit, "read", "out of memory after %zu bytes of the body", present);
@@ -110,10 +118,26 @@ bool transfer_response_decode(transfer_response *r, size_t wanted, error *e)
   size_t length = byte_queue_length(&r->raw);
   decode_input in = {length ? byte_queue_front(&r->raw) : "", length};
   bool well = true;
-  while (well && r->undecoded && byte_queue_length(&r->body) < wanted && !transfer_response_is_tired(r))
+  while (well && r->undecoded && byte_queue_length(&r->body) < wanted && !transfer_response_is_tired(r) &&
+         !transfer_response_waits_for_sink(r))
     well = decode_piece(r, &in, e);
   byte_queue_take(&r->raw, length - in.length);
   return well;
+}
+
+bool transfer_response_pour(transfer_response *r, body_sink *sink, error *e)
+{
+  size_t present = byte_queue_length(&r->body);
+  r->sink = sink;
+  bool well = !present || sink->write(sink, byte_queue_front(&r->body), present, e);
+  byte_queue_free(&r->body);
+  return well;
+}
+
+static void release_sink(transfer_response *r)
+{
+  if (r->sink) r->sink->release(r->sink);
+  r->sink = NULL;
 }
 
 bool transfer_response_end_decoding(transfer_response *r, error *e)
@@ -139,6 +163,7 @@ bool transfer_response_is_whole(const transfer_response *r, error *e)
 
 void transfer_response_free(transfer_response *r)
 {
+  release_sink(r);
   head_free(&r->head);
   decoder_free(r->decoder);
   byte_queue_free(&r->raw);
@@ -148,6 +173,7 @@ void transfer_response_free(transfer_response *r)
 void transfer_response_reset(transfer_response *r)
 {
   buffer block = r->head.block, body = r->body.all;
+  release_sink(r);
   decoder_free(r->decoder);
   byte_queue_free(&r->raw);
   if (body.capacity > MAX_KEPT_BODY) buffer_free(&body);

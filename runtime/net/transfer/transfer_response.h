@@ -7,6 +7,16 @@
 #include "format/coding/decode.h"
 #include "format/http/head.h"
 
+/* Takes a body's bytes as they come, in place of memory. Embedded by what knows where they go. */
+typedef struct body_sink body_sink;
+
+struct body_sink {
+  bool (*write)(body_sink *s, const char *bytes, size_t length, error *e); /* all of them, or it fails */
+  bool (*is_full)(const body_sink *s);  /* the peer has to be held back … */
+  bool (*has_room)(const body_sink *s); /* … and may go on */
+  void (*release)(body_sink *s);        /* nothing will come any more */
+};
+
 typedef struct {
   /* Set before it begins. */
   size_t max_body; /* decoded bytes, unless it is a stream; SIZE_MAX: no cap */
@@ -19,6 +29,7 @@ typedef struct {
   decoder *decoder; /* NULL: the body needs none */
   byte_queue raw;   /* received, not yet decoded */
   byte_queue body;  /* decoded; for a stream what was not taken yet */
+  body_sink *sink;  /* what is decoded goes there; NULL: into `body` */
   size_t wanted;    /* bytes of the body that its reader needs at once */
   size_t decoded;   /* bytes in the current turn; see transfer_response_is_tired */
   uint64_t bytes_received;
@@ -51,6 +62,13 @@ bool transfer_response_is_tired(const transfer_response *r);
 
 /* What is there of a body keeps to max_body. */
 bool transfer_response_fits(const transfer_response *r, error *e);
+
+/* What is there of the body, and what comes, goes to the sink, which is released with the response. False: it
+ * does not take it. */
+bool transfer_response_pour(transfer_response *r, body_sink *sink, error *e);
+
+/* The sink takes nothing for now. */
+bool transfer_response_waits_for_sink(const transfer_response *r);
 
 /* All of the body was decoded, or no more of it will be. False: its coded end was missing. */
 bool transfer_response_end_decoding(transfer_response *r, error *e);

@@ -1,5 +1,7 @@
 /* lurcher.native.fs: files for Lua. The functions are mechanism, without checks of options:
  * lua/lurcher/fs.lua is the only caller. */
+#include "script/bind/bind_fs.h"
+
 #include "core/file/file_job.h"
 #include "core/file/file_reader.h"
 #include "core/file/file_writer.h"
@@ -30,6 +32,13 @@ static const char *check_path(lua_State *L, int index)
   const char *path = luaL_checklstring(L, index, &length);
   if (strlen(path) != length) luaL_argerror(L, index, "a path cannot contain a NUL byte");
   return path;
+}
+
+static uint64_t check_offset(lua_State *L, int index)
+{
+  double value = luaL_optnumber(L, index, 0);
+  luaL_argcheck(L, value >= 0 && value <= 0x1p53, index, "not a number of bytes");
+  return (uint64_t)value;
 }
 
 /* ---- whole jobs ---- */
@@ -79,6 +88,7 @@ static void push_writer(lua_State *L, file_job *j)
   if (!box->writer) luaL_error(L, "not enough memory");
   box->open = true;
   task_count(L, "file", 1);
+  if (j->max && !file_writer_hash(box->writer, j->max)) luaL_error(L, "not enough memory");
 }
 
 static void push_lock(lua_State *L, file_job *j)
@@ -115,7 +125,18 @@ static int push_results(lua_State *L)
     push_reader(L, j);
     break;
   case FILE_JOB_OPEN_TARGET:
+  case FILE_JOB_OPEN_PART:
     push_writer(L, j);
+    break;
+  case FILE_JOB_FIND_PLACE:
+    lua_pushlstring(L, j->data.bytes, j->data.length);
+    lua_pushstring(L, j->kind == FILE_PLACE_NEW ? "new" : j->kind == FILE_PLACE_REGULAR ? "file" : "other");
+    return 2;
+  case FILE_JOB_MEASURE:
+    lua_pushnumber(L, j->size);
+    break;
+  case FILE_JOB_HASH:
+    lua_pushlstring(L, j->data.bytes, j->data.length);
     break;
   default:
     lua_pushboolean(L, true);
@@ -208,17 +229,51 @@ static int fs_lock(lua_State *L) { return run_with_flag(L, FILE_JOB_LOCK); }
 /* open_reader(path) -> reader */
 static int fs_open_reader(lua_State *L) { return run_with_flag(L, FILE_JOB_OPEN_READER); }
 
-/* open_writer(path, "truncate" | "append" | "atomic") -> writer */
+/* open_writer(path, "truncate" | "append" | "atomic", max_hashed) -> writer */
 static int fs_open_writer(lua_State *L)
 {
   static const char *const modes[] = {
       [FILE_TRUNCATE] = "truncate", [FILE_APPEND] = "append", [FILE_ATOMIC] = "atomic", NULL};
   const char *path = check_path(L, 1);
   int mode = luaL_checkoption(L, 2, NULL, modes);
+  uint64_t max_hashed = check_offset(L, 3);
   file_job *j = new_job(L, FILE_JOB_OPEN_TARGET, path, NULL, 0);
   j->mode = (file_mode)mode;
+  j->max = max_hashed;
   return run_job(L, j);
 }
+
+/* ---- files that come in parts ---- */
+
+/* place(path) -> where writing ends up, "new" | "file" | "other" */
+static int fs_place(lua_State *L) { return run_with_flag(L, FILE_JOB_FIND_PLACE); }
+
+/* open_part(path, offset, cut, max_hashed) -> writer; what it writes is hashed unless it is more */
+static int fs_open_part(lua_State *L)
+{
+  const char *path = check_path(L, 1);
+  uint64_t offset = check_offset(L, 2), max_hashed = check_offset(L, 4);
+  file_job *j = new_job(L, FILE_JOB_OPEN_PART, path, NULL, 0);
+  j->offset = offset;
+  j->flag = lua_toboolean(L, 3);
+  j->max = max_hashed;
+  return run_job(L, j);
+}
+
+/* measure(path) -> bytes, -1: it is missing */
+static int fs_measure(lua_State *L) { return run_with_flag(L, FILE_JOB_MEASURE); }
+
+/* complete(part, name, exclusive) -> true */
+static int fs_complete(lua_State *L)
+{
+  const char *path = check_path(L, 1), *name = check_path(L, 2);
+  file_job *j = new_job(L, FILE_JOB_COMPLETE, path, name, strlen(name) + 1);
+  j->flag = lua_toboolean(L, 3);
+  return run_job(L, j);
+}
+
+/* hash(path) -> its SHA-256, in hexadecimal digits */
+static int fs_hash(lua_State *L) { return run_with_flag(L, FILE_JOB_HASH); }
 
 /* ---- readers ---- */
 
@@ -354,6 +409,32 @@ static int writer_close(lua_State *L)
   return wait_for(L, FILE_WAIT_CLOSED);
 }
 
+file_writer *fs_writer_check(lua_State *L, int index)
+{
+  const writer_box *box = luaL_checkudata(L, index, writer_name);
+  luaL_argcheck(L, box->open, index, "the file is closed");
+  return box->writer;
+}
+
+/* writer:written() -> bytes that reached the system */
+static int writer_written(lua_State *L)
+{
+  lua_pushnumber(L, (double)check_writer(L)->writer->written);
+  return 1;
+}
+
+/* writer:sha256() -> of what was written, flushed or closed, in hexadecimal digits; nil: it was not hashed.
+ * Nothing may be added afterwards */
+static int writer_sha256(lua_State *L)
+{
+  const file_writer *w = check_writer(L)->writer;
+  char digits[SHA256_DIGITS + 1];
+  if (w->job.running || w->written != w->appended || !w->hash || !w->ok) return 0;
+  sha256_end(w->hash, digits);
+  lua_pushlstring(L, digits, SHA256_DIGITS);
+  return 1;
+}
+
 /* writer:is_open() -> boolean */
 static int writer_is_open(lua_State *L)
 {
@@ -403,7 +484,11 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                             {"ended", reader_ended},
                                             {"close", reader_close},
                                             {NULL, NULL}};
-  static const luaL_Reg writer_methods[] = {{"put", writer_put}, {"is_open", writer_is_open}, {NULL, NULL}};
+  static const luaL_Reg writer_methods[] = {{"put", writer_put},
+                                            {"is_open", writer_is_open},
+                                            {"written", writer_written},
+                                            {"sha256", writer_sha256},
+                                            {NULL, NULL}};
   static const luaL_Reg blocking[] = {{"read", fs_read},
                                       {"write", fs_write},
                                       {"append", fs_append},
@@ -414,6 +499,11 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"rename", fs_rename},
                                       {"copy", fs_copy},
                                       {"lock", fs_lock},
+                                      {"place", fs_place},
+                                      {"open_part", fs_open_part},
+                                      {"measure", fs_measure},
+                                      {"complete", fs_complete},
+                                      {"hash", fs_hash},
                                       {"open_reader", fs_open_reader},
                                       {"open_writer", fs_open_writer},
                                       {NULL, NULL}};

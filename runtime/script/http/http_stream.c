@@ -1,8 +1,10 @@
 #include "script/http/http_stream.h"
 
+#include "net/transfer/file_sink.h"
 #include "net/transfer/transfer_body.h"
 
 #include "script/base/lua_error.h"
+#include "script/bind/bind_fs.h"
 #include "script/http/http_handle.h"
 #include "script/http/http_info.h"
 #include "script/task/task.h"
@@ -224,6 +226,32 @@ static int discard(lua_State *L)
   return push_discarded(L, t);
 }
 
+static int poured(lua_State *L, operation *op)
+{
+  const transfer *t = transfer_of(op);
+  operation_reset(op);
+  if (t->failure) return errors_return(L, t->failure);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* stream:pour(writer, most, checked) → true once what is left of the body was given to the writer | nil, err.
+ * More than `most` bytes: kind "checksum" when that is what the script expects (`checked`), else "protocol"
+ */
+static int pour(lua_State *L)
+{
+  transfer *t = http_handle(L, 1, HTTP_STREAM);
+  file_writer *w = fs_writer_check(L, 2);
+  double most = luaL_optnumber(L, 3, 0x1p63);
+  luaL_argcheck(L, most >= 0 && most <= 0x1p63, 3, "not a number of bytes");
+  file_sink_limit limit = {(uint64_t)most, lua_toboolean(L, 4) ? ERROR_checksum : ERROR_protocol};
+  if (is_closed(L)) return push_closed(L);
+  begin(L, t);
+  if (transfer_pour_into_file(t, w, &limit)) return task_wait(L, &t->op, poured);
+  operation_reset(&t->op);
+  return luaL_error(L, "not enough memory");
+}
+
 /* stream:info() → as native.info, as things are now */
 static int stream_info(lua_State *L)
 {
@@ -265,6 +293,7 @@ void http_register_stream(lua_State *L)
   lua_setfield(L, -2, "summary");
   task_set_blocking(L, -1, "gather", gather);
   task_set_blocking(L, -1, "discard", discard);
+  task_set_blocking(L, -1, "pour", pour);
   set_reader(L, "read", read_some);
   set_reader(L, "line", read_line);
   lua_setfield(L, -2, "__index");

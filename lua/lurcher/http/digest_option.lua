@@ -1,0 +1,15 @@
+--- The option `sha256` of what is saved.
+
+local check = require "lurcher.base.check"
+
+local digest_option = {}
+
+---A type spec.
+---@param value any
+---@return string? mismatch
+function digest_option.check(value)
+  if type(value) == "string" and #value == 64 and not value:find("%X") then return nil end
+  return "64 hexadecimal digits, got " .. check.shown(value)
+end
+
+return digest_option
