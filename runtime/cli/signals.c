@@ -22,6 +22,7 @@ static volatile sig_atomic_t received, stopping, broken_writes;
 static volatile sig_atomic_t in_grace;
 static bool timed; /* the alarm was set for --max-time, and counts until a signal sets it anew */
 static double grace;
+static struct timespec first_at; /* when the first signal came */
 static timer_t alarm_timer;
 static bool has_timer;
 
@@ -45,17 +46,45 @@ void signals_stop(void)
 
 static void die_by_sigpipe(void)
 {
+  lur_kill_processes();
   signal(SIGPIPE, SIG_DFL);
   raise(SIGPIPE); /* in the handler of SIGPIPE: pending until that returns */
 }
 
 /* ---- handlers: only what is safe in one ---- */
 
+static void say(const char *text)
+{
+  ssize_t written = write(STDERR_FILENO, text, strlen(text));
+  (void)written;
+}
+
+/* Names the task that holds the loop, if it is one for whose sake the process has to be ended by force: it
+ * has done so for more than a second, or since the first signal came. */
+static void name_busy_task(void)
+{
+  char task[128];
+  struct timespec now;
+  const lur_runtime *rt = atomic_load(&runtime);
+  double seconds = rt ? lur_busy(rt, task, sizeof task) : 0;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  double since = (double)(now.tv_sec - first_at.tv_sec) + (double)(now.tv_nsec - first_at.tv_nsec) / 1e9;
+  if (seconds <= 1 && !(received && seconds > since)) return;
+  say("lurcher: ");
+  say(task);
+  say(" holds the loop: it neither waits nor calls task.yield()\n");
+}
+
 static void on_signal(int number)
 {
   int error = errno;
-  if (received) _exit(128 + number);
+  if (received) {
+    name_busy_task();
+    lur_kill_processes();
+    _exit(128 + number);
+  }
   received = number;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &first_at);
   lur_runtime *rt = atomic_load(&runtime);
   if (number == SIGTERM && grace > 0 && rt) {
     in_grace = true;
@@ -69,13 +98,15 @@ static void on_signal(int number)
 
 static void on_alarm(int number)
 {
-  static const char message[] = "lurcher: the script did not end within 5 seconds of being cancelled\n";
   (void)number;
   int error = errno;
   if (!in_grace) {
-    ssize_t written = broken_writes ? 0 : write(STDERR_FILENO, message, sizeof message - 1);
-    (void)written;
+    if (!broken_writes) {
+      say("lurcher: the script did not end within 5 seconds of being cancelled\n");
+      name_busy_task();
+    }
     if (!received && broken_writes) die_by_sigpipe();
+    lur_kill_processes();
     _exit(received ? 128 + received : timed && !stopping ? STATUS_BUDGET : STATUS_FAILED);
   }
   in_grace = false;

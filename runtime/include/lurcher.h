@@ -156,6 +156,15 @@ LUR_API void lur_task_cancel(lur_task *task, const char *why);
  * from any thread and from signal handlers, as long as the runtime is not closed. */
 LUR_API void lur_interrupt(lur_runtime *runtime);
 
+/* Who holds the loop now: `text` gets "task 3 (spawned at a.lua:12)" or "the main task (a.lua)", cut at
+ * `size` - 1 bytes; returns for how many seconds, some milliseconds coarse. 0: no task runs. On the runtime's
+ * thread, or in a signal handler. (That a task held the loop for more than a second is logged at warn.) */
+LUR_API double lur_busy(const lur_runtime *runtime, char *text, size_t size);
+
+/* Kills the processes that scripts of this program have started and that still run (exit() does: it tells
+ * them to end first, and waits a second). Any thread, any signal handler. */
+LUR_API void lur_kill_processes(void);
+
 /* What was done and what was left, in several lines, once something was refused or cancelled for a budget;
  * NULL before. Valid until the next call. */
 LUR_API const char *lur_budget_report(lur_runtime *runtime);

@@ -47,6 +47,15 @@ local function start_fan_out(...)
   return child, task.now()
 end
 
+-- Sends SIGTERM, and waits until it has arrived: the kernel shows when none is pending any more.
+local function terminate(child)
+  child:kill("TERM")
+  eventually(function()
+    local status = io.open("/proc/" .. child.pid .. "/status"):read("*a")
+    return status:match("SigPnd:%s*0+\n") and status:match("ShdPnd:%s*0+\n")
+  end)
+end
+
 describe("lurcher at a signal", function()
   for _, case in ipairs { { "INT", 130 }, { "TERM", 143 } } do
     it(("SIG%s cancels 1,000 requests, cleans up and ends with %d"):format(unpack(case)), function()
@@ -88,9 +97,52 @@ describe("lurcher at a signal", function()
     child:wait_for("ready\n", "err")
     child:kill("INT")
     local ended = child:wait()
-    assert.equal("ready\nlurcher: the script did not end within 5 seconds of being cancelled\n", ended.err)
+    assert.equal("ready\nlurcher: the script did not end within 5 seconds of being cancelled\n"
+      .. "lurcher: the main task ((command line)) holds the loop: it neither waits nor calls task.yield()\n", ended.err)
     assert.equal(130, ended.status)
   end)
+
+  it("names the task that holds the loop at a second one", function()
+    local path = script [[
+      require("lurcher.task").spawn(function()
+        io.stderr:write "ready\n"
+        while true do end
+      end)
+    ]]
+    local child = start { path }
+    child:wait_for("ready\n", "err")
+    task.sleep(0.05) -- the clock that tells what came first, task or signal, is some milliseconds coarse
+    terminate(child)
+    child:kill "TERM"
+    local ended = child:wait()
+    assert.equal(("ready\nlurcher: task 2 (spawned at %s:1) holds the loop: it neither waits nor calls task.yield()\n")
+      :format(path:sub(-38)), ended.err)
+    assert.equal(143, ended.status)
+  end)
+
+  for _, way in ipairs { "at a second one", "after the 5 seconds" } do
+    it("takes programs along that are deaf to SIGTERM, " .. way, function()
+      local child = start { "-e", [[
+        local process, task = require "lurcher.process", require "lurcher.task"
+        local deaf = process.start("sh", { "-c", "trap '' TERM; echo $$; while :; do sleep 0.05; done" })
+        print((deaf:read(100):gsub("\n", "")))
+        io.stdout:flush()
+        while true do end
+      ]] }
+      child:wait_for "\n"
+      terminate(child)
+      if way == "at a second one" then child:kill "TERM" end
+      local ended = child:wait()
+      assert.equal(143, ended.status)
+      local deaf = "/proc/" .. ended.out:match "%d+" .. "/cmdline"
+      eventually(function()
+        local file = io.open(deaf)
+        local line = file and file:read "*a" or ""
+        if file then file:close() end
+        return not line:find("trap", 1, true)
+      end)
+    end)
+  end
 
   for _, case in ipairs { { "INT", "INT", 130 }, { "TERM", "INT", 130 }, { "INT", "TERM", 143 } } do
     it(("ends at once at SIG%s after SIG%s, with %d"):format(case[2], case[1], case[3]), function()
@@ -126,15 +178,6 @@ describe("lurcher at a signal", function()
     assert.equal(143, child:wait().status)
   end)
 end)
-
--- Sends SIGTERM, and waits until it has arrived: the kernel shows when none is pending any more.
-local function terminate(child)
-  child:kill("TERM")
-  eventually(function()
-    local status = io.open("/proc/" .. child.pid .. "/status"):read("*a")
-    return status:match("SigPnd:%s*0+\n") and status:match("ShdPnd:%s*0+\n")
-  end)
-end
 
 describe("lurcher --grace", function()
   it("lets running requests end, and starts no more", function()

@@ -47,6 +47,20 @@ end
 
 local LEVELS = { error = 1, warn = 2 } -- of lurcher.native.log
 
+---Warns of a task that held the loop.
+---@param id integer
+---@param seconds number
+---@param at string where it came to; "": not known
+---@param spawned string where it was spawned; "": it is a script's main task, or no Lua code did it
+---@return string
+function uncaught.busy(id, seconds, at, spawned)
+  local message = ("a task held the loop for %.1f s%s%s: nothing else could run meanwhile; task.yield() in long work "
+    .. "lets others go on"):format(seconds, at ~= "" and ", until " .. at or "",
+    spawned ~= "" and " (spawned at " .. spawned .. ")" or "")
+  log.write(LEVELS.warn, log_line.make("warn", id, message))
+  return ""
+end
+
 ---Logs a failure, and below it the Lua lines that led there.
 ---@param level "error"|"warn"
 ---@param id integer of the task
@@ -54,6 +68,7 @@ local LEVELS = { error = 1, warn = 2 } -- of lurcher.native.log
 ---@param what string the text of what was raised
 ---@param traceback string
 function uncaught.log(level, id, message, what, traceback)
+  if LEVELS[level] > log.level() then return end
   local lines = "stack traceback:\n" .. traceback
   log.write(LEVELS[level], log_line.make_long(level, id, message, { error = what }, "traceback", lines))
 end

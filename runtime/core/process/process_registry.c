@@ -2,27 +2,51 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pid_t *children, owner;
-static size_t count, capacity;
+/* Places are taken and left under the mutex, and never freed: a signal handler reads them as they are. */
+enum { PLACES = 64 };
 
-static void signal_all(int number)
+typedef struct block block;
+
+struct block {
+  _Atomic(pid_t) children[PLACES]; /* 0: free */
+  _Atomic(block *) next;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static block first;
+static pid_t owner;
+
+/* Calls `visit` for each child, and returns for how many it was true. */
+static size_t each(bool (*visit)(_Atomic(pid_t) *child, int number), int number)
 {
-  for (size_t i = 0; i < count; i++) kill(-children[i], number);
+  size_t count = 0;
+  for (block *b = &first; b; b = atomic_load(&b->next)) {
+    for (int i = 0; i < PLACES; i++)
+      if (atomic_load(&b->children[i])) count += visit(&b->children[i], number);
+  }
+  return count;
 }
 
-/* Takes out those that have ended; nobody else waits for them any more. */
-static void reap(void)
+static bool send_signal(_Atomic(pid_t) *child, int number)
 {
-  for (size_t i = count; i-- > 0;) {
-    if (waitpid(children[i], NULL, WNOHANG) != 0) children[i] = children[--count];
-  }
+  kill(-atomic_load(child), number);
+  return true;
+}
+
+/* Takes out one that has ended; nobody else waits for it any more. */
+static bool still_runs(_Atomic(pid_t) *child, int number)
+{
+  (void)number;
+  if (waitpid(atomic_load(child), NULL, WNOHANG) == 0) return true;
+  atomic_store(child, 0);
+  return false;
 }
 
 static void end_all(void)
@@ -31,40 +55,50 @@ static void end_all(void)
   const struct timespec step = {.tv_nsec = STEP_NANOSECONDS};
   if (getpid() != owner) return; /* a fork of the host's */
   pthread_mutex_lock(&mutex);
-  signal_all(SIGTERM);
-  reap();
-  for (int i = 0; count && i < STEPS; i++) {
-    nanosleep(&step, NULL);
-    reap();
-  }
-  signal_all(SIGKILL);
+  each(send_signal, SIGTERM);
+  for (int i = 0; each(still_runs, 0) && i < STEPS; i++) nanosleep(&step, NULL);
+  each(send_signal, SIGKILL);
   pthread_mutex_unlock(&mutex);
 }
 
-static bool reserve(void)
+void process_registry_kill(void)
 {
-  if (count < capacity) return true;
-  size_t larger = capacity ? 2 * capacity : 16;
-  pid_t *more = realloc(children, larger * sizeof *more);
-  if (!more) return false;
-  children = more;
-  capacity = larger;
-  return true;
+  if (getpid() == owner) each(send_signal, SIGKILL);
+}
+
+static _Atomic(pid_t) *place_in(block *b)
+{
+  for (int i = 0; i < PLACES; i++)
+    if (!atomic_load(&b->children[i])) return &b->children[i];
+  return NULL;
+}
+
+/* NULL: no memory for more. */
+static _Atomic(pid_t) *free_place(void)
+{
+  block *b = &first, *next;
+  _Atomic(pid_t) *place;
+  while (!(place = place_in(b)) && (next = atomic_load(&b->next))) b = next;
+  if (place || !(next = calloc(1, sizeof *next))) return place;
+  atomic_store(&b->next, next);
+  return &next->children[0];
 }
 
 void process_registry_add(pid_t child)
 {
   pthread_mutex_lock(&mutex);
   if (!owner && atexit(end_all) == 0) owner = getpid();
-  if (reserve()) children[count++] = child; /* without memory it is left to itself */
+  _Atomic(pid_t) *place = free_place();
+  if (place) atomic_store(place, child); /* without memory it is left to itself */
   pthread_mutex_unlock(&mutex);
 }
 
 void process_registry_remove(pid_t child)
 {
   pthread_mutex_lock(&mutex);
-  for (size_t i = 0; i < count; i++) {
-    if (children[i] == child) children[i--] = children[--count];
+  for (block *b = &first; b; b = atomic_load(&b->next)) {
+    for (int i = 0; i < PLACES; i++)
+      if (atomic_load(&b->children[i]) == child) atomic_store(&b->children[i], 0);
   }
   pthread_mutex_unlock(&mutex);
 }

@@ -8,6 +8,9 @@
 /* A child that leads its process group. */
 void process_registry_add(pid_t child);
 
+/* Kills them all, for a process that ends by _exit. Any thread, any signal handler. */
+void process_registry_kill(void);
+
 /* It was waited for. */
 void process_registry_remove(pid_t child);
 

@@ -1,5 +1,6 @@
 #include "script/runtime/runtime.h"
 
+#include "core/process/process_registry.h"
 #include "lurcher_lua.h"
 #include "script/http/http_network.h"
 #include "script/runtime/preload.h"
@@ -215,8 +216,11 @@ static int start_script(lua_State *L)
   if (loaded != 0) return loaded == LUA_ERRSYNTAX ? syntax_error(L, start) : lua_error(L);
   for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);
   scope *s = start->scope;
+  lua_Debug chunk;
+  lua_pushvalue(L, -1 - start->argc);
+  lua_getinfo(L, ">S", &chunk);
   s->main = task_spawn(L, s, start->argc, 0);
-  s->main->line = 0;
+  task_set_source(s->main, chunk.short_src, -chunk.lastlinedefined);
   s->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
@@ -374,6 +378,8 @@ void lur_interrupt(lur_runtime *rt)
   atomic_store(&rt->interrupted, true);
   loop_wake(&rt->loop);
 }
+
+void lur_kill_processes(void) { process_registry_kill(); }
 
 void lur_drain(lur_runtime *rt)
 {

@@ -66,7 +66,7 @@ struct lur_task {
   uint32_t id;
   int arguments; /* values on L's stack to resume it with */
   int result_count;
-  int line; /* it was spawned there */
+  int line; /* it was spawned there; of a main task: minus the last line of the script; 0: by no Lua code */
   unsigned short shield;
   unsigned char status;
   unsigned char stop;     /* a task_stop */
@@ -83,7 +83,7 @@ struct lur_task {
   bool out_of_memory : 1; /* it failed for want of memory; its error may not have been kept */
   bool raised : 1;        /* what ended it was raised, not returned */
   bool joined : 1;        /* another task waited for its end */
-  char source[39];        /* it was spawned there: the tail of the chunk's name */
+  char source[39];        /* it was spawned there, or it runs this script: the tail of the chunk's name */
 };
 
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
@@ -138,8 +138,9 @@ struct lur_runtime {
   lua_State *L;
   lur_options options;
   lur_task *current;
-  linked_list scripts; /* that have not ended, the last started first */
-  bool cut_cleanup;    /* of one of them: it took too long */
+  uint64_t resumed_at, stopped_at; /* the task that ran last */
+  linked_list scripts;             /* that have not ended, the last started first */
+  bool cut_cleanup;                /* of one of them: it took too long */
   scope *daemons;
   lur_task **slots; /* all live tasks; free places are NULL and linked through free_slots */
   uint32_t *free_slots;

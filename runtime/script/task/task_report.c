@@ -205,7 +205,7 @@ static void push_trace(lua_State *L, lur_task *t, int depth)
     report_push_traceback(L, co, 0);
     lua_rawseti(L, list, ++parts);
   }
-  if (t->line && !t->body) {
+  if (t->line > 0 && !t->body) {
     lua_pushfstring(L, "\tspawned at %s:%d\n", t->source, t->line);
     lua_rawseti(L, list, ++parts);
   }
@@ -303,7 +303,7 @@ char *report_waiting(lur_runtime *rt, const char *heading, uint32_t after, bool 
     snprintf(line, sizeof line, "\n\ttask %u waits for %s%s%s", t->id,
              t->waits_for ? t->waits_for : t->waiting->class->name, *at ? " at " : "", at);
     fine = append_text(&b, line);
-    if (t->line && fine && !t->body) {
+    if (t->line > 0 && fine && !t->body) {
       snprintf(line, sizeof line, " (spawned at %s:%d)", t->source, t->line);
       fine = append_text(&b, line);
     }

@@ -1,6 +1,7 @@
 #include "script/task/task_scheduler.h"
 
 #include "script/task/task_anchor.h"
+#include "script/task/task_busy.h"
 #include "script/task/task_cancel.h"
 #include "script/task/task_park.h"
 #include "script/task/task_scope.h"
@@ -13,6 +14,14 @@ static const operation_class starting = {"its start", NULL};
 
 /* ---- start ---- */
 
+void task_set_source(lur_task *t, const char *name, int line)
+{
+  size_t length = strlen(name), room = sizeof t->source - 1;
+  const char *tail = length > room ? name + length - room : name;
+  memcpy(t->source, tail, strlen(tail) + 1);
+  t->line = line;
+}
+
 /* Where the task was spawned: the first user code on the stack. */
 static void note_spawn_site(lua_State *L, lur_task *t)
 {
@@ -20,10 +29,7 @@ static void note_spawn_site(lua_State *L, lur_task *t)
   for (int level = 1; lua_getstack(L, level, &at); level++) {
     lua_getinfo(L, "Sl", &at);
     if (at.currentline <= 0 || strncmp(at.source, "@lurcher/", 9) == 0) continue;
-    size_t length = strlen(at.short_src), room = sizeof t->source - 1;
-    const char *tail = length > room ? at.short_src + length - room : at.short_src;
-    memcpy(t->source, tail, strlen(tail) + 1);
-    t->line = at.currentline;
+    task_set_source(t, at.short_src, at.currentline);
     return;
   }
 }
@@ -377,8 +383,12 @@ static void resume(lur_task *t)
   t->arguments = 0;
   rt->current = t;
   rt->immediate = 0;
+  /* Since the loop read its clock, or since the task before it stopped: that saves reading one here. */
+  rt->resumed_at = rt->stopped_at > loop_now(&rt->loop) ? rt->stopped_at : loop_now(&rt->loop);
   int status = lua_resume(t->L, arguments);
+  rt->stopped_at = busy_clock();
   rt->current = NULL;
+  if (rt->stopped_at > rt->resumed_at + BUSY_LIMIT) busy_warn(t, rt->stopped_at - rt->resumed_at);
   if (status != LUA_YIELD)
     stopped(t, status);
   else if (!t->waiting) /* a C library yielded on its own: let the others run, and go on */

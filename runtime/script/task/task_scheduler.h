@@ -13,6 +13,9 @@ typedef enum { TASK_ISOLATED = 1, TASK_BODY = 2, TASK_VIRTUAL = 4, TASK_SERVER =
  * raise. */
 lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags);
 
+/* Notes where a task was spawned; minus the last line of its script for a main task. */
+void task_set_source(lur_task *t, const char *name, int line);
+
 /* Queues a task that waits for nothing to be resumed; `class` names why. */
 void task_queue(lur_task *t, const operation_class *class);
 

@@ -1,0 +1,77 @@
+-- A task that holds the loop for more than a second is named.
+
+local process = require "spec.support.process"
+
+local script = process.script
+
+local BURN = [[
+  local task = require "lurcher.task"
+  local function burn()
+    local now = os.clock() + 1.1
+    while os.clock() < now do end
+  end
+]]
+
+local function run(source, ...)
+  local path = script(BURN .. source)
+  local ended = process.run { path, ... }
+  return ended.err, path:sub(-38), ended
+end
+
+local function has(text, wanted)
+  assert.truthy(text:find(wanted, 1, true), text)
+end
+
+describe("a task that holds the loop", function()
+  it("is named with the line that it came to and the one that spawned it", function()
+    local err, path = run [[
+  task.spawn(function()
+    burn()
+    task.sleep(0)
+  end)]]
+    assert.matches("WARN  a task held the loop for %d+%.%d s, until ", err)
+    has(err, path .. ":8 (spawned at ")
+    has(err, path .. ":6): nothing else could run")
+    has(err, "task.yield()")
+    assert.matches("task=2\n$", err)
+  end)
+
+  it("is named where it ended without a wait", function()
+    local err, path = run "task.spawn(burn)"
+    has(err, " (spawned at ")
+    has(err, path .. ":6)")
+  end)
+
+  for name, source in pairs {
+    ["in a coroutine"] = "coroutine.wrap(function() burn() task.yield() end)()",
+    ["in a shield"] = "task.shield(function() burn() task.yield() end)",
+    ["in clean-up"] = "task.defer(function() burn() task.yield() end)",
+    ["in pcall"] = "pcall(function() burn() task.yield() end)",
+    ["in virtual time"] = "require('lurcher.clock').virtual(function() burn() task.sleep(9) end)",
+    ["that is cancelled"] = "task.current():cancel() burn() task.yield()",
+    ["that fails"] = "burn() error 'no'",
+  } do
+    it("is named " .. name, function()
+      local err, path = run(source)
+      has(err, path .. ":6")
+      assert.matches("WARN  a task held the loop", err)
+    end)
+  end
+
+  it("is named by the last line of a script that ended without a wait", function()
+    local err, path = run "burn()\n"
+    has(err, path .. ":7:")
+  end)
+
+  it("is a log line: as JSON, and only where warnings are wanted", function()
+    local err = run "require('lurcher.log').format 'json' burn()"
+    assert.matches('^{"time":.*,"level":"warn","message":"a task held the loop', err)
+    local path = script(BURN .. "burn()")
+    assert.equal("", process.run({ "--log=error", path }).err)
+  end)
+
+  it("is not who only waited that long", function()
+    local err = run "task.sleep(1.1)"
+    assert.equal("", err)
+  end)
+end)
