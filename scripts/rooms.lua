@@ -44,7 +44,7 @@ local LIBRARIES = {
 -- layers together stands above them.
 local LUA_ROOMS = {
   "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
-  "retry", "breaker", "http", "http/layer", "metrics", "report", "client", "pages", "server", "command",
+  "retry", "breaker", "http", "http/layer", "metrics", "report", "client", "sse", "pages", "server", "command",
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 

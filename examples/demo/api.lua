@@ -10,6 +10,7 @@
 --   GET /languages.ndjson                      all of them, one a line
 --   GET /currencies                            a list
 --   POST /subscriptions (JSON: url)            three events are posted to that URL
+--   GET /events                                server-sent events of prices, five a connection; ?last= ends them
 --   POST /login (form: user, password)         sets the session's cookie; GET /account wants it
 --   GET /echo, /slow?seconds=5, /mirrors/1     for the examples
 --
@@ -123,6 +124,21 @@ routes["/languages.ndjson"] = function()
 end
 
 routes["/currencies"] = function() return answer(currencies) end
+
+-- Goes on behind the last event that the client knows, and breaks off after five.
+routes["/events"] = function(req)
+  local first = (tonumber(req.headers["Last-Event-ID"]) or 0) + 1
+  local last = math.min(first + 4, tonumber(req.query.last) or 20)
+  if first > last then return { status = 204 } end
+  local id, lines = first, { "retry: 100\n\n" }
+  while id <= last do
+    local place = currencies[id]
+    lines[#lines + 1] = ("id: %d\nevent: price\ndata: %s\n\n"):format(id,
+      json.encode({ currency = place.alpha_3, price = 1 + id / 100 }, { sort = true }))
+    id = id + 1
+  end
+  return { status = 200, headers = { ["Content-Type"] = "text/event-stream" }, body = table.concat(lines) }
+end
 
 routes["/login"] = function(req)
   local user, password = req.body:match("user=(%w+)"), req.body:match("password=(%w+)")

@@ -75,6 +75,15 @@ describe("example", function()
     assert.are.equal(0, status)
   end)
 
+  it("events follows a stream over reconnections, and from run to run", function()
+    local path = directory .. "/last-id"
+    local output, status = run("events", path)
+    assert.matches("^price 1: %u+ is at 1.01\nprice 2: %u+ is at 1.02\nprice 3: ", output)
+    assert.matches("\n12 events over [34] connections\n$", output)
+    assert.are.equal(0, status)
+    prints("0 events over 1 connections\n", "events", path)
+  end)
+
   it("stream_to_file keeps some lines", function()
     local path = directory .. "/languages.ndjson"
     local output, status = run("stream_to_file", path)

@@ -146,6 +146,17 @@ function paths.counter(req)
   return answer({ error = "who?" }, { ["WWW-Authenticate"] = 'Digest realm="api", nonce="1", qop="auth"' }, 401)
 end
 
+function paths.events(req)
+  local after = tonumber(req.headers["Last-Event-ID"]) or 0
+  if after >= 3 then return { status = 204 } end
+  return text(after < 2 and "id: 1\ndata: first\n\nid: 2\nevent: update\ndata: second\n\n"
+    or "id: 3\ndata: third\n\n", "text/event-stream")
+end
+
+function paths.chat()
+  return text('data: {"text":"Hel"}\n\ndata: {"text":"lo"}\n\ndata: [DONE]\n\n', "text/event-stream")
+end
+
 -- A handler with a state of its own.
 local function api()
   local state = {}
@@ -169,7 +180,7 @@ function manual.serve() return assert(server.start(api(), { grace = 0 })) end
 local DRIVER = [[
 local path, url = ...
 for _, name in ipairs { "breaker", "clock", "crypto", "csv", "date", "fs", "http", "json", "log", "metrics",
-  "pages", "process", "progress", "retry", "server", "task", "url" } do
+  "pages", "process", "progress", "retry", "server", "sse", "task", "url" } do
   local found, module = pcall(require, "lurcher." .. name)
   if found then _G[name] = module end
 end

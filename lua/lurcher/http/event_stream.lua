@@ -10,7 +10,7 @@ local LF, CR, SPACE = byte("\n\r ", 1, 3)
 local INFINITY = math.huge
 local MARK = "\239\187\191" -- at the very start, it is none of the text
 
----@class lurcher.Event
+---@class lurcher.ServerEvent
 ---@field event string its type: "message" unless the server names one
 ---@field data string its lines, joined by LF
 ---@field id string the last that the server gave, with this event or before it; "": none
@@ -19,6 +19,7 @@ local MARK = "\239\187\191" -- at the very start, it is none of the text
 ---@class lurcher.EventStream
 ---@field id string of the last event, with data or without; "": none
 ---@field retry? number seconds, as the server said last
+---@field is_fed boolean some bytes have come
 ---@field private text string the piece at hand
 ---@field private at integer where it is not read yet
 ---@field private cr integer|false where its next CR is; false: there is none
@@ -33,11 +34,12 @@ EventStream.__index = EventStream
 local event_stream = {}
 
 ---@param max integer bytes of a line, and of an event's data; more is kind "too_large"
+---@param id? string of the last event of a stream before it, which goes on
 ---@return lurcher.EventStream
-function event_stream.new(max)
-  return setmetatable({ max = max, id = "", next_id = "", text = "", at = 1, held = {}, held_size = 0, size = 0,
-    lines = 0, data = {}, is_first = true, after_cr = false, cr = false, colon = 0,
-    dubious = false }, EventStream)
+function event_stream.new(max, id)
+  return setmetatable({ max = max, id = id or "", next_id = id or "", is_fed = false, text = "", at = 1,
+    held = {}, held_size = 0, size = 0, lines = 0, data = {}, is_first = true, after_cr = false, cr = false,
+    colon = 0, dubious = false }, EventStream)
 end
 
 ---The next piece of the stream; the one before must be used up.
@@ -45,7 +47,7 @@ end
 function EventStream:feed(piece)
   if self.after_cr and byte(piece) == LF then piece = sub(piece, 2) end -- CR and LF came apart
   if piece == "" then return end
-  self.after_cr = byte(piece, -1) == CR
+  self.after_cr, self.is_fed = byte(piece, -1) == CR, true
   self.text, self.at, self.cr = piece, 1, find(piece, "\r", 1, true) or false
   self.colon = 0
   local begins_anew = self.held_size == 0 and self.lines == 0
@@ -54,7 +56,7 @@ end
 
 local function too_large(self, what, observed)
   return nil, errors.new { kind = "too_large", limit = self.max, observed = observed,
-    message = ("%s of the event stream has more than %d bytes: res:events{ max = … } is the limit")
+    message = ("%s of the event stream has more than %d bytes, which is the limit (max)")
       :format(what, self.max) }
 end
 
@@ -164,7 +166,7 @@ end
 
 ---The next event of what was fed; nil: more is needed; nil and an error of kind "too_large". An event that is not
 ---ended by an empty line is none.
----@return lurcher.Event? event
+---@return lurcher.ServerEvent? event
 ---@return lurcher.Error? err
 function EventStream:next()
   while true do

@@ -221,24 +221,32 @@ function methods:ndjson()
   end
 end
 
----Iterates over the server-sent events of the body, by the WHATWG standard. Raises what breaks the stream, after
----the events that arrived.
----@param opts? { max: integer } bytes in one line, and in one event's data, 1 MiB
----@return fun(): lurcher.Event?
-function methods:events(opts)
-  check.method(self, response.metatable, "res:events")
-  opts = check.options(opts, { max = "count" }, "res:events") or {}
-  local events, next_piece = event_stream.new(opts.max or MAX_LINE), iterate(self, "read")
+---The events of a response's body, by the parser given.
+---@param self lurcher.Response
+---@param events lurcher.EventStream
+---@return fun(): lurcher.ServerEvent?
+function stream.events(self, events)
+  local next_piece = iterate(self, "read")
   return function()
     while true do
       local event, err = events:next()
       if event then return event end
       if err then error(fail(self, err), 0) end
-      local piece_of_it = next_piece()
-      if not piece_of_it then return nil end
-      events:feed(piece_of_it)
+      local bytes = next_piece()
+      if not bytes then return nil end
+      events:feed(bytes)
     end
   end
+end
+
+---Iterates over the server-sent events of the body, by the WHATWG standard. Raises what breaks the stream, after
+---the events that arrived.
+---@param opts? { max: integer } bytes in one line, and in one event's data, 1 MiB
+---@return fun(): lurcher.ServerEvent?
+function methods:events(opts)
+  check.method(self, response.metatable, "res:events")
+  opts = check.options(opts, { max = "count" }, "res:events") or {}
+  return stream.events(self, event_stream.new(opts.max or MAX_LINE))
 end
 
 ---Writes the body, or what is left of it, to a file; it appears when it is complete.
