@@ -15,10 +15,12 @@ local C_ROOMS = {
   { "format/http", uses = "core" },
   { "format/charset", uses = "core", libraries = "iconv" },
   { "format/coding", uses = "core", libraries = "brotli zlib zstd zstd_errors" },
+  { "format/websocket", uses = "core", libraries = "wslay zlib" },
   { "net/flow", uses = "core core/loop" },
   { "net/curl", uses = "core core/loop", libraries = "uv curl openssl" },
   { "net/pool", uses = "core core/loop format/url net/flow net/curl", libraries = "curl" },
   { "net/transfer", uses = "core core/ format/ net/flow net/curl net/pool", libraries = "curl openssl" },
+  { "net/websocket", uses = "core core/loop format/http format/websocket net/pool net/transfer net/curl", libraries = "uv curl" },
   { "net/server", uses = "core core/loop format/http", libraries = "uv openssl" },
   { "include", uses = "include", libraries = "lua" },
   { "script/base", uses = "core", libraries = "lua" },
@@ -26,6 +28,7 @@ local C_ROOMS = {
   { "script/bind", uses = "core core/ format/ net/ script/base script/task", libraries = "lua psl openssl" },
   { "script/json", uses = "core format/json script/base", libraries = "lua" },
   { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
+  { "script/websocket", uses = "core core/ format/ net/ script/base script/task script/http", libraries = "lua" },
   { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },
   { "cli", uses = "cli include", libraries = "zlib" },
 }
@@ -36,6 +39,7 @@ local LIBRARIES = {
   ["lualib.h"] = "lua", ["luajit.h"] = "lua", ["zlib.h"] = "zlib", ["zstd.h"] = "zstd",
   ["brotli/"] = "brotli",
   ["zstd_errors.h"] = "zstd_errors", ["idn2.h"] = "idn2", ["libpsl.h"] = "psl", ["iconv.h"] = "iconv",
+  ["wslay/"] = "wslay",
 }
 
 -- The rooms of lua/lurcher, in order: a module may require those of its own room and of the rooms before it.
@@ -44,7 +48,7 @@ local LIBRARIES = {
 -- layers together stands above them.
 local LUA_ROOMS = {
   "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
-  "retry", "breaker", "http", "http/layer", "metrics", "report", "client", "sse", "pages", "server", "command",
+  "retry", "breaker", "http", "http/layer", "metrics", "report", "client", "sse", "ws", "pages", "server", "command",
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 

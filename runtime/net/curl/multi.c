@@ -98,10 +98,10 @@ static bool is_lost(const watcher *w)
   return w->state == WATCHER_LOOKUP || (w->state == WATCHER_CONNECTING && !watcher_is_open(w));
 }
 
-/* One that was ended stays so, whatever libcurl does before it finds out. */
+/* One that was ended or taken stays so, whatever libcurl does before it finds out. */
 static void set_state(watcher *w, watcher_state state)
 {
-  if (w->state != WATCHER_ENDED) w->state = state;
+  if (w->state < WATCHER_TAKEN) w->state = state;
 }
 
 /* libcurl's call is over. Of a socket that it made and closed in it, it said nothing. */
@@ -473,6 +473,29 @@ bool multi_is_silent(const multi *m, int local_port, uint64_t period)
     if (w && w->multi == m && w->heard > heard && local_port_of(w) == local_port) heard = w->heard;
   }
   return heard + period <= now;
+}
+
+watcher *multi_take_socket(multi *m, CURL *easy, void *user)
+{
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+  watcher *w = watcher_find(&m->shared->watchers, fd);
+  if (!w || w->multi != m || w->state == WATCHER_ENDED) return NULL;
+  release_job(w);
+  w->state = WATCHER_TAKEN;
+  w->wanted = 0;
+  w->poll.data = user;
+  return w;
+}
+
+void multi_watch_taken(watcher *w, int events, uv_poll_cb on_event)
+{
+  if (w->wanted == events && w->armed == events) return;
+  w->wanted = w->armed = (uint8_t)events;
+  if (events)
+    uv_poll_start(&w->poll, events, on_event);
+  else
+    uv_poll_stop(&w->poll);
 }
 
 static bool can_be_read(int fd)

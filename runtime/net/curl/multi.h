@@ -69,6 +69,12 @@ void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), 
 /* The exchange of `easy` is over: its connection ends by itself after so many nanoseconds without another. */
 void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime);
 
+/* The connection of `easy`, which has CURLOPT_CONNECT_ONLY and whose job has finished, is its user's from now
+ * on: `on_event` is called for what multi_watch_taken asks for, with `user` as the handle's data. The watcher
+ * is gone when the job is removed. NULL: there is no connection. Not from within a libcurl callback. */
+watcher *multi_take_socket(multi *m, CURL *easy, void *user);
+void multi_watch_taken(watcher *w, int events, uv_poll_cb on_event);
+
 /* Bytes of an HTTP/2 response's body come over the connection with that local port. May be called by
  * libcurl's callbacks. */
 void multi_note_streamed(multi *m, int local_port);

@@ -21,6 +21,7 @@ typedef enum {
   WATCHER_CONNECTING, /* made by our open-socket callback; until it is connected, libcurl closes it untold */
   WATCHER_ACTIVE,     /* connected, in use; from now on our close-socket callback ends it */
   WATCHER_IDLE,       /* no transfer uses the connection: what comes now, nobody asked for */
+  WATCHER_TAKEN,      /* its job's user reads and writes: multi_take_socket */
   WATCHER_ENDED       /* shut down by us: libcurl will find it closed and close it */
 } watcher_state;
 

@@ -124,6 +124,7 @@ static void stop(transfer *t, bool clean)
 {
   transfer_body_stop(t);
   if (t->admission.state == ADMISSION_ENDED) return;
+  if (t->rider) t->rider->end(t->rider);
   transfer_set_external(t, false);
   if (t->admission.state == ADMISSION_RUNNING) transfer_exchange_end(t, clean);
   t->times.ended = clock_now(t->time);
@@ -345,9 +346,21 @@ static bool is_answered(const transfer *t)
          t->response.bytes_received >= (uint64_t)t->response.head.content_length;
 }
 
+/* From now on the connection is its rider's, and none of the limits of time holds. */
+static void keep_connection(transfer *t)
+{
+  transfer_exchange_collect(t);
+  timer_stop(&t->exchange.clock);
+  operation_complete(&t->op);
+}
+
 static void finish(transfer *t, const multi_result *result)
 {
   if (wait_for_descriptor(t, result) || try_skipped_addresses(t, result)) return;
+  if (t->request.connect_only && result->code == CURLE_OK) {
+    keep_connection(t);
+    return;
+  }
   bool clean = result->code == CURLE_OK || (result->code == CURLE_SEND_ERROR && is_answered(t));
   transfer_exchange_collect(t);
   if (result->code == CURLE_OK) surplus_check(t);

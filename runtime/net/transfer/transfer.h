@@ -5,7 +5,10 @@
  *   → look at failure, head, body → transfer_free
  *
  * A stream goes on (transfer_body.h): transfer_available, then operation_begin again and wait where it says
- * TRANSFER_MORE_TO_COME. So does, by transfer_gather or transfer_discard, a response that was undecided. */
+ * TRANSFER_MORE_TO_COME. So does, by transfer_gather or transfer_discard, a response that was undecided.
+ *
+ * With request.connect_only the operation completes when there is a connection, which lasts until the
+ * transfer is freed, or ended by its pool. */
 #ifndef LURCHER_NET_TRANSFER_H
 #define LURCHER_NET_TRANSFER_H
 
@@ -26,6 +29,14 @@ typedef struct {
   uint64_t dns, connect, tls; /* durations of those phases, 0 on a reused connection */
 } transfer_times;
 
+/* Who uses the connection of a transfer with request.connect_only. */
+typedef struct transfer_rider transfer_rider;
+
+struct transfer_rider {
+  void (*end)(
+      transfer_rider *rider); /* the connection is about to be closed; the failure, if any, tells why */
+};
+
 struct transfer {
   admission admission; /* what its pool sees of it */
   multi_job job;       /* what its multi sees of it */
@@ -41,7 +52,8 @@ struct transfer {
   transfer_exchange exchange;
   transfer_response response;
 
-  error *failure; /* NULL: none so far */
+  error *failure;        /* NULL: none so far */
+  transfer_rider *rider; /* NULL: none; set once it is connected */
   transfer_times times;
 
   /* Not cleared when a transfer is used again. */

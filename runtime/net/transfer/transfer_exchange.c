@@ -111,12 +111,17 @@ static bool set_request(transfer *t)
   bool ok = transfer_address_set(t), wants_body = transfer_request_sends_body(&t->request);
   transfer_exchange_set_lines(t);
   if (wants_body || strcmp(t->request.method, "GET")) ok = set_method(t, wants_body) && ok;
+  /* A tunnel, where there is a proxy: what goes over the connection is no request. */
+  if (t->request.connect_only) {
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+  }
   if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE) {
     /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   }
-  if (!t->pool->limits.idle) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  if (!t->pool->limits.idle && !t->request.connect_only) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   if (t->handle->multi != t->admission.multi) multi_set_options(t->admission.multi, easy);
   t->handle->multi = t->admission.multi;
   return ok;
@@ -204,7 +209,7 @@ void transfer_exchange_collect(transfer *t)
 /* Only the handle of an exchange that went well, and that needed no options of its own, is used again. */
 static bool is_reusable(const transfer *t)
 {
-  return !t->request.streaming && !t->response.sink && !t->request.upload &&
+  return !t->request.streaming && !t->request.connect_only && !t->response.sink && !t->request.upload &&
          !strcmp(t->request.method, "GET") && !t->exchange.connect_to && !t->response.head.must_close &&
          t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
 }

@@ -39,6 +39,8 @@ void transfer_watch_tls(void *context)
 {
   pthread_once(&waiting_once, make_waiting_index);
   SSL_CTX_set_info_callback(context, on_tls_event);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER); /* curl_easy_send from a buffer that grows */
 }
 
 /* libcurl 7.88 takes a connection that ends without close_notify for a clean end, so a cut body without a

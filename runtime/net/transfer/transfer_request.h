@@ -16,6 +16,7 @@ typedef struct {
   char *upload_copy; /* freed with the transfer */
   uint64_t deadline; /* time; 0: the option `total` from dispatch on */
   bool streaming, expect_continue;
+  bool connect_only; /* only a connection is made, for something else than a request: transfer.rider */
 
   /* Of statuses that may mean that the response is not for the script: TRANSFER_STATUSES bits, borrowed until
    * the head is there. Such a response becomes a stream; `streaming` tells. NULL: none. */
