@@ -99,6 +99,14 @@ function http.request(method, url, opts)
   return client.request(default or default_client(), method, url, opts, "http.request")
 end
 
+---A file, or a part of it, as the body of a request or of a part of one: read while it is sent.
+---@param path string
+---@param opts? lurcher.FileOptions
+---@return lurcher.File
+function http.file(path, opts)
+  return require("lurcher.http.file").new(path, opts)
+end
+
 ---Marks a string so that it never prints, logs or records: tostring gives "***".
 ---@param text string
 ---@return lurcher.Secret

@@ -97,7 +97,7 @@ describe("options", function()
   end
 
   for name, values in pairs {
-    body = { 1, {}, print }, form = { "a=b" }, stream = { 1 }, expect = { "ok", "2XX", 1, {}, { "x" } },
+    body = { 1, {} }, multipart = { 1, "a", { name = "a" } }, progress = { 1, {} }, form = { "a=b" }, stream = { 1 }, expect = { "ok", "2XX", 1, {}, { "x" } },
     retryable = { 1 },
     idempotency_key = { 1 }, raw_target = { 1 }, expect_continue = { 1 },
   } do

@@ -152,8 +152,16 @@ local function expected(req, res)
   return res
 end
 
+-- What the iterator of a body returned beside nil.
+local function returned_by_body(req)
+  local content = req and req.body
+  return type(content) == "table" and content.failure or nil
+end
+
 -- The end of each call that is not plain: expectations and the hooks for errors.
 local function finish(self, req, res, err)
+  local failure = not res and returned_by_body(req)
+  if failure then err = failure[1] end
   if res then res, err = expected(req, res) end
   if res then return res end
   middleware.fire(self.hooks.error, err)
@@ -174,12 +182,26 @@ local function ready_breaker(self, address)
   return one.fast and one or nil
 end
 
+-- A call that tells how far it is. A stream goes on to tell while it is read.
+local function metered(self, req, opts)
+  req.meter = require("lurcher.http.meter").new(opts.progress, req.body and req.body ~= "" and true or false)
+  local res, err = req.meter:beside(self.run, req)
+  if res and rawget(res, "stream") then
+    res.meter = req.meter
+  else
+    req.meter:finish()
+  end
+  return finish(self, req, res, err)
+end
+
 -- A call with options. Apart from the plain one, which must be short.
 local function call(self, method, url, opts, what)
   local req, err = request.new(self, method, url, opts, what)
   self.budget:note_call()
   if not req then return finish(self, nil, nil, err) end
-  if idle_layers(self) and not (req.auth or req.stream) and req.fragment == "" then
+  if opts.progress then return metered(self, req, opts) end
+  local is_simple = not (req.auth or req.stream or type(req.body) == "table")
+  if is_simple and idle_layers(self) and req.fragment == "" then
     local ready = ready_breaker(self, req.url)
     if ready ~= nil then
       local res, early_result = direct(self, req.settings, ready, method, req.url, req:wire(), req.body or nil,

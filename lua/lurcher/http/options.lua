@@ -135,7 +135,7 @@ function options.client_options()
   return CLIENT
 end
 
-local IS_BODY = { body = true, json = true, form = true }
+local IS_BODY = { body = true, json = true, form = true, multipart = true }
 
 ---Checks the options of a request.
 ---@param opts table

@@ -29,7 +29,7 @@ local request = {}
 ---@field method string
 ---@field url string absolute, without userinfo and fragment
 ---@field headers? lurcher.Headers there when a middleware, an auth function or a hook sees the request
----@field body string|false
+---@field body string|lurcher.Body|false
 ---@field attempts integer 1 and the repetitions so far
 ---@field stream boolean the body is not gathered
 local Request = { __name = "lurcher.Request" }
@@ -38,7 +38,7 @@ local Request = { __name = "lurcher.Request" }
 local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
-  early_result = false, earlier = false, holds = 0, url_auth = false,
+  early_result = false, earlier = false, holds = 0, url_auth = false, meter = false,
 }
 Request.__index = defaults
 
@@ -226,6 +226,22 @@ local function is_removed(given, name)
   return false
 end
 
+-- A body that is not a string; the modules for it are loaded by the first script that has one.
+local function long_body(value)
+  return require("lurcher.http.body").of(value)
+end
+
+-- Encodes the option `multipart`; the Content-Type goes with it.
+local function set_multipart(self, parts)
+  local multipart = require "lurcher.http.multipart"
+  local flat = self:flat_headers()
+  local given = headers.find(flat, "content-type")
+  local content_type, boundary = multipart.content_type(secret.reveal(given))
+  self.body = multipart.new(parts, boundary)
+  if given and given ~= content_type then self.list = headers.merge(flat, { ["Content-Type"] = content_type }) end
+  return content_type
+end
+
 local function set_body(self, opts)
   local content_type
   if opts.json ~= nil and opts.json ~= false then
@@ -234,8 +250,12 @@ local function set_body(self, opts)
   elseif opts.form then
     self.body = query.encode({ opts.form }, "+", "form field")
     content_type = "application/x-www-form-urlencoded"
+  elseif opts.multipart then
+    content_type = set_multipart(self, opts.multipart)
   elseif opts.body then
-    self.body = secret.reveal(opts.body)
+    local value = secret.reveal(opts.body)
+    self.body = type(value) == "string" and value or long_body(value)
+    content_type = type(value) ~= "string" and self.body.type
   end
   if content_type and not headers.find(self:flat_headers(), "content-type")
     and not is_removed(opts.headers, "content-type") then
@@ -287,7 +307,25 @@ function request.new(client, method, url, opts, what)
   end
   set_auth(self, opts)
   set_body(self, opts)
-  return self
+  return self:prepared()
+end
+
+---Looks at the files of the body, if it has any, before anything is sent.
+---@return lurcher.Request? self
+---@return lurcher.Error? err kind "file"
+function defaults:prepared()
+  if type(self.body) ~= "table" then return self end
+  local ok, err = self.body:prepare()
+  if ok then return self end
+  err.method, err.url, err.attempts, err.elapsed = self.method, redact.url(self.url), 0, self:elapsed()
+  return nil, err
+end
+
+---Whether the body can be sent again, once some of it was sent.
+---@return boolean
+function defaults:has_repeatable_body()
+  local content = self.body
+  return type(content) ~= "table" or not content.begun
 end
 
 ---A copy for the next hop or attempt, with headers of its own.
@@ -319,8 +357,13 @@ end
 function defaults:recheck()
   self.method = request.method(self.method)
   if self.body and type(self.body) ~= "string" then
-    self.body = secret.reveal(self.body)
-    if type(self.body) ~= "string" then raise("request.body must be a string, got a " .. type(self.body)) end
+    local content = long_body(self.body)
+    if not content then
+      raise("request.body must be a string, http.file(path) or an iterator, got a " .. type(self.body))
+    end
+    self.body = content
+    local ok, err = self:prepared()
+    if not ok then return nil, err end
   end
   local address, bare = absolute(self.client, self.method, self.url, "")
   if not address then return nil, bare end

@@ -58,7 +58,8 @@ end
 ---@param err lurcher.Error
 ---@return boolean
 function retry_policy.is_retryable(request, err)
-  return retry_policy.is_passing(request, err) and (err.retry_safe or retry_policy.repeatable(request))
+  return retry_policy.is_passing(request, err) and request:has_repeatable_body()
+    and (err.retry_safe or retry_policy.repeatable(request))
 end
 
 return retry_policy

@@ -89,6 +89,10 @@ local function release(self)
   self.open_streams[self] = nil
   if undecided then self.open_streams = nil end -- it is no stream for the script
   body:close()
+  local feeder, meter = rawget(self, "feeder"), rawget(self, "meter")
+  self.feeder, self.meter = nil, nil
+  if feeder then feeder:stop() end
+  if meter then meter:finish() end
 end
 
 -- An error of the body, as one of the call.
@@ -120,12 +124,17 @@ local function piece(self, method, argument)
       or "only streamed responses are read: give stream=true or use client:stream")
   end
   local bytes, err = body[method](body, argument)
+  local meter, source = rawget(self, "meter"), rawget(self, "source")
+  if meter and bytes then meter:tick() end
   if bytes then
     self.taken = (self.taken or 0) + #bytes
     return bytes
   end
+  local failure = err and source and source.failure
+  if failure then err = failure[1] end
   self.complete, self.failure = not err, err
   release(self)
+  if failure then return nil, err end
   if not err then return nil end
   return nil, dressed(self, err)
 end

@@ -88,6 +88,7 @@ local function redacted(body)
 end
 
 local function body_lines(mark, body)
+  if type(body) == "table" then return log.trace(("%s (%s)"):format(mark, text.printable(tostring(body)))) end
   if type(body) ~= "string" or body == "" then return end
   local start = body:sub(1, MAX_BODY)
   if start:find("[%z\1-\8\14-\31\127]") then

@@ -7,6 +7,7 @@
 #include "core/file/directory.h"
 #include "core/file/file_lock.h"
 #include "core/file/file_place.h"
+#include "core/file/file_range.h"
 #include "core/file/file_target.h"
 #include "core/loop/loop.h"
 
@@ -22,6 +23,7 @@ typedef enum {
   FILE_JOB_COPY,        /* data: the new name, with its NUL */
   FILE_JOB_LOCK,        /* flag: wait -> lock */
   FILE_JOB_OPEN_READER, /* -> fd */
+  FILE_JOB_LOOK,        /* range: offset and length -> range */
   FILE_JOB_OPEN_TARGET, /* mode -> target */
   FILE_JOB_FIND_PLACE,  /* -> data: where writing to the path ends up, kind */
   FILE_JOB_OPEN_PART,   /* offset; flag: cut -> target */
@@ -48,6 +50,7 @@ typedef struct {
   int fd;
   file_target target;
   file_lock lock;
+  file_range range;
   bool ok;
   error error; /* when not ok */
 } file_job;
@@ -59,7 +62,8 @@ file_job *file_job_new(file_action action, const char *path, const char *data, s
 void file_job_start(file_job *j, loop *l);
 
 /* Frees a job that is not running, with what it still holds: descriptors and files that nobody took over are
- * closed (set fd to -1, or target to all-zero, lock.fd to -1 and lock.path to NULL, to take them over). */
+ * closed (set fd to -1, or target to all-zero, lock.fd to -1 and lock.path to NULL, take the range, to take
+ * them over). */
 void file_job_free(file_job *j);
 
 #endif

@@ -127,6 +127,7 @@ static void stop(transfer *t, bool clean)
   if (t->rider) t->rider->end(t->rider);
   transfer_set_external(t, false);
   if (t->admission.state == ADMISSION_RUNNING) transfer_exchange_end(t, clean);
+  if (t->request.upload) upload_close(t->request.upload);
   t->times.ended = clock_now(t->time);
   origin_sample sample = sample_of(t);
   pool_leave(&t->admission, &sample);
@@ -162,7 +163,8 @@ void transfer_free(transfer *t)
   pool_forget(&t->admission);
   operation_reset(&t->op);
   if (t->failure != &out_of_memory) free(t->failure);
-  free(t->request.upload_copy);
+  upload_unref(t->request.upload);
+  transfer_progress_unref(t->request.progress);
   transfer_options *options = t->options;
   pool *p = t->pool;
   header_list_unref(t->request.headers);
@@ -215,6 +217,13 @@ void transfer_cancel(transfer *t, const char *why)
 {
   error_set(transfer_failure(t), ERROR_canceled, NULL, "%s", why);
   end(t, false);
+}
+
+void transfer_fail_upload(transfer *t)
+{
+  error *failure = transfer_failure(t);
+  *failure = t->request.upload->failure;
+  failure->phase = "write";
 }
 
 void transfer_fail_reading(transfer *t, const error *e)
@@ -326,12 +335,14 @@ static bool wait_for_stream(transfer *t)
   if (!e || e->kind != ERROR_protocol || !e->retry_safe) return false;
   if (t->exchange.connection == CONNECTION_NONE || t->response.head.complete) return false;
   if (pool_answers(&t->admission) == t->exchange.answered_before) return false;
+  if (t->request.upload && !upload_rewind(t->request.upload)) return false;
   if (e != &out_of_memory) free(t->failure);
   t->failure = NULL;
   transfer_exchange_end(t, false);
   transfer_set_external(t, false);
   t->exchange.connection = CONNECTION_NONE;
   t->exchange.uploaded = 0;
+  t->exchange.upload_waits = false;
   t->exchange.starved_at = 0;
   head_reset(&t->response.head);
   pool_requeue(&t->admission);

@@ -88,6 +88,9 @@ error *transfer_failure(transfer *t);
 /* Sets the failure to what was wrong with the head or the body, with what only the transfer knows. */
 void transfer_fail_reading(transfer *t, const error *e);
 
+/* Sets the failure to that of the request's body, which cannot go on. */
+void transfer_fail_upload(transfer *t);
+
 /* Sets the failure to the reason of the network's budget. */
 void transfer_fail_refused(transfer *t);
 

@@ -193,7 +193,7 @@ bool transfer_discard(transfer *t)
 {
   const head *h = &t->response.head;
   bool has_length = !transfer_response_has_no_body(&t->response) && h->content_length >= 0 && !h->chunked;
-  if (t->admission.state == ADMISSION_ENDED || t->exchange.uploaded < t->request.upload_length) return false;
+  if (t->admission.state == ADMISSION_ENDED || !transfer_request_is_sent(&t->request)) return false;
   if (has_length && h->content_length > MAX_DISCARDED) return false;
   t->exchange.discard_until = clock_now(t->time) + DISCARD_TIME;
   if (transfer_discards_enough(t, 0)) return false;

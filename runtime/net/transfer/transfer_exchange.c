@@ -15,7 +15,8 @@ enum {
   STREAM_BUFFERS_LIMIT =
       8 * 1024 * 1024, /* what is shared by those that run; each has its minimum above that */
   BUFFER = 16 * 1024,
-  MIN_BUFFER = 1024, /* of libcurl */
+  UPLOAD_BUFFER = 256 * 1024, /* what it sends from, for bodies that are longer */
+  MIN_BUFFER = 1024,          /* of libcurl */
   BUFFERS_LIMIT = 4 * 1024 * 1024,
 };
 
@@ -38,22 +39,40 @@ static long buffer_for(const transfer *t)
 static size_t read_upload(char *to, size_t size, size_t count, void *user)
 {
   transfer *t = user;
-  size_t left = t->request.upload_length - t->exchange.uploaded, room = size * count;
-  size_t length = left < room ? left : room;
-  memcpy(to, t->request.upload + t->exchange.uploaded, length);
-  t->exchange.uploaded += length;
-  t->admission.multi->uploads++;
+  size_t length = 0;
+  upload_state state = upload_read(t->request.upload, to, size * count, &length);
+  if (state == UPLOAD_FAILED) {
+    transfer_fail_upload(t);
+    return CURL_READFUNC_ABORT;
+  }
   t->exchange.active_at = clock_now(t->time);
-  if (t->exchange.uploaded == t->request.upload_length) transfer_limits_changed(t);
+  t->exchange.upload_waits = state == UPLOAD_LATER;
+  t->exchange.uploaded += length;
+  if (t->request.progress) t->request.progress->sent = t->exchange.uploaded;
+  if (state == UPLOAD_LATER) return CURL_READFUNC_PAUSE;
+  t->admission.multi->uploads++;
+  if (transfer_request_is_sent(&t->request)) transfer_limits_changed(t);
   return length;
+}
+
+/* What libcurl waited for is there. It asks for it in a call of its own. */
+static void on_more(void *user)
+{
+  transfer *t = user;
+  if (!t->exchange.upload_waits) return;
+  t->exchange.upload_waits = false;
+  t->exchange.active_at = clock_now(t->time);
+  transfer_limits_watch(t);
+  int flow = t->exchange.flow == FLOW_PAUSED ? CURLPAUSE_RECV : CURLPAUSE_CONT;
+  if (curl_easy_pause(t->handle->easy, flow) != CURLE_OK) transfer_fail_memory(t);
 }
 
 /* libcurl sends a request again: see send_once. */
 static int rewind_upload(void *user, curl_off_t offset, int from)
 {
   transfer *t = user;
-  if (from != SEEK_SET || offset < 0 || (size_t)offset > t->request.upload_length) return CURL_SEEKFUNC_FAIL;
-  t->exchange.uploaded = (size_t)offset;
+  if (from != SEEK_SET || offset || !upload_rewind(t->request.upload)) return CURL_SEEKFUNC_FAIL;
+  t->exchange.uploaded = 0;
   return CURL_SEEKFUNC_OK;
 }
 
@@ -62,7 +81,9 @@ static void set_upload(transfer *t)
   CURL *easy = t->handle->easy;
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->request.upload_length);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer_request_length(&t->request));
+  if (transfer_request_length(&t->request) > UPLOAD_BUFFER)
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
   curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_upload);
   curl_easy_setopt(easy, CURLOPT_READDATA, t);
   curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_upload);
@@ -94,7 +115,7 @@ static bool set_method(transfer *t, bool wants_body)
 
 void transfer_exchange_set_lines(transfer *t)
 {
-  bool expects = t->request.expect_continue && t->request.upload_length;
+  bool expects = t->request.expect_continue && transfer_request_length(&t->request);
   struct curl_slist *lines =
       header_list_lines(t->request.headers, transfer_request_sends_body(&t->request), expects);
   if (t->exchange.host_line && !header_list_has(t->request.headers, "Host")) {
@@ -167,6 +188,7 @@ bool transfer_exchange_begin(transfer *t, CURLSH *share)
   t->handle->is_virtual = is_virtual;
   t->exchange.looks_up = pool_looks_up(&t->admission);
   if (t->exchange.looks_up) curl_easy_setopt(t->handle->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+  if (t->request.upload) upload_begin(t->request.upload, on_more, t);
   if (!multi_add(t->admission.multi, &t->job, t->handle->easy)) return false;
   t->exchange.flow = FLOW_ON;
   return true;

@@ -46,11 +46,12 @@ typedef struct {
   uint64_t active_at;     /* when a byte last moved */
   uint64_t discard_until; /* 0: the body is wanted */
   uint64_t starved_at;    /* since when it waits for a file descriptor; 0: it does not */
-  size_t uploaded;
+  uint64_t uploaded;
   uint64_t bytes_sent;
   struct curl_slist *connect_to, *host_line; /* for the option server_name */
   uint8_t connection;                        /* a transfer_connection */
   uint8_t flow;                              /* a transfer_flow */
+  bool upload_waits;                         /* libcurl waits for more of the body */
   bool external;                             /* counted in the loop's external_requests */
   uint16_t remote_port, local_port;
 

@@ -185,6 +185,12 @@ static void large_head(const transfer *t, const known_failure *known, error *e)
   e->observed = (double)observed;
 }
 
+static void no_chunks(const transfer *t, const known_failure *known, error *e)
+{
+  error_set(e, known->kind, "write",
+            "%s speaks HTTP/1.0, which knows no body whose length is not told at its start", host_of(t));
+}
+
 /* A closed or reset connection: what it means depends on how far the response had come. */
 static void cut(const transfer *t, const known_failure *known, error *e)
 {
@@ -193,10 +199,13 @@ static void cut(const transfer *t, const known_failure *known, error *e)
   if (t->response.head.complete) {
     error_set(e, ERROR_truncated, "read", "%s %s the connection after %llu bytes of the body", host_of(t),
               how, (unsigned long long)t->response.bytes_received);
-  } else if (t->exchange.uploaded < t->request.upload_length) {
+  } else if (!transfer_request_is_sent(&t->request)) {
+    char whole[32] = "";
+    long long length = transfer_request_length(&t->request);
+    if (length >= 0) snprintf(whole, sizeof whole, " of %lld", length);
     error_set(e, ERROR_closed, "write",
-              "%s %s the connection after %zu of %zu bytes of the request's body were sent", host_of(t), how,
-              t->exchange.uploaded, t->request.upload_length);
+              "%s %s the connection after %llu%s bytes of the request's body were sent", host_of(t), how,
+              (unsigned long long)t->exchange.uploaded, whole);
   } else {
     bool other = t->exchange.connection != CONNECTION_REUSED && !t->response.head.received &&
                  t->request.target.scheme.length == 4;
@@ -348,6 +357,7 @@ static const known_failure known_failures[] = {
     TLS_ROW(SSL_ENGINE_INITFAILED),
     TLS_ROW(USE_SSL_FAILED),
 
+    {CODE(UPLOAD_FAILED), .kind = ERROR_protocol, .describe = no_chunks},
     {CODE(PARTIAL_FILE), .kind = ERROR_truncated, .describe = cut},
     {CODE(SEND_FAIL_REWIND), .kind = ERROR_closed, .describe = cut},
     BROKEN_ROWS(SEND_ERROR),

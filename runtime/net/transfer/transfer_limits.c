@@ -32,7 +32,9 @@ static time_limit next_limit(const transfer *t)
     first = (time_limit){.due = t->exchange.discard_until};
   if (t->exchange.connection == CONNECTION_NONE)
     consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
-  else if (t->exchange.uploaded < t->request.upload_length)
+  else if (t->exchange.upload_waits)
+    return first; /* what is to be sent is not there yet */
+  else if (!transfer_request_is_sent(&t->request))
     consider(&first, t->exchange.active_at, p->write, "write", "while sending to");
   else if (t->exchange.flow != FLOW_PAUSED)
     consider(&first, t->exchange.active_at, p->read, "read", "while waiting for data from");

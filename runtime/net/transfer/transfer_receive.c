@@ -116,7 +116,7 @@ static bool begin_http2(transfer *t)
  * but only its own Expect is left out, not one among the given lines; and what it was told is no response. */
 static void drop_expectation(transfer *t)
 {
-  bool all_sent = t->exchange.uploaded == t->request.upload_length;
+  bool all_sent = transfer_request_is_sent(&t->request);
   if (t->response.head.status != 417 || !t->request.expect_continue || all_sent ||
       t->response.head.version == 20)
     return;
@@ -137,8 +137,7 @@ static bool is_undecided(const transfer *t)
 static bool open_undecided(transfer *t)
 {
   if (!is_undecided(t)) return false;
-  if (t->exchange.uploaded < t->request.upload_length && !transfer_request_keep_upload(&t->request))
-    return false;
+  if (!transfer_request_is_sent(&t->request) && !upload_keep(t->request.upload)) return false;
   t->request.streaming = t->response.streaming = true;
   return true;
 }
@@ -183,6 +182,14 @@ static size_t hold_back(transfer *t)
   return CURL_WRITEFUNC_PAUSE;
 }
 
+static void note_progress(const transfer *t)
+{
+  transfer_progress *p = t->request.progress;
+  if (!p) return;
+  p->received = t->response.bytes_received;
+  p->length_received = t->response.head.chunked ? -1 : t->response.head.content_length;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
   transfer *t = user;
@@ -202,6 +209,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     transfer_fail_reading(t, &e);
     return 0;
   }
+  note_progress(t);
   if (t->request.streaming)
     operation_complete(&t->op);
   else if (!t->response.streaming && !transfer_decode(t))

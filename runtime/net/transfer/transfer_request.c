@@ -1,6 +1,5 @@
 #include "net/transfer/transfer_request.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_one_of(const char *method, const char *const *methods)
@@ -22,12 +21,6 @@ bool transfer_request_sends_body(const transfer_request *r)
   return r->upload || (*r->method == 'P' && is_one_of(r->method, methods));
 }
 
-bool transfer_request_keep_upload(transfer_request *r)
-{
-  if (r->upload_copy || !r->upload_length) return true;
-  r->upload_copy = malloc(r->upload_length);
-  if (!r->upload_copy) return false;
-  memcpy(r->upload_copy, r->upload, r->upload_length);
-  r->upload = r->upload_copy;
-  return true;
-}
+int64_t transfer_request_length(const transfer_request *r) { return r->upload ? r->upload->length : 0; }
+
+bool transfer_request_is_sent(const transfer_request *r) { return !r->upload || upload_ended(r->upload); }

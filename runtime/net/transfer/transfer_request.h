@@ -4,17 +4,18 @@
 
 #include "format/url/url.h"
 #include "net/curl/header_list.h"
+#include "net/transfer/transfer_progress.h"
+#include "net/transfer/upload.h"
 
 enum { TRANSFER_METHOD_SIZE = 24, TRANSFER_STATUSES = 1000 };
 
 typedef struct {
   char method[TRANSFER_METHOD_SIZE];
   url target;
-  header_list *headers; /* counted */
-  const char *upload;   /* borrowed until the end, unless upload_copy holds it; NULL: no body */
-  size_t upload_length;
-  char *upload_copy; /* freed with the transfer */
-  uint64_t deadline; /* time; 0: the option `total` from dispatch on */
+  header_list *headers;        /* counted */
+  upload *upload;              /* counted; NULL: no body */
+  uint64_t deadline;           /* time; 0: the option `total` from dispatch on */
+  transfer_progress *progress; /* counted; NULL: nobody looks */
   bool streaming, expect_continue;
   bool connect_only; /* only a connection is made, for something else than a request: transfer.rider */
 
@@ -23,8 +24,11 @@ typedef struct {
   const unsigned char *undecided;
 } transfer_request;
 
-/* Keeps a copy of the body to send, which is only borrowed. False: out of memory. */
-bool transfer_request_keep_upload(transfer_request *r);
+/* The bytes that its body has, 0 for none; -1: only known at the end. */
+int64_t transfer_request_length(const transfer_request *r);
+
+/* All of its body was given to libcurl. */
+bool transfer_request_is_sent(const transfer_request *r);
 
 /* Sending it twice does no harm. */
 bool transfer_request_is_idempotent(const transfer_request *r);

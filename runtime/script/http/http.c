@@ -9,6 +9,7 @@
 #include "script/http/http_options.h"
 #include "script/http/http_pool.h"
 #include "script/http/http_stream.h"
+#include "script/http/http_upload.h"
 #include "script/task/task.h"
 
 #include <lauxlib.h>
@@ -28,8 +29,33 @@ static const unsigned char *check_statuses(lua_State *L, int index)
   return (const unsigned char *)set;
 }
 
-/* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label, undecided): a
- * transfer set up, or NULL and `e`. */
+/* The body at index 6: nil, a string or what native.upload made. Cannot raise for what has passed
+ * http_check_upload. False: out of memory. */
+static bool set_upload(lua_State *L, transfer *t, bool keeps)
+{
+  size_t length;
+  if (lua_isnoneornil(L, 6)) return true;
+  if (!lua_isstring(L, 6)) {
+    upload_ref(t->request.upload = http_handle(L, 6, HTTP_UPLOAD));
+    return true;
+  }
+  const char *bytes = lua_tolstring(L, 6, &length);
+  t->request.upload = upload_of_bytes(bytes, length, t->network->loop);
+  /* the string may go before the upload ends */
+  return t->request.upload && (!keeps || upload_keep(t->request.upload));
+}
+
+static void set_progress(transfer *t, transfer_progress *p)
+{
+  if (!p) return;
+  transfer_progress_ref(t->request.progress = p);
+  p->sent = p->received = 0;
+  p->length_sent = transfer_request_length(&t->request);
+  p->length_received = -1;
+}
+
+/* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label, undecided,
+ * progress): a transfer set up, or NULL and `e`. */
 static transfer *make_transfer(lua_State *L, bool streaming, error *e)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
@@ -40,7 +66,8 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   header_list *headers = http_handle(L, 5, HTTP_HEADERS);
   if (method_length >= TRANSFER_METHOD_SIZE || !head_valid_method(method, method_length))
     luaL_argerror(L, 3, "not a method");
-  if (!lua_isnoneornil(L, 6)) luaL_checktype(L, 6, LUA_TSTRING);
+  http_check_upload(L, 6);
+  transfer_progress *progress = lua_isnoneornil(L, 12) ? NULL : http_handle(L, 12, HTTP_PROGRESS);
   const unsigned char *undecided = check_statuses(L, 11);
   /* Nothing below can raise. */
   http_network_keep(p->network, NULL);
@@ -59,11 +86,13 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
   t->request.expect_continue = lua_toboolean(L, 8);
   t->admission.item.priority = (int8_t)lua_tointeger(L, 9);
   t->request.deadline = lua_isnumber(L, 7) ? loop_nanoseconds(lua_tonumber(L, 7)) : 0;
-  if (lua_isstring(L, 6)) t->request.upload = lua_tolstring(L, 6, &t->request.upload_length);
-  if (!streaming || transfer_request_keep_upload(&t->request)) return t;
-  error_set(e, ERROR_limit, NULL, "out of memory"); /* the string may go before the upload ends */
-  transfer_free(t);
-  return NULL;
+  if (!set_upload(L, t, streaming)) {
+    error_set(e, ERROR_limit, NULL, "out of memory");
+    transfer_free(t);
+    return NULL;
+  }
+  set_progress(t, progress);
+  return t;
 }
 
 static int start(lua_State *L, bool streaming, task_results results)
@@ -126,8 +155,9 @@ static int perform_results(lua_State *L, operation *op)
 }
 
 /* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label,
- * undecided) → status, body, head, info, flags (head_flags bits) | nil, err, info; with a status of the set
- * `undecided`, when the head is there, with a stream for a body, which is to be gathered, discarded or closed
+ * undecided, progress) → status, body, head, info, flags (head_flags bits) | nil, err, info; with a status of
+ * the set `undecided`, when the head is there, with a stream for a body, which is to be gathered, discarded
+ * or closed
  */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
@@ -175,16 +205,19 @@ int luaopen_lurcher_native_http(lua_State *L);
 int luaopen_lurcher_native_http(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"pool", http_new_pool}, {"profile", http_new_options}, {"info", info}, {"now", now}, {NULL, NULL},
+      {"pool", http_new_pool},     {"profile", http_new_options},   {"info", info}, {"now", now},
+      {"upload", http_new_upload}, {"progress", http_new_progress}, {NULL, NULL},
   };
   http_network_open(L);
   http_register_pool(L);
   http_register_options(L);
   http_register_stream(L);
+  http_register_upload(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   http_headers_register(L);
   task_set_blocking(L, -1, "perform", perform);
   task_set_blocking(L, -1, "open", open_stream);
+  task_set_blocking(L, -1, "file", http_look_at_file);
   return 1;
 }

@@ -24,15 +24,20 @@ end
 
 -- Sends the request with what a challenge asks for, or without credentials.
 local function send(state, request, next, origin, terms)
-  request.authorization = terms and answer.header(terms, state.user, state.password, request.method,
-    target_of(request, origin), request.body or "") or nil
+  local value, err
+  if terms then
+    value, err = answer.header(terms, state.user, state.password, request.method, target_of(request, origin),
+      request.body or "")
+    if not value then return nil, err end
+  end
+  request.authorization = value
   return next(request)
 end
 
 -- The best challenge of a 401 that we can meet.
 local function challenge_of(request, res)
   if not res or res.status ~= 401 or not scheme.repeatable(request) then return nil end
-  return answer.best(challenges.parse(res:header_list("WWW-Authenticate")), scheme.repeatable(request))
+  return answer.best(challenges.parse(res:header_list("WWW-Authenticate")), scheme.has_body_at_hand(request))
 end
 
 -- A server may announce the nonce to go on with.
@@ -58,7 +63,7 @@ function Digest:layer(request, next)
   local origin = url_native.origin(request.url)
   local terms, answered, was_stale = state.terms:get(origin), 0, false
   while true do
-    if terms and terms.qop == "auth-int" and not scheme.repeatable(request) then terms = nil end
+    if terms and terms.qop == "auth-int" and not scheme.has_body_at_hand(request) then terms = nil end
     local res, err = send(state, request, next, origin, terms)
     local challenge = challenge_of(request, res)
     if not challenge then

@@ -1,5 +1,6 @@
 --- The arithmetic of Digest (RFC 7616): which challenge is answered, and the answer.
 
+local body = require "lurcher.http.body"
 local crypto = require "lurcher.native.crypto"
 local give_way = require "lurcher.base.give_way"
 local url = require "lurcher.native.url"
@@ -13,10 +14,13 @@ local STEP = 4 * 1024 * 1024 -- bytes of a body after which other tasks have the
 
 local function hash_text(name, text)
   local digest = crypto.digest(name)
-  for from = 1, #text, STEP do
-    if from > 1 then give_way() end
-    digest:update(text, from, math.min(from + STEP - 1, #text))
-  end
+  local ok, err = body.read(text, function(bytes)
+    for from = 1, #bytes, STEP do
+      if from > 1 then give_way() end
+      digest:update(bytes, from, math.min(from + STEP - 1, #bytes))
+    end
+  end)
+  if not ok then return nil, err end
   return crypto.hex(digest:finish())
 end
 
@@ -83,11 +87,17 @@ local function name_parameter(t, user)
   return "username=" .. quote(user)
 end
 
-local function response(t, user, password, method, target, body, count)
+local function response(t, user, password, method, target, content, count)
   local secret = hash(t.hash, user, t.realm, password)
   if t.is_session then secret = hash(t.hash, secret, t.nonce, t.cnonce) end
-  local message = t.qop == "auth-int" and hash(t.hash, method, target, hash_text(t.hash, body))
-    or hash(t.hash, method, target)
+  local message
+  if t.qop == "auth-int" then
+    local digest, err = hash_text(t.hash, content)
+    if not digest then return nil, err end
+    message = hash(t.hash, method, target, digest)
+  else
+    message = hash(t.hash, method, target)
+  end
   if not t.qop then return hash(t.hash, secret, t.nonce, message) end
   return hash(t.hash, secret, t.nonce, count, t.cnonce, t.qop, message)
 end
@@ -98,14 +108,17 @@ end
 ---@param password string
 ---@param method string
 ---@param target string path and query as they are sent
----@param body string
----@return string
-function digest_answer.header(t, user, password, method, target, body)
+---@param content string|lurcher.Body
+---@return string? value
+---@return lurcher.Error? err of reading the body
+function digest_answer.header(t, user, password, method, target, content)
   t.count = t.count + 1
   local count = ("%08x"):format(t.count)
+  local proof, err = response(t, user, password, method, target, content, count)
+  if not proof then return nil, err end
   local list = { name_parameter(t, user), 'realm="' .. (t.raw.realm or "") .. '"', 'nonce="' .. t.raw_nonce .. '"',
     "uri=" .. quote(target),
-    'response="' .. response(t, user, password, method, target, body, count) .. '"' }
+    'response="' .. proof .. '"' }
   if t.values.algorithm then list[#list + 1] = "algorithm=" .. t.values.algorithm end
   if t.qop then list[#list + 1] = ("qop=%s, nc=%s"):format(t.qop, count) end
   if t.qop or t.is_session then list[#list + 1] = 'cnonce="' .. t.cnonce .. '"' end

@@ -2,6 +2,8 @@
 --- too: objects with a method `layer(request, next)`, which the layer of authentication calls for each attempt
 --- at each hop.
 
+local body = require "lurcher.http.body"
+
 local scheme = {}
 
 ---Makes the class of a scheme. Its objects hold nothing that could be printed.
@@ -32,7 +34,14 @@ end
 ---@param request lurcher.Request
 ---@return boolean
 function scheme.repeatable(request)
-  return not request.body or type(request.body) == "string"
+  return request:has_repeatable_body()
+end
+
+---Whether all of the request's body can be read before it is sent.
+---@param request lurcher.Request
+---@return boolean
+function scheme.has_body_at_hand(request)
+  return type(request.body) ~= "table" or body.at_hand(request.body)
 end
 
 ---The URL as it goes over the wire.

@@ -88,6 +88,11 @@ function redirect.layer(request, next)
     end
     request:start_clock(res)
     local hop = next_hop(request, res, address, fragment)
+    if not hop:has_repeatable_body() then
+      res:close()
+      return nil, failure(request, ("the body cannot be sent again to where status %d leads: it came from an iterator "
+        .. "or a pipe"):format(res.status))
+    end
     history[#history + 1] = res
     res:discard()
     if #history > most then return nil, failure(hop, ("more than %d redirects"):format(most)) end

@@ -31,6 +31,9 @@ local function occasion(policy, request, res, err, refused)
 end
 
 local function why_not_repeatable(policy, request, err)
+  if not request:has_repeatable_body() then
+    return "not repeated: the body cannot be sent again, since it came from an iterator or a pipe"
+  end
   if err and err.retry_safe or retry_policy.repeatable(request) then return nil end
   if policy.methods.POST or not (request.method == "POST" or request.method == "PATCH") then
     return request.method .. " is not repeated: it is not among retry.methods"

@@ -1,5 +1,6 @@
 --- The last layer: one attempt at one hop, over the network.
 
+local companion = require "lurcher.http.companion"
 local server_limits = require "lurcher.http.layer.server_limits"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
@@ -79,28 +80,53 @@ local function speaks_of_limits(status, head_flags)
   return head_flags >= 2 or status == 429 or status == 503 or status == 403
 end
 
+-- When it raised, the response is for nobody.
+local function stop_feeder(feeder, body)
+  local ok, raised = pcall(feeder.stop, feeder)
+  if ok then return end
+  if type(body) == "userdata" then body:close() end
+  error(raised, 0)
+end
+
+-- Lets libcurl do one exchange, by perform or open. A body that an iterator gives is fed by a task beside it, which
+-- comes first among the results; whoever gets it has to stop it.
+local function exchange(request, call)
+  local own, content, feeder = request.settings, request.body or nil, nil
+  if type(content) == "table" then
+    local source = content
+    content = source:upload()
+    if source.producers then feeder = companion.start(source.feed, source, content) end
+  end
+  local meter = request.meter
+  local function run()
+    return call(request.client.pool, own.profile, request.method, request.url, request:wire(), content,
+      request.deadline or nil, request.expect_continue, own.priority, own.name, own.undecided,
+      meter and meter.handle or nil)
+  end
+  if feeder then return feeder, feeder:beside(run) end
+  return nil, run()
+end
+
 ---Sends the request once.
 ---@param request lurcher.Request
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function transport.send(request)
   if request.stream then return transport.open(request) end
-  local method, url, early_result = request.method, request.url, request.early_result
-  local status, body, head, info, head_flags
+  local early_result = request.early_result
+  local feeder, status, body, head, info, head_flags
   if early_result then
     request.early_result = false
     status, body, head, info, head_flags = unpack(early_result, 1, 5)
   else
-    local own = request.settings
-    status, body, head, info, head_flags = perform(request.client.pool, own.profile, method, url,
-      request:wire(), request.body or nil, request.deadline or nil, request.expect_continue, own.priority,
-      own.name, own.undecided)
+    feeder, status, body, head, info, head_flags = exchange(request, perform)
+    if feeder then stop_feeder(feeder, body) end
   end
   if not status then return failed(request, body, head) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
   if type(body) == "userdata" then return undecided(request, status, body, head, info) end
   if observe.enabled then observe.attempt(request, tostring(status), info, head, body) end
-  return respond(status, body, head, info, method, with_fragment(request), request.attempts,
+  return respond(status, body, head, info, request.method, with_fragment(request), request.attempts,
     request.started)
 end
 
@@ -133,16 +159,19 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function transport.open(request)
-  local method, url, own = request.method, request.url, request.settings
-  local status, body, head, info, head_flags = open(request.client.pool, own.profile, method, url,
-    request:wire(), request.body or nil, request.deadline or nil, request.expect_continue, own.priority,
-    own.name)
+  local method, own = request.method, request.settings
+  local feeder, status, body, head, info, head_flags = exchange(request, open)
+  if feeder and (not status or status >= 300) then -- nobody wants the rest
+    stop_feeder(feeder, body)
+    feeder = nil
+  end
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info, head) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
   local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts,
     request.started)
   res.stream, res.max_body, res.observed = body, own.max_body, observe.enabled and request or nil
+  res.feeder, res.source = feeder, feeder and request.body
   return stream.keep(res)
 end
 

@@ -19,6 +19,28 @@ function checks.text_or_false(value)
   return checks.text(value)
 end
 
+-- A body: text, what http.file gave, or an iterator.
+function checks.body(value)
+  if value == false or not checks.text(value) or not check.mismatch(value, "callable") then return nil end
+  if type(value) == "table" and (getmetatable(value) or value).__name == "lurcher.File" then return nil end
+  return "a string, http.file(path), an iterator function or false"
+end
+
+function checks.progress(value)
+  if type(value) == "boolean" or type(value) == "string" or not check.mismatch(value, "callable") then return nil end
+  return "true, a label, a function or false"
+end
+
+-- A list; its parts are checked where they are encoded.
+function checks.parts(value)
+  if value == false then return nil end
+  if type(value) ~= "table" then return 'a list of parts such as { name = "a", value = "b" }, or false' end
+  for key in pairs(value) do
+    if type(key) ~= "number" then return 'a list of parts such as { name = "a", value = "b" }, or false' end
+  end
+  return nil
+end
+
 function checks.text_list_or_false(value)
   if value == false then return nil end
   if type(value) ~= "table" then return "a list of strings" end

@@ -2,9 +2,10 @@
 
 #include "support/unit.h"
 
-static transfer_request request(const char *method, const char *upload)
+static transfer_request request(const char *method, const char *body)
 {
-  transfer_request r = {.upload = upload};
+  static upload some;
+  transfer_request r = {.upload = body ? &some : NULL};
   snprintf(r.method, sizeof r.method, "%s", method);
   return r;
 }

@@ -1,0 +1,45 @@
+--- Files as bodies of requests: `http.file(path)`. They are read while they are sent, never as a whole.
+
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
+local rows = require "lurcher.base.rows"
+
+local OPTIONS = rows.of("http.file", "lurcher.FileOptions", {
+  { "offset", check = "size", default = 0, help = "bytes to leave out at the start", example = "offset = 1024" },
+  { "length", check = "size|false", help = "bytes to send; without it all that follow",
+    example = "length = 10 * 1024 * 1024" },
+  { "type", check = "string|false", help = "the header Content-Type, unless that is given",
+    example = 'type = "image/png"' },
+})
+
+local file = {}
+
+---@class lurcher.File
+---@field path string
+---@field offset integer
+---@field length integer|false
+---@field type string|false
+local File = { __name = "lurcher.File" }
+File.__index = File
+
+function File:__tostring() return ("http.file(%q)"):format(self.path) end
+
+---@param value any
+---@return boolean
+function file.is(value)
+  return type(value) == "table" and getmetatable(value) == File
+end
+
+---A file, or a part of it, as a body.
+---@param path string
+---@param opts? lurcher.FileOptions
+---@return lurcher.File
+function file.new(path, opts)
+  check.argument(path, "string", 1, "http.file")
+  if path:find("%z") then errors.raise("http.file: a path cannot contain a NUL byte") end
+  opts = check.options(opts, OPTIONS, "http.file") or {}
+  return setmetatable({ path = path, offset = opts.offset or 0, length = opts.length or false,
+    type = opts.type or false }, File)
+end
+
+return file

@@ -1,0 +1,206 @@
+#include "core/file/file_source.h"
+
+#include "core/container_of.h"
+#include "core/file/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PIECE = 256 * 1024 };
+
+/* What a job brings. */
+typedef struct {
+  buffer bytes;
+  bool ok, end, later;
+  error error; /* when not ok */
+} piece;
+
+struct file_source {
+  job job;
+  loop *loop;
+  file_range range;
+  int fd;             /* -1: not open yet */
+  bool opens;         /* it can be opened anew */
+  uint64_t position;  /* in the range: where the next job reads */
+  piece given, ahead; /* being taken; for the job while it runs, else full or empty */
+  size_t taken;       /* of `given` */
+  bool is_ahead;      /* `ahead` is full */
+  bool ended;         /* no further job is needed */
+  bool began, waited_for, rewound, closed;
+  void (*on_more)(void *user);
+  void *user;
+};
+
+file_source *file_source_new(file_range *range, loop *l, void (*on_more)(void *user), void *user)
+{
+  file_source *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  if (!file_range_take(&s->range, range)) {
+    free(s);
+    return NULL;
+  }
+  s->fd = s->range.fd;
+  s->opens = s->fd < 0;
+  s->given.ok = true;
+  s->loop = l;
+  s->on_more = on_more;
+  s->user = user;
+  return s;
+}
+
+static void free_really(file_source *s)
+{
+  s->range.fd = s->fd; /* it closes that */
+  file_range_free(&s->range);
+  buffer_free(&s->given.bytes);
+  buffer_free(&s->ahead.bytes);
+  free(s);
+}
+
+/* ---- on a pool thread ---- */
+
+static bool became_shorter(file_source *s, uint64_t got)
+{
+  error_set(&s->ahead.error, ERROR_file, NULL, "cannot read '%.300s': it ended after %llu of %llu bytes",
+            s->range.path, (unsigned long long)got, (unsigned long long)s->range.length);
+  return false;
+}
+
+static bool read_file(file_source *s, size_t wanted)
+{
+  piece *p = &s->ahead;
+  while (p->bytes.length < wanted) {
+    off_t place = (off_t)(s->range.offset + s->position + p->bytes.length);
+    ssize_t n = pread(s->fd, p->bytes.bytes + p->bytes.length, wanted - p->bytes.length, place);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file_error(&p->error, "read", s->range.path, errno);
+    if (n == 0) return became_shorter(s, s->position + p->bytes.length);
+    p->bytes.length += (size_t)n;
+  }
+  return true;
+}
+
+static bool read_stream(file_source *s, size_t wanted)
+{
+  size_t got = 0;
+  piece *p = &s->ahead;
+  if (!file_read_some(s->fd, s->range.path, wanted, &p->bytes, &got, &p->later, &s->job, &p->error))
+    return false;
+  p->end = got == 0 && !p->later;
+  if (p->end && s->range.length != FILE_TO_THE_END && s->position < s->range.length)
+    return became_shorter(s, s->position);
+  return true;
+}
+
+static bool fill(file_source *s)
+{
+  piece *p = &s->ahead;
+  uint64_t left = s->range.length - s->position;
+  size_t wanted = left < PIECE ? (size_t)left : PIECE;
+  if (s->fd < 0) s->fd = file_range_open(&s->range, &p->error);
+  if (s->fd < 0) return false;
+  if (!buffer_reserve(&p->bytes, wanted)) return file_error(&p->error, "read", s->range.path, ENOMEM);
+  if (wanted && !(s->opens ? read_file(s, wanted) : read_stream(s, wanted))) return false;
+  if (p->bytes.length < left) return true;
+  p->end = true;
+  return !s->opens || file_range_is_same(&s->range, s->fd, &p->error);
+}
+
+static void work(job *base)
+{
+  file_source *s = container_of(base, file_source, job);
+  s->ahead.ok = fill(s);
+}
+
+/* ---- on the loop's ---- */
+
+static void on_done(job *base);
+
+static void start(file_source *s)
+{
+  s->ahead.bytes.length = 0;
+  s->ahead.ok = s->ahead.end = s->ahead.later = false;
+  s->began = true;
+  s->loop->jobs++;
+  job_start(&s->job, s->loop->uv, work, on_done);
+}
+
+/* What a job has read becomes what is given, and the next job reads on. */
+static void go_on(file_source *s)
+{
+  piece empty = s->given;
+  s->given = s->ahead;
+  s->ahead = empty;
+  s->taken = 0;
+  s->is_ahead = false;
+  if (!s->ended) start(s);
+}
+
+static void on_done(job *base)
+{
+  file_source *s = container_of(base, file_source, job);
+  if (s->closed) { /* the loop may be gone */
+    free_really(s);
+    return;
+  }
+  s->loop->jobs--;
+  if (s->rewound) s->position = 0;
+  if (s->rewound || (s->ahead.ok && s->ahead.later)) {
+    s->rewound = false;
+    start(s);
+    return;
+  }
+  s->position += s->ahead.bytes.length;
+  s->is_ahead = true;
+  s->ended = !s->ahead.ok || s->ahead.end;
+  if (s->waited_for) {
+    s->waited_for = false;
+    s->on_more(s->user);
+  }
+}
+
+file_source_state file_source_read(file_source *s, char *to, size_t room, size_t *got)
+{
+  piece *p = &s->given;
+  if (s->taken == p->bytes.length && s->is_ahead) go_on(s);
+  if (s->taken < p->bytes.length && p->ok) {
+    size_t left = p->bytes.length - s->taken;
+    *got = left < room ? left : room;
+    memcpy(to, p->bytes.bytes + s->taken, *got);
+    s->taken += *got;
+    return FILE_SOURCE_BYTES;
+  }
+  if (!p->ok) return FILE_SOURCE_FAILED;
+  if (p->end) return FILE_SOURCE_END;
+  if (!s->job.running) start(s);
+  s->waited_for = true;
+  return FILE_SOURCE_LATER;
+}
+
+const error *file_source_failure(const file_source *s) { return &s->given.error; }
+
+bool file_source_can_rewind(const file_source *s) { return s->opens || !s->began; }
+
+void file_source_rewind(file_source *s)
+{
+  if (!s->began || !s->opens) return;
+  if (!s->job.running) s->position = 0; /* else the job uses it */
+  s->taken = s->given.bytes.length = 0;
+  s->given.ok = true;
+  s->given.end = s->is_ahead = s->ended = s->waited_for = false;
+  s->rewound = s->job.running;
+}
+
+void file_source_free(file_source *s)
+{
+  if (!s) return;
+  s->closed = true;
+  if (!s->job.running) {
+    free_really(s);
+    return;
+  }
+  s->loop->jobs--;
+  job_stop(&s->job);
+}
