@@ -107,6 +107,17 @@ function http.file(path, opts)
   return require("lurcher.http.file").new(path, opts)
 end
 
+---Fetches a file, see client:download.
+---@param url string
+---@param path string a file; a folder when it ends with "/"
+---@param opts? lurcher.DownloadOptions
+---@return lurcher.Download? result
+---@return lurcher.Error? err
+function http.download(url, path, opts)
+  if url == http then called_with_colon("download") end
+  return client.download(default or default_client(), url, path, opts, "http.download")
+end
+
 ---Marks a string so that it never prints, logs or records: tostring gives "***".
 ---@param text string
 ---@return lurcher.Secret

@@ -12,7 +12,7 @@ local INTERVAL = 0.1 -- seconds between two looks
 ---@return string? mismatch
 function body_progress.check(value)
   if type(value) == "boolean" or type(value) == "string" or not check.mismatch(value, "callable") then return nil end
-  return "true, a label or a function, got " .. check.shown(value)
+  return "true, a label or a function"
 end
 
 -- What is told: as a bar, or to the script's function, when it changed.

@@ -1,6 +1,6 @@
 --- Clients: a pool, limits, cookies and defaults, and the chain of layers each request goes down.
 ---
----   middleware → redirect → retry → breaker → cookies → auth → hooks → transport
+---   middleware → download → redirect → retry → breaker → cookies → auth → hooks → transport
 ---
 --- A layer is `function(request, next)`. The chain is put together once per client.
 
@@ -75,6 +75,12 @@ local function bind(layer, next)
   end
 end
 
+-- Loaded by the first download.
+local function save_download(req, next)
+  if not req.download then return next(req) end
+  return require("lurcher.http.layer.download").layer(req, next)
+end
+
 -- The layers of a client, outermost first, as one function(request).
 local function chain(self, functions)
   local layers = { observe.layer }
@@ -83,6 +89,7 @@ local function chain(self, functions)
     for _, fn in ipairs(functions) do layers[#layers + 1] = middleware.wrap(fn) end
     layers[#layers + 1] = middleware.enter
   end
+  layers[#layers + 1] = save_download
   layers[#layers + 1] = redirect.layer
   layers[#layers + 1] = retry_layer.layer
   layers[#layers + 1] = self.breakers and breaker_layer.layer or breaker_layer.resubmit
@@ -323,6 +330,40 @@ function Client:stream(method, url, opts, fn)
   if not fn then return res end
   if self.raises then return response.raised(read_with(res, fn)) end
   return read_with(res, fn)
+end
+
+-- Fetches a file; returns nil and an error whether the client raises or not.
+local function fetch(self, url, path, opts, what)
+  local request_options, job = require("lurcher.http.download").prepare(self, path, opts, what)
+  local req, err = request.new(self, "GET", url, request_options, what)
+  self.budget:note_call()
+  if not req then return finish(self, nil, nil, err) end
+  req.download = job
+  return job:run(req, function() return finish(self, req, self.run(req)) end)
+end
+
+---Fetches a file: written below Lua to `path..".part"`, and renamed when it is complete. Goes on with what an
+---earlier run left, where the server still has the same file.
+---@param self lurcher.Client
+---@param url string
+---@param path string a file; a folder when it ends with "/": the name is the server's
+---@param opts? lurcher.DownloadOptions
+---@param what string for messages
+---@return lurcher.Download? result
+---@return lurcher.Error? err
+function client.download(self, url, path, opts, what)
+  if self.raises then return response.raised(fetch(self, url, path, opts, what)) end
+  return fetch(self, url, path, opts, what)
+end
+
+---@param url string
+---@param path string
+---@param opts? lurcher.DownloadOptions
+---@return lurcher.Download? result
+---@return lurcher.Error? err
+function Client:download(url, path, opts)
+  check_self(self, "download")
+  return client.download(self, url, path, opts, "client:download")
 end
 
 ---The circuit breaker of a URL's origin; nil when the client has none.

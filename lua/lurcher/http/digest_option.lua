@@ -1,7 +1,5 @@
 --- The option `sha256` of what is saved.
 
-local check = require "lurcher.base.check"
-
 local digest_option = {}
 
 ---A type spec.
@@ -9,7 +7,7 @@ local digest_option = {}
 ---@return string? mismatch
 function digest_option.check(value)
   if type(value) == "string" and #value == 64 and not value:find("%X") then return nil end
-  return "64 hexadecimal digits, got " .. check.shown(value)
+  return "64 hexadecimal digits"
 end
 
 return digest_option

@@ -122,6 +122,13 @@ function options.check_client(opts, what)
   return opts
 end
 
+---Whether a request has an option of that name.
+---@param name any
+---@return boolean
+function options.is_request_option(name)
+  return REQUEST[name] ~= nil
+end
+
 ---Whether a client has an option of that name.
 ---@param name any
 ---@return boolean

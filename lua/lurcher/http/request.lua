@@ -39,6 +39,7 @@ local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
   early_result = false, earlier = false, holds = 0, url_auth = false, meter = false,
+  download = false,
 }
 Request.__index = defaults
 
@@ -421,6 +422,16 @@ function defaults:announce(what, event)
   if observe.enabled then observe.event(self, what, event) end
   local list = self.client.hooks[what]
   for i = 1, list and #list or 0 do list[i](event) end
+end
+
+---Sets headers of a copy.
+---@param given table<string, string>
+function defaults:set_headers(given)
+  if self.headers then
+    for name, value in pairs(given) do self.headers[name] = value end
+  else
+    self.list = headers.merge(self:flat_headers(), given)
+  end
 end
 
 ---Removes headers by a set of lower-case names.

@@ -25,26 +25,6 @@ local OPTIONS = rows.of("res.save", "lurcher.SaveOptions", {
     example = 'progress = "image.iso"' },
 })
 
--- Bytes that a text, or a stream that no transfer feeds, gives to the writer.
-local function put_all(self, out)
-  local body = rawget(self, "body")
-  local bytes, err = body, nil
-  if not body then bytes, err = self:read() end
-  while bytes do
-    local room, failure = out:put(bytes)
-    if room == false then room, failure = out:room() end
-    if not room then return nil, failure end
-    if body then break end
-    bytes, err = self:read()
-  end
-  return not err or nil, err
-end
-
-local function pour(self, out, size)
-  if not stream.is_native(self) then return put_all(self, out) end
-  return stream.pour(self, out, size)
-end
-
 local function mismatch(self, message, ...)
   return nil, errors.new { kind = "checksum", message = message:format(...), method = self.method,
     url = redact.url(self.url), attempts = self.attempts, elapsed = self.elapsed, retryable = false }
@@ -67,7 +47,7 @@ local function write(self, out, opts)
   local ok, err = body_progress.follow(opts.progress, function()
     return out:written(), stream.length(self)
   end, function()
-    local poured, failure = pour(self, out, opts.size)
+    local poured, failure = stream.pour(self, out, opts.size)
     if not poured then return nil, failure end
     return verify(self, out, opts)
   end)

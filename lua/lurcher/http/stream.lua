@@ -294,6 +294,28 @@ function stream.length(self)
   return given and math.max(0, given - (self.taken or 0)) or nil
 end
 
+-- Bytes of a text that is there, or that no transfer brings.
+local function put_all(self, out, most, is_asked)
+  local body, came = rawget(self, "body"), 0
+  local bytes, err = body, nil
+  if not body then bytes, err = piece(self, "read") end
+  while bytes do
+    came = came + #bytes
+    if most and came > most then
+      return nil, dressed(self, errors.new { kind = is_asked and "protocol" or "checksum",
+        message = ("more than the expected %d bytes came"):format(most) })
+    end
+    local room, failure = out:put(bytes)
+    if room == false then room, failure = out:room() end
+    if not room then return nil, failure end
+    if body then break end
+    bytes, err = piece(self, "read")
+  end
+  if err then return nil, err end
+  self.consumed = not body
+  return true
+end
+
 ---What is left of the body goes to a native writer of a file; waits until all was given to it.
 ---@param self lurcher.Response
 ---@param writer userdata
@@ -302,6 +324,7 @@ end
 ---@return true? ok
 ---@return lurcher.Error? err
 function stream.pour(self, writer, most, is_asked)
+  if not stream.is_native(self) then return put_all(self, writer, most, is_asked) end
   local ok, err = self.stream:pour(writer, most, not is_asked)
   self.consumed, self.complete, self.failure = ok, ok, err
   release(self)

@@ -133,6 +133,12 @@ bool file_writer_append(file_writer *w, const char *bytes, size_t length)
   return true;
 }
 
+void file_writer_flush(file_writer *w)
+{
+  w->wanted = w->appended;
+  if (w->state == FILE_WRITER_OPEN && !w->job.running && has_work(w)) start_write(w);
+}
+
 void file_writer_close(file_writer *w, bool discard)
 {
   if (w->state != FILE_WRITER_OPEN) return;
@@ -167,12 +173,11 @@ file_wait *file_writer_wait(file_writer *w, file_wait_for what)
   wait->writer = w;
   wait->until = what == FILE_WAIT_CLOSED ? UINT64_MAX : w->appended;
   if (what == FILE_WAIT_ROOM) wait->until = w->appended > w->full ? w->appended - w->full : 0;
-  if (what == FILE_WAIT_FLUSHED) w->wanted = w->appended;
   list_append(&w->waits, &wait->link);
   w->references++;
   operation_begin(&wait->operation, &wait_class, w->loop, true);
   operation_is_job(&wait->operation);
-  if (w->state == FILE_WRITER_OPEN && !w->job.running && has_work(w)) start_write(w);
+  if (what == FILE_WAIT_FLUSHED) file_writer_flush(w);
   if (wait_over(wait)) operation_complete(&wait->operation);
   return wait;
 }

@@ -83,6 +83,9 @@ static inline bool file_writer_roomy(const file_writer *w)
 void file_writer_ref(file_writer *w);
 void file_writer_unref(file_writer *w);
 
+/* Has what was appended so far written, even if it is little. */
+void file_writer_flush(file_writer *w);
+
 /* Writes what has been appended, completes the file (or, with `discard`, removes what is not complete) and
  * closes it. Errors end up in w->error. */
 void file_writer_close(file_writer *w, bool discard);

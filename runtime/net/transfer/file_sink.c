@@ -12,13 +12,31 @@ enum {
   MIN_WRITTEN = 32 * 1024,
 };
 
+/* What came is written so soon, however little it is: a process that is killed loses no more than that. */
+static const uint64_t MAX_DELAY = 50 * MILLISECOND;
+
 typedef struct {
   body_sink sink;
+  timer delay;         /* runs while something is not written */
   file_writer *writer; /* counted */
   transfer *transfer;
   file_sink_limit limit;
   uint64_t came;
 } file_sink;
+
+static void on_delay_over(timer *delay)
+{
+  file_sink *s = container_of(delay, file_sink, delay);
+  file_writer_flush(s->writer);
+}
+
+static void write_soon(file_sink *s)
+{
+  loop *l = s->transfer->network->loop;
+  if (timer_active(&s->delay)) return;
+  clock_start(&l->real, &s->delay, clock_now(&l->real) + MAX_DELAY,
+              on_delay_over); /* else: when it is more */
+}
 
 static bool sink_write(body_sink *sink, const char *bytes, size_t length, error *e)
 {
@@ -36,6 +54,7 @@ static bool sink_write(body_sink *sink, const char *bytes, size_t length, error 
     error_set(e, ERROR_limit, NULL, "out of memory");
   } else {
     s->came += length;
+    write_soon(s);
     return true;
   }
   return false;
@@ -54,6 +73,7 @@ static bool sink_has_room(const body_sink *sink)
 static void sink_release(body_sink *sink)
 {
   file_sink *s = container_of(sink, file_sink, sink);
+  timer_stop(&s->delay);
   s->writer->on_room = NULL;
   file_writer_unref(s->writer);
   free(s);

@@ -42,6 +42,11 @@ local function why_not_repeatable(policy, request, err)
     .. " is not repeated: it may have been processed; retryable=true or idempotency_key allows it"
 end
 
+-- The attempts that count.
+local function counted(request)
+  return math.max(1, request.attempts - request.holds)
+end
+
 -- What the policy would do: the wait before the next attempt and why; or nil and, if there was an occasion,
 -- why there is to be none.
 local function proposal(policy, request, res, err, previous, asked, refused)
@@ -49,7 +54,7 @@ local function proposal(policy, request, res, err, previous, asked, refused)
   if not why then return nil end
   local refusal = why_not_repeatable(policy, request, err)
   if refusal then return nil, refusal end
-  if not asked then return backoff.exponential(policy, request.attempts, previous), why end
+  if not asked then return backoff.exponential(policy, counted(request), previous), why end
   local most = policy.max_retry_after
   if most and asked > most then
     local too_long = "not repeated: the server asks to wait %g s, longer than max_retry_after=%g"
@@ -70,7 +75,7 @@ local function decided(policy, request, res, err, previous, wait, why)
   if ok and answer == nil then return wait, why end
   if ok and answer == false then return nil end
   if ok and answer == true then
-    return wait or backoff.exponential(policy, request.attempts, previous), wait and why or "retry.on says so"
+    return wait or backoff.exponential(policy, counted(request), previous), wait and why or "retry.on says so"
   end
   if ok and not check.mismatch(answer, "seconds") then return answer, "retry.on says so" end
   if res then res:close() end
@@ -119,6 +124,13 @@ local function next_wait(policy, request, res, err, previous)
   return wait, why
 end
 
+-- Waits, and counts the next attempt.
+local function pause(request, res, err, wait, why)
+  request:announce("retry", event(request, res, err, wait, why))
+  task.sleep(wait)
+  request.attempts = request.attempts + 1
+end
+
 -- The response as the script gets it, its body gathered; one that is followed is left as it is.
 local function for_the_script(request, res, err)
   if not res or redirect.follows(request, res) then return res, err end
@@ -143,10 +155,22 @@ function retry_layer.layer(request, next)
     end
     previous = wait
     if res then res:discard() end
-    request:announce("retry", event(request, res, err, wait, why))
-    task.sleep(wait)
-    request.attempts = request.attempts + 1
+    pause(request, res, err, wait, why)
   end
+end
+
+---What the policy does about a body that failed while it was received: waits, and makes the request fit for
+---the next attempt.
+---@param request lurcher.Request
+---@param err lurcher.Error
+---@param previous? number the wait before
+---@return number? wait nil: there is to be no other attempt
+function retry_layer.after_body(request, err, previous)
+  local policy = request.settings.retry
+  if not policy then return nil end
+  local wait, why = next_wait(policy, request, nil, err, previous)
+  if wait then pause(request, nil, err, wait, why) end
+  return wait
 end
 
 return retry_layer
