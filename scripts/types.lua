@@ -59,6 +59,8 @@ local function add_option_classes()
   add_options("lurcher.Limits", tables.limits, "http")
   add_options("lurcher.RetryOptions", tables.retry, "http")
   add_options("lurcher.TlsOptions", tables.tls, "http")
+  local proxy = class_of("lurcher.ProxyOptions", "http")
+  proxy.fields = { "---@field url string|lurcher.Secret", "---@field tls? lurcher.TlsOptions of an https:// proxy" }
   add_options("lurcher.Hooks", tables.hooks, "http")
   add_options("lurcher.BreakerOptions", tables.breaker, "breaker")
   add_options("lurcher.RetryPolicyOptions", tables.policy, "retry")

@@ -35,6 +35,16 @@ void error_set(error *e, error_kind kind, const char *phase, const char *format,
   memcpy(e->message, message, strlen(message) + 1);
 }
 
+void error_set_cause(error *e, error_kind kind, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(e->cause_message, sizeof e->cause_message, format, arguments);
+  va_end(arguments);
+  if (length >= ERROR_CAUSE_SIZE) drop_partial_character(e->cause_message, sizeof e->cause_message - 1);
+  e->cause = error_kind_name(kind);
+}
+
 error_kind error_kind_of(const char *name)
 {
   int kind = 0;

@@ -11,7 +11,7 @@ typedef enum {
   ERROR_KIND_COUNT
 } error_kind;
 
-enum { ERROR_MESSAGE_SIZE = 512 };
+enum { ERROR_MESSAGE_SIZE = 512, ERROR_CAUSE_SIZE = 256 };
 
 typedef struct {
   error_kind kind;
@@ -21,12 +21,18 @@ typedef struct {
   double observed;   /* what was seen instead; 0 when unknown */
   bool retry_safe;   /* it is certain that the peer did not process the request */
   char message[ERROR_MESSAGE_SIZE];
+  const char *cause; /* the kind's name of what led to it; NULL: nothing that is known */
+  char cause_message[ERROR_CAUSE_SIZE];
 } error;
 
 /* Sets kind, phase (may be NULL) and the formatted message; clears everything else. A message that does
  * not fit is cut. The arguments may point into `e`. */
 void error_set(error *e, error_kind kind, const char *phase, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Says what led to an error that is set. */
+void error_set_cause(error *e, error_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The kind's name as scripts see it: a static string. */
 const char *error_kind_name(error_kind kind);

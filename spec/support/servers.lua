@@ -80,8 +80,14 @@ local function runs(pid)
   return state ~= nil and state ~= "Z"
 end
 
+-- Whether somebody listens on a TCP port.
+local function listens(port)
+  return read("/proc/net/tcp"):find((":%04X 00000000:0000 0A"):format(port), 1, true) ~= nil
+end
+
 -- Runs a shell command in `directory` until stop(), which removes the directory. `ready` is a URL that
--- answers once it serves. Returns nil and the log when the command ends before that.
+-- answers once it serves, or a port on which it listens then. Returns nil and the log when the command ends before
+-- that.
 local function spawn(directory, command, ready)
   local keeper = assert(io.popen(([[
     cd %s && exec >log 2>&1
@@ -95,7 +101,12 @@ local function spawn(directory, command, ready)
   repeat
     pid = self:pid()
     -- Any answer will do, a 404 too; curl itself fails as long as nobody listens.
-    local answers = pid and shell('curl -sk --max-time 2 -o /dev/null "$1" || { sleep 0.02; false; }', ready)
+    local answers
+    if type(ready) == "number" then
+      answers = pid and (listens(ready) or not os.execute("sleep 0.02"))
+    else
+      answers = pid and shell('curl -sk --max-time 2 -o /dev/null "$1" || { sleep 0.02; false; }', ready)
+    end
     if answers and runs(pid) then return self end
   until (pid and not runs(pid)) or os.time() > deadline
   local log = read(directory .. "/log") .. read(directory .. "/error.log")
@@ -203,6 +214,99 @@ function servers.httpbin()
     local server, log = spawn(directory, command, ("http://127.0.0.1:%d/get"):format(port))
     if not server then return nil, log end
     server.http = "http://127.0.0.1:" .. port
+    return server
+  end)
+end
+
+local TINYPROXY = [[
+Port @PORT@
+Listen 127.0.0.1
+Timeout 30
+LogLevel Critical
+MaxClients 200
+@MORE@
+]]
+
+---tinyproxy, an HTTP proxy: fields `port` and `proxy` (its URL without credentials).
+---@param more? string further lines of its configuration, such as "BasicAuth user password"
+---@return Server
+function servers.tinyproxy(more)
+  return try("tinyproxy", function(directory)
+    local values = { PORT = servers.free_port(), MORE = more or "" }
+    servers.write(directory .. "/tiny.conf", (TINYPROXY:gsub("@(%u+)@", values)))
+    local server, log = spawn(directory, "tinyproxy -d -c tiny.conf", values.PORT)
+    if not server then return nil, log end
+    server.port, server.proxy = values.PORT, "http://127.0.0.1:" .. values.PORT
+    return server
+  end)
+end
+
+---microsocks, a SOCKS 5 proxy: field `port`.
+---@param flags? string "-u user -P password"
+---@return Server
+function servers.microsocks(flags)
+  return try("microsocks", function(directory)
+    local port = servers.free_port()
+    local server, log = spawn(directory, ("microsocks -i 127.0.0.1 -p %d %s"):format(port, flags or ""), port)
+    if not server then return nil, log end
+    server.port = port
+    return server
+  end)
+end
+
+local SQUID = [[
+http_port 127.0.0.1:@PORT@
+pid_filename none
+access_log none
+cache_log /dev/null
+cache deny all
+shutdown_lifetime 0 seconds
+auth_param digest program /usr/lib/squid/digest_file_auth @DIR@/users
+auth_param digest children 1
+auth_param digest realm squid
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all
+]]
+
+---squid, an HTTP proxy that asks for Digest: field `port`. It knows the user "user" with the password "secret".
+---@return Server
+function servers.squid()
+  return try("squid", function(directory)
+    local values = { PORT = servers.free_port(), DIR = directory }
+    servers.write(directory .. "/users", "user:secret\n")
+    servers.write(directory .. "/squid.conf", (SQUID:gsub("@(%u+)@", values)))
+    local server, log = spawn(directory, "/usr/sbin/squid -N -f squid.conf", values.PORT)
+    if not server then return nil, log end
+    server.port = values.PORT
+    return server
+  end)
+end
+
+local STUNNEL = [[
+foreground = yes
+pid =
+[proxy]
+accept = 127.0.0.1:@PORT@
+connect = 127.0.0.1:@TO@
+cert = @DIR@/cert.pem
+key = @DIR@/key.pem
+@MORE@
+]]
+
+---stunnel, which makes an HTTPS proxy of an HTTP one: fields `port` and `ca`, which is also a client's certificate
+---that it may ask for, and `key`.
+---@param to integer the port of the HTTP proxy
+---@param more? string further lines of its configuration
+---@return Server
+function servers.stunnel(to, more)
+  return try("stunnel", function(directory)
+    local values = { PORT = servers.free_port(), TO = to, DIR = directory }
+    values.MORE = (more or ""):gsub("@DIR@", directory)
+    servers.write(directory .. "/stunnel.conf", (STUNNEL:gsub("@(%u+)@", values)))
+    local server, log = spawn(directory, "stunnel4 stunnel.conf", values.PORT)
+    if not server then return nil, log end
+    server.port, server.ca, server.key = values.PORT, directory .. "/cert.pem", directory .. "/key.pem"
     return server
   end)
 end

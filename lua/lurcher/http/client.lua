@@ -207,7 +207,7 @@ local function call(self, method, url, opts, what)
   self.budget:note_call()
   if not req then return finish(self, nil, nil, err) end
   if opts.progress then return metered(self, req, opts) end
-  local is_simple = not (req.auth or req.stream or type(req.body) == "table")
+  local is_simple = not (req.auth or req.stream or req.settings.proxies or type(req.body) == "table")
   if is_simple and idle_layers(self) and req.fragment == "" then
     local ready = ready_breaker(self, req.url)
     if ready ~= nil then
@@ -224,7 +224,7 @@ end
 local function plain(self, method, url)
   local own, early_result = self.settings, nil
   self.budget:note_call()
-  if idle_layers(self) then
+  if idle_layers(self) and not own.proxies then
     local address = request_address(self, method, url)
     local ready
     if address then ready = ready_breaker(self, address) end

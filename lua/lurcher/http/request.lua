@@ -381,13 +381,14 @@ function defaults:flat_headers()
 end
 
 ---The native header list to send.
+---@param proxy? string|boolean see settings.wire_of
 ---@return userdata
-function defaults:wire()
+function defaults:wire(proxy)
   local content_type, cookie, authorization = self.content_type, self.cookie, self.authorization
   if self.headers or self.list then
-    return settings.wire_of(self:flat_headers(), content_type, cookie, authorization)
-  elseif content_type or cookie or authorization then
-    return settings.wire_with(self.settings, content_type, cookie, authorization)
+    return settings.wire_of(self:flat_headers(), content_type, cookie, authorization, proxy)
+  elseif content_type or cookie or authorization or proxy ~= nil then
+    return settings.wire_with(self.settings, content_type, cookie, authorization, proxy)
   end
   return self.settings.wire
 end

@@ -8,6 +8,7 @@ local cache = require "lurcher.base.cache"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
+local proxy_routes = require "lurcher.http.proxy.routes"
 local query = require "lurcher.url.query"
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
@@ -21,6 +22,7 @@ local DEFAULT, CHANGES = options.DEFAULT, options.CHANGES
 local IN_PROFILE, IN_HEADERS, IN_POLICIES = CHANGES.transfer, CHANGES.headers, CHANGES.policies
 local ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 local CACHE_SIZE = 64
+local PROXY_AUTHORIZATION = "proxy-authorization"
 
 -- Header names that do not follow to another origin, besides `secret_headers`.
 local CREDENTIALS = { authorization = true, cookie = true, ["proxy-authorization"] = true, host = true }
@@ -57,11 +59,21 @@ end
 
 -- Options that the transfer gets under their own names, as they are.
 local PLAIN = overlay(CHANGES.transfer)
-PLAIN.timeout, PLAIN.tls, PLAIN.raw_target = nil, nil, nil
+PLAIN.timeout, PLAIN.tls, PLAIN.raw_target, PLAIN.proxy, PLAIN.no_proxy = nil, nil, nil, nil, nil
+
+-- Adds what a transfer through a proxy has to know.
+local function add_proxy(given, proxy)
+  local tls = overlay(DEFAULT.tls, proxy.tls or nil)
+  given.proxy = proxy.url
+  given.proxy_user, given.proxy_password = proxy.user, proxy.password
+  given.proxy_verify, given.proxy_min, given.proxy_ca = tls.verify, tls.min or DEFAULT.tls.min, tls.ca
+  given.proxy_cert, given.proxy_key = tls.cert, tls.key
+  given.proxy_key_password, given.proxy_pins = secret.reveal(tls.key_password), pins_text(tls.pins)
+end
 
 -- The profile for merged options; what the library below refuses (a missing file, say) is the caller's
 -- mistake.
-local function new_profile(merged, raw_target)
+local function new_profile(merged, raw_target, proxy)
   local timeout = overlay(DEFAULT.timeout, merged.timeout)
   local tls = overlay(DEFAULT.tls, merged.tls)
   if tls.key and tls.cert == nil then
@@ -72,6 +84,7 @@ local function new_profile(merged, raw_target)
   given.min, given.raw_target = tls.min or DEFAULT.tls.min, raw_target or nil
   given.key_password, given.pins = secret.reveal(tls.key_password), pins_text(tls.pins)
   given.resolve = merged.resolve and resolve_map(merged.resolve)
+  if proxy then add_proxy(given, proxy) end
   local ok, profile = pcall(native.profile, given)
   if not ok then errors.raise((tostring(profile):gsub("^.-%.lua:%d+: ", ""))) end
   return profile, timeout.total ~= math.huge and timeout.total, tls.verify
@@ -115,25 +128,41 @@ local function header_list(merged)
   return flat
 end
 
+-- The lines for a proxy only: those of the script, else the value that its URL's credentials give.
+local function lines_for_proxy(flat, proxy)
+  if not proxy then return nil end
+  local lines = {}
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() == PROXY_AUTHORIZATION then
+      lines[#lines + 1], lines[#lines + 2] = flat[i], reveal(flat[i + 1])
+    end
+  end
+  if not lines[1] and proxy ~= true then lines = { "Proxy-Authorization", proxy } end
+  return lines
+end
+
 ---The native list for a flat one, with a content type, a Cookie line and an Authorization line in place of
 ---those in it (each may be false).
 ---@param flat table
 ---@param content_type string|false
 ---@param cookie string|false
 ---@param authorization string|false
+---@param proxy? string|boolean nil: no proxies are in use; false: they are, but this request goes to none, so it
+---  has no Proxy-Authorization; else that goes to the proxy only: the script's, or this value
 ---@return userdata
-function settings.wire_of(flat, content_type, cookie, authorization)
-  local wire, n = {}, 0
+function settings.wire_of(flat, content_type, cookie, authorization, proxy)
+  local wire, n, parts_lines = {}, 0, proxy ~= nil
   for i = 1, #flat, 2 do
-    local key = (cookie or authorization) and flat[i]:lower()
-    if not (cookie and key == "cookie" or authorization and key == "authorization") then
+    local key = (cookie or authorization or parts_lines) and flat[i]:lower()
+    if not (cookie and key == "cookie" or authorization and key == "authorization"
+      or parts_lines and key == PROXY_AUTHORIZATION) then
       wire[n + 1], wire[n + 2], n = flat[i], reveal(flat[i + 1]), n + 2
     end
   end
   if content_type then wire[n + 1], wire[n + 2], n = "Content-Type", content_type, n + 2 end
   if cookie then wire[n + 1], wire[n + 2], n = "Cookie", cookie, n + 2 end
   if authorization then wire[n + 1], wire[n + 2] = "Authorization", authorization end
-  return native.headers(wire)
+  return native.headers(wire, lines_for_proxy(flat, proxy))
 end
 
 ---The Cookie lines of a flat header list as one, or false.
@@ -155,14 +184,35 @@ local function set_headers(self, merged)
   self.wires = cache.new(CACHE_SIZE)
 end
 
+-- Says once what is not verified.
+local function warn_unverified(self, what, option)
+  if self.said[option] then return end
+  self.said[option] = true
+  require("lurcher.log").warn(("%s not verified (%s=false)"):format(what, option))
+end
+
 local function set_profile(self, merged, raw_target)
   local verify
   self.profile, self.total, verify = new_profile(merged, raw_target)
   self.max_body = value_or(merged.max_body, DEFAULT.max_body)
-  if not verify and not self.said.unverified then
-    self.said.unverified = true
-    require("lurcher.log").warn("TLS certificates are not verified (tls.verify=false)")
+  if not verify then warn_unverified(self, "TLS certificates are", "tls.verify") end
+  -- A Unix socket is a way of its own.
+  self.proxies = proxy_routes.new(not merged.unix_socket and merged.proxy, merged.no_proxy, self.logins)
+  self.tunnels, self.raw_target = merged.http_version == "2-prior-knowledge", raw_target
+end
+
+---The profile of requests that go through a proxy.
+---@param self table
+---@param proxy lurcher.Proxy
+---@return userdata
+local function through(self, proxy)
+  if not proxy.profile then
+    proxy.profile = new_profile(self.options, self.raw_target, proxy)
+    if proxy.tls and proxy.tls.verify == false then
+      warn_unverified(self, "the TLS certificate of a proxy is", "proxy.tls.verify")
+    end
   end
+  return proxy.profile
 end
 
 -- Statuses that pass through: no layer does anything about them.
@@ -174,8 +224,8 @@ local function pass_through_statuses(policy)
 end
 
 -- Statuses of responses that may not be for the script, as the native set: what is followed, and what is repeated.
-local function undecided_statuses(policy, redirects)
-  local bits = {}
+local function undecided_statuses(policy, redirects, further)
+  local bits = { [further or 0] = further and true }
   for status in pairs(redirects and FOLLOWED or {}) do bits[status] = true end
   for status in pairs(policy and policy.statuses or {}) do bits[status] = true end
   if policy and policy.retry_after and policy.statuses[429] then bits[403] = true end
@@ -196,6 +246,7 @@ local function set_policies(self, merged)
   self.retry = retry_policy.compile(merged.retry)
   self.pass_through = pass_through_statuses(self.retry)
   self.undecided = undecided_statuses(self.retry, self.redirects)
+  self.undecided_by_proxy = undecided_statuses(self.retry, self.redirects, 407)
   self.allow_downgrade = merged.allow_downgrade or false
   -- Masked here: what is counted and kept under it may outlive a secret in it, and is cut when it is long.
   self.name = merged.name and secret.scrub(merged.name) or false
@@ -207,7 +258,7 @@ end
 ---@param merged table
 ---@return table
 function settings.new(merged)
-  local self = { options = merged, said = {} }
+  local self = { options = merged, said = {}, logins = cache.new(CACHE_SIZE), through = through }
   self.__index = self -- it is the metatable of the settings that inherit from it
   set_headers(self, merged)
   set_profile(self, merged)
@@ -286,11 +337,13 @@ end
 ---@param content_type string|false
 ---@param cookie string|false
 ---@param authorization string|false
+---@param proxy? string|boolean see wire_of
 ---@return userdata
-function settings.wire_with(self, content_type, cookie, authorization)
+function settings.wire_with(self, content_type, cookie, authorization, proxy)
   local key = (content_type or "") .. "\n" .. (cookie or "") .. "\n" .. (authorization or "")
+  if proxy ~= nil then key = key .. "\n" .. tostring(proxy) end
   return self.wires:get(key)
-    or self.wires:put(key, settings.wire_of(self.header_list, content_type, cookie, authorization))
+    or self.wires:put(key, settings.wire_of(self.header_list, content_type, cookie, authorization, proxy))
 end
 
 return settings

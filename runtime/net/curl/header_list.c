@@ -11,6 +11,7 @@ struct header_list {
   bool has_accept, has_content_type, packed;
   struct curl_slist no_accept, no_content_type, no_expect, expect;
   struct curl_slist *lines, **last;
+  struct curl_slist *for_proxy;
 };
 
 header_list *header_list_new(void)
@@ -28,15 +29,15 @@ header_list *header_list_new(void)
   return h;
 }
 
-bool header_list_add(header_list *h, const char *name, size_t name_length, const char *value,
-                     size_t value_length)
+static struct curl_slist *new_line(const char *name, size_t name_length, const char *value,
+                                   size_t value_length)
 {
   struct curl_slist *line = malloc(sizeof *line);
   char *text = malloc(name_length + value_length + 3);
   if (!line || !text) {
     free(line);
     free(text);
-    return false;
+    return NULL;
   }
   memcpy(text, name, name_length);
   char *end = text + name_length;
@@ -49,12 +50,32 @@ bool header_list_add(header_list *h, const char *name, size_t name_length, const
   }
   *end = 0;
   *line = (struct curl_slist){.data = text};
+  return line;
+}
+
+bool header_list_add(header_list *h, const char *name, size_t name_length, const char *value,
+                     size_t value_length)
+{
+  struct curl_slist *line = new_line(name, name_length, value, value_length);
+  if (!line) return false;
   *h->last = line;
   h->last = &line->next;
   h->has_accept |= name_length == 6 && !strncasecmp(name, "Accept", 6);
   h->has_content_type |= name_length == 12 && !strncasecmp(name, "Content-Type", 12);
   return true;
 }
+
+bool header_list_add_for_proxy(header_list *h, const char *name, size_t name_length, const char *value,
+                               size_t value_length)
+{
+  struct curl_slist *line = new_line(name, name_length, value, value_length);
+  if (!line) return false;
+  line->next = h->for_proxy;
+  h->for_proxy = line;
+  return true;
+}
+
+struct curl_slist *header_list_lines_for_proxy(header_list *h) { return h->for_proxy; }
 
 bool header_list_has(const header_list *h, const char *name)
 {
@@ -142,13 +163,19 @@ struct curl_slist *header_list_lines(header_list *h, bool with_body, bool expect
 
 void header_list_ref(header_list *h) { h->references++; }
 
-void header_list_unref(header_list *h)
+static void free_lines(struct curl_slist *line)
 {
-  if (!h || --h->references) return;
-  for (struct curl_slist *line = h->lines, *next; line; line = next) {
+  for (struct curl_slist *next; line; line = next) {
     next = line->next;
     free(line->data);
     free(line);
   }
+}
+
+void header_list_unref(header_list *h)
+{
+  if (!h || --h->references) return;
+  free_lines(h->lines);
+  free_lines(h->for_proxy);
   free(h);
 }

@@ -17,6 +17,13 @@ header_list *header_list_new(void);
 bool header_list_add(header_list *h, const char *name, size_t name_length, const char *value,
                      size_t value_length);
 
+/* Adds one line that is for a proxy only: with CONNECT, it does not go through the tunnel. */
+bool header_list_add_for_proxy(header_list *h, const char *name, size_t name_length, const char *value,
+                               size_t value_length);
+
+/* What to hand to CURLOPT_PROXYHEADER: valid as long as the list. NULL: none. */
+struct curl_slist *header_list_lines_for_proxy(header_list *h);
+
 /* What to hand to CURLOPT_HTTPHEADER, for a request with or without body: valid as long as the list. With a
  * body, the content type and "Expect" that libcurl would add of its own are kept out, but for
  * `expect_continue`. */

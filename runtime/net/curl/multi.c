@@ -399,6 +399,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   w->job = job;
   w->address = peer;
   job->sockets++;
+  job->opened = true;
   w->next_new = m->new_sockets;
   m->new_sockets = w;
   m->sockets++;

@@ -40,6 +40,7 @@ struct multi_job {
   bool picks;       /* set by the job: addresses that did not answer lately are left out … */
   unsigned skipped; /* … and were, so often */
   unsigned sockets; /* made for it; watchers that point here */
+  bool opened;      /* a socket was made for it; the job clears this when it is connected */
 };
 
 #endif

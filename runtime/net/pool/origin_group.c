@@ -23,7 +23,7 @@ origin_group *origin_group_find(origin *o, const pool_target *to)
   connection_group *c = connection_group_find(o->pool, to->identity);
   origin_group *g = c ? calloc(1, sizeof *g) : NULL;
   if (!g) return NULL;
-  bool is_tls = to->url->scheme.length == 5, is_numeric = is_numeric_host(to->url);
+  bool is_tls = to->url->scheme.length == 5, is_numeric = !to->by_proxy && is_numeric_host(to->url);
   *g = (origin_group){.next = o->groups, .origin = o, .connections = c};
   g->known = is_numeric && !(is_tls && !to->http1_only);
   g->shares = !is_numeric || is_tls;

@@ -79,6 +79,7 @@ typedef struct {
   const url *url;
   const char *identity; /* of its connections: see connection_group_find */
   bool http1_only;      /* HTTP/2 is not offered to the server */
+  bool by_proxy;        /* it goes to a proxy, whose name is looked up */
   const char *label;    /* for metrics; NULL: none */
 } pool_target;
 

@@ -4,6 +4,7 @@
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_failure.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
 #include "net/transfer/transfer_summary.h"
 #include "net/transfer/transfer_surplus.h"
@@ -230,7 +231,7 @@ void transfer_fail_reading(transfer *t, const error *e)
 {
   error *failure = transfer_failure(t);
   error_set(failure, e->kind, e->phase ? e->phase : "read", "%s (from %s)", e->message,
-            pool_origin_name(&t->admission));
+            transfer_peer_name(t));
   failure->limit = e->limit;
   failure->observed = e->observed;
 }
@@ -242,6 +243,7 @@ static bool submit(transfer *t, const char *label)
   pool_target to = {.url = &t->request.target,
                     .identity = t->options->identity,
                     .http1_only = t->options->version == HTTP_1_1,
+                    .by_proxy = t->options->texts[OPTION_PROXY],
                     .label = label};
   t->admission.deadline = t->request.deadline;
   t->admission.total = t->options->total;
@@ -261,6 +263,7 @@ void transfer_start(transfer *t, const char *label)
   t->response.max_body = t->options->max_body;
   t->response.to_head = !strcmp(t->request.method, "HEAD");
   t->job.picks = true;
+  t->job.opened = false;
   head_reset(&t->response.head);
   if (t->pool->closed || t->network->run_limits.refusing) {
     metrics *counted = &t->network->metrics;

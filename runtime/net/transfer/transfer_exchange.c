@@ -131,6 +131,8 @@ static bool set_request(transfer *t)
   CURL *easy = t->handle->easy;
   bool ok = transfer_address_set(t), wants_body = transfer_request_sends_body(&t->request);
   transfer_exchange_set_lines(t);
+  if (t->options->texts[OPTION_PROXY])
+    curl_easy_setopt(easy, CURLOPT_PROXYHEADER, header_list_lines_for_proxy(t->request.headers));
   if (wants_body || strcmp(t->request.method, "GET")) ok = set_method(t, wants_body) && ok;
   /* A tunnel, where there is a proxy: what goes over the connection is no request. */
   if (t->request.connect_only) {
@@ -228,12 +230,13 @@ void transfer_exchange_collect(transfer *t)
   if (t->times.first_byte && t->times.first_byte < first_byte) t->times.first_byte = first_byte;
 }
 
-/* Only the handle of an exchange that went well, and that needed no options of its own, is used again. */
+/* Only the handle of an exchange that went well, and that needed no options of its own, is used again. Not
+ * one that may ask a proxy for a tunnel: see hide_blank in transfer_surplus.c, which nobody does there. */
 static bool is_reusable(const transfer *t)
 {
   return !t->request.streaming && !t->request.connect_only && !t->response.sink && !t->request.upload &&
-         !strcmp(t->request.method, "GET") && !t->exchange.connect_to && !t->response.head.must_close &&
-         t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
+         !strcmp(t->request.method, "GET") && !t->exchange.connect_to && !t->options->texts[OPTION_PROXY] &&
+         !t->response.head.must_close && t->options->version != HTTP_2_PRIOR_KNOWLEDGE;
 }
 
 /* Takes the easy handle back from libcurl, if that ever got it. Only after an exchange that went well

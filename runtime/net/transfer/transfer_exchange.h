@@ -14,14 +14,14 @@ struct transfer;
  * is recycled. */
 typedef struct {
   char remote_address[TRANSFER_ADDRESS_SIZE];
-  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
-  CURL *easy;                 /* the transfer_options are set on it */
-  long buffer;                /* the size of its receive buffer */
-  CURLU *address;             /* its URL, once it is used again */
-  buffer address_text;        /* the URL that was set on it … */
-  size_t address_path;        /* … and where its path begins; 0: set it as a whole next time */
-  const multi *multi;         /* what was set on it last; only compared */
-  const struct curl_slist *lines;
+  char hint[CURL_ERROR_SIZE];     /* libcurl's words on what failed since it was connected */
+  CURL *easy;                     /* the transfer_options are set on it */
+  long buffer;                    /* the size of its receive buffer */
+  CURLU *address;                 /* its URL, once it is used again */
+  buffer address_text;            /* the URL that was set on it … */
+  size_t address_path;            /* … and where its path begins; 0: set it as a whole next time */
+  const multi *multi;             /* what was set on it last; only compared */
+  const struct curl_slist *lines; /* … of headers; those for a proxy are set anew each time */
   bool used, has_address;
   bool ran_alone;  /* without a share */
   bool is_virtual; /* its limits are on the virtual clock, which libcurl does not know */
@@ -51,8 +51,9 @@ typedef struct {
   struct curl_slist *connect_to, *host_line; /* for the option server_name */
   uint8_t connection;                        /* a transfer_connection */
   uint8_t flow;                              /* a transfer_flow */
-  bool upload_waits;                         /* libcurl waits for more of the body */
-  bool external;                             /* counted in the loop's external_requests */
+  bool wants_login;  /* its proxy answered CONNECT with 407: that is the head of the response */
+  bool upload_waits; /* libcurl waits for more of the body */
+  bool external;     /* counted in the loop's external_requests */
   uint16_t remote_port, local_port;
 
   /* Of transfer_receive.c and transfer_surplus.c. */

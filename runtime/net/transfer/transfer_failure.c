@@ -3,6 +3,8 @@
  * version. */
 #include "net/transfer/transfer_failure.h"
 
+#include "net/transfer/transfer_proxy.h"
+
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
@@ -53,7 +55,7 @@ static unsigned place_of(const transfer *t, const multi_result *result)
 
 static bool says(const transfer *t, const char *words) { return strstr(t->handle->hint, words); }
 
-static const char *host_of(const transfer *t) { return pool_origin_name(&t->admission); }
+static const char *host_of(const transfer *t) { return transfer_peer_name(t); }
 
 static const char *phase_of(const transfer *t)
 {
@@ -229,12 +231,13 @@ static const char *certificate_reason(long result)
 }
 
 /* "certificate has expired" and the like, from OpenSSL; libcurl's words otherwise. */
-static const char *tls_reason(const transfer *t, CURLcode code)
+const char *transfer_tls_reason(const transfer *t, CURLcode code, bool of_proxy)
 {
+  CURLINFO which = of_proxy ? CURLINFO_PROXY_SSL_VERIFYRESULT : CURLINFO_SSL_VERIFYRESULT;
   long result = X509_V_OK;
   if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
     return "wrong host: the certificate is for another name";
-  curl_easy_getinfo(t->handle->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  curl_easy_getinfo(t->handle->easy, which, &result);
   /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
   bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
   if (code == CURLE_PEER_FAILED_VERIFICATION && checked) return certificate_reason(result);
@@ -244,7 +247,8 @@ static const char *tls_reason(const transfer *t, CURLcode code)
 
 static void tls(const transfer *t, const known_failure *known, error *e)
 {
-  error_set(e, known->kind, phase_of(t), "TLS with %s failed: %s", host_of(t), tls_reason(t, known->code));
+  error_set(e, known->kind, phase_of(t), "TLS with %s failed: %s", host_of(t),
+            transfer_tls_reason(t, known->code, false));
 }
 
 static void private_key(const transfer *t, const known_failure *known, error *e)
@@ -386,6 +390,8 @@ static bool has_phrase(const transfer *t, const char *const *phrases)
   return false;
 }
 
+bool transfer_says_cut(const transfer *t) { return !t->handle->hint[0] || has_phrase(t, cut_off); }
+
 static unsigned libcurl_version(void) { return curl_version_info(CURLVERSION_NOW)->version_num; }
 
 static bool failure_fits(const known_failure *known, const transfer *t, CURLcode code, unsigned place)
@@ -406,7 +412,7 @@ static const known_failure *find(const transfer *t, const multi_result *result)
 
 void transfer_failure_set(transfer *t, const multi_result *result)
 {
-  if (t->failure) return;
+  if (t->failure || transfer_proxy_failed(t, result->code)) return;
   const known_failure unknown = {.code = result->code, .kind = ERROR_protocol}, *known = find(t, result);
   if (!known) known = &unknown;
   error *e = transfer_failure(t);

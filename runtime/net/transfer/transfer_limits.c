@@ -1,6 +1,7 @@
 #include "net/transfer/transfer_limits.h"
 
 #include "net/transfer/transfer_body.h"
+#include "net/transfer/transfer_proxy.h"
 
 #include <sys/resource.h>
 
@@ -107,7 +108,7 @@ static void on_clock(timer *clock)
   char why[128] = "";
   if (t->admission.state == ADMISSION_WAITING) pool_describe_wait(&t->admission, why, sizeof why);
   error_set(e, ERROR_timeout, limit.phase, "timeout %s %s%s%s (limit: %s = %g s)", limit.doing,
-            pool_origin_name(&t->admission), *why ? ", " : "", why, limit.phase, seconds);
+            transfer_peer_name(t), *why ? ", " : "", why, limit.phase, seconds);
   e->limit = seconds;
   e->code = "OPERATION_TIMEDOUT";
   e->retry_safe = t->exchange.connection == CONNECTION_NONE;

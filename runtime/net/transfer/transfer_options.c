@@ -3,6 +3,7 @@
 #include "core/buffer.h"
 #include "net/curl/authorities.h"
 #include "net/transfer/transfer.h"
+#include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
 
 #include <openssl/ssl.h>
@@ -40,7 +41,7 @@ transfer_options *transfer_options_new(void)
 #define SIZE(name) o->name = SIZE_MAX;
 #define FLAG(name) o->name = true;
 #include "net/transfer/transfer_options.def"
-  o->tls_min = TLS_1_2;
+  o->tls_min = o->proxy_tls_min = TLS_1_2;
   return o;
 }
 
@@ -61,8 +62,13 @@ bool transfer_options_add_resolve(transfer_options *o, const char *entry)
 bool transfer_options_seal(transfer_options *o)
 {
   buffer text = {0};
-  char flags[] = {(char)('0' + o->verify), (char)('0' + o->tls_min), (char)('0' + o->ip),
-                  (char)('0' + (o->version == HTTP_1_1)), '\n'};
+  char flags[] = {(char)('0' + o->verify),
+                  (char)('0' + o->tls_min),
+                  (char)('0' + o->ip),
+                  (char)('0' + (o->version == HTTP_1_1)),
+                  (char)('0' + o->proxy_verify),
+                  (char)('0' + o->proxy_tls_min),
+                  '\n'};
   bool ok = buffer_append(&text, flags, sizeof flags);
   for (int i = 0; ok && i < OPTION_TEXTS; i++)
     if (texts[i].splits)
@@ -126,7 +132,9 @@ static bool set_tls(const transfer_options *o, CURL *easy)
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
   const char *ca = o->texts[OPTION_CA];
   struct stat status;
-  if (ca || (o->verify && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+  /* The context of an HTTPS proxy's connection passes on_ssl_context too, and cannot be told apart there. */
+  bool shares_default = o->verify && !transfer_proxy_is_https(o);
+  if (ca || (shares_default && use_default_authorities(easy))) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
   if (ca && stat(ca, &status) == 0 && S_ISDIR(status.st_mode)) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     return set_text(easy, CURLOPT_CAPATH, ca);
@@ -134,12 +142,10 @@ static bool set_tls(const transfer_options *o, CURL *easy)
   return set_text(easy, CURLOPT_CAINFO, ca);
 }
 
-/* False: out of memory; what was asked for would not hold. Empty proxy settings keep libcurl from searching
- * the environment. */
+/* False: out of memory; what was asked for would not hold. */
 static bool set_texts(const transfer_options *o, CURL *easy)
 {
-  bool ok = set_text(easy, CURLOPT_PROXY, "") && set_text(easy, CURLOPT_NOPROXY, "") &&
-            set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  bool ok = set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   for (int i = 0; ok && i < OPTION_TEXTS; i++)
     if (texts[i].option) ok = set_text(easy, texts[i].option, o->texts[i]);
   /* Without one libcurl leaves an encrypted key to OpenSSL, which asks on the terminal, and the loop waits.
@@ -147,6 +153,8 @@ static bool set_texts(const transfer_options *o, CURL *easy)
   if (ok && !o->texts[OPTION_KEY_PASSWORD]) ok = set_text(easy, CURLOPT_KEYPASSWD, "");
   return ok;
 }
+
+long transfer_options_tls_version(tls_version version) { return tls_versions[version]; }
 
 /* The transfer keeps the limit; libcurl, which does not reach it, shares the time out among the addresses. */
 void transfer_options_set_connect(const transfer_options *o, CURL *easy, bool is_virtual)
@@ -169,7 +177,7 @@ CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[o->ip]);
   transfer_options_set_connect(o, easy, false);
   if (o->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, o->resolve);
-  if (set_texts(o, easy) && set_tls(o, easy)) return easy;
+  if (set_texts(o, easy) && set_tls(o, easy) && transfer_proxy_set(o, easy)) return easy;
   curl_easy_cleanup(easy);
   return NULL;
 }

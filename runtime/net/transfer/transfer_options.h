@@ -40,7 +40,7 @@ typedef struct transfer_options {
 #define FLAG(name) bool name;
 #include "net/transfer/transfer_options.def"
   http_version version;
-  tls_version tls_min;
+  tls_version tls_min, proxy_tls_min;
   ip_version ip;
   char *texts[OPTION_TEXTS];
   struct curl_slist *resolve; /* "host:port:address" */
@@ -65,6 +65,9 @@ void transfer_options_unref(transfer_options *o);
 /* An easy handle with all of the options, which receives into a buffer of so many bytes. NULL: out
  * of memory. */
 CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer);
+
+/* libcurl's name of a version of TLS. */
+long transfer_options_tls_version(tls_version version);
 
 /* Sets how long libcurl may connect: a little longer than the limit, or, in virtual time, for very long. */
 void transfer_options_set_connect(const transfer_options *o, CURL *easy, bool is_virtual);

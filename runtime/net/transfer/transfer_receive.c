@@ -2,6 +2,7 @@
 
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_surplus.h"
 
 #include <openssl/ssl.h>
@@ -76,6 +77,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   touch(t);
   if (t->exchange.connection == CONNECTION_NONE) t->times.connected = t->exchange.active_at;
   t->exchange.connection = CONNECTION_SOME;
+  transfer_proxy_passed(t);
   t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
@@ -142,10 +144,18 @@ static bool open_undecided(transfer *t)
   return true;
 }
 
+/* A line of the proxy's answer to CONNECT. */
+static size_t on_proxy_head(transfer *t, const char *line, size_t length)
+{
+  if (t->failure || !transfer_proxy_line(t, line, length)) return 0;
+  return count_received(t, length) ? length : 0;
+}
+
 static size_t on_head(char *line, size_t size, size_t count, void *user)
 {
   transfer *t = user;
   size_t length = size * count;
+  if (t->job.opened) return on_proxy_head(t, line, length);
   /* Once for each response: the clock of the batch may be from before a hundred others. */
   if (!t->times.first_byte) loop_update_now(t->network->loop);
   touch(t);
@@ -222,8 +232,7 @@ void transfer_check_complete(transfer *t)
   error e;
   if (!t->response.head.complete) {
     error_set(transfer_failure(t), ERROR_closed, "read",
-              "%s closed the connection before the response's head was complete",
-              pool_origin_name(&t->admission));
+              "%s closed the connection before the response's head was complete", transfer_peer_name(t));
     return;
   }
   if (is_tls(t) && transfer_response_ends_with_connection(&t->response) && !t->exchange.close_notified) {

@@ -28,9 +28,22 @@ static void set_known_number(lua_State *L, const char *name, double value)
   if (value != 0) field_set_number(L, name, value);
 }
 
+/* The error that led to this one, as the field `cause` of the table on top. */
+static void set_cause(lua_State *L, const error *e)
+{
+  if (!e->cause) return;
+  push_constructor(L);
+  lua_createtable(L, 0, 4);
+  field_set_string(L, "kind", e->cause);
+  field_set_string(L, "message", e->cause_message);
+  field_set_string(L, "phase", e->phase);
+  lua_call(L, 1, 1);
+  lua_setfield(L, -2, "cause");
+}
+
 void errors_push(lua_State *L, const error *e)
 {
-  luaL_checkstack(L, 5, "error object");
+  luaL_checkstack(L, 7, "error object");
   push_constructor(L);
   lua_createtable(L, 0, 12); /* room for what the Lua layers add */
   field_set_string(L, "kind", error_kind_name(e->kind));
@@ -39,6 +52,7 @@ void errors_push(lua_State *L, const error *e)
   field_set_string(L, "code", e->code);
   set_known_number(L, "limit", e->limit);
   set_known_number(L, "observed", e->observed);
+  set_cause(L, e);
   lua_pushboolean(L, e->retry_safe);
   lua_setfield(L, -2, "retry_safe");
   lua_pushboolean(L, e->retry_safe);

@@ -1,5 +1,6 @@
 /* lurcher.native.url: format/url/url.h for Lua. What fails returns nil and a message; lua/lurcher/url.lua
  * makes errors of them. */
+#include "format/url/no_proxy.h"
 #include "format/url/url_text.h"
 
 #include <lauxlib.h>
@@ -168,11 +169,35 @@ static int decode(lua_State *L)
   return give_text(L, w, url_decode(&w->out, text, length, lua_toboolean(L, 2)), &w->out);
 }
 
+/* bypasses(list, url) -> whether the list, as no_proxy has it, names the URL's host; or nil and a message. */
+static int bypasses(lua_State *L)
+{
+  size_t list_length, length;
+  const char *list = luaL_checklstring(L, 1, &list_length), *text = luaL_checklstring(L, 2, &length);
+  workspace *w = take_workspace(L);
+  error e;
+  if (!url_parse(&w->url, text, length, &e)) return give_failure(L, w, e.message);
+  lua_pushboolean(L, no_proxy_names(list, list_length, &w->url));
+  return give(w, 1);
+}
+
+/* bad_bypass(list) -> the first entry of such a list that makes no sense, or nil */
+static int bad_bypass(lua_State *L)
+{
+  size_t length, bad_length;
+  const char *list = luaL_checklstring(L, 1, &length), *bad;
+  if (no_proxy_is_valid(list, length, &bad, &bad_length)) return 0;
+  lua_pushlstring(L, bad, bad_length);
+  return 1;
+}
+
 int luaopen_lurcher_native_url(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"parse", parse},   {"normalize", normalize}, {"join", join},     {"origin", origin},
-      {"redact", redact}, {"encode", encode},       {"decode", decode}, {NULL, NULL},
+      {"parse", parse},   {"normalize", normalize}, {"join", join},
+      {"origin", origin}, {"redact", redact},       {"encode", encode},
+      {"decode", decode}, {"bypasses", bypasses},   {"bad_bypass", bad_bypass},
+      {NULL, NULL},
   };
   lua_settop(L, 0);
   lua_newtable(L);

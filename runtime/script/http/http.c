@@ -120,7 +120,9 @@ static int push_failure(lua_State *L, const transfer *t)
 {
   errors_return(L, t->failure);
   push_summary(L, t);
-  return 3;
+  if (!t->exchange.wants_login) return 3;
+  push_head(L, t);
+  return 4;
 }
 
 /* The server answered, and did not ask for fewer requests. */
@@ -155,9 +157,9 @@ static int perform_results(lua_State *L, operation *op)
 }
 
 /* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label,
- * undecided, progress) → status, body, head, info, flags (head_flags bits) | nil, err, info; with a status of
- * the set `undecided`, when the head is there, with a stream for a body, which is to be gathered, discarded
- * or closed
+ * undecided, progress) → status, body, head, info, flags (head_flags bits) | nil, err, info [, the head of a
+ * proxy's 407]; with a status of the set `undecided`, when the head is there, with a stream for a body, which
+ * is to be gathered, discarded or closed
  */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 

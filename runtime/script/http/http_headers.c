@@ -6,26 +6,37 @@
 
 #include <strings.h>
 
-/* native.headers{ name, value, name, value, … } */
+typedef bool add_line(header_list *h, const char *name, size_t name_length, const char *value,
+                      size_t value_length);
+
+/* Adds the names and values of the table at a stack index. */
+static void add_lines(lua_State *L, int table, header_list *list, add_line *add)
+{
+  int count = (int)lua_objlen(L, table);
+  for (int i = 1; i < count; i += 2) {
+    size_t name_length, value_length;
+    lua_rawgeti(L, table, i);
+    lua_rawgeti(L, table, i + 1);
+    const char *name = luaL_checklstring(L, -2, &name_length);
+    const char *value = luaL_checklstring(L, -1, &value_length);
+    if (!head_valid_name(name, name_length)) luaL_error(L, "invalid header name");
+    if (!head_valid_value(value, value_length)) luaL_error(L, "invalid value of header '%s'", name);
+    if (!add(list, name, name_length, value, value_length)) luaL_error(L, "not enough memory");
+    lua_pop(L, 2);
+  }
+}
+
+/* native.headers({ name, value, name, value, … } [, { … }]): the second ones are for a proxy only */
 static int new_headers(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
   http_box *box = http_new_box(L, HTTP_HEADERS, "lurcher.http.headers");
   header_list *list = box->pointer = header_list_new();
-  int count = (int)lua_objlen(L, 1);
-  for (int i = 1; list && i < count; i += 2) {
-    size_t name_length, value_length;
-    lua_rawgeti(L, 1, i);
-    lua_rawgeti(L, 1, i + 1);
-    const char *name = luaL_checklstring(L, -2, &name_length);
-    const char *value = luaL_checklstring(L, -1, &value_length);
-    if (!head_valid_name(name, name_length)) return luaL_error(L, "invalid header name");
-    if (!head_valid_value(value, value_length)) return luaL_error(L, "invalid value of header '%s'", name);
-    if (!header_list_add(list, name, name_length, value, value_length))
-      return luaL_error(L, "not enough memory");
-    lua_pop(L, 2);
-  }
-  return list ? 1 : luaL_error(L, "not enough memory");
+  if (!list) return luaL_error(L, "not enough memory");
+  add_lines(L, 1, list, header_list_add);
+  if (lua_istable(L, 2)) add_lines(L, 2, list, header_list_add_for_proxy);
+  return 1;
 }
 
 static int headers_gc(lua_State *L)

@@ -143,6 +143,7 @@ int http_new_options(lua_State *L)
   if (!o) return luaL_error(L, "not enough memory");
   o->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
   o->tls_min = (tls_version)choose(L, "min", tls_versions, TLS_1_2);
+  o->proxy_tls_min = (tls_version)choose(L, "proxy_min", tls_versions, TLS_1_2);
   o->ip = (ip_version)choose(L, "ip", addresses, IP_ANY);
   read_numbers(L, o);
   if (!read_texts(L, o) || !read_resolve(L, o) || !transfer_options_seal(o))

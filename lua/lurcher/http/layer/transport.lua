@@ -1,9 +1,10 @@
 --- The last layer: one attempt at one hop, over the network.
 
-local companion = require "lurcher.http.companion"
+local exchange = require "lurcher.http.layer.exchange"
 local server_limits = require "lurcher.http.layer.server_limits"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
+local proxied = require "lurcher.http.layer.proxied"
 local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
 local retry_policy = require "lurcher.http.retry_policy"
@@ -80,33 +81,6 @@ local function speaks_of_limits(status, head_flags)
   return head_flags >= 2 or status == 429 or status == 503 or status == 403
 end
 
--- When it raised, the response is for nobody.
-local function stop_feeder(feeder, body)
-  local ok, raised = pcall(feeder.stop, feeder)
-  if ok then return end
-  if type(body) == "userdata" then body:close() end
-  error(raised, 0)
-end
-
--- Lets libcurl do one exchange, by perform or open. A body that an iterator gives is fed by a task beside it, which
--- comes first among the results; whoever gets it has to stop it.
-local function exchange(request, call)
-  local own, content, feeder = request.settings, request.body or nil, nil
-  if type(content) == "table" then
-    local source = content
-    content = source:upload()
-    if source.producers then feeder = companion.start(source.feed, source, content) end
-  end
-  local meter = request.meter
-  local function run()
-    return call(request.client.pool, own.profile, request.method, request.url, request:wire(), content,
-      request.deadline or nil, request.expect_continue, own.priority, own.name, own.undecided,
-      meter and meter.handle or nil)
-  end
-  if feeder then return feeder, feeder:beside(run) end
-  return nil, run()
-end
-
 ---Sends the request once.
 ---@param request lurcher.Request
 ---@return lurcher.Response? res
@@ -119,8 +93,8 @@ function transport.send(request)
     request.early_result = false
     status, body, head, info, head_flags = unpack(early_result, 1, 5)
   else
-    feeder, status, body, head, info, head_flags = exchange(request, perform)
-    if feeder then stop_feeder(feeder, body) end
+    feeder, status, body, head, info, head_flags = proxied.send(request, perform)
+    if feeder then exchange.stop(feeder, body) end
   end
   if not status then return failed(request, body, head) end
   if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
@@ -160,9 +134,9 @@ end
 ---@return lurcher.Error? err
 function transport.open(request)
   local method, own = request.method, request.settings
-  local feeder, status, body, head, info, head_flags = exchange(request, open)
+  local feeder, status, body, head, info, head_flags = proxied.send(request, open)
   if feeder and (not status or status >= 300) then -- nobody wants the rest
-    stop_feeder(feeder, body)
+    exchange.stop(feeder, body)
     feeder = nil
   end
   if not status then return failed(request, body, head) end

@@ -159,6 +159,17 @@ function checks.resolve_map(value)
   return nil
 end
 
+-- What is in it is checked where it is read: a message must not show what may be a password.
+function checks.proxy(value)
+  if value == false or type(value) == "string" or type(value) == "table" then return nil end
+  return 'a URL, a table { url = …, tls = { … } }, a map of these, "env" or false'
+end
+
+function checks.no_proxy(value)
+  if value == false or type(value) == "string" then return nil end
+  return checks.text_list_or_false(value)
+end
+
 function checks.pin_list(value)
   if value == false then return nil end
   local list = type(value) == "table" and value or { value }

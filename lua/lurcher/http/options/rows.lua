@@ -119,6 +119,18 @@ return {
     words = { insecure = "tls = { verify = false }", ssl_verify = "tls = { verify = … }",
       verify_ssl = "tls = { verify = … }", verify = "tls = { verify = … }",
       cert = "tls = { cert = … }", ssl = "tls = { … }", https = "tls = { … }" } },
+  { "proxy", check = checks.proxy, type = "string|lurcher.Secret|lurcher.ProxyOptions|table<string, any>|false",
+    default = false, changes = { "transfer" },
+    help = "the URL of a proxy, with http://, https://, socks5:// or socks5h://; `{url=, tls={…}}`; a map from \z
+      origin or end of a host's name to these, with `[\"*\"]` for the rest; `env` reads the environment",
+    example = 'proxy = "http://user:password@proxy.example.com:3128"', words = { proxies = 'proxy = "http://…"' },
+    elsewhere = { requests = "proxies", httpx = "proxy, mounts", aiohttp = "proxy", got = "agent", axios = "proxy",
+      curl = "-x, --proxy" } },
+  { "no_proxy", check = checks.no_proxy, type = "string[]|string|false", changes = { "transfer" },
+    help = "a list of hosts that are reached without the proxy: names with all below them, addresses, networks in \z
+      CIDR notation, each with a port or without; `*` is all",
+    example = 'no_proxy = { "internal.example.com", "10.0.0.0/8" }',
+    elsewhere = { requests = "NO_PROXY", httpx = "NO_PROXY", aiohttp = "NO_PROXY", curl = "--noproxy" } },
   { "unix_socket", check = "string|false", changes = { "transfer" },
     help = "the path of a socket that is connected to instead of the URL's host",
     example = 'unix_socket = "/run/docker.sock"',
