@@ -25,9 +25,12 @@ end
 local function same(text) return text end
 local function inline(text) return markdown.inline(text, bold, same) end
 
+local function has_plain_width(text) return not text:find("[\1\2\128-\255]") end
+
 local function width(text)
-  if not text:find("[\1\2\128-\255]") then return #text end
-  return units.width((text:gsub("[\1\2]", "")))
+  if has_plain_width(text) then return #text end
+  local bare = text:gsub("[\1\2]", "")
+  return bare:find("[\128-\255]") and units.width(bare) or #bare
 end
 
 -- ---- lines ----
@@ -37,8 +40,7 @@ local function carry_bold(lines)
   local open = false
   for i, line in ipairs(lines) do
     if open then line = BOLD .. line end
-    local last = line:match(".*([\1\2])")
-    open = last == BOLD
+    open = (line:match("^.*([\1\2])")) == BOLD
     lines[i] = open and line .. NORMAL or line
   end
   return lines
@@ -47,8 +49,9 @@ end
 -- The text in lines of at most so many columns; a longer word has one for itself.
 local function wrap(text, columns)
   local lines, line, used = {}, {}, 0
+  local is_plain = has_plain_width(text)
   for word in text:gmatch("%S+") do
-    local columns_of_word = width(word)
+    local columns_of_word = is_plain and #word or width(word)
     if line[1] and used + 1 + columns_of_word > columns then
       lines[#lines + 1], line, used = table.concat(line, " "), {}, 0
     end
@@ -69,8 +72,11 @@ local function measure(rows)
   for _, row in ipairs(rows) do
     for i, cell in ipairs(row) do
       natural[i] = math.max(natural[i] or 0, width(cell))
-      least[i] = least[i] or 0
-      for word in cell:gmatch("%S+") do least[i] = math.max(least[i], math.min(width(word), MIN_CELL * 3)) end
+      local most = least[i] or 0
+      for word in cell:gmatch("%S+") do
+        if #word > most then most = math.max(most, math.min(width(word), MIN_CELL * 3)) end
+      end
+      least[i] = most
     end
   end
   return natural, least
@@ -108,7 +114,7 @@ local function table_row(out, row, widths)
   for n = 1, height do
     local parts = {}
     for i = 1, #widths do parts[i] = pad(cells[i][n] or "", widths[i]) end
-    out[#out + 1] = (table.concat(parts, GAP):gsub("%s+$", ""))
+    out[#out + 1] = (table.concat(parts, GAP):match("^.*%S") or "")
   end
 end
 
@@ -190,7 +196,7 @@ function render.paragraph(out, block, columns)
 end
 
 function render.code(out, block)
-  for _, line in ipairs(block.lines) do out[#out + 1] = (INDENT .. INDENT .. line):gsub("%s+$", "") end
+  for _, line in ipairs(block.lines) do out[#out + 1] = (INDENT .. INDENT .. line):match("^.*%S") or "" end
 end
 
 function render.list(out, block, columns)

@@ -16,15 +16,17 @@ local markdown = {}
 
 local function lines_of(text)
   local lines = {}
-  for line in (text .. "\n"):gmatch("(.-)\r?\n") do lines[#lines + 1] = line end
+  for line in (text .. "\n"):gmatch("([^\r\n]*)\r?\n") do lines[#lines + 1] = line end
   return lines
 end
+
+local function trim(text) return text:match("^%s*(.*%S)") or "" end
 
 local function cells_of(line)
   local cells = {}
   line = line:gsub("\\|", "\1"):gsub("^%s*|", ""):gsub("|%s*$", "")
-  for cell in (line .. "|"):gmatch("(.-)|") do
-    cells[#cells + 1] = (cell:gsub("\1", "|"):match("^%s*(.-)%s*$"))
+  for cell in (line .. "|"):gmatch("([^|]*)|") do
+    cells[#cells + 1] = trim((cell:gsub("\1", "|")))
   end
   return cells
 end
@@ -107,7 +109,7 @@ local function paragraph(lines, at)
   local text = {}
   while lines[at] and lines[at] ~= "" and not lines[at]:find("^<!%-%-") do
     if #text > 0 and other_block(lines, at) and not lines[at]:find("^    ") then break end
-    table.insert(text, (lines[at]:match("^%s*(.-)%s*$")))
+    table.insert(text, trim(lines[at]))
     at = at + 1
   end
   return { kind = "paragraph", text = table.concat(text, " ") }, at
@@ -153,6 +155,7 @@ end
 ---@return string
 function markdown.inline(text, bold, plain)
   return split_code(text, bold, function(outside)
+    if not outside:find("[%[*]") then return plain(outside) end
     outside = outside:gsub("%[([^%]]*)%]%([^)]*%)", "%1")
     local parts, at = {}, 1
     while true do
