@@ -97,7 +97,7 @@ function body.read(value, take)
     if type(piece) == "string" then
       take(piece)
     else
-      local reader, err = require("lurcher.fs").reader(piece.path)
+      local reader, err = require("lurcher.fs").open(piece.path)
       if not reader then return nil, err end
       local left, skip = piece.length or math.huge, piece.offset
       while left > 0 do

@@ -192,7 +192,7 @@ end
 -- A call that tells how far it is. A stream goes on to tell while it is read.
 local function metered(self, req, opts)
   req.meter = require("lurcher.http.meter").new(opts.progress, req.body and req.body ~= "" and true or false)
-  local res, err = req.meter:beside(self.run, req)
+  local res, err = req.meter[req.stream and "beside_opening" or "beside"](req.meter, self.run, req)
   if res and rawget(res, "stream") then
     res.meter = req.meter
   else

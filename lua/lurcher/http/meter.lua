@@ -1,6 +1,7 @@
 --- The option `progress`: how far the bodies of a call are, told to a function or shown on the terminal, at most
 --- ten times a second and once at the end.
 
+local companion = require "lurcher.http.companion"
 local native = require "lurcher.native.http"
 local progress_bar = require "lurcher.task.progress_bar"
 local task = require "lurcher.task"
@@ -43,7 +44,9 @@ end
 local function report(self, final)
   local sent, received, sent_length, received_length = self.handle:get()
   self.at, self.moved = native.now(), sent + received
-  self.tell({ sent = sent, received = received, total = self.sends and sent_length or received_length or nil }, final)
+  local total = received_length
+  if self.sends then total = sent_length end
+  self.tell({ sent = sent, received = received, total = total }, final)
 end
 
 ---Tells how far it is, if that is news and the last time is long ago.
@@ -61,23 +64,40 @@ function Meter:finish()
   report(self, true)
 end
 
+local function tick_on(self)
+  while true do
+    task.sleep(PERIOD)
+    self:tick()
+  end
+end
+
 ---Calls a function, and tells how far it is meanwhile. What the script's function raises ends it.
 ---@param fn function
----@param ... any
----@return any ...
-function Meter:beside(fn, ...)
-  local arguments = { n = select("#", ...), ... }
+---@param argument any
+---@return any res
+---@return any err
+function Meter:beside(fn, argument)
   return task.scope(function(scope)
-    local ticker = scope:spawn(function()
-      while true do
-        task.sleep(PERIOD)
-        self:tick()
-      end
-    end)
-    local res, err = fn(unpack(arguments, 1, arguments.n))
+    local ticker = scope:spawn(tick_on, self)
+    local res, err = fn(argument)
     ticker:cancel()
     return res, err
   end)
+end
+
+---The same for what opens a stream, which is to outlive the call. What the script's function raises is raised
+---when that is open.
+---@param fn function
+---@param argument any
+---@return any res
+---@return any err
+function Meter:beside_opening(fn, argument)
+  local ticker = companion.start(tick_on, self)
+  local res, err = ticker:beside(fn, argument)
+  local ok, raised = pcall(ticker.stop, ticker)
+  if ok then return res, err end
+  if res then res:close() end
+  error(raised, 0)
 end
 
 return meter

@@ -329,6 +329,20 @@ static bool try_skipped_addresses(transfer *t, const multi_result *result)
   return true;
 }
 
+/* What was sent counts for nothing: it waits for its turn again. */
+static void begin_anew(transfer *t)
+{
+  transfer_exchange_end(t, false);
+  transfer_set_external(t, false);
+  t->exchange.connection = CONNECTION_NONE;
+  t->exchange.uploaded = 0;
+  t->exchange.upload_waits = false;
+  t->exchange.starved_at = 0;
+  head_reset(&t->response.head);
+  pool_requeue(&t->admission);
+  transfer_limits_changed(t);
+}
+
 /* HTTP/2 refused it, so nothing was processed, but the server answered others meanwhile: it takes a few
  * requests over each connection only (nginx: keepalive_requests), or a few at once. In its turn this one is
  * taken, too. */
@@ -341,15 +355,17 @@ static bool wait_for_stream(transfer *t)
   if (t->request.upload && !upload_rewind(t->request.upload)) return false;
   if (e != &out_of_memory) free(t->failure);
   t->failure = NULL;
-  transfer_exchange_end(t, false);
-  transfer_set_external(t, false);
-  t->exchange.connection = CONNECTION_NONE;
-  t->exchange.uploaded = 0;
-  t->exchange.upload_waits = false;
-  t->exchange.starved_at = 0;
-  head_reset(&t->response.head);
-  pool_requeue(&t->admission);
-  transfer_limits_changed(t);
+  begin_anew(t);
+  return true;
+}
+
+/* The server refused the expectation (see drop_expectation) and closed the connection. */
+static bool repeat_without_expectation(transfer *t)
+{
+  if (!t->exchange.expectation_refused || t->failure) return false;
+  t->exchange.expectation_refused = false;
+  if (t->request.upload && !upload_rewind(t->request.upload)) return false;
+  begin_anew(t);
   return true;
 }
 
@@ -371,6 +387,7 @@ static void keep_connection(transfer *t)
 static void finish(transfer *t, const multi_result *result)
 {
   if (wait_for_descriptor(t, result) || try_skipped_addresses(t, result)) return;
+  if (repeat_without_expectation(t)) return;
   if (t->request.connect_only && result->code == CURLE_OK) {
     keep_connection(t);
     return;

@@ -78,6 +78,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   if (t->exchange.connection == CONNECTION_NONE) t->times.connected = t->exchange.active_at;
   t->exchange.connection = CONNECTION_SOME;
   transfer_proxy_passed(t);
+  t->exchange.expectation_refused = false;
   t->handle->hint[0] = 0; /* an address that did not answer is no fault any more */
   transfer_limits_changed(t);
   size_t length = strnlen(address, sizeof t->handle->remote_address - 1);
@@ -123,6 +124,7 @@ static void drop_expectation(transfer *t)
       t->response.head.version == 20)
     return;
   t->request.expect_continue = false;
+  t->exchange.expectation_refused = true;
   transfer_exchange_set_lines(t);
   head_reset(&t->response.head);
 }
