@@ -1,5 +1,5 @@
 local charset = require "lurcher.base.charset"
-local cookies = require "lurcher.http.cookies"
+local cookies = require "lurcher.http.cookies.parse"
 local date = require "lurcher.base.date"
 local links = require "lurcher.http.links"
 local tools = require "lurcher.base.text"
@@ -41,7 +41,7 @@ describe("text from the network is read in linear time:", function()
     it(what, function()
       trim(text)
       links.parse(text, "http://h/")
-      cookies.parse({ text, "a=" .. text, "a=1; expires=" .. text, "a=1; path=" .. text }, "http://h/")
+      cookies.lines({ text, "a=" .. text, "a=1; expires=" .. text, "a=1; path=" .. text }, "http://h/")
       date.parse(text)
       charset.decode("x", "text/plain;" .. text)
     end)

@@ -1,4 +1,4 @@
-local cookies = require "lurcher.http.cookies"
+local cookies = require "lurcher.http.cookies.jar"
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local message_of = require("spec.support.raising").message
@@ -6,7 +6,7 @@ local message_of = require("spec.support.raising").message
 describe("the cookie jar", function()
   local jar
 
-  before_each(function() jar = cookies.jar() end)
+  before_each(function() jar = cookies.new() end)
 
   local function receive(line, url) jar:receive({ line }, url or "http://www.example.com/dir/page") end
   local function header(url) return jar:header(url or "http://www.example.com/dir/page", false) end

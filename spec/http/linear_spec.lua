@@ -3,7 +3,7 @@
 
 local assert = require "luassert"
 local charset = require "lurcher.base.charset"
-local cookies = require "lurcher.http.cookies"
+local cookies = require "lurcher.http.cookies.jar"
 local date = require "lurcher.base.date"
 local errors = require "lurcher.base.errors"
 local faults = require "spec.support.faults"
@@ -67,14 +67,14 @@ end
 local base = "http://h.test/a/b?c"
 
 local function receive(line)
-  local jar = cookies.jar()
+  local jar = cookies.new()
   jar:receive({ line }, base)
   return jar:header(base, line)
 end
 
 -- Many Set-Cookie lines, one after the other.
 local function receive_lines(block)
-  local jar, lines = cookies.jar(), {}
+  local jar, lines = cookies.new(), {}
   for line in block:gmatch("[^\n]+") do lines[#lines + 1] = line end
   jar:receive(lines, "https://h.test/")
   jar:receive(lines, "http://www.h.test/")

@@ -1,6 +1,6 @@
 -- Methods called with a dot, and functions of modules with a colon: the message says which it is.
 
-local cookies = require "lurcher.http.cookies"
+local cookies = require "lurcher.http.cookies.jar"
 local http = require "lurcher.http"
 local log = require "lurcher.log"
 local origin = require "spec.support.origin"
@@ -24,7 +24,7 @@ describe("called with a dot,", function()
   end)
 
   it("those of a client, of its cookies, of scopes and of streams do too", function()
-    local client, jar = http.client(), cookies.jar()
+    local client, jar = http.client(), cookies.new()
     for _, name in ipairs { "get", "request", "stream", "extend", "stats", "close" } do
       refuses(function() client[name]("x") end, "client:" .. name, "colon")
     end

@@ -7,7 +7,8 @@
 local auth = require "lurcher.http.layer.auth"
 local breaker_layer = require "lurcher.http.layer.breaker"
 local check = require "lurcher.base.check"
-local cookies = require "lurcher.http.cookies"
+local cookie_jar = require "lurcher.http.cookies.jar"
+local cookies = require "lurcher.http.layer.cookies"
 local errors = require "lurcher.base.errors"
 local middleware = require "lurcher.http.layer.middleware"
 local native = require "lurcher.native.http"
@@ -117,28 +118,41 @@ local function new_breakers(merged, pool)
   return merged.breaker and breaker_layer.new(merged.breaker, pool) or false
 end
 
+-- The jar that the option `cookies` asks for; nil and an error when its file cannot be read.
+local function new_jar(wanted)
+  if wanted == false then return false end
+  if type(wanted) ~= "string" then return cookie_jar.new() end
+  return require("lurcher.http.cookies.file").attach(cookie_jar.new(), wanted)
+end
+
 ---Makes a client.
 ---@param opts lurcher.ClientOptions?
----@return lurcher.Client
+---@return lurcher.Client client
+---@return lurcher.Error? err kind "file": the option `cookies` names a file that cannot be read
 function client.new(opts)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
+  local jar, err = new_jar(merged.cookies)
+  if jar == nil then return nil, err end
   local limits = overlay(options.DEFAULT.limits, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
   limits.limiter = limits.limiter and limits.limiter.native or nil
   local pool = native.pool(limits)
-  return assemble(merged, pool, retry_budget.new(), merged.cookies ~= false and cookies.jar(),
-    new_breakers(merged, pool))
+  return assemble(merged, pool, retry_budget.new(), jar, new_breakers(merged, pool))
 end
 
 ---A client with changed defaults that shares the pool, the limits, the cookies and the circuit breakers.
 ---@param opts lurcher.ClientOptions?
----@return lurcher.Client
+---@return lurcher.Client client
+---@return lurcher.Error? err kind "file"
 function Client:extend(opts)
   check.method(self, Client, "client:extend")
   opts = options.check_client(opts, "client:extend")
   if opts.limits then errors.raise("client:extend: 'limits' belong to the pool, which is shared") end
-  local jar = self.cookies
-  if opts.cookies ~= nil then jar = opts.cookies and (jar or cookies.jar()) end
+  local jar, err = self.cookies
+  if opts.cookies == false or type(opts.cookies) == "string" or opts.cookies and not jar then
+    jar, err = new_jar(opts.cookies)
+    if jar == nil then return nil, err end
+  end
   local merged = options.merge(self.settings.options, opts)
   local breakers = opts.breaker == nil and self.breakers or new_breakers(merged, self.pool)
   return assemble(merged, self.pool, self.budget, jar, breakers)
@@ -422,10 +436,16 @@ function Client:allows_downgrade()
   return self.settings.allow_downgrade
 end
 
----Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same ready.
+---Ends what runs and waits (kind "canceled") and closes the connections. Later requests fail the same ready. The
+---cookies go into their file, if they have one.
+---@return true? ok
+---@return lurcher.Error? err kind "file"
 function Client:close()
   check_self(self, "close")
   self.pool:close()
+  local jar = self.cookies
+  if not (jar and jar.path) then return true end
+  return jar:save(jar.path)
 end
 
 function Client:__tostring()

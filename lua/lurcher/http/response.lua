@@ -3,7 +3,7 @@
 
 local check = require "lurcher.base.check"
 local charset = require "lurcher.base.charset"
-local cookies = require "lurcher.http.cookies"
+local cookies = require "lurcher.http.cookies.parse"
 local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
 local links = require "lurcher.http.links"
@@ -346,7 +346,7 @@ end
 ---@return lurcher.Cookie[]
 function methods:cookies()
   check.method(self, Response, "res:cookies")
-  return cookies.parse(native.head_list(self.head, "Set-Cookie"), secret.reveal(self.url))
+  return cookies.lines(native.head_list(self.head, "Set-Cookie"), secret.reveal(self.url))
 end
 
 local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }

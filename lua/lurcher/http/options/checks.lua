@@ -209,4 +209,12 @@ function checks.raw_target(value)
   return "a request target without blanks and control characters"
 end
 
+---@param value any
+---@return string? mismatch
+function checks.cookies(value)
+  if type(value) == "boolean" then return nil end
+  if type(value) == "string" and value ~= "" and not value:find("%z") then return nil end
+  return "true, false, or the path of a cookie file"
+end
+
 return checks

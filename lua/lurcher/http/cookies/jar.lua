@@ -1,162 +1,32 @@
---- Cookies by RFC 6265 and, where it is stricter, the draft that follows it (6265bis), in memory: parsing Set-Cookie,
---- the jar, and the layer between the two and each hop.
+--- The jar: cookies by their domains, and which of them go where.
 
 local check = require "lurcher.base.check"
-local date = require "lurcher.base.date"
 local errors = require "lurcher.base.errors"
-local native = require "lurcher.native.http"
-local suffixes = require "lurcher.native.suffixes"
+local parse = require "lurcher.http.cookies.parse"
 local time = require("lurcher.native.task").time
 local trim = require("lurcher.base.text").trim
-local url = require "lurcher.native.url"
 
-local head_get, head_list = native.head_get, native.head_list
+local acceptable, below_domain, canonical_domain = parse.acceptable, parse.below_domain, parse.canonical_domain
+local is_address, path_matches, place = parse.is_address, parse.path_matches, parse.place
 
-local cookies = {}
-
--- Caps of RFC 6265bis, or what browsers use.
-local MAX_SIZE = 4096 -- of name and value
-local MAX_ATTRIBUTE = 1024
-local MAX_AGE = 2 ^ 40
+-- What browsers use.
 local MAX_PER_DOMAIN = 180
 local MAX_COOKIES = 3000
 local CROWD = 50 -- cookies of a domain, of which some go first when there are too many in all
 
----@class lurcher.Cookie
----@field name string
----@field value string
----@field domain string
----@field path string
----@field expires? number Unix time; nil: until the client is gone
----@field secure boolean
----@field http_only boolean
----@field host_only boolean the very host only, not those below it
-
-local function is_address(host)
-  return host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil or host:find(":", 1, true) ~= nil
-end
-
--- A domain as DNS knows it: without the dot before it, in lower case, international names by their A-labels.
--- What is no name comes back as it is, and belongs to no host.
-local function canonical_domain(domain)
-  domain = domain:gsub("^%.", ""):lower()
-  if not domain:find("[\128-\255]") or domain:find("[/?#@:%%]") then return domain end
-  local parts = url.parse("http://" .. domain .. "/")
-  return parts and parts.host or domain
-end
-
-local function below_domain(host, domain)
-  return host == domain or host:sub(-#domain - 1) == "." .. domain and not is_address(host)
-end
-
--- The directory of a URL's path.
-local function default_path(path)
-  if path:sub(1, 1) ~= "/" then return "/" end
-  return path:match("^(.+)/[^/]*$") or "/"
-end
-
-local function path_matches(path, cookie_path)
-  if path == cookie_path then return true end
-  if path:sub(1, #cookie_path) ~= cookie_path then return false end
-  return cookie_path:sub(-1) == "/" or path:sub(#cookie_path + 1, #cookie_path + 1) == "/"
-end
-
--- Host, path and scheme of a URL, as cookies see them.
-local function place(address)
-  local parts = url.parse(address)
-  if not parts or not parts.host then return nil end
-  local path = parts.path ~= "" and parts.path or "/"
-  return { host = parts.host:lower(), path = path, secure = parts.scheme == "https" }
-end
-
-local ATTRIBUTES = {
-  expires = function(cookie, value) cookie.expires_at = date.parse(value) or cookie.expires_at end,
-  ["max-age"] = function(cookie, value)
-    if value:find("^%-?%d+$") then cookie.max_age = math.min(tonumber(value), MAX_AGE) end
-  end,
-  domain = function(cookie, value) cookie.domain = value ~= "" and canonical_domain(value) or nil end,
-  path = function(cookie, value) cookie.path = value:sub(1, 1) == "/" and value or nil end,
-  secure = function(cookie) cookie.secure = true end,
-  httponly = function(cookie) cookie.http_only = true end,
-}
-
----Reads one Set-Cookie line of a response to `from` (host, path). Nil when the line is no cookie.
----@param line string
----@param from table
----@param now number
----@return lurcher.Cookie?
-local function parse(line, from, now)
-  if line:find("[%z\1-\8\10-\31\127]") then return nil end
-  local pair, rest = line:match("^([^;]*)(.*)$")
-  local name, value = pair:match("^([^=]*)=(.*)$")
-  if not name then return nil end
-  name, value = trim(name), trim(value)
-  if name == "" or #name + #value > MAX_SIZE then return nil end
-  local cookie = { name = name, value = value, secure = false, http_only = false }
-  for attribute in rest:gmatch(";([^;]*)") do
-    local key, text = attribute:match("^([^=]*)=?(.*)$")
-    local set = #key <= MAX_ATTRIBUTE and ATTRIBUTES[trim(key):lower()]
-    text = set and trim(text)
-    if set and #text <= MAX_ATTRIBUTE then set(cookie, text) end
-  end
-  if cookie.max_age then
-    cookie.expires = now + cookie.max_age
-    if cookie.max_age <= 0 then cookie.expires = 0 end
-  else
-    cookie.expires = cookie.expires_at
-  end
-  cookie.max_age, cookie.expires_at = nil, nil
-  cookie.host_only = cookie.domain == nil
-  cookie.domain = cookie.domain or from.host
-  cookie.path_given = cookie.path ~= nil
-  cookie.path = cookie.path or default_path(from.path)
-  return cookie
-end
-
----The cookies a response set: a list, without those that make no sense.
----@param lines string[] its Set-Cookie lines
----@param address string its URL
----@return lurcher.Cookie[]
-function cookies.parse(lines, address)
-  local list, from = {}, place(address)
-  for _, line in ipairs(lines) do
-    list[#list + 1] = parse(line, from, time())
-  end
-  return list
-end
-
--- Whether the cookie is what its name promises, in whatever case: servers may not tell them apart by that.
-local function keeps_promises(cookie, from)
-  local name = cookie.name:lower()
-  if name:sub(1, 9) == "__secure-" then return cookie.secure and from.secure end
-  if name:sub(1, 7) ~= "__host-" then return true end
-  return cookie.secure and from.secure and cookie.host_only and cookie.path_given and cookie.path == "/"
-end
-
--- True when `from` may set this cookie. A domain that is a public suffix would share it with strangers: it
--- may only be set for that very host.
-local function acceptable(cookie, from)
-  if cookie.secure and not from.secure or not keeps_promises(cookie, from) then return false end
-  if not cookie.host_only then
-    if cookie.domain:sub(-1) == "." or not below_domain(from.host, cookie.domain) then return false end
-    if is_address(cookie.domain) or suffixes.is_public(cookie.domain) then
-      if cookie.domain ~= from.host then return false end
-      cookie.host_only = true
-    end
-  end
-  return true
-end
+local jar_module = {}
 
 ---@class lurcher.CookieJar
 local Jar = {}
 Jar.__index = Jar
 
 ---@return lurcher.CookieJar
-function cookies.jar()
+function jar_module.new()
   -- by_domain: domain -> list of cookies; changes: how often something in it changed; uses: counts what is set or
-  -- sent; secure_names: name -> how many secure cookies
+  -- sent; secure_names: name -> how many secure cookies;
+  -- bases and saved, by path: see file.lua
   return setmetatable({ by_domain = {}, count = 0, changes = 0, created = 0, uses = 0,
-    secure_names = {} }, Jar)
+    secure_names = {}, bases = {}, saved = {} }, Jar)
 end
 
 local function expired(cookie, now)
@@ -274,7 +144,7 @@ end
 function Jar:receive(lines, address)
   local from = place(address)
   for _, line in ipairs(lines) do
-    local cookie = parse(line, from, time())
+    local cookie = parse.line(line, from, time())
     if cookie and acceptable(cookie, from) then store(self, cookie, from.secure) end
   end
 end
@@ -322,7 +192,7 @@ local function public(cookie)
   return {
     name = cookie.name, value = cookie.value, domain = cookie.domain, path = cookie.path,
     expires = cookie.expires, secure = cookie.secure, http_only = cookie.http_only,
-    host_only = cookie.host_only,
+    host_only = cookie.host_only, same_site = cookie.same_site,
   }
 end
 
@@ -350,11 +220,12 @@ function Jar:get(name, address)
 end
 
 local SETTABLE = { name = "string", value = "string", domain = "string", path = "string", expires = "number",
-  secure = "boolean", http_only = "boolean", host_only = "boolean", url = "string" }
+  secure = "boolean", http_only = "boolean", host_only = "boolean", url = "string",
+  same_site = "'Strict'|'Lax'|'None'" }
 
 ---Puts a cookie into the jar: `domain` (with the hosts below it, unless `host_only`) or `url` says where it
 ---goes.
----@param fields table name, value, domain or url, path, expires (Unix time), secure, http_only, host_only
+---@param fields table name, value, domain or url, path, expires (Unix time), secure, http_only, host_only, same_site
 function Jar:set(fields)
   check.method(self, Jar, "cookies:set")
   check.argument(fields, "table", 1, "cookies:set")
@@ -372,19 +243,27 @@ function Jar:set(fields)
     domain = fields.domain and canonical_domain(fields.domain) or to.host,
     path = fields.path or "/", expires = fields.expires,
     secure = fields.secure or false, http_only = fields.http_only or false, host_only = host_only,
+    same_site = fields.same_site,
   }, true)
 end
 
----All cookies that are not expired.
----@return lurcher.Cookie[]
-function Jar:list()
-  check.method(self, Jar, "cookies:list")
+---The cookies themselves that are not expired, as old as they are.
+---@package
+function Jar:each()
   remove_expired(self, time())
   local all = {}
   for _, list in pairs(self.by_domain) do
     for _, cookie in ipairs(list) do all[#all + 1] = cookie end
   end
   table.sort(all, function(a, b) return a.order < b.order end)
+  return all
+end
+
+---All cookies that are not expired.
+---@return lurcher.Cookie[]
+function Jar:list()
+  check.method(self, Jar, "cookies:list")
+  local all = self:each()
   for i, cookie in ipairs(all) do all[i] = public(cookie) end
   return all
 end
@@ -395,17 +274,37 @@ function Jar:clear()
   self.by_domain, self.count, self.changes, self.secure_names = {}, 0, self.changes + 1, {}
 end
 
----Sends the jar's cookies along and keeps those that come back, at each hop and attempt.
-function cookies.layer(request, next)
-  local jar = request.client.cookies
-  if jar.count > 0 or request.cookie then
-    request.cookie = jar:header(request.url, request:given_cookie()) or nil
+---Puts a cookie into the jar that a file had.
+---@package
+---@param cookie lurcher.Cookie
+---@return boolean kept
+function Jar:restore(cookie)
+  store(self, cookie, true)
+  for _, one in ipairs(self.by_domain[cookie.domain] or {}) do
+    if one == cookie then return true end
   end
-  local res, err = next(request)
-  if res and head_get(res.head, "set-cookie") then
-    jar:receive(head_list(res.head, "set-cookie"), request.url)
-  end
-  return res, err
+  return false
 end
 
-return cookies
+---Adds the cookies of a Netscape cookie file.
+---@param path string
+---@return true? ok
+---@return lurcher.Error? err kind "file"
+function Jar:load(path)
+  check.method(self, Jar, "cookies:load")
+  check.argument(path, "string", 1, "cookies:load")
+  return require("lurcher.http.cookies.file").load(self, path)
+end
+
+---Writes the cookies to a Netscape cookie file, which only its owner may read. What others have put there meanwhile
+---stays, and so do lines that are no cookies.
+---@param path string
+---@return true? ok
+---@return lurcher.Error? err kind "file"
+function Jar:save(path)
+  check.method(self, Jar, "cookies:save")
+  check.argument(path, "string", 1, "cookies:save")
+  return require("lurcher.http.cookies.file").save(self, path)
+end
+
+return jar_module
