@@ -35,18 +35,18 @@ local function extended(text)
   return utf8.is_valid(bytes) and bytes or nil
 end
 
--- A quoted string from `at` on, which is behind its opening quote: the text, and where the rest begins.
+-- A quoted string from `at` on, which is behind its opening quote: the text (false: it has no end), and where
+-- the rest begins.
 local function quoted(text, at)
   local pieces = {}
   while true do
     local plain, mark, stop = text:match('^([^"\\]*)(["\\]?)()', at)
     pieces[#pieces + 1] = plain
     at = stop
-    if mark ~= "\\" then break end
+    if mark ~= "\\" then return mark ~= "" and table.concat(pieces), at end
     pieces[#pieces + 1] = text:sub(at, at)
     at = at + 1
   end
-  return table.concat(pieces), at
 end
 
 -- The value that begins at `at`, whether it was quoted, and where the next parameter begins.
@@ -57,7 +57,8 @@ local function value_at(text, at)
     value, at = quoted(text, at + 1)
   end
   local rest, stop = text:match("^([^;]*);?()", at)
-  return value or trimmed(rest), is_quoted, stop
+  if not is_quoted then value = trimmed(rest) end
+  return value, is_quoted, stop
 end
 
 ---The file name that a header gives, in UTF-8; it may be a path, or anything. Nil: none.
