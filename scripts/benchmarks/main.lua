@@ -9,6 +9,7 @@ local MEASUREMENTS = {
   { "h2", "the same over HTTP/2" },
   { "memory", "10,000 requests in flight for a second each; 100,000 sleeping tasks" },
   { "stream", "1 GiB streamed in chunks, beside curl -o /dev/null" },
+  { "download", "1 GiB to a file, beside curl -o, and 100 files at once" },
   { "start", "start, one request, exit, beside curl -s" },
   { "lag", "delay of a 10 ms timer with 1,000 requests in flight and a slow DNS lookup" },
   { "epoll", "epoll_ctl calls per request" },

@@ -74,7 +74,7 @@ static void on_write_done(job *base);
 
 static void start_write(file_writer *w)
 {
-  if (w->writing.capacity > MAX_KEPT || w->writing.capacity > 4 * w->full) buffer_free(&w->writing);
+  if (w->writing.capacity > MAX_KEPT || w->writing.capacity > 2 * w->full) buffer_free(&w->writing);
   buffer empty = w->writing;
   empty.length = 0;
   w->writing = w->filling;

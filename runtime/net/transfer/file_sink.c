@@ -6,9 +6,10 @@
 
 /* What writers may hold: shared by the transfers that run; each has its minimum above that. */
 enum {
-  BUFFERS_LIMIT = 8 * 1024 * 1024,
+  SINKS_LIMIT = 4 * 1024 * 1024,
   MAX_HELD = 1024 * 1024,
-  MIN_HELD = 64 * 1024,
+  MIN_HELD =
+      48 * 1024, /* with the piece that fills it, 64 KiB: the size of a buffer that grows by doubling */
   MIN_WRITTEN = 32 * 1024,
 };
 
@@ -87,7 +88,7 @@ static void on_room(void *user)
 
 static void share_memory(file_writer *w, size_t running)
 {
-  w->full = BUFFERS_LIMIT / (running ? running : 1);
+  w->full = SINKS_LIMIT / (running ? running : 1);
   if (w->full > MAX_HELD) w->full = MAX_HELD;
   if (w->full < MIN_HELD) w->full = MIN_HELD;
   w->start = w->full / 4 > MIN_WRITTEN ? w->full / 4 : MIN_WRITTEN;
