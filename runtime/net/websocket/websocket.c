@@ -289,7 +289,7 @@ static bool take_one(websocket *w, websocket_input *input)
   return w->state != WEBSOCKET_OVER;
 }
 
-/* What is left of it, for want of room in the queue, is kept. */
+/* What is left of it, for want of room in the queue, is kept; the reader, too, may hold some of it. */
 static void parse(websocket *w, websocket_input *input)
 {
   bool has_more = true;
@@ -353,7 +353,8 @@ static void read_all(websocket *w)
   char bytes[READ_SIZE];
   size_t length;
   error e;
-  if (byte_queue_length(&w->input) && w->state != WEBSOCKET_SHAKING) parse_kept(w);
+  bool holds_input = byte_queue_length(&w->input) || w->reader.frames;
+  if (holds_input && w->state != WEBSOCKET_SHAKING) parse_kept(w);
   for (int reads = 0; wants_bytes(w); reads++) {
     if (reads == MAX_READS) {
       websocket_carrier_look(&w->carrier);
