@@ -12,6 +12,7 @@ local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local owned = require "lurcher.task.owned"
 local own_options = require "lurcher.ws.options"
+local proxied = require "lurcher.http.layer.proxied"
 local redact = require "lurcher.base.redact"
 local request = require "lurcher.http.request"
 local response = require "lurcher.http.response"
@@ -95,13 +96,18 @@ local function discard(self)
   forget(self)
 end
 
+-- As native.perform takes and gives it.
+local function connect(pool, profile, _, url, wire, _, deadline, _, _, label)
+  return native.connect(pool, profile, url, wire, deadline, label)
+end
+
 -- One handshake: the response of any status; a 101 has its connection beside it.
 local function shake(req, opts)
   local own = req.settings
   local limits = overlay(options.DEFAULT.timeout, own.options.timeout)
   if own.total and not req.deadline then req.deadline = now() + own.total end
-  local connection, err, info = native.connect(base_client().pool, own.profile, req.url, own.wire, req.deadline or nil,
-    own.name or nil)
+  own.tunnels = true -- through any proxy
+  local _, connection, err, info = proxied.send(req, connect)
   if not connection then
     if observe.enabled then observe.attempt(req, err.kind, info) end
     return nil, dress(req, err)

@@ -1,5 +1,7 @@
 #include "net/websocket/websocket_carrier.h"
 
+#include "net/transfer/transfer_proxy.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,12 +43,10 @@ static void on_end(transfer_rider *rider)
   c->on_lost(c, c->transfer->failure);
 }
 
-/* libcurl's TLS, to the server or to a proxy. */
+/* No TLS, neither with the server nor with a proxy. */
 static bool is_plain(const transfer *t)
 {
-  struct curl_tlssessioninfo *session = NULL;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_TLS_SSL_PTR, &session);
-  return t->request.target.scheme.length == 4 && (!session || !session->internals);
+  return t->request.target.scheme.length == 4 && !transfer_proxy_is_https(t->options);
 }
 
 bool websocket_carrier_open(websocket_carrier *c, transfer *t)

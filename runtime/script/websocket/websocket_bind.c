@@ -94,10 +94,12 @@ static int connect_results(lua_State *L, operation *op)
   http_network_keep(t->network, t);
   if (t->failure) {
     network *n = t->network;
+    bool wants_login = t->exchange.wants_login;
     errors_return(L, t->failure);
     push_summary(L, t);
+    if (wants_login) lua_pushlstring(L, t->response.head.block.bytes, t->response.head.block.length);
     http_network_keep(n, NULL);
-    return 3;
+    return wants_login ? 4 : 3;
   }
   box *b = lua_newuserdata(L, sizeof *b);
   *b = (box){0};
@@ -112,8 +114,8 @@ static int connect_results(lua_State *L, operation *op)
   return 1;
 }
 
-/* native.connect(pool, profile, url, headers, deadline, label) → connection | nil, err, info. The headers are
- * not sent. */
+/* native.connect(pool, profile, url, headers, deadline, label) → connection | nil, err, info, and the head of
+ * a proxy's 407. Of the headers only those for a proxy are sent. */
 static int connect_to(lua_State *L)
 {
   error e;
