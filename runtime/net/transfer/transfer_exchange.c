@@ -2,6 +2,7 @@
 
 #include "net/transfer/transfer.h"
 #include "net/transfer/transfer_address.h"
+#include "net/transfer/transfer_certificate.h"
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_receive.h"
 
@@ -252,6 +253,7 @@ void transfer_exchange_end(transfer *t, bool clean)
   }
   if (t->exchange.flow != FLOW_NONE) multi_remove(t->admission.multi, &t->job);
   t->exchange.flow = FLOW_NONE;
+  certificate_forget(t);
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
   if (t->handle && t->handle->easy && !t->handle->ran_alone)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);

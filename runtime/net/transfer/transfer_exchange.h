@@ -68,7 +68,9 @@ typedef struct {
   unsigned answered_before;   /* by its origin group when it was dispatched */
   unsigned first_call;        /* the multi's call in which the head began */
   uint64_t framed;            /* bytes of the body with its framing; 0: not counted */
-  void *session;              /* SSL; NULL: no TLS, HTTP/2, or no head yet */
+  void *certificate; /* X509, of transfer_certificate.c: the server's own, or the one that was refused */
+  bool is_authority; /* that is one further up */
+  void *session;     /* SSL; NULL: no TLS, HTTP/2, or no head yet */
 } transfer_exchange;
 
 /* Gives the request to libcurl. False: out of memory, or the failure says why not. */

@@ -3,6 +3,7 @@
  * version. */
 #include "net/transfer/transfer_failure.h"
 
+#include "net/transfer/transfer_certificate.h"
 #include "net/transfer/transfer_proxy.h"
 
 #include <errno.h>
@@ -80,7 +81,23 @@ static const struct {
     {"certificate required", "it wants a certificate of the client: give tls.cert and tls.key"},
     {"alert bad certificate", "it does not accept the client's certificate (tls.cert)"},
     {"alert unknown ca", "it does not know the authority of the client's certificate (tls.cert)"},
-    {"alert certificate expired", "the client's certificate (tls.cert) has expired"},
+    {"alert certificate expired", "it finds that the client's certificate (tls.cert) has expired"},
+    {"alert certificate revoked", "it finds that the client's certificate (tls.cert) is revoked"},
+    {"alert certificate unknown", "it does not accept the client's certificate (tls.cert)"},
+    {"alert unsupported certificate", "it cannot use the client's kind of certificate (tls.cert)"},
+    {"alert access denied", "it denies access to the client, or to its certificate (tls.cert)"},
+    {"alert handshake failure",
+     "it sees no way to agree (alert handshake_failure): ciphers, versions of TLS, or "
+     "a certificate of the client that it wants (tls.cert and tls.key)"},
+    {"alert insufficient security", "it finds the ciphers that are offered too weak"},
+    {"alert internal error",
+     "it met an error of its own (alert internal_error): it may not know the host's name "
+     "(tls.server_name sends another)"},
+    {"unrecognized name", "it does not know the host's name (tls.server_name sends another)"},
+    {"alert no application protocol",
+     "it speaks none of the versions of HTTP that are offered (http_version)"},
+    {"unsafe legacy renegotiation", "it is too old: it can only renegotiate in the old, unsafe way"},
+    {"dh key too small", "its Diffie-Hellman key is too small to be safe"},
     {"unsupported protocol", "it knows no version of TLS that is allowed here (tls.min)"},
     {"alert protocol version", "it knows no version of TLS that is allowed here (tls.min)"},
 };
@@ -216,33 +233,31 @@ static void cut(const transfer *t, const known_failure *known, error *e)
   }
 }
 
-static const char *certificate_reason(long result)
-{
-  switch (result) {
-  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    return "unknown issuer (self-signed, or its authority is not trusted; give tls.ca)";
-  case X509_V_ERR_CERT_HAS_EXPIRED:
-    return "the certificate has expired";
-  }
-  return X509_verify_cert_error_string(result);
-}
-
-/* "certificate has expired" and the like, from OpenSSL; libcurl's words otherwise. */
-const char *transfer_tls_reason(const transfer *t, CURLcode code, bool of_proxy)
+/* What is wrong with the certificate, by what it says itself. False: it is not that. */
+static bool describe_certificate(const transfer *t, CURLcode code, bool of_proxy, char *text, size_t size)
 {
   CURLINFO which = of_proxy ? CURLINFO_PROXY_SSL_VERIFYRESULT : CURLINFO_SSL_VERIFYRESULT;
   long result = X509_V_OK;
-  if (says(t, "no alternative certificate subject name") || says(t, "does not match target host"))
-    return "wrong host: the certificate is for another name";
+  if (says(t, "no alternative certificate subject name") || says(t, "does not match target host")) {
+    certificate_describe_names(t, of_proxy, text, size);
+    return true;
+  }
+  if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
+    certificate_describe_key(t, text, size);
+    return true;
+  }
   curl_easy_getinfo(t->handle->easy, which, &result);
   /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
   bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
-  if (code == CURLE_PEER_FAILED_VERIFICATION && checked) return certificate_reason(result);
-  if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH) return "the server's public key is none of tls.pins";
-  return words_of(t, code);
+  if (code != CURLE_PEER_FAILED_VERIFICATION || !checked) return false;
+  certificate_describe(t, result, text, size);
+  return true;
+}
+
+const char *transfer_tls_reason(const transfer *t, CURLcode code, bool of_proxy)
+{
+  static _Thread_local char text[ERROR_MESSAGE_SIZE];
+  return describe_certificate(t, code, of_proxy, text, sizeof text) ? text : words_of(t, code);
 }
 
 static void tls(const transfer *t, const known_failure *known, error *e)

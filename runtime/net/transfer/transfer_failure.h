@@ -7,7 +7,7 @@
 /* Sets the failure from libcurl's result, unless one is set. */
 void transfer_failure_set(transfer *t, const multi_result *result);
 
-/* Why TLS with the server or with its proxy failed, in words. */
+/* Why TLS with the server or with its proxy failed, in words; valid until the next call. */
 const char *transfer_tls_reason(const transfer *t, CURLcode code, bool of_proxy);
 
 /* libcurl says nothing but that the connection broke. */

@@ -3,6 +3,7 @@
 #include "core/buffer.h"
 #include "net/curl/authorities.h"
 #include "net/transfer/transfer.h"
+#include "net/transfer/transfer_certificate.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
 
@@ -95,13 +96,13 @@ void transfer_options_unref(transfer_options *o)
 
 static CURLcode on_ssl_context(CURL *easy, void *context, void *default_file)
 {
-  (void)easy;
   if (default_file) {
     X509_STORE *authorities = authorities_default(default_file);
     if (!authorities) return CURLE_SSL_CACERT_BADFILE;
     SSL_CTX_set1_cert_store(context, authorities);
   }
   transfer_watch_tls(context);
+  certificate_watch(easy, context);
   return CURLE_OK;
 }
 
