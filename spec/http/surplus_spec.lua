@@ -2,6 +2,8 @@
 
 local assert = require "luassert"
 local faults = require "spec.support.faults"
+local fs = require "lurcher.fs"
+local process = require "spec.support.process"
 local task = require "lurcher.task"
 
 local POISON = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned"
@@ -120,6 +122,77 @@ describe("a connection", function()
           assert.is_true(assert(c:get(s.url .. "/second")).reused)
         end
         assert.equal(1, s:connections())
+      end)
+    end
+  end
+end)
+
+
+-- A server of another process that answers, and does something else a little later; then there is a file.
+local SERVER = [[
+  local server, task = require "lurcher.server", require "lurcher.task"
+  local how, tls, socket, done = ...
+  local acts = {
+    response = function(conn) conn:write "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned" end,
+    part = function(conn) conn:write "HTTP/1.1 200" end,
+    close = function(conn) conn:close() end,
+    reset = function(conn) conn:reset() end,
+  }
+  local s = assert(server.raw(function(conn)
+    while true do
+      local request = conn:read_request()
+      if not request then return end
+      conn:write "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright"
+      if request.target == "/first" then
+        task.sleep(0.02)
+        acts[how](conn)
+        task.sleep(0.01)
+        assert(io.open(done, "w")):close()
+      end
+    end
+  end, { tls = tls == "tls" and {} or nil, unix_socket = socket ~= "" and socket or nil }))
+  print("url " .. (s.url or "") .. " " .. (s.ca or "") .. " .")
+  io.stdout:flush()
+  task.sleep(1000)
+]]
+
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- Keeps the loop from looking at its connections meanwhile.
+local function compute_until(path)
+  local ends = os.time() + 20
+  while not exists(path) do assert(os.time() < ends, "the server did nothing") end
+  os.remove(path)
+end
+
+describe("what comes over an idle connection while the script computes", function()
+  for _, how in ipairs { "response", "part", "close", "reset" } do
+    for _, where in ipairs { "TCP", "TLS", "a Unix socket" } do
+      it(("has no effect on the next request: a %s over %s"):format(how, where), function()
+        local directory = process.directory()
+        task.defer(function() fs.remove(directory, { recursive = true }) end)
+        local done, socket = directory .. "/done", where == "a Unix socket" and directory .. "/socket" or ""
+        local child = process.start { "-e", SERVER, how, where:lower(), socket, done }
+        task.defer(function()
+          child:kill "KILL"
+          child:wait()
+        end)
+        child:wait_for " ."
+        local url, ca = child.out:match "^url (%S*) (%S*)"
+        if socket ~= "" then url = "http://localhost" end
+        local client = faults.client { tls = { ca = ca ~= "" and ca or nil },
+          unix_socket = socket ~= "" and socket or nil }
+        for _, method in ipairs { "GET", "POST" } do
+          assert.equal("right", assert(client:get(url .. "/first")).body)
+          compute_until(done)
+          local res = assert(client:request(method, url .. "/", { body = method == "POST" and "x" or nil }))
+          assert.equal("right", res.body)
+          assert.is_false(res.reused)
+        end
       end)
     end
   end

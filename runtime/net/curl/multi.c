@@ -120,11 +120,13 @@ static int local_port_of(watcher *w)
 {
   struct sockaddr_storage address;
   socklen_t length = sizeof address;
+  uint16_t port = 0;
   if (w->local_port) return w->local_port;
   if (getsockname(w->fd, (struct sockaddr *)&address, &length)) return 0;
-  if (address.ss_family == AF_INET) w->local_port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-  if (address.ss_family == AF_INET6) w->local_port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return w->local_port;
+  if (address.ss_family == AF_INET) port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+  if (address.ss_family == AF_INET6) port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  if (port) watcher_note_port(&w->multi->shared->watchers, w, port);
+  return port;
 }
 
 enum { MANY_PORTS = -1, LOOKS = 3 };
@@ -356,6 +358,7 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     w->wanted = 0;
     const multi_job *job = job_of(easy);
     set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
+    if (w->state == WATCHER_IDLE) local_port_of(w);
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);
@@ -513,6 +516,31 @@ void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), 
   if (!w || w->multi != m || w->wanted) return;
   set_state(w, WATCHER_IDLE);
   if ((session && has_unread(session)) || can_be_read(fd)) end_connection(w);
+}
+
+/* Of a connection over which request and answer went in one call of libcurl, nobody heard that it was made.
+ */
+static bool has_rested(const watcher *w)
+{
+  return w->state == WATCHER_IDLE || (w->state == WATCHER_CONNECTING && !w->job);
+}
+
+/* Idle connections without a port, over Unix sockets, are not told apart. */
+static bool any_can_be_read(const multi *m)
+{
+  const watcher_table *watchers = &m->shared->watchers;
+  for (size_t fd = 0; fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (w && w->multi == m && has_rested(w) && !w->local_port && can_be_read(w->fd)) return true;
+  }
+  return false;
+}
+
+bool multi_has_surplus(const multi *m, int local_port)
+{
+  if (!local_port) return any_can_be_read(m);
+  const watcher *w = watcher_find_port(&m->shared->watchers, m, local_port);
+  return w && has_rested(w) && can_be_read(w->fd);
 }
 
 /* ---- life ---- */

@@ -66,6 +66,11 @@ void multi_hold_sockets(multi *m, int local_port);
  * for, so the connection ends. Not from within a libcurl callback. */
 void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session);
 
+/* libcurl has taken an idle connection, of which it tells the local port, and is about to send a request:
+ * whether something can be read on it, be it the peer's end or what nobody asked for. May be called by
+ * libcurl's callbacks. */
+bool multi_has_surplus(const multi *m, int local_port);
+
 /* The exchange of `easy` is over: its connection ends by itself after so many nanoseconds without another. */
 void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime);
 

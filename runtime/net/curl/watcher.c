@@ -44,6 +44,26 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd)
   return w;
 }
 
+void watcher_note_port(watcher_table *table, watcher *w, uint16_t port)
+{
+  w->local_port = port;
+  if (!table->by_port) table->by_port = calloc(UINT16_MAX + 1, sizeof *table->by_port);
+  if (table->by_port) table->by_port[port] = w->fd + 1;
+}
+
+/* Connections to different peers may share a port. */
+watcher *watcher_find_port(const watcher_table *table, const struct multi *m, int port)
+{
+  watcher *w =
+      table->by_port && port > 0 && port <= UINT16_MAX ? watcher_find(table, table->by_port[port] - 1) : NULL;
+  if (w && w->multi == m && w->local_port == port) return w;
+  for (size_t fd = 0; fd < table->capacity; fd++) {
+    w = table->by_fd[fd];
+    if (w && w->multi == m && w->local_port == port) return w;
+  }
+  return NULL;
+}
+
 bool watcher_is_open(const watcher *w)
 {
   struct stat status;
@@ -72,5 +92,6 @@ void watcher_close(watcher_table *table, int fd)
 void watcher_table_free(watcher_table *table)
 {
   free(table->by_fd);
+  free(table->by_port);
   *table = (watcher_table){0};
 }

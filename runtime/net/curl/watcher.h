@@ -49,6 +49,7 @@ typedef struct watcher {
 typedef struct {
   watcher **by_fd;
   size_t capacity;
+  int *by_port; /* descriptor + 1 of the watcher that had the local port last; NULL: none was noted */
 } watcher_table;
 
 /* The watcher of `fd`, made when missing. NULL: out of memory, or the kernel cannot poll it. */
@@ -56,6 +57,12 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd);
 
 /* The watcher of `fd`, or NULL. */
 watcher *watcher_find(const watcher_table *table, int fd);
+
+/* Notes the local port of its connection. */
+void watcher_note_port(watcher_table *table, watcher *w, uint16_t port);
+
+/* A watcher of `m` with that local port, which was noted; or NULL. */
+watcher *watcher_find_port(const watcher_table *table, const struct multi *m, int port);
 
 /* Whether the descriptor still is the socket it was when it was opened. A number alone tells nothing: another
  * thread may have been given it since the socket was closed. */

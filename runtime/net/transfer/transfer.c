@@ -315,6 +315,15 @@ static bool wait_for_descriptor(transfer *t, const multi_result *result)
   return true;
 }
 
+/* Nothing was sent: it starts anew. */
+static void start_again(transfer *t)
+{
+  transfer_exchange_end(t, false);
+  transfer_set_external(t, false);
+  pool_requeue(&t->admission);
+  transfer_limits_changed(t);
+}
+
 /* The addresses that are left out since they did not answer lately come last: now. */
 static bool try_skipped_addresses(transfer *t, const multi_result *result)
 {
@@ -322,10 +331,16 @@ static bool try_skipped_addresses(transfer *t, const multi_result *result)
     return false;
   t->job.picks = false;
   t->job.skipped = 0;
-  transfer_exchange_end(t, false);
-  transfer_set_external(t, false);
-  pool_requeue(&t->admission);
-  transfer_limits_changed(t);
+  start_again(t);
+  return true;
+}
+
+/* The idle connection that it was given is over, and libcurl has closed it: it takes another. */
+static bool leave_stale_connection(transfer *t)
+{
+  if (!t->exchange.stale || t->failure) return false;
+  t->exchange.stale = false;
+  start_again(t);
   return true;
 }
 
@@ -386,7 +401,7 @@ static void keep_connection(transfer *t)
 
 static void finish(transfer *t, const multi_result *result)
 {
-  if (wait_for_descriptor(t, result) || try_skipped_addresses(t, result)) return;
+  if (wait_for_descriptor(t, result) || try_skipped_addresses(t, result) || leave_stale_connection(t)) return;
   if (repeat_without_expectation(t)) return;
   if (t->request.connect_only && result->code == CURLE_OK) {
     keep_connection(t);

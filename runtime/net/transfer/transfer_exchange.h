@@ -64,6 +64,7 @@ typedef struct {
   bool looks_up;              /* its name is looked up anew */
   bool held;                  /* it was paused once */
   bool given_up;              /* what libcurl still hands over is thrown away */
+  bool stale;                 /* libcurl gave it a connection that cannot be used any more */
   bool body_apart;            /* the body may not have come with the head */
   unsigned answered_before;   /* by its origin group when it was dispatched */
   unsigned first_call;        /* the multi's call in which the head began */

@@ -70,10 +70,14 @@ static bool is_served_here(const transfer *t, const char *local_address)
   return is_near && local_server_find(t->network->loop, is_path ? 0 : t->exchange.remote_port, address);
 }
 
-/* Connected, or a connection is reused: the request goes out next. */
+/* Connected, or a connection is reused: the request goes out next. What came over an idle connection since
+ * the loop last looked would be taken for its answer. */
 static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
 {
   transfer *t = user;
+  t->exchange.stale =
+      !pool_origin_is_http2(&t->admission) && multi_has_surplus(t->admission.multi, local_port);
+  if (t->exchange.stale) return CURL_PREREQFUNC_ABORT;
   touch(t);
   if (t->exchange.connection == CONNECTION_NONE) t->times.connected = t->exchange.active_at;
   t->exchange.connection = CONNECTION_SOME;
