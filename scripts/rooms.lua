@@ -48,7 +48,7 @@ local LIBRARIES = {
 -- layers together stands above them.
 local LUA_ROOMS = {
   "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
-  "retry", "breaker", "http", "http/layer", "metrics", "report", "client", "sse", "ws", "pages", "server", "command",
+  "retry", "breaker", "server", "http", "http/layer", "metrics", "report", "client", "sse", "ws", "pages", "command",
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client" }
 

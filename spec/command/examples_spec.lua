@@ -84,6 +84,16 @@ describe("example", function()
     prints("0 events over 1 connections\n", "events", path)
   end)
 
+  it("oauth2 asks a person once", function()
+    local path = directory .. "/tokens.json"
+    tested["oauth2.lua"] = true
+    local output, status = process.shell('exec "$@" 2>&1', process.lurcher, "examples/oauth2.lua", path)
+    assert.equal("open https://example.com/device and enter WXYZ-1234\nhello ada\nhello ada\nhello ada\n"
+      .. "asked for tokens 2 times, got 1\n", output)
+    assert.are.equal(0, status)
+    assert.equal("600\n", (process.shell('stat -c %a "$1"', path)))
+  end)
+
   it("stream_to_file keeps some lines", function()
     local path = directory .. "/languages.ndjson"
     local output, status = run("stream_to_file", path)

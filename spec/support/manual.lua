@@ -136,9 +136,17 @@ function paths.private(req)
 end
 
 function paths.token(req)
+  if (req.body or ""):find "device_code" then
+    return answer { access_token = "t-device", token_type = "Bearer", expires_in = 3600 }
+  end
   local id = req.headers.Authorization == "Basic cmVwb3J0czpzM2NyZXQ=" and "reports"
   if not id then return answer({ error = "invalid_client" }, nil, 401) end
   return answer { access_token = "t-" .. id, token_type = "Bearer", expires_in = 3600 }
+end
+
+function paths.device(req)
+  return answer { device_code = "d1", user_code = "AB-CD", interval = 1,
+    verification_uri = "http://" .. req.headers.Host .. "/v1/device" }
 end
 
 function paths.counter(req)

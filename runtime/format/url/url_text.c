@@ -208,6 +208,8 @@ static const struct {
     {"appkey", ANYWHERE},
     {"appid", ANYWHERE},
     {"sessid", ANYWHERE},
+    {"devicecode", ANYWHERE},
+    {"codeverifier", ANYWHERE},
     {"auth", WORD},
     {"pass", WORD},
     {"pwd", WORD},

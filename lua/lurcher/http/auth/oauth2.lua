@@ -1,13 +1,18 @@
---- OAuth2 tokens for programs (RFC 6749): fetched when a request needs one, by one task for all that wait,
---- renewed before they expire, and once more when a server refuses one.
+--- OAuth2 tokens (RFC 6749), for programs and for persons: fetched when a request needs one, by one task for all
+--- that wait, renewed before they expire, and once more when a server refuses one.
 
 local check = require "lurcher.base.check"
+local code_flow = require "lurcher.http.auth.oauth2_code"
+local device_flow = require "lurcher.http.auth.oauth2_device"
 local errors = require "lurcher.base.errors"
+local log = require "lurcher.log"
 local now = require("lurcher.native.http").now
 local overlay = require("lurcher.base.tables").overlay
 local scheme = require "lurcher.http.auth.scheme"
 local secret = require "lurcher.base.secret"
+local store = require "lurcher.http.auth.oauth2_store"
 local task = require "lurcher.task"
+local text = require "lurcher.base.text"
 local token_request = require "lurcher.http.auth.token_request"
 
 local MARGIN = 30 -- seconds before the end of a token's life, but at most a tenth of it
@@ -16,18 +21,33 @@ local MARGIN = 30 -- seconds before the end of a token's life, but at most a ten
 ---@field token_url string
 ---@field client_id string|lurcher.Secret
 ---@field client_secret? string|lurcher.Secret
----@field grant? "client_credentials"|"refresh_token" default: the first
----@field refresh_token? string|lurcher.Secret of the grant of that name; a new one of the server takes its place
+---@field grant? "client_credentials"|"refresh_token"|"device"|"code" default: the first
+---@field refresh_token? string|lurcher.Secret of all grants but the first; a new one of the server takes its place
+---@field device_url? string of grant "device": where a user code comes from
+---@field authorize_url? string of grant "code": the page where a person allows it
+---@field redirect_url? string of grant "code": where the browser comes back, on this machine; default: a free port
+---@field redirect_uri? string the same
+---@field show? fun(what: { url: string, user_code?: string }) tells the person what to open; default: a line on stderr
+---@field store? string a file that keeps the tokens
 ---@field scope? string|string[]
 ---@field audience? string
 ---@field resource? string|string[]
 ---@field params? table<string, any> further fields of the token request
 ---@field auth? "basic"|"body" where id and secret go: default "basic", without a secret "body"
 
+-- How a person is asked.
+local FLOWS = { device = device_flow, code = code_flow.run }
+
 ---@class lurcher.OAuth2
 local OAuth2 = scheme.class "oauth2"
 
 local states = setmetatable({}, { __mode = "k" })
+
+-- The default of `show`.
+local function show_line(what)
+  local code = what.user_code and (" and enter the code " .. text.printable(what.user_code)) or ""
+  io.stderr:write(("lurcher: to go on, open %s%s\n"):format(text.printable(what.url), code))
+end
 
 local function text_mismatch(value)
   if type(value) == "string" and value ~= "" or secret.is(value) then return nil end
@@ -46,23 +66,78 @@ local function url_mismatch(value)
   return "an absolute http or https URL"
 end
 
+local function redirect_mismatch(value)
+  if type(value) == "string" and code_flow.loopback(value) then return nil end
+  return "an http URL of this machine, such as \"http://127.0.0.1:8400/callback\""
+end
+
+local function store_mismatch(value)
+  if type(value) == "string" and value ~= "" and not value:find "%z" then return nil end
+  return "the path of a file"
+end
+
 local KNOWN = { token_url = url_mismatch, client_id = text_mismatch, client_secret = text_mismatch,
-  grant = "'client_credentials'|'refresh_token'", refresh_token = text_mismatch, scope = texts_mismatch,
+  grant = "'client_credentials'|'refresh_token'|'device'|'code'", refresh_token = text_mismatch,
+  device_url = url_mismatch, authorize_url = url_mismatch, redirect_url = redirect_mismatch,
+  redirect_uri = redirect_mismatch, show = "callable", store = store_mismatch, scope = texts_mismatch,
   audience = text_mismatch, resource = texts_mismatch, params = "table", auth = "'basic'|'body'" }
 
 -- A token whose life the server did not tell is used until it is refused.
 local function keep(state, answer)
   local lifetime = answer.lifetime or math.huge
   state.token, state.latest, state.ends_at = answer.token, answer.token, now() + lifetime
-  state.renew_at = state.ends_at - math.min(MARGIN, lifetime / 10)
-  if answer.refresh_token and state.options.grant == "refresh_token" then
+  state.renew_at = state.ends_at - math.min(MARGIN, (answer.whole or lifetime) / 10)
+  if answer.refresh_token and state.options.grant ~= "client_credentials" then
     state.refresh_token = answer.refresh_token
   end
 end
 
+-- By what the client has; a person is asked when there is nothing, or it does not serve any more.
+local function obtain(state, client)
+  local options = state.options
+  if options.grant == "client_credentials" then return token_request.send(client, options, options.grant) end
+  if state.refresh_token then
+    local answer, err = token_request.send(client, options, "refresh_token", state.refresh_token)
+    if answer or err.code ~= "invalid_grant" then return answer, err end
+    local is_given = not options.store or secret.reveal(state.refresh_token) == secret.reveal(options.refresh_token)
+    if options.grant == "refresh_token" and is_given then return nil, err end
+    state.refresh_token = not is_given and options.refresh_token or nil -- that of the store has had its time
+    errors.forget_last()
+    if state.refresh_token then return obtain(state, client) end
+  end
+  return FLOWS[options.grant](client, options)
+end
+
+-- With a store: what another process has fetched meanwhile, if it is not the very token that was refused.
+local function obtain_with_store(state, client)
+  local path, key = state.options.store, state.key
+  return store.with(path, function()
+    local known, err = store.read(path, key)
+    if not known then return nil, err end
+    local is_news = known.token and (not state.latest or known.token ~= state.latest
+      and secret.reveal(known.token) ~= secret.reveal(state.latest))
+    if is_news and (not known.lifetime or known.lifetime > math.min(MARGIN, (known.whole or known.lifetime) / 10)) then
+      return known
+    end
+    if known.refresh_token then state.refresh_token = known.refresh_token end
+    local answer
+    answer, err = obtain(state, client)
+    if not answer then return nil, err end
+    answer.refresh_token = answer.refresh_token or state.refresh_token
+    local ok, problem = store.write(path, key, answer)
+    if not ok then log.warn("the token was not stored", { reason = tostring(problem) }) end
+    return answer
+  end)
+end
+
 -- Fetches a token; what comes of it holds for all that wait, failures too.
 local function fetch(state, client)
-  local answer, err = token_request.send(client, state.options, state.refresh_token)
+  local answer, err
+  if state.options.store then
+    answer, err = obtain_with_store(state, client)
+  else
+    answer, err = obtain(state, client)
+  end
   if answer then keep(state, answer) end
   state.failure, state.fetched = err, state.fetched + 1
 end
@@ -99,23 +174,43 @@ function OAuth2:layer(request, next)
   return res, err
 end
 
+-- ---- what a scheme is made of ----
+
+local NEEDED = { refresh_token = "refresh_token", device = "device_url", code = "authorize_url" }
+
+local function check_complete(options)
+  for _, name in ipairs { "token_url", "client_id", NEEDED[options.grant] } do
+    if options[name] == nil then errors.raise(("http.oauth2: option '%s' is missing"):format(name)) end
+  end
+  if options.auth == "basic" and not options.client_secret then
+    errors.raise "http.oauth2: auth = \"basic\" wants a client_secret"
+  end
+end
+
+-- What its tokens are known by in a store.
+local function key_of(options)
+  local scope, resource = options.scope, options.resource
+  if type(scope) == "table" and not secret.is(scope) then scope = table.concat(scope, " ") end
+  if type(resource) == "table" and not secret.is(resource) then resource = table.concat(resource, " ") end
+  local parts = { options.token_url, secret.reveal(options.client_id), secret.reveal(scope) or "",
+    secret.reveal(options.audience) or "", secret.reveal(resource) or "" }
+  while parts[#parts] == "" do parts[#parts] = nil end
+  return table.concat(parts, "|")
+end
+
 ---A bearer token of an OAuth2 server, as a scheme.
 ---@param opts lurcher.OAuth2Options
 ---@return lurcher.OAuth2
 return function(opts)
   check.argument(opts, "table", 1, "http.oauth2")
   check.options(opts, KNOWN, "http.oauth2")
-  local options = { grant = "client_credentials" }
+  local options = { grant = "client_credentials", show = show_line }
   for name, value in pairs(opts) do options[name] = value end
-  for _, name in ipairs { "token_url", "client_id", options.grant == "refresh_token" and "refresh_token" or nil } do
-    if options[name] == nil then errors.raise(("http.oauth2: option '%s' is missing"):format(name)) end
-  end
+  options.redirect_url = options.redirect_url or options.redirect_uri
   options.auth = options.auth or options.client_secret and "basic" or "body"
-  if options.auth == "basic" and not options.client_secret then
-    errors.raise "http.oauth2: auth = \"basic\" wants a client_secret"
-  end
+  check_complete(options)
   local self = OAuth2.new()
   states[self] = { options = options, refresh_token = options.refresh_token, renew_at = 0, fetched = 0,
-    turn = task.semaphore(1) }
+    turn = task.semaphore(1), key = options.store and key_of(options) }
   return self
 end

@@ -4,11 +4,13 @@ local basic = require "lurcher.http.auth.basic"
 local errors = require "lurcher.base.errors"
 local overlay = require("lurcher.base.tables").overlay
 local secret = require "lurcher.base.secret"
+local text = require "lurcher.base.text"
 local url = require "lurcher.native.url"
 
 local token_request = {}
 
 local MAX_ANSWER = 1024 * 1024
+local MAX_SAID = 500 -- bytes of what a server says about a refusal
 
 -- Clients with nothing of their own but the way to the network: proxy, TLS, times.
 local token_clients = setmetatable({}, { __mode = "k" })
@@ -42,27 +44,42 @@ local function words(value)
   return table.concat(value, " ")
 end
 
-local function form(options, refresh_token)
-  local fields = overlay(options.params, { grant_type = options.grant, scope = words(options.scope),
-    audience = options.audience, resource = options.resource })
-  if options.grant == "refresh_token" then fields.refresh_token = refresh_token end
-  if options.auth == "body" then
-    fields.client_id, fields.client_secret = options.client_id, options.client_secret
-  end
-  return fields
+---What a request says about the rights that are asked for.
+---@param options lurcher.OAuth2Options
+---@return table fields
+function token_request.common_fields(options)
+  return overlay(options.params, { scope = words(options.scope), audience = options.audience,
+    resource = options.resource })
 end
 
-local function failure(res, reason, code)
+-- Who asks, where that does not stand in the header.
+local function with_client(options, fields)
+  if options.auth == "basic" then return fields end
+  return overlay(fields, { client_id = options.client_id, client_secret = options.client_secret })
+end
+
+---An answer that holds no token.
+---@param res lurcher.Response
+---@param reason string
+---@param code? string OAuth's
+---@return nil
+---@return lurcher.Error err kind "status"
+function token_request.failure(res, reason, code)
   return nil, errors.new { kind = "status", response = res, code = code, method = "POST", url = tostring(res.url),
     attempts = res.attempts, elapsed = res.elapsed,
     message = ("status %d, and no token: %s"):format(res.status, reason) }
 end
 
--- A text of an answer, or nil.
-local function text_of(answer, name)
+---A text of an answer, or nil.
+---@param answer table
+---@param name string
+---@return string?
+function token_request.text_of(answer, name)
   local value = answer[name]
   return type(value) == "string" and value ~= "" and value or nil
 end
+
+local failure, text_of = token_request.failure, token_request.text_of
 
 -- Seconds that a token lives; some servers write them as a text.
 local function lifetime_of(answer)
@@ -71,33 +88,70 @@ local function lifetime_of(answer)
   return seconds and seconds > 0 and seconds < math.huge and seconds or nil
 end
 
-local function read(res)
+---What a server answered, as a table; nil and an error when it refused, or it is none.
+---@param res lurcher.Response
+---@return table? answer
+---@return lurcher.Error? err kind "status"
+function token_request.answer(res)
   local answer = res:json()
   if type(answer) ~= "table" then return failure(res, "the answer is no JSON object") end
   local code = text_of(answer, "error")
   if code then
     local said = text_of(answer, "error_description")
-    return failure(res, code .. (said and ": " .. said or ""), code)
+    return failure(res, text.printable(code .. (said and ": " .. said or "")):sub(1, MAX_SAID), code)
   end
+  if not res.ok then return failure(res, "it is no success") end
+  return answer
+end
+
+local function read(res)
+  local answer, err = token_request.answer(res)
+  if not answer then return nil, err end
   local token = text_of(answer, "access_token")
-  if not res.ok or not token then return failure(res, "the answer holds none") end
+  if not token then return failure(res, "the answer holds none") end
   if token:find("[^\33-\126]") then return failure(res, "it holds a character that cannot be sent") end
   local refresh_token = text_of(answer, "refresh_token")
   return { token = secret.new(token), refresh_token = refresh_token and secret.new(refresh_token),
     lifetime = lifetime_of(answer) }
 end
 
----Asks for a token.
+---Sends a form to an OAuth2 server.
 ---@param client lurcher.Client whose proxy, TLS and times are used
 ---@param options lurcher.OAuth2Options
----@param refresh_token? string|lurcher.Secret
+---@param address string
+---@param fields table
+---@param retryable? boolean it may be sent twice
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function token_request.post(client, options, address, fields, retryable)
+  return client_for(client):request("POST", address, { form = with_client(options, fields), auth = credentials(options),
+    headers = { Accept = "application/json" }, retryable = retryable })
+end
+
+---Asks for a token in exchange for what `fields` hold, which may serve once only.
+---@param client lurcher.Client
+---@param options lurcher.OAuth2Options
+---@param fields table
+---@param retryable? boolean
 ---@return { token: lurcher.Secret, refresh_token?: lurcher.Secret, lifetime?: number }? answer
 ---@return lurcher.Error? err kind "status", with OAuth's code as `code`; or of the network
-function token_request.send(client, options, refresh_token)
-  local res, err = client_for(client):request("POST", options.token_url, { form = form(options, refresh_token),
-    auth = credentials(options), headers = { Accept = "application/json" }, retryable = true })
+function token_request.ask(client, options, fields, retryable)
+  local res, err = token_request.post(client, options, options.token_url, fields, retryable)
   if not res then return nil, err end
   return read(res)
+end
+
+---Asks for a token by what the client is, or has.
+---@param client lurcher.Client
+---@param options lurcher.OAuth2Options
+---@param grant "client_credentials"|"refresh_token"
+---@param refresh_token? string|lurcher.Secret
+---@return { token: lurcher.Secret, refresh_token?: lurcher.Secret, lifetime?: number }? answer
+---@return lurcher.Error? err
+function token_request.send(client, options, grant, refresh_token)
+  local fields = token_request.common_fields(options)
+  fields.grant_type, fields.refresh_token = grant, refresh_token
+  return token_request.ask(client, options, fields, true)
 end
 
 return token_request

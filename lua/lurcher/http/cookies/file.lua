@@ -135,11 +135,13 @@ function file.save(jar, path)
     end
     return failure(path, err)
   end
-  local ok, result, problem = pcall(write, jar, path)
-  lock:release()
-  if not ok then error(result, 0) end
-  if not result then return failure(path, problem) end
-  return true
+  return task.shield(function()
+    local ok, result, problem = pcall(write, jar, path)
+    lock:release()
+    if not ok then error(result, 0) end
+    if not result then return failure(path, problem) end
+    return true
+  end)
 end
 
 -- ---- a client's own file ----
