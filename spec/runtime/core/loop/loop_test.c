@@ -439,15 +439,17 @@ static void lets_tasks_run_between_deferred_rounds(void)
 
 static uint64_t stop_at;
 
-static void defer_until_late(deferred *d)
+static bool is_polled(void) { return polls >= 3 || uv_hrtime() >= stop_at; }
+
+static void defer_until_polled(deferred *d)
 {
-  if (uv_hrtime() < stop_at) loop_defer(&l, d);
+  if (!is_polled()) loop_defer(&l, d);
 }
 
-static void complete_until_late(item *i)
+static void complete_until_polled(item *i)
 {
   journal[0] = 0;
-  if (uv_hrtime() >= stop_at) return;
+  if (is_polled()) return;
   begin(i, i->letter, true);
   operation_complete(&i->op);
 }
@@ -462,16 +464,16 @@ static void polls_between_slices(void)
   uv_check_start(&poll_seen, count_poll);
   uv_unref((uv_handle_t *)&poll_seen);
   polls = 0;
-  stop_at = uv_hrtime() + 100 * MILLISECOND;
-  jobs[0].d.run = defer_until_late;
+  stop_at = uv_hrtime() + 10000 * MILLISECOND;
+  jobs[0].d.run = defer_until_polled;
   loop_defer(&l, &jobs[0].d);
   loop_run(&l);
   check(polls >= 3);
 
   polls = 0;
-  stop_at = uv_hrtime() + 100 * MILLISECOND;
+  stop_at = uv_hrtime() + 10000 * MILLISECOND;
   begin(&i, 'A', true);
-  i.then = complete_until_late;
+  i.then = complete_until_polled;
   operation_complete(&i.op);
   loop_run(&l);
   check(polls >= 3);

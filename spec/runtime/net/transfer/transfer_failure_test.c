@@ -22,12 +22,14 @@ static origin peer = {.name = "peer:443"};
 static origin_group group = {.origin = &peer, .http2 = true};
 static network net;
 static pool clients = {.network = &net};
+static transfer_options options; /* none is set */
 
 /* The failure of a request that was sent over HTTP/2, or another if `change` says so. */
 static error failure(CURLcode code, const char *words, bool others_failed, void (*change)(transfer *t))
 {
   transfer_handle handle = {0};
   transfer t = {.handle = &handle, .pool = &clients, .network = &net, .exchange.connection = CONNECTION_SOME};
+  t.options = &options;
   t.admission.origin = &peer;
   t.admission.group = &group;
   t.request.target.scheme.length = 5;
