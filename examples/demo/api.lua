@@ -16,6 +16,7 @@
 --
 -- Its first line of output is its URL. It runs until it is interrupted.
 
+local crypto = require "lurcher.crypto"
 local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
@@ -169,6 +170,11 @@ routes["/echo"] = function(req)
   return answer { method = req.method, headers = headers, body = req.body }
 end
 
+-- PUT /uploads/NAME: what came is only counted.
+local function uploaded(req, name)
+  return answer { name = name, bytes = #(req.body or ""), sha256 = crypto.sha256(req.body or "") }
+end
+
 routes["/slow"] = function(req)
   task.sleep(math.min(tonumber(req.query.seconds) or 5, 60))
   return answer { slow = true }
@@ -219,6 +225,8 @@ local function handle(req)
   if fails_now(req.target) then return refuse(503, "try again") end
   local code = req.path:match("^/subdivisions/([%w-]+)$")
   if code then return subdivision_details(code) end
+  local upload = req.method == "PUT" and req.path:match("^/uploads/([^/]+)$")
+  if upload then return uploaded(req, upload) end
   local route = routes[req.path]
   return route and route(req) or refuse(404, "there is nothing at " .. req.path)
 end

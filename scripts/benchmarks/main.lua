@@ -10,6 +10,7 @@ local MEASUREMENTS = {
   { "memory", "10,000 requests in flight for a second each; 100,000 sleeping tasks" },
   { "stream", "1 GiB streamed in chunks, beside curl -o /dev/null" },
   { "download", "1 GiB to a file, beside curl -o, and 100 files at once" },
+  { "upload", "1 GiB sent from a file, beside curl -T" },
   { "start", "start, one request, exit, beside curl -s" },
   { "lag", "delay of a 10 ms timer with 1,000 requests in flight and a slow DNS lookup" },
   { "epoll", "epoll_ctl calls per request" },

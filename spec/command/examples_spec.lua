@@ -1,3 +1,4 @@
+local crypto = require "lurcher.crypto"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local process = require "spec.support.process"
@@ -100,6 +101,15 @@ describe("example", function()
     local kept = tonumber(output:match("^(%d+) of " .. LANGUAGES .. " languages are in "))
     assert.are.equal(0, status)
     assert.are.equal(kept, count_lines(path))
+  end)
+
+  it("upload sends a file", function()
+    local path = directory .. "/big.bin"
+    assert(fs.write(path, ("x"):rep(3000000)))
+    local output, status = run("upload", path)
+    assert.are.equal("big.bin: 3000000 bytes are there, sha256 "
+      .. crypto.sha256(("x"):rep(3000000)) .. "\n", output)
+    assert.are.equal(0, status)
   end)
 
   it("timeouts_and_errors prints each kind", function()
