@@ -147,6 +147,83 @@ it("an upload to a peer that takes nothing does not keep the loop turning", func
   upload:cancel()
 end)
 
+it("an upload to a slow reader leaves the loop to others", function()
+  local size, step = 1500000, 65535
+  local update = string.char(0, 0, 255, 255)
+  local s = http2.server(function(connection)
+    local stream, got, granted = nil, 0, step
+    while got < size do
+      local frame = connection:next()
+      if not frame then return end
+      stream = stream or frame.stream
+      if frame.kind == "DATA" then got = got + #frame.payload end
+      if got == granted then
+        task.sleep(0.02)
+        granted = granted + step
+        connection:send("WINDOW_UPDATE", 0, 0, update)
+        connection:send("WINDOW_UPDATE", 0, stream, update)
+      end
+    end
+    connection:respond(stream, tostring(got))
+  end)
+  local client = faults.client { tls = { ca = s.ca } }
+  local ticks, interval = 0, 0.005
+  local ticker = task.spawn(function()
+    while true do
+      task.sleep(interval)
+      ticks = ticks + 1
+    end
+  end)
+  local began, turns = task.now(), os.clock()
+  assert.equal(tostring(size), assert(client:put(s.url, { body = ("x"):rep(size) })).body)
+  local elapsed, used = task.now() - began, os.clock() - turns
+  ticker:cancel()
+  assert.is_true(elapsed > 0.4)
+  assert.is_true(ticks > elapsed / interval / 5, ticks .. " ticks in " .. elapsed .. " s")
+  assert.is_true(used < elapsed / 2, used .. " s of CPU in " .. elapsed .. " s")
+end)
+
+describe("a server that allows no streams for a while", function()
+  it("is waited for, or asked over another connection", function()
+    local s = http2.server(function(connection)
+      local stream = connection:request()
+      connection:settings(0)
+      connection:respond(stream, "first")
+      task.sleep(0.2)
+      connection:settings(100)
+      for _ = 1, 4 do
+        stream = connection:request()
+        if not stream then return end
+        connection:respond(stream, "later")
+      end
+    end)
+    local client = faults.client { tls = { ca = s.ca } }
+    assert.equal("first", assert(client:get(s.url)).body)
+    local bodies = assert(task.map(each(4), function(i)
+      return assert(client:request(i % 2 == 0 and "POST" or "GET", s.url, { body = i % 2 == 0 and "x" or nil })).body
+    end))
+    assert.equal("later", bodies[1])
+    for i = 2, 4 do assert.is_true(bodies[i] == "later" or bodies[i] == "first") end
+    assert.is_true(s:connections() <= 4)
+  end)
+
+  it("ends them by their limit of time when it goes on, in few turns of the loop", function()
+    local asked = 0
+    local s = http2.server(function(connection)
+      local stream = connection:request()
+      connection:settings(0)
+      connection:respond(stream, "first")
+      while connection:request() do asked = asked + 1 end
+    end)
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 0.5 } }
+    assert(client:get(s.url))
+    local used = os.clock()
+    faults.check({ kind = "timeout", phase = "read", message = "waiting for data" }, client:get(s.url))
+    assert.is_true(os.clock() - used < 0.25)
+    assert.equal(0, asked)
+  end)
+end)
+
 -- libcurl takes all that is there from the socket, and may forget what it did not hand on yet.
 it("bodies come to their end when the socket is empty before", function()
   local bytes = 5000000

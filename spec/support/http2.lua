@@ -100,6 +100,11 @@ function Connection:send(kind, flags, stream, payload)
   return self.conn:write(http2.frame(kind, flags, stream, payload))
 end
 
+---SETTINGS that allow so many streams at once; nil: any number.
+function Connection:settings(streams)
+  return self:send("SETTINGS", 0, 0, streams and big_endian(3, 2) .. big_endian(streams, 4) or "")
+end
+
 ---A head: status 200 and these further headers.
 function Connection:head(stream, list, flags)
   local all = { { ":status", "200" } }
@@ -133,11 +138,12 @@ end
 
 ---Starts a server over TLS that calls `handler(connection, number)` for each connection, settings exchanged.
 ---@param opts? table for server.raw instead
-function http2.server(handler, opts)
+---@param streams? integer SETTINGS_MAX_CONCURRENT_STREAMS
+function http2.server(handler, opts, streams)
   return faults.raw(function(conn)
     if conn:read(24) ~= "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" then return end
     local self = setmetatable({ conn = conn, seen = {}, number = conn.number }, Connection)
-    self:send("SETTINGS", 0, 0, "")
+    self:settings(streams)
     handler(self, conn.number)
   end, opts or { tls = { alpn = { "h2" } } })
 end
