@@ -135,6 +135,12 @@ end
 
 local UNITS = { { 1e17, 1e9 }, { 1e14, 1e6 }, { 1e11, 1e3 } } -- from which size it is in parts of a second
 
+-- "20200131", as ISO 8601 writes dates without separators, from the year on in which the calendar begins.
+local function parse_compact(text)
+  local year, month, day = text:match("^(%d%d%d%d)(%d%d)(%d%d)$")
+  return year and tonumber(year) >= 1583 and day_start(tonumber(year), tonumber(month), tonumber(day))
+end
+
 local function parse_unix(text)
   if not text:find("^%-?%d+%.?%d*$") then return nil end
   local value = tonumber(text)
@@ -145,17 +151,19 @@ local function parse_unix(text)
 end
 
 ---Reads a date: HTTP's three forms (RFC 9110), RFC 3339 and ISO 8601 (calendar, week and ordinal dates; UTC without
----a zone), or Unix time in seconds or, above 10^11, in ms, µs or ns.
+---a zone), or Unix time in seconds or, above 10^11, in ms, µs or ns. A text of eight digits is a day where the
+---calendar has it ("20200131"); a number never is.
 ---@param text string|number
 ---@return number? seconds since 1970
 ---@return lurcher.Error? err kind "decode"
 function date.parse(text)
   check.argument(text, "string|number", 1, "date.parse")
-  local given = type(text) == "number" and ("%.17g"):format(text) or text
+  local is_number = type(text) == "number"
+  local given = is_number and ("%.17g"):format(text) or text
   local seconds
   if #given <= MAX_LENGTH then
     given = given:match("^%s*(.-)%s*$")
-    seconds = parse_unix(given) or parse_iso(given) or parse_http(given)
+    seconds = not is_number and parse_compact(given) or parse_unix(given) or parse_iso(given) or parse_http(given)
   end
   if seconds and seconds >= MIN_SECONDS and seconds <= MAX_SECONDS + 1 then return seconds end
   local shown = printable(secret.excerpt(given, MAX_LENGTH))

@@ -21,7 +21,7 @@ local function check_path(path, what, index)
   return path
 end
 
-local read_options = { max = "size" }
+local read_options = { max = "size|huge" }
 
 ---Reads a whole file.
 ---@param path string
@@ -156,7 +156,7 @@ end
 ---@return string? line
 ---@return lurcher.Error? err
 function Reader:line(max)
-  if max ~= nil then check.argument(max, "size", 1, "line") end
+  if max ~= nil then check.argument(max, "size|huge", 1, "line") end
   local file = self.native
   max = max or MIB
   while true do
@@ -214,7 +214,7 @@ function Lines:close()
   if self.reader then self.reader:close() end
 end
 
-local lines_options = { max = "size" }
+local lines_options = { max = "size|huge" }
 
 ---Iterates over the lines of a file (LF or CRLF, which are not part of the line), reading ahead a bounded
 ---piece.

@@ -123,12 +123,12 @@ local function input_mismatch(value)
 end
 
 local OPTIONS = { stdin = input_mismatch, env = "table", cwd = "string", timeout = "limit|false",
-  max_output = "size" }
+  max_output = "size|huge" }
 
 local function start(command, args, opts, has_input, read_ahead, what)
   local list = check_arguments(command, args, what)
   opts = check.options(opts, OPTIONS, what) or {}
-  local max = opts.max_output or MAX_OUTPUT
+  local max = math.min(opts.max_output or MAX_OUTPUT, 2 ^ 53)
   local handle, err = native.start(list, opts.env and environment_list(opts.env),
     opts.cwd and check_no_nul(opts.cwd, "a directory"), has_input, opts.timeout or nil, read_ahead or max + 1,
     max + 1)

@@ -89,7 +89,7 @@ local HTTP_ROWS = {
     help = "the handler, where it is not given as an argument", example = "handler = print" },
   { "max_head", check = "count", default = 64 * KIB, shown = "64 KiB",
     help = "bytes of a request's head; more is answered 431", example = "max_head = 8192" },
-  { "max_body", check = "size", default = 64 * KIB * KIB, shown = "64 MiB",
+  { "max_body", check = "size|huge", default = 64 * KIB * KIB, shown = "64 MiB",
     help = "bytes of a request's body; more is answered 413", example = "max_body = 1e6" },
   { "head_timeout", check = "limit|false", default = 60,
     help = "seconds within which a head has to come; also ends idle connections",

@@ -29,7 +29,7 @@ local sse = {}
 
 local MAX_EVENT = 1024 * 1024
 local MAX_ID = 8 * 1024 -- bytes of an id that a header may hold
-local OWN = { method = "string", last_event_id = "string", max = "count" }
+local OWN = { method = "string", last_event_id = "string", max = "count|huge" }
 local REFUSED = {
   stream = "it is one", raw_target = "a URL stands for each connection", expect = "it is 200",
   progress = "an event stream has no end",

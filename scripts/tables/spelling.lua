@@ -2,7 +2,7 @@
 
 local spelling = {}
 
--- The types of type specs that are no types of Lua.
+-- The types of type specs that are no types of Lua. ("huge" is a number as well.)
 local TYPES = { count = "integer", size = "number", seconds = "number", positive = "number", limit = "number",
   duration = "number", callable = "function", ["nil"] = "nil" }
 
@@ -16,7 +16,7 @@ function spelling.type(row)
   local words = {}
   for word in row.check:gmatch("[^|]+") do
     local literal = word:match("^'(.*)'$")
-    words[#words + 1] = literal and ('"%s"'):format(literal) or TYPES[word] or word
+    if word ~= "huge" then words[#words + 1] = literal and ('"%s"'):format(literal) or TYPES[word] or word end
   end
   return table.concat(words, "|")
 end

@@ -53,6 +53,15 @@ describe("date.parse", function()
     end)
   end
 
+  it("takes eight digits for a day where the calendar has it", function()
+    assert.equal(date.parse "2020-01-31", date.parse "20200131")
+    assert.equal(date.parse "2024-02-29", date.parse " 20240229 ")
+    assert.equal(20230229, date.parse "20230229") -- there is no such day
+    assert.equal(12345678, date.parse "12345678")
+    assert.equal(20200131, date.parse(20200131))
+    assert.equal(-20200131, date.parse "-20200131")
+  end)
+
   it("takes numbers", function()
     assert.are.equal(NOON, date.parse(NOON))
     assert.are.equal(NOON + 0.5, date.parse(NOON * 1000 + 500))

@@ -96,7 +96,7 @@ describe("lurcher at a signal", function()
     assert.matches("outer\n", ended.out)
     assert.matches("inner\n", ended.out)
     assert.falsy(ended.out:find("too late", 1, true))
-    assert.matches("clean%-up took longer than", ended.err)
+    assert.matches("clean%-up took longer than 4.5 seconds", ended.err)
     assert.equal(143, ended.status)
   end)
 

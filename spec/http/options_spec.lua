@@ -2,6 +2,7 @@ local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local retry = require "lurcher.retry"
 local server = require "lurcher.server"
+local serving = require "spec.support.serving"
 
 local function message_of(...)
   local ok, message = pcall(...)
@@ -216,5 +217,30 @@ describe("options", function()
     assert.matches("a body is given as { body = … }", message_of(http.post, "http://h/", "text"), 1, true)
     assert.matches("unknown option 'timout'; did you mean 'timeout'%?$",
       message_of(http.get, "http://h/", { timout = 1 }))
+  end)
+end)
+
+describe("a limit of a size or a count", function()
+  it("may be math.huge", function()
+    local client = http.client { max_body = math.huge, max_headers = math.huge, retry = { attempts = math.huge } }
+    local s = serving.start(function(req)
+      return { body = #req.body > 0 and req.body or ("x"):rep(70) .. "\n" }
+    end, { max_body = math.huge })
+    assert.equal(71, #assert(client:get(s.url, { max_body = math.huge })).body)
+    assert.equal("ab", assert(client:post(s.url, { body = "ab" })).body)
+    for line in assert(client:stream("GET", s.url)):lines { max = math.huge } do assert.equal(70, #line) end
+    assert(client:stream("GET", s.url)):read_all()
+    client:close()
+    local process, fs = require "lurcher.process", require "lurcher.fs"
+    assert.equal("a\n", assert(process.run("echo", { "a" }, { max_output = math.huge })).stdout)
+    assert.is_string(assert(fs.read("/proc/self/comm", { max = math.huge })))
+    for line in fs.lines("/proc/self/comm", { max = math.huge }) do assert.is_string(line) end
+    local pages, page = require "lurcher.pages", 0
+    for _ in pages.each(http.default(), s.url, { max_pages = math.huge, max_empty = math.huge, next = function()
+      page = page + 1
+      return page < 3 and { params = { page = page } } or nil
+    end }) do assert.is_number(page) end
+    assert.equal(2, require("lurcher.retry").call(function() return 2 end, { attempts = math.huge }))
+    assert.error_matches(function() http.client { max_body = -1 } end, "math.huge or false, got %-1")
   end)
 end)

@@ -20,6 +20,7 @@ local words = {
   integer = function(v) return type(v) == "number" and v % 1 == 0 end,
   count = function(v) return type(v) == "number" and v % 1 == 0 and v >= 1 end,
   size = function(v) return type(v) == "number" and v >= 0 and v < huge end,
+  huge = function(v) return v == huge end, -- where a size is a limit: none
   seconds = function(v) return type(v) == "number" and v >= 0 and v < huge end,
   positive = function(v) return type(v) == "number" and v > 0 and v < huge end,
   limit = function(v) return type(v) == "number" and v > 0 end, -- of time; math.huge: none
@@ -34,6 +35,7 @@ local words = {
 local described = {
   count = "a whole number of at least 1",
   size = "a number of at least 0",
+  huge = "math.huge",
   seconds = "a number of seconds (at least 0)",
   positive = "a number above 0",
   limit = "a number above 0",

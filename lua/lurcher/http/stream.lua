@@ -207,7 +207,7 @@ end
 ---@return fun(): string?
 function methods:lines(opts)
   check.method(self, response.metatable, "res:lines")
-  opts = check.options(opts, { max = "count" }, "res:lines") or {}
+  opts = check.options(opts, { max = "count|huge" }, "res:lines") or {}
   return iterate(self, "line", opts.max or MAX_LINE)
 end
 
@@ -254,7 +254,7 @@ end
 ---@return fun(): lurcher.ServerEvent?
 function methods:events(opts)
   check.method(self, response.metatable, "res:events")
-  opts = check.options(opts, { max = "count" }, "res:events") or {}
+  opts = check.options(opts, { max = "count|huge" }, "res:events") or {}
   return stream.events(self, event_stream.new(opts.max or MAX_LINE))
 end
 

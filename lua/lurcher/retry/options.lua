@@ -7,7 +7,7 @@ local rows = require "lurcher.base.rows"
 local CALLBACK = "fun(call: lurcher.RetryCall)"
 
 local ROWS = {
-  { "attempts", check = "count|false", shown = "3, or no limit where another stop is given", help = "in all",
+  { "attempts", check = "count|huge|false", shown = "3, or no limit where another stop is given", help = "in all",
     example = "attempts = 5", words = backoff.ATTEMPTS_ELSEWHERE },
   { "time", check = "duration",
     help = "seconds, waits included: no attempt begins later",

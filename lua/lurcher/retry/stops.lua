@@ -11,7 +11,7 @@ local stops = {}
 ---After so many attempts.
 ---@param count integer
 function stops.attempts(count)
-  argument(count, "count", 1, "stop.attempts")
+  argument(count, "count|huge", 1, "stop.attempts")
   return function(call) return call.attempts >= count end
 end
 

@@ -46,7 +46,7 @@ local SPECS, DEFAULT = rows.of("ws.connect", "lurcher.ws.Options", {
   { "protocols", check = protocols_mismatch, type = "string[]|string|false",
     help = "subprotocols that are offered, the preferred one first; `c.protocol` is the server's choice",
     example = 'protocols = { "graphql-transport-ws" }' },
-  { "max_message", check = "size|false", default = 16 * MIB, shown = "16 MiB",
+  { "max_message", check = "size|huge|false", default = 16 * MIB, shown = "16 MiB",
     help = "bytes of a message, decompressed; more is kind `too_large`", example = "max_message = 1e6" },
   { "ping", check = "limit|false", default = 20,
     help = "seconds of silence after which a ping is sent; as long again without an answer is kind `timeout`",

@@ -125,6 +125,7 @@ static const uint64_t INTERRUPT_LIMIT = 4500 * MILLISECOND;
 
 static void force_cancelled(lur_runtime *rt)
 {
+  rt->hurried = true;
   for (uint32_t i = 0; i < rt->slot_count; i++) {
     lur_task *t = rt->slots[i];
     if (t && (t->stop || (t->in_cleanup && t->scope->cancelled))) task_force(t);
@@ -346,9 +347,9 @@ static void script_ended(scope *s)
     report = s->failure ? s->failure : "not enough memory for a report";
   } else if (s->host_cancelled || s->main->status == TASK_CANCELED) {
     status = LUR_CANCELED;
-    report = s->why ? s->why : rt->cut_cleanup ? "clean-up took longer than 5 seconds" : NULL;
+    report = s->why ? s->why : rt->cut_cleanup ? task_cleanup_report(rt) : NULL;
   }
-  if (list_is_empty(&rt->scripts)) rt->cut_cleanup = false;
+  if (list_is_empty(&rt->scripts)) rt->cut_cleanup = rt->hurried = false;
   if (rt->report.used_up) {
     report = run_report_write(rt, report);
     status = LUR_BUDGET;

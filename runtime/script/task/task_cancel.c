@@ -16,11 +16,16 @@ struct cleanup {
   bool cancelled; /* the task was before it was forced, or is since */
 };
 
+const char *task_cleanup_report(const lur_runtime *rt)
+{
+  return rt->hurried ? "clean-up took longer than 4.5 seconds" : "clean-up took longer than 5 seconds";
+}
+
 void task_push_cancellation(lua_State *L, lur_task *t)
 {
   error e;
   if (t->stop == STOP_FORCE && t->cleanup)
-    error_set(&e, ERROR_canceled, NULL, "clean-up took longer than 5 seconds");
+    error_set(&e, ERROR_canceled, NULL, "%s", task_cleanup_report(t->runtime));
   else if (t->why)
     error_set(&e, ERROR_canceled, NULL, "the task was cancelled: %s", t->why);
   else

@@ -8,6 +8,9 @@
 void task_push_cancellation(lua_State *L, lur_task *t);
 int task_raise_canceled(lua_State *L, lur_task *t);
 
+/* That clean-up had to be ended: a static string. */
+const char *task_cleanup_report(const lur_runtime *rt);
+
 /* Raises the cancellation of `t` if it must stop. */
 static inline void task_checkpoint(lua_State *L, lur_task *t)
 {

@@ -251,7 +251,7 @@ static void test_forced_cleanup(void)
   lur_run(runtime);
   pthread_join(thread, NULL);
   check(s.status == LUR_CANCELED);
-  check_string(s.report, "clean-up took longer than 5 seconds");
+  check_string(s.report, "clean-up took longer than 4.5 seconds");
   lur_close(runtime, NULL, NULL);
 }
 

@@ -62,7 +62,7 @@ parts.limits = {
 }
 
 parts.retry = {
-  { "attempts", check = "count", default = 3, help = "in all; 1 means no retries", example = "retry = 5",
+  { "attempts", check = "count|huge", default = 3, help = "in all; 1 means no retries", example = "retry = 5",
     words = backoff.ATTEMPTS_ELSEWHERE,
     elsewhere = { requests = "Retry(total)", httpx = "HTTPTransport(retries)", got = "retry.limit",
       curl = "--retry" } },
