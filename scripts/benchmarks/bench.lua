@@ -53,6 +53,13 @@ function bench.slow_server(delay_ms)
   end)
 end
 
+---A WebSocket server that echoes, on the server's core.
+function bench.websocket_server()
+  return servers.command("websocket_server", function(port)
+    return ("taskset -c %d %swebsocket_server %d"):format(bench.server_core, bench.programs, port)
+  end)
+end
+
 ---Runs a command on the client's core. Returns a table {wall_s, cpu_s, rss_mb, status, output, log} with
 ---the fields of the last JSON line that it printed added; `failure` says why it did not work.
 ---@param command string for the shell; environment assignments may stand before it

@@ -11,6 +11,7 @@ local MEASUREMENTS = {
   { "stream", "1 GiB streamed in chunks, beside curl -o /dev/null" },
   { "download", "1 GiB to a file, beside curl -o, and 100 files at once" },
   { "upload", "1 GiB sent from a file, beside curl -T" },
+  { "websocket", "WebSocket messages echoed, beside node's ws, and 10,000 idle connections" },
   { "start", "start, one request, exit, beside curl -s" },
   { "lag", "delay of a 10 ms timer with 1,000 requests in flight and a slow DNS lookup" },
   { "epoll", "epoll_ctl calls per request" },

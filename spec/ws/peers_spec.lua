@@ -59,7 +59,7 @@ for name, command in pairs(PEERS) do
       local port = start(command)
       for _, compress in ipairs { false, true, { client_no_context_takeover = false },
         { server_no_context_takeover = true, server_max_window_bits = 10, client_max_window_bits = 9 } } do
-        local c = assert(ws.connect("ws://127.0.0.1:" .. port, { compress = compress, ping = 0.2 }))
+        local c = assert(ws.connect("ws://127.0.0.1:" .. port, { compress = compress }))
         assert.are.equal(compress and true or false, c.response:header "Sec-WebSocket-Extensions" ~= nil)
         exchange(c)
         assert.is_true(c:close(1000, "done"))

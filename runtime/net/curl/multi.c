@@ -492,6 +492,15 @@ watcher *multi_take_socket(multi *m, CURL *easy, void *user)
   return w;
 }
 
+watcher *multi_take_detached(multi_shared *s, int fd, void *user)
+{
+  watcher *w = watcher_open(&s->watchers, s->loop->uv, fd);
+  if (!w) return NULL;
+  w->state = WATCHER_TAKEN;
+  w->poll.data = user;
+  return w;
+}
+
 void multi_watch_taken(watcher *w, int events, uv_poll_cb on_event)
 {
   if (w->wanted == events && w->armed == events) return;

@@ -78,6 +78,10 @@ void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime);
  * on: `on_event` is called for what multi_watch_taken asks for, with `user` as the handle's data. The watcher
  * is gone when the job is removed. NULL: there is no connection. Not from within a libcurl callback. */
 watcher *multi_take_socket(multi *m, CURL *easy, void *user);
+
+/* The same for a socket that libcurl has nothing to do with; to be closed by watcher_close. */
+watcher *multi_take_detached(multi_shared *s, int fd, void *user);
+
 void multi_watch_taken(watcher *w, int events, uv_poll_cb on_event);
 
 /* Bytes of an HTTP/2 response's body come over the connection with that local port. May be called by

@@ -27,7 +27,7 @@ typedef enum {
 
 typedef struct watcher {
   uv_poll_t poll;
-  struct multi *multi;          /* whose connection it is */
+  struct multi *multi;          /* whose connection it is; NULL: libcurl's it is none */
   struct multi_job *job;        /* for which it was made; NULL: that has its connection, or is over */
   struct watcher *next_new;     /* among the sockets made in libcurl's current call */
   struct watcher *next_drained; /* among the multi's `drained` */

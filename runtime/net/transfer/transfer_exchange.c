@@ -6,6 +6,7 @@
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_receive.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static long share_of(long size, long least, size_t all, size_t running)
 
 static long buffer_for(const transfer *t)
 {
+  if (t->request.connect_only) return MIN_BUFFER; /* only a proxy answers into it */
   size_t running = t->network->running;
   if (t->request.streaming) return share_of(STREAM_BUFFER, MIN_STREAM_BUFFER, STREAM_BUFFERS_LIMIT, running);
   return share_of(BUFFER, MIN_BUFFER, BUFFERS_LIMIT, running);
@@ -265,6 +267,15 @@ void transfer_exchange_end(transfer *t, bool clean)
   if (t->exchange.host_line) t->exchange.host_line->next = NULL; /* those behind it are the header list's */
   curl_slist_free_all(t->exchange.host_line);
   t->exchange.connect_to = t->exchange.host_line = NULL;
+}
+
+int transfer_exchange_detach(transfer *t)
+{
+  curl_socket_t theirs = CURL_SOCKET_BAD;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &theirs);
+  int ours = theirs == CURL_SOCKET_BAD ? -1 : fcntl(theirs, F_DUPFD_CLOEXEC, 0);
+  if (ours >= 0) transfer_exchange_end(t, false);
+  return ours;
 }
 
 void transfer_handle_free(transfer_handle *h)

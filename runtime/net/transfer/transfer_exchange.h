@@ -81,6 +81,11 @@ bool transfer_exchange_begin(struct transfer *t, CURLSH *share);
  * libcurl callback. */
 void transfer_exchange_end(struct transfer *t, bool clean);
 
+/* For a transfer with request.connect_only that is connected: a descriptor of its connection, which lives on
+ * while libcurl lets go of all that it holds, 10 KB; so that is for connections without TLS. The caller
+ * closes it. -1: none was left. Not from a libcurl callback. */
+int transfer_exchange_detach(struct transfer *t);
+
 /* Notes what only libcurl knows of an exchange that is over. */
 void transfer_exchange_collect(struct transfer *t);
 

@@ -414,6 +414,10 @@ static void check_pings(websocket *w)
     return;
   }
   if (w->pinged_at + o->ping > now) return;
+  if (byte_queue_length(&w->output)) { /* it may not have gone out yet */
+    w->pinged_at = now;
+    return;
+  }
   read_all(w); /* the loop may have been held for long */
   if (w->state != WEBSOCKET_OPEN || !w->pinged_at) return;
   if (is_alive(w))

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
@@ -26,11 +27,23 @@ static void on_look(deferred *d)
   if (c->transfer) c->on_ready(c);
 }
 
+static void close_detached(const websocket_carrier *c)
+{
+  network *n = c->transfer->network;
+  if (c->watcher) watcher_close(&n->multis.watchers, c->socket);
+  close(c->socket);
+  network_descriptor_freed(n);
+}
+
 static void let_go(websocket_carrier *c)
 {
   loop_undefer(c->transfer->network->loop, &c->look);
-  if (c->watcher) multi_watch_taken(c->watcher, 0, on_event);
+  if (c->detached)
+    close_detached(c);
+  else if (c->watcher)
+    multi_watch_taken(c->watcher, 0, on_event);
   c->watcher = NULL;
+  c->detached = false;
   c->transfer->rider = NULL;
 }
 
@@ -56,10 +69,13 @@ bool websocket_carrier_open(websocket_carrier *c, transfer *t)
   c->transfer = t;
   c->socket = -1;
   if (t->admission.state != ADMISSION_RUNNING) return false;
-  c->watcher = multi_take_socket(t->admission.multi, t->handle->easy, c);
+  c->direct = is_plain(t);
+  if (c->direct) c->socket = transfer_exchange_detach(t);
+  c->detached = c->socket >= 0;
+  c->watcher = c->detached ? multi_take_detached(&t->network->multis, c->socket, c)
+                           : multi_take_socket(t->admission.multi, t->handle->easy, c);
   if (!c->watcher) return false;
   c->socket = c->watcher->fd;
-  c->direct = is_plain(t);
   t->rider = &c->rider;
   return true;
 }
@@ -107,14 +123,13 @@ static carrier_result moved_by_libcurl(const websocket_carrier *c, CURLcode code
 
 carrier_result websocket_carrier_read(websocket_carrier *c, char *to, size_t room, size_t *length, error *e)
 {
-  CURL *easy = c->transfer->handle->easy;
   c->transfer->handle->hint[0] = 0;
   *length = 0;
   carrier_result result;
   if (c->direct) {
     result = moved_directly(c, recv(c->socket, to, room, MSG_DONTWAIT), length, e, "read");
   } else {
-    CURLcode code = curl_easy_recv(easy, to, room, length);
+    CURLcode code = curl_easy_recv(c->transfer->handle->easy, to, room, length);
     result = moved_by_libcurl(c, code, *length, e, "read");
   }
   c->read_again = result == CARRIER_MOVED && (!c->direct || *length == room);
@@ -125,7 +140,6 @@ carrier_result websocket_carrier_read(websocket_carrier *c, char *to, size_t roo
 carrier_result websocket_carrier_write(websocket_carrier *c, const char *bytes, size_t length,
                                        size_t *written, error *e)
 {
-  CURL *easy = c->transfer->handle->easy;
   c->transfer->handle->hint[0] = 0;
   *written = 0;
   carrier_result result;
@@ -133,7 +147,7 @@ carrier_result websocket_carrier_write(websocket_carrier *c, const char *bytes, 
     ssize_t sent = send(c->socket, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     result = moved_directly(c, sent, written, e, "write");
   } else {
-    CURLcode code = curl_easy_send(easy, bytes, length, written);
+    CURLcode code = curl_easy_send(c->transfer->handle->easy, bytes, length, written);
     result = moved_by_libcurl(c, code, *written, e, "write");
   }
   c->transfer->exchange.bytes_sent += *written;

@@ -12,7 +12,9 @@ struct websocket_carrier {
   transfer *transfer; /* owned; NULL: closed */
   watcher *watcher;
   int socket;
-  bool direct;     /* nothing but TCP: libcurl would search its connections at each call */
+  bool direct; /* nothing but TCP: no call of libcurl is needed, which would search its connections each time
+                */
+  bool detached;   /* nor does it hold the connection */
   bool read_again; /* more may be there though the socket does not tell */
   deferred look;
   void (*on_ready)(websocket_carrier *c);                    /* try to read and to write */
