@@ -5,6 +5,7 @@
 
 #include "net/transfer/transfer_certificate.h"
 #include "net/transfer/transfer_proxy.h"
+#include "net/transfer/transfer_receive.h"
 
 #include <errno.h>
 #include <openssl/x509_vfy.h>
@@ -246,6 +247,10 @@ static bool describe_certificate(const transfer *t, CURLcode code, bool of_proxy
     certificate_describe_key(t, text, size);
     return true;
   }
+  if (t->exchange.rejection != X509_V_OK) {
+    certificate_describe(t, t->exchange.rejection, text, size);
+    return true;
+  }
   curl_easy_getinfo(t->handle->easy, which, &result);
   /* libcurl checks the host's name before it asks for the result: until then that is "unspecified". */
   bool checked = result != X509_V_OK && result != X509_V_ERR_UNSPECIFIED;
@@ -405,7 +410,10 @@ static bool has_phrase(const transfer *t, const char *const *phrases)
   return false;
 }
 
-bool transfer_says_cut(const transfer *t) { return !t->handle->hint[0] || has_phrase(t, cut_off); }
+bool transfer_says_cut(const transfer *t)
+{
+  return t->exchange.rejection == X509_V_OK && (!t->handle->hint[0] || has_phrase(t, cut_off));
+}
 
 static unsigned libcurl_version(void) { return curl_version_info(CURLVERSION_NOW)->version_num; }
 
@@ -427,6 +435,7 @@ static const known_failure *find(const transfer *t, const multi_result *result)
 
 void transfer_failure_set(transfer *t, const multi_result *result)
 {
+  t->exchange.rejection = transfer_take_rejection();
   if (t->failure || transfer_proxy_failed(t, result->code)) return;
   const known_failure unknown = {.code = result->code, .kind = ERROR_protocol}, *known = find(t, result);
   if (!known) known = &unknown;

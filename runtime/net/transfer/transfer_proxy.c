@@ -272,7 +272,8 @@ static void fail_cut(transfer *t)
 
 static void fail_before_server(transfer *t, CURLcode code)
 {
-  if (code == CURLE_COULDNT_RESOLVE_PROXY)
+  /* With SOCKS libcurl has the same code for a name of its own and for that of a server. */
+  if (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_RESOLVE_HOST)
     fail_for(t, "COULDNT_RESOLVE_PROXY", ERROR_dns, "cannot reach the proxy", "its name does not resolve");
   else if (code == CURLE_COULDNT_CONNECT)
     fail_to_connect(t);

@@ -29,8 +29,26 @@ static pthread_once_t waiting_once = PTHREAD_ONCE_INIT;
 
 static void make_waiting_index(void) { waiting_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
 
+/* Why the certificate was not accepted of which the peer was told last. */
+static _Thread_local long rejection = X509_V_OK;
+
+static bool tells_of_certificate(int alert)
+{
+  return (alert >= SSL_AD_BAD_CERTIFICATE && alert <= SSL_AD_CERTIFICATE_UNKNOWN) ||
+         alert == SSL_AD_UNKNOWN_CA;
+}
+
+long transfer_take_rejection(void)
+{
+  long taken = rejection;
+  rejection = X509_V_OK;
+  return taken;
+}
+
 static void on_tls_event(const SSL *session, int where, int value)
 {
+  if (where == SSL_CB_WRITE_ALERT && tells_of_certificate(value & 0xff))
+    rejection = SSL_get_verify_result(session);
   if (where != SSL_CB_READ_ALERT || (value & 0xff) != SSL_AD_CLOSE_NOTIFY) return;
   transfer *t = SSL_get_ex_data(session, waiting_index);
   if (t) t->exchange.close_notified = true;

@@ -13,4 +13,9 @@ void transfer_watch_tls(void *context);
 /* Checks after a clean end that everything announced has arrived; else sets the failure. */
 void transfer_check_complete(transfer *t);
 
+/* OpenSSL's reason for which a certificate was rejected in libcurl's last call, which has none when it was
+ * that of a server behind an HTTPS proxy: the alert goes through the proxy's TLS, which forgets the error.
+ * Once. */
+long transfer_take_rejection(void);
+
 #endif
