@@ -57,7 +57,8 @@ static void test_each_kind(void)
   open_host(1, NULL);
   run_requests(NULL);
   check(summarize(LUR_SUMMARY_STATS) == LUR_OK && last.calls == 1);
-  check(strstr(last.text, "thing http://127.0.0.1:") && strstr(last.text, "requests"));
+  /* beside long times the name is shortened in its middle */
+  check(strstr(last.text, "thing http://127.") && strstr(last.text, "requests"));
   check(summarize(LUR_SUMMARY_EXPLAIN) == LUR_OK && last.calls == 1);
   check(strstr(last.text, "3 calls, 0 failed") != NULL);
   check(summarize(LUR_SUMMARY_HTML) == LUR_OK && last.calls == 1);
