@@ -4,6 +4,7 @@ local json = require "lurcher.json"
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
+local websocket_peer = require "spec.support.websocket_peer"
 
 -- How many entries the demo's API has: each release of Debian knows more of them.
 local function known(standard)
@@ -83,6 +84,21 @@ describe("example", function()
     assert.matches("\n12 events over [34] connections\n$", output)
     assert.are.equal(0, status)
     prints("0 events over 1 connections\n", "events", path)
+  end)
+
+  it("chat says its lines, and connects again", function()
+    local connections = 0
+    local chat = websocket_peer.start(function(p)
+      connections = connections + 1
+      p:accept "Sec-WebSocket-Protocol: chat\r\n"
+      if connections == 1 then return p:send("text", p:frame().payload) end
+      p:send("text", '{"from":"bob","text":"welcome back"}')
+      p:send("close", websocket_peer.closing(1000))
+      p:frame()
+    end)
+    tested["chat.lua"] = true
+    local ended = process.run { "examples/chat.lua", chat, "ada", "one", "two", "three" }
+    assert.are.equal("ada joined\n<ada> one\nada joined\n<bob> welcome back\nada left\n", ended.out)
   end)
 
   it("oauth2 asks a person once", function()

@@ -10,7 +10,14 @@ local process = require "lurcher.process"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
 
+local websocket_peer = require "spec.support.websocket_peer"
+
 local manual = {}
+
+local function echo(p)
+  p:accept()
+  p:echo()
+end
 
 ---@class Block
 ---@field path string
@@ -188,7 +195,7 @@ function manual.serve() return assert(server.start(api(), { grace = 0 })) end
 local DRIVER = [[
 local path, url = ...
 for _, name in ipairs { "breaker", "clock", "crypto", "csv", "date", "fs", "http", "json", "log", "metrics",
-  "pages", "process", "progress", "retry", "server", "sse", "task", "url" } do
+  "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
   local found, module = pcall(require, "lurcher." .. name)
   if found then _G[name] = module end
 end
@@ -226,6 +233,7 @@ function manual.run(block, directory)
   end
   local s = manual.serve()
   local code = block.code:gsub("https?://[%w.-]*example%.%a+", s.url)
+  if code:find "wss?://" then code = code:gsub("wss?://[%w.-]*example%.%a+", websocket_peer.start(echo)) end
   local file = directory .. "/" .. (block.info == "spec" and "example_spec.lua" or "example.lua")
   assert(fs.write(file, code))
   assert(fs.write(directory .. "/driver.lua", DRIVER))

@@ -239,6 +239,7 @@ local ALSO = {
   variable = "environment", kind = "errors", troubleshooting = "errors", ["error-kinds"] = "errors",
   http = "requests", client = "requests", option = "requests", header = "requests", param = "requests",
   body = "requests", expect = "responses", streaming = "streams", ndjson = "streams", link = "responses",
+  ws = "websocket", websockets = "websocket", ["permessage-deflate"] = "websocket",
   sse = "events", eventsource = "events", ["server-sent-events"] = "events",
   auth = "credentials", authentication = "credentials", oauth = "credentials", certificate = "tls",
   hook = "middleware", retry = "retries", backoff = "retries", rate = "limits", ["rate-limit"] = "limits",

@@ -14,16 +14,6 @@ local GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 -- Bytes of a refusal's body that are read, for the error's response.
 local MAX_BODY = 64 * 1024
 
-local OWN = { host = true, upgrade = true, connection = true, ["sec-websocket-key"] = true,
-  ["sec-websocket-version"] = true, ["sec-websocket-protocol"] = true, ["sec-websocket-extensions"] = true }
-
----Headers that belong to the handshake.
----@param name string
----@return boolean
-function handshake.is_own(name)
-  return OWN[name:lower()] and name:lower() ~= "host" or false
-end
-
 ---The text of the request.
 ---@param request lurcher.Request
 ---@param opts { protocols?: string[], compress: table|false }

@@ -2,7 +2,6 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local handshake = require "lurcher.ws.handshake"
 local http_options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local rows = require "lurcher.base.rows"
@@ -10,6 +9,10 @@ local rows = require "lurcher.base.rows"
 local options = {}
 
 local MIB = 1024 * 1024
+
+-- Headers that belong to the handshake.
+local OWN = { upgrade = true, connection = true, ["sec-websocket-key"] = true, ["sec-websocket-version"] = true,
+  ["sec-websocket-protocol"] = true, ["sec-websocket-extensions"] = true }
 
 ---@class lurcher.ws.Compression
 ---@field client_no_context_takeover? boolean default true: nothing is kept between two messages that are sent
@@ -75,7 +78,7 @@ end
 local function check_headers(given)
   if type(given) ~= "table" then return end
   for name in pairs(given) do
-    if type(name) == "string" and handshake.is_own(name) then
+    if type(name) == "string" and OWN[name:lower()] then
       errors.raise(("ws.connect: the header '%s' belongs to the handshake"):format(name))
     end
   end
