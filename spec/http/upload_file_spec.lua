@@ -325,9 +325,36 @@ describe("http.file", function()
     assert.has_error(function() http.file(1) end, "bad argument #1 to 'http.file' (string expected, got 1)")
     assert.has_error(function() http.file "a\0b" end, "http.file: a path cannot contain a NUL byte")
     assert.error_matches(function() http.file("a", { ofset = 1 }) end, "did you mean 'offset'")
+    for _, wrong in ipairs { -1, 0.5, "1", 1 / 0 } do
+      assert.error_matches(function() http.file("a", { offset = wrong }) end, "a whole number of at least 0")
+    end
   end)
 
   it("is shown by name", function()
     assert.equal('http.file("a b.txt")', tostring(http.file "a b.txt"))
+  end)
+end)
+
+describe("many files as bodies", function()
+  it("wait for descriptors where there are few", function()
+    files.begin()
+    task.defer(files.finish)
+    write("a", ("x"):rep(300000))
+    local script = assert(write("many.lua", [[
+      local http, server, task = require "lurcher.http", require "lurcher.server", require "lurcher.task"
+      local s = assert(server.start(function(req) return { body = tostring(#req.body) } end))
+      local list, path = {}, ...
+      for i = 1, 200 do list[i] = i end
+      local client, done = http.client { limits = { per_origin = 30 } }, 0
+      task.map(list, function()
+        assert(assert(client:put(s.url, { body = http.file(path) })).body == "300000")
+        done = done + 1
+      end, { concurrency = 200 })
+      print(done)
+      s:stop(0)
+    ]]))
+    local lurcher = require("spec.support.process").lurcher
+    local run = assert(process.run("sh", { "-c", 'ulimit -n 100; exec "$@"', "sh", lurcher, script, files.path "a" }))
+    assert.equal("200\n", run.stdout, run.stderr)
   end)
 end)

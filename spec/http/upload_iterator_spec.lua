@@ -340,6 +340,18 @@ describe("an iterator as a body", function()
       client:post(s.url, { body = giving "abc" }))
   end)
 
+  it("is not sent twice, empty the second time, by a middleware or an auth function", function()
+    local s = mirror()
+    local function twice(request, next)
+      assert(next(request))
+      return next(request)
+    end
+    for _, opts in ipairs { { middleware = { twice } }, { auth = twice } } do
+      assert.error_matches(function() faults.client(opts):post(s.url, { body = giving "abc" }) end,
+        "the request was sent already, and its body %(an iterator%) cannot be had again")
+    end
+  end)
+
   it("shows by name to middleware, which may give another body", function()
     local s, seen = mirror(), nil
     local client = faults.client { middleware = { function(request, next)

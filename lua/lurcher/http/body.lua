@@ -117,9 +117,13 @@ function body.read(value, take)
   return true
 end
 
----What the native layer sends in one attempt.
+---What the native layer sends in one attempt. Raises when it cannot be had again: who sends a request twice is the
+---script (a middleware, an auth function) since the layers ask before they do.
 ---@return userdata upload
 function Body:upload()
+  if self.begun then
+    errors.raise(("the request was sent already, and its body (%s) cannot be had again"):format(self.name))
+  end
   local list = {}
   for i, piece in ipairs(self.pieces) do
     list[i] = self.files[i] or type(piece) == "string" and piece or true

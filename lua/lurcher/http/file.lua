@@ -4,9 +4,19 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local rows = require "lurcher.base.rows"
 
+local function whole(value)
+  if type(value) == "number" and value >= 0 and value % 1 == 0 and value < 2 ^ 53 then return nil end
+  return "a whole number of at least 0"
+end
+
+local function whole_or_false(value)
+  return value ~= false and whole(value) or nil
+end
+
 local OPTIONS = rows.of("http.file", "lurcher.FileOptions", {
-  { "offset", check = "size", default = 0, help = "bytes to leave out at the start", example = "offset = 1024" },
-  { "length", check = "size|false", help = "bytes to send; without it all that follow",
+  { "offset", check = whole, type = "integer", default = 0, help = "bytes to leave out at the start",
+    example = "offset = 1024" },
+  { "length", check = whole_or_false, type = "integer|false", help = "bytes to send; without it all that follow",
     example = "length = 10 * 1024 * 1024" },
   { "type", check = "string|false", help = "the header Content-Type, unless that is given",
     example = 'type = "image/png"' },

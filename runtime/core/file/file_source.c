@@ -4,11 +4,16 @@
 #include "core/file/file.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PIECE = 256 * 1024 };
+enum {
+  PIECE = 256 * 1024,
+  STARVED_MS = 20,  /* between two tries to open, when there is no descriptor … */
+  MAX_STARVED = 250 /* … and how many there are */
+};
 
 /* What a job brings. */
 typedef struct {
@@ -23,6 +28,7 @@ struct file_source {
   file_range range;
   int fd;             /* -1: not open yet */
   bool opens;         /* it can be opened anew */
+  unsigned starved;   /* how often there was no descriptor for it */
   uint64_t position;  /* in the range: where the next job reads */
   piece given, ahead; /* being taken; for the job while it runs, else full or empty */
   size_t taken;       /* of `given` */
@@ -94,13 +100,24 @@ static bool read_stream(file_source *s, size_t wanted)
   return true;
 }
 
+/* The ends of other requests give descriptors back. */
+static bool may_open_later(file_source *s)
+{
+  const char *code = s->ahead.error.code;
+  bool starved = code && (!strcmp(code, "EMFILE") || !strcmp(code, "ENFILE"));
+  if (!starved || s->starved >= MAX_STARVED) return false;
+  s->starved++;
+  poll(NULL, 0, STARVED_MS);
+  return true;
+}
+
 static bool fill(file_source *s)
 {
   piece *p = &s->ahead;
   uint64_t left = s->range.length - s->position;
   size_t wanted = left < PIECE ? (size_t)left : PIECE;
   if (s->fd < 0) s->fd = file_range_open(&s->range, &p->error);
-  if (s->fd < 0) return false;
+  if (s->fd < 0) return p->later = may_open_later(s);
   if (!buffer_reserve(&p->bytes, wanted)) return file_error(&p->error, "read", s->range.path, ENOMEM);
   if (wanted && !(s->opens ? read_file(s, wanted) : read_stream(s, wanted))) return false;
   if (p->bytes.length < left) return true;
