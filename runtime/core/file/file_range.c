@@ -15,7 +15,7 @@ static bool has_size(int fd, const struct stat *seen)
   return S_ISREG(seen->st_mode) && (seen->st_size > 0 || read(fd, &byte, 1) <= 0);
 }
 
-static bool refuse(error *e, const file_range *r, const char *why)
+static bool refuse_range(error *e, const file_range *r, const char *why)
 {
   error_set(e, ERROR_file, NULL, "cannot read '%.300s': %s", r->path, why);
   return false;
@@ -31,7 +31,7 @@ static bool measure(file_range *r, error *e)
   }
   snprintf(why, sizeof why, "it has %llu bytes, so the range from offset %llu on is not within it",
            (unsigned long long)size, (unsigned long long)r->offset);
-  return refuse(e, r, why);
+  return refuse_range(e, r, why);
 }
 
 /* A plain file needs no descriptor, of which there may be few, before it is read. */
@@ -70,12 +70,12 @@ bool file_range_is_same(const file_range *r, int fd, error *e)
 {
   struct stat now;
   if (fstat(fd, &now)) return file_error(e, "read", r->path, errno);
-  if (now.st_size < r->seen.st_size) return refuse(e, r, "it became shorter while it was sent");
-  if (now.st_size > r->seen.st_size) return refuse(e, r, "it grew while it was sent");
+  if (now.st_size < r->seen.st_size) return refuse_range(e, r, "it became shorter while it was sent");
+  if (now.st_size > r->seen.st_size) return refuse_range(e, r, "it grew while it was sent");
   if (now.st_dev != r->seen.st_dev || now.st_ino != r->seen.st_ino)
-    return refuse(e, r, "another file is at its place since the request began");
+    return refuse_range(e, r, "another file is at its place since the request began");
   if (now.st_mtim.tv_sec != r->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != r->seen.st_mtim.tv_nsec)
-    return refuse(e, r, "it changed while it was sent");
+    return refuse_range(e, r, "it changed while it was sent");
   return true;
 }
 

@@ -133,15 +133,15 @@ static void work(job *base)
 
 /* ---- on the loop's ---- */
 
-static void on_done(job *base);
+static void on_read(job *base);
 
-static void start(file_source *s)
+static void read_ahead(file_source *s)
 {
   s->ahead.bytes.length = 0;
   s->ahead.ok = s->ahead.end = s->ahead.later = false;
   s->began = true;
   s->loop->jobs++;
-  job_start(&s->job, s->loop->uv, work, on_done);
+  job_start(&s->job, s->loop->uv, work, on_read);
 }
 
 /* What a job has read becomes what is given, and the next job reads on. */
@@ -152,10 +152,10 @@ static void go_on(file_source *s)
   s->ahead = empty;
   s->taken = 0;
   s->is_ahead = false;
-  if (!s->ended) start(s);
+  if (!s->ended) read_ahead(s);
 }
 
-static void on_done(job *base)
+static void on_read(job *base)
 {
   file_source *s = container_of(base, file_source, job);
   if (s->closed) { /* the loop may be gone */
@@ -166,7 +166,7 @@ static void on_done(job *base)
   if (s->rewound) s->position = 0;
   if (s->rewound || (s->ahead.ok && s->ahead.later)) {
     s->rewound = false;
-    start(s);
+    read_ahead(s);
     return;
   }
   s->position += s->ahead.bytes.length;
@@ -191,7 +191,7 @@ file_source_state file_source_read(file_source *s, char *to, size_t room, size_t
   }
   if (!p->ok) return FILE_SOURCE_FAILED;
   if (p->end) return FILE_SOURCE_END;
-  if (!s->job.running) start(s);
+  if (!s->job.running) read_ahead(s);
   s->waited_for = true;
   return FILE_SOURCE_LATER;
 }

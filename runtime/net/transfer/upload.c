@@ -39,7 +39,7 @@ upload *upload_new(loop *l)
   return u;
 }
 
-static upload_part *add(upload *u, part_kind kind)
+static upload_part *add_part(upload *u, part_kind kind)
 {
   if (!(u->count & (u->count - 1))) { /* a power of two: full */
     upload_part *more = realloc(u->parts, (u->count ? u->count * 2 : 1) * sizeof *more);
@@ -63,7 +63,7 @@ static void add_length(upload *u, uint64_t length)
 upload *upload_of_bytes(const char *bytes, size_t length, loop *l)
 {
   upload *u = upload_new(l);
-  upload_part *p = u ? add(u, PART_BYTES) : NULL;
+  upload_part *p = u ? add_part(u, PART_BYTES) : NULL;
   if (!p) {
     free(u);
     return NULL;
@@ -110,7 +110,7 @@ void upload_unref(upload *u)
 
 bool upload_add_bytes(upload *u, const char *bytes, size_t length)
 {
-  upload_part *p = add(u, PART_BYTES);
+  upload_part *p = add_part(u, PART_BYTES);
   if (!p) return false;
   p->bytes = bytes;
   p->length = length;
@@ -128,7 +128,7 @@ static void on_file(void *user)
 
 bool upload_add_file(upload *u, file_range *range)
 {
-  upload_part *p = add(u, PART_FILE);
+  upload_part *p = add_part(u, PART_FILE);
   if (!p) return false;
   p->file = file_source_new(range, u->loop, on_file, u);
   if (!p->file) return false;
@@ -139,7 +139,7 @@ bool upload_add_file(upload *u, file_range *range)
 bool upload_add_producer(upload *u)
 {
   u->length = -1;
-  return add(u, PART_PRODUCER);
+  return add_part(u, PART_PRODUCER);
 }
 
 /* ---- its reader ---- */
