@@ -81,7 +81,7 @@ describe("options", function()
   for name, values in pairs {
     base_url = { 1 }, headers = { "x", 1 }, params = { "x" }, auth = { "token", 1, {} },
     timeout = { "5", -1, 0, true },
-    limits = { 5 }, redirects = { -1, 1.5, "x" }, retry = { 0, 1.5, "x" }, cookies = { "jar.txt", {} },
+    limits = { 5 }, redirects = { -1, 1.5, "x" }, retry = { 0, 1.5, "x" }, cookies = { 1, {} },
     http_version = { "3", 2 }, decompress = { 1 }, max_body = { "1M", -1 }, max_headers = { "x" },
     tls = { true, { min = "1.4" }, { pins = "x" }, { pins = {} }, { key = "key.pem" } },
     unix_socket = { 1 }, local_address = { {} }, resolve = { "x", { 1 }, { ["h:80"] = "name" },
@@ -98,7 +98,8 @@ describe("options", function()
   end
 
   for name, values in pairs {
-    body = { 1, {} }, multipart = { 1, "a", { name = "a" } }, progress = { 1, {} }, form = { "a=b" }, stream = { 1 }, expect = { "ok", "2XX", 1, {}, { "x" } },
+    body = { 1, {} }, multipart = { 1, "a", { name = "a" } }, progress = { 1, {} }, form = { "a=b" },
+    stream = { 1 }, expect = { "ok", "2XX", 1, {}, { "x" } },
     retryable = { 1 },
     idempotency_key = { 1 }, raw_target = { 1 }, expect_continue = { 1 },
   } do
@@ -205,6 +206,29 @@ describe("options", function()
     assert.matches("unknown option 'max'; it is written attempts",
       message_of(http.get, "http://h/", { retry = { max = 3 } }))
     assert.matches("unknown option 'max'; it is written inflight", message_of(http.client, { limits = { max = 3 } }))
+  end)
+
+  it("tell so for each name that a row or the list of foreign ones has", function()
+    local names, count = { axios = "transformRequest" }, 0
+    for name in pairs(require "lurcher.http.options.foreign") do names[name] = name end
+    for _, row in ipairs(require "lurcher.http.options.rows") do
+      for library, list in pairs(row.elsewhere or {}) do
+        for word in list:gmatch "[^,%s]+" do
+          local name = word:gsub("^%-%-", ""):gsub("%-", "_")
+          if name:find "^%a[%w_]+$" then names[library .. name] = name end
+        end
+      end
+    end
+    for _, name in pairs(names) do
+      local ok, message = pcall(http.client, { [name] = {} })
+      if not ok and message:find("unknown option", 1, true) then
+        count = count + 1
+        assert.truthy(message:find("; it is written ", 1, true) or message:find("; there is none here: ", 1, true),
+          message)
+      end
+    end
+    assert.is_true(count > 100, count)
+    assert.matches("unknown option 'maxRate'; there is none here: the rate", message_of(http.client, { maxRate = 1 }))
   end)
 
   it("that look like data get a hint", function()

@@ -160,7 +160,9 @@ function check.option(name, value, known, what, elsewhere)
   local spec = known[name]
   if spec == nil and elsewhere and elsewhere[name] then
     local prefix = what and what .. ": " or ""
-    raise(("%sunknown option '%s'; it is written %s"):format(prefix, name, elsewhere[name]))
+    local why = elsewhere[name]:match "^nothing: (.*)$"
+    raise(("%sunknown option '%s'; %s"):format(prefix, name, why and "there is none here: " .. why
+      or "it is written " .. elsewhere[name]))
   elseif spec == nil then
     raise((what and what .. ": " or "") .. check.unknown(name, known))
   end

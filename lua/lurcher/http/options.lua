@@ -71,6 +71,7 @@ local ELSEWHERE = rows.lazy(function(hints)
     end
   end
   for name, written in pairs(rows.all_hints(all)) do add(name, written) end
+  for name, written in pairs(require "lurcher.http.options.foreign") do add(name, written) end
 end)
 
 -- Raises for options of which at least one is no option at all: data, perhaps, that was given as options.
