@@ -124,6 +124,29 @@ describe("the body of a response that is not for the script", function()
     assert.is_true(sent < 400 * 65536, sent)
   end)
 
+  for form, body in pairs {
+    ["Content-Length: 66000"] = ("x"):rep(66000),
+    ["Transfer-Encoding: chunked"] = ("5000\r\n%s\r\n"):format(("x"):rep(0x5000)):rep(4) .. "0\r\n\r\n",
+  } do
+    it("ends the connection when it is a little more than 64 KiB, " .. form, function()
+      local s = faults.raw(function(conn)
+        while true do
+          local request = conn:read_request()
+          if not request then return end
+          if request.path == "/end" then
+            conn:write "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nend"
+          else
+            conn:write(("HTTP/1.1 302 F\r\nLocation: /end\r\n%s\r\n\r\n"):format(form))
+            task.sleep(0.01) -- what comes with the head is no matter
+            conn:write(body)
+          end
+        end
+      end)
+      assert.equal("end", assert(faults.client { retry = false }:get(s.url .. "/")).body)
+      assert.equal(2, s:connections())
+    end)
+  end
+
   it("stays in the history when it is short and plain", function()
     local s = faults.raw(function(conn)
       while true do
