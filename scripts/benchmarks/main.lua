@@ -19,6 +19,7 @@ local MEASUREMENTS = {
   { "pages", "peak memory of paged lists of 10,000 to 1,000,000 items, with and without a checkpoint" },
   { "rate", "how exact limits.rate is over 10 s, by the server's log; 100,000 requests that wait" },
   { "adaptive", "limits.per_origin = \"auto\" beside fixed numbers, simulated" },
+  { "events", "a million server-sent events read from nginx" },
   { "policy", "what retry, breaker and rate cost while nothing fails" },
 }
 

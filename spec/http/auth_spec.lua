@@ -139,6 +139,31 @@ describe("auth", function()
     end
   end)
 
+  it("of any scheme stays away after a redirect from A to B and back to A", function()
+    local other, login = origin.start(), origin.start()
+    login.answer = { status = 200, body = '{"access_token":"t"}' }
+    site.paths["/start"] = { status = 302, headers = { Location = other.url .. "/b" } }
+    other.answer = { status = 302, headers = { Location = site.url .. "/end" } }
+    for name, scheme in pairs { basic = http.basic("u", "p"), bearer = http.bearer "t", table = { "u", "p" },
+      aws = http.aws_sigv4 { access_key = "a", secret_key = "b", region = "c", service = "s3" },
+      oauth2 = http.oauth2 { token_url = login.url, client_id = "x" },
+      ["function"] = function(request, next)
+        request.headers["Authorization"] = "own"
+        return next(request)
+      end } do
+      local own = http.client { auth = scheme }
+      assert.equal(200, assert(own:get(site.url .. "/start")).status)
+      local all = site:requests()
+      assert.is_string(all[#all - 1].headers.authorization, name)
+      assert.is_nil(other:last().headers.authorization, name)
+      assert.is_nil(all[#all].headers.authorization, name)
+      assert.is_nil(all[#all].headers["x-amz-date"], name)
+      own:close()
+    end
+    other:stop()
+    login:stop()
+  end)
+
   it("raises what an auth function raises", function()
     local ok, raised = pcall(http.get, site.url, { auth = function() error("broken", 0) end })
     assert.is_false(ok)

@@ -388,9 +388,13 @@ function print(...)
   native.print(concat(texts, "\t", 1, count) .. "\n")
 end
 
+-- What modules have to bring to an end before the process ends: it may wait.
+native.exit_hooks = {}
+
 function os.exit(code)
   if code == nil or code == true then code = 0 elseif code == false then code = 1 end
   if type(code) ~= "number" then error("os.exit: the status must be a number or a boolean", 2) end
+  for _, hook in ipairs(native.exit_hooks) do native.raw_pcall(hook) end
   native.exit(code)
 end
 

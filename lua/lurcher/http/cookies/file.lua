@@ -3,16 +3,20 @@
 
 local errors = require "lurcher.base.errors"
 local fs = require "lurcher.fs"
+local give_way = require "lurcher.base.give_way"
 local log = require "lurcher.log"
 local native = require "lurcher.native.fs"
 local netscape = require "lurcher.http.cookies.netscape"
 local owned = require "lurcher.task.owned"
 local task = require "lurcher.task"
-local time = require("lurcher.native.task").time
+local native_task = require "lurcher.native.task"
+
+local time = native_task.time
 
 local file = {}
 
 local MAX_SIZE = 16 * 1024 * 1024
+local STEP = 1000 -- lines after which other tasks have their turn
 local MAX_TAKEN = 3000 -- cookies of a file: what a jar has room for; the others stay in the file
 local PATIENCE = 30 -- seconds that the lock of another is waited for
 
@@ -43,8 +47,9 @@ end
 -- Puts what is in the file into the jar, and notes it as the state from which changes count.
 local function take(jar, path, text)
   local base, now, taken = {}, time(), 0
-  for _, line in ipairs(lines_of(text)) do
+  for i, line in ipairs(lines_of(text)) do
     if taken == MAX_TAKEN then break end
+    if i % STEP == 0 then give_way() end
     local cookie = netscape.read(line)
     if cookie and (not cookie.expires or cookie.expires > now) and jar:restore(cookie) then
       base[netscape.key(cookie)], taken = netscape.write(cookie), taken + 1
@@ -63,7 +68,7 @@ function file.load(jar, path, may_be_missing)
   local text, err = read(path)
   if not text then return failure(path, err) end
   if err and not may_be_missing then
-    return failure(path, { code = "ENOENT", message = "it does not exist" })
+    return failure(path, { code = "ENOENT", message = "No such file or directory (ENOENT)" })
   end
   take(jar, path, text)
   return true
@@ -88,7 +93,8 @@ end
 -- The file's lines with our changes.
 local function merged(lines, changed, order)
   local out, now, done = {}, time(), {}
-  for _, line in ipairs(lines) do
+  for i, line in ipairs(lines) do
+    if i % STEP == 0 then give_way() end
     local cookie = netscape.read(line)
     local key = cookie and netscape.key(cookie)
     if not cookie then
@@ -146,14 +152,30 @@ end
 
 -- ---- a client's own file ----
 
+local attached = setmetatable({}, { __mode = "k" }) -- jars that a task is to save
+
+local function save_own(jar)
+  local ok, err = file.save(jar, jar.path)
+  if not ok then log.warn("the cookies were not saved", { reason = tostring(err) }) end
+end
+
 -- A task that ends, and may be the last to use the jar, saves it.
 local keep = owned.registry(function(open)
   for jar in pairs(open) do
-    jar.is_left = true
-    local ok, err = file.save(jar, jar.path)
-    if not ok then log.warn("the cookies were not saved", { reason = tostring(err) }) end
+    jar.is_left, attached[jar] = true, nil
+    save_own(jar)
   end
 end)
+
+-- What os.exit cuts off: no task comes to its end then.
+native_task.exit_hooks[#native_task.exit_hooks + 1] = function()
+  for jar in pairs(attached) do save_own(jar) end
+end
+
+local function own(jar)
+  attached[jar] = true
+  keep(jar)
+end
 
 ---Has a jar read from a file, and written there when the task that runs ends; nil and an error of kind "file".
 ---@param jar lurcher.CookieJar
@@ -164,14 +186,14 @@ function file.attach(jar, path)
   local ok, err = file.load(jar, path, true)
   if not ok then return nil, err end
   jar.path = path
-  keep(jar)
+  own(jar)
   return jar
 end
 
 ---Cookies came: when the task that made the jar has ended, the running one will save them.
 ---@param jar lurcher.CookieJar
 function file.touched(jar)
-  if jar.is_left then keep(jar) end
+  if jar.is_left then own(jar) end
 end
 
 return file
