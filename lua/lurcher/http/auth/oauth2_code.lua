@@ -4,6 +4,7 @@
 local crypto = require "lurcher.crypto"
 local errors = require "lurcher.base.errors"
 local query = require "lurcher.url.query"
+local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
@@ -68,13 +69,14 @@ end
 local function refused(options, arrived)
   local said = arrived.description and ": " .. text.printable(arrived.description:sub(1, MAX_ERROR)) or ""
   local code = text.printable(arrived.refusal:sub(1, MAX_ERROR))
-  return nil, errors.new { kind = "status", code = code, method = "GET", url = options.authorize_url,
+  return nil, errors.new { kind = "status", code = code, method = "GET", url = redact.url(options.authorize_url),
     message = ("the authorization was refused, and there is no token: %s%s"):format(code, said) }
 end
 
 local function nobody(options)
   return nil, errors.new { kind = "timeout", phase = "total", limit = PATIENCE, method = "GET",
-    url = options.authorize_url, message = ("nobody answered the authorization within %d s"):format(PATIENCE) }
+    url = redact.url(options.authorize_url),
+    message = ("nobody answered the authorization within %d s"):format(PATIENCE) }
 end
 
 -- Listens until the browser comes; the code, or nil and an error. The port is closed afterwards.
