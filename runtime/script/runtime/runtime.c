@@ -215,11 +215,11 @@ static int start_script(lua_State *L)
   int loaded = luaL_loadbufferx(L, start->source, start->length, start->chunkname, "t");
   if (loaded == LUA_ERRSYNTAX) start->status = LUR_SYNTAX;
   if (loaded != 0) return loaded == LUA_ERRSYNTAX ? syntax_error(L, start) : lua_error(L);
+  lua_Debug chunk;
+  lua_pushvalue(L, -1);
+  lua_getinfo(L, ">S", &chunk);
   for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);
   scope *s = start->scope;
-  lua_Debug chunk;
-  lua_pushvalue(L, -1 - start->argc);
-  lua_getinfo(L, ">S", &chunk);
   s->main = task_spawn(L, s, start->argc, 0);
   task_set_source(s->main, chunk.short_src, -chunk.lastlinedefined);
   s->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
