@@ -17,7 +17,8 @@
 --     policy            options of retry.policy
 --     pages             options of pages.items and pages.each
 --     pages_url, pages_cursor, pages_offset, pages_number, task_map, task_stream, task_limiter, progress_bar,
---     clock_virtual, server_start, server_raw, server_tls, ws_connect    options of these functions (server_tls: of `tls`)
+--     http_download, http_save, ws_connect,
+--     clock_virtual, server_start, server_raw, server_tls    options of these functions (server_tls: of `tls`)
 --     kinds             kinds of errors: when, cure, repeatable
 --     phases            what an attempt goes through
 --     cli               options of the command

@@ -66,7 +66,8 @@ local function add_option_classes()
   add_options("lurcher.RetryPolicyOptions", tables.policy, "retry")
   add_options("lurcher.PagesOptions", tables.pages, "pages", "lurcher.RequestOptions")
   for name, entry in pairs(tables.collected) do
-    add_options(entry.class, entry.list, name:match("^%a+"))
+    local parent = name == "http.download" and "lurcher.RequestOptions" or nil
+    add_options(entry.class, entry.list, name:match("^%a+"), parent)
   end
   local kinds = {}
   for i, kind in ipairs(tables.kinds) do kinds[i] = ('"%s"'):format(kind.name) end

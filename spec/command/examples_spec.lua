@@ -326,6 +326,20 @@ US-CA   California
     assert.equal("0 written, 0 deleted\n", begin("sync_apis", url, s.url):wait().out)
   end)
 
+  it("download goes on where the last run broke off, and verifies", function()
+    local ranged = require "spec.support.ranged"
+    local origin = ranged.start { etag = '"1"', cut = 30000 }
+    origin.before = function(self) if #self.asked > 1 then self.cut = 0 end end
+    local path = directory .. "/image"
+    local ended = begin("download", origin.url, path):wait()
+    assert.same({ "not complete: truncated\nrun it again to go on\n", 1 }, { ended.out, ended.status })
+    origin.cut, origin.before = nil, nil
+    ended = begin("download", origin.url, path, crypto.sha256(origin.body)):wait()
+    assert.same({ path .. ": 100000 bytes, 30000 of them from an earlier run\n", 0 }, { ended.out, ended.status })
+    ended = begin("download", origin.url, path, ("0"):rep(64)):wait()
+    assert.same({ "not complete: checksum\nit was another file\n", 1 }, { ended.out, ended.status })
+  end)
+
   it("in the directory is run by these specs", function()
     for _, entry in ipairs(assert(fs.list("examples", { details = true }))) do
       if entry.name:find "%.lua$" then assert.is_true(tested[entry.name], entry.name) end

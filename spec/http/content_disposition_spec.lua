@@ -156,8 +156,9 @@ describe("a name that a server gave", function()
     ["/"] = false,
     ["a/"] = false, ["a\0b\n\27[2Jc"] = "ab[2Jc", ["  a  "] = "a", ["... ."] = false, ["a. ."] = "a", ["a\127b"] = "ab",
     ["a\194\155b"] = "ab", ["gpj.\226\128\174exe"] = "gpj.exe", ["con"] = "con", ["-rf"] = "-rf", ["a?b*c"] = "a?b*c",
-    [long .. ".tar.gz"] = ("ä"):rep(121) .. ".tar.gz", [("x"):rep(300)] = ("x"):rep(250),
-    ["a." .. ("y"):rep(300)] = "a." .. ("y"):rep(248),
+    [long .. ".tar.gz"] = ("ä"):rep(121) .. ".tar.gz", [("x"):rep(300)] = ("x"):rep(249),
+    ["a." .. ("y"):rep(300)] = "a." .. ("y"):rep(247), ["a.part"] = "a.part_", ["a.PART.info"] = "a.PART.info_",
+    ["a.part.lock"] = "a.part.lock_", ["a.part.info/b"] = "b",
   } do
     it(("is made harmless: %q"):format(given), function()
       assert.equal(wanted or nil, file_name.safe(given))

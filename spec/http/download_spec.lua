@@ -362,6 +362,32 @@ describe("a download", function()
     client:close()
   end)
 
+  it("may be sent again by a middleware", function()
+    local origin = ranged.start { etag = '"a"' }
+    local client = http.client { middleware = { function(request, next)
+      assert(next(request))
+      return next(request)
+    end } }
+    assert.equal(#origin.body, assert(client:download(origin.url, files.path "a")).bytes)
+    assert.equal(2, #origin.asked)
+    assert.equal(origin.body, files.read "a")
+    assert.equal("a", names())
+    client:close()
+  end)
+
+  it("follows no link where its part or what it knows of that should be", function()
+    local origin = ranged.start { etag = '"a"' }
+    assert(fs.write(files.path "mine", "kept"))
+    for _, name in ipairs { "a.part", "a.part.info", "a.part.lock" } do
+      os.execute(("ln -s mine %s"):format(files.path(name)))
+      local result, err = fetch(origin)
+      assert.is_nil(result)
+      assert.equal("file", err.kind)
+      assert.equal("kept", files.read "mine")
+      os.remove(files.path(name))
+    end
+  end)
+
   it("raises for a client that raises, and on mistakes", function()
     local origin = ranged.start { answer = function() return "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "" end }
     local client = http.client { raise = true, base_url = origin.url }
@@ -414,6 +440,14 @@ describe("a download", function()
       end
       assert.equal(files.path "a.tar.gz", assert(into(origin, "/a.tar.gz", { overwrite = true })).path)
       assert.equal("a (1).tar.gz a (2).tar.gz a.tar.gz", names())
+    end)
+
+    it("takes no file for a part that no download left", function()
+      local origin = ranged.start {}
+      assert(fs.write(files.path "a.part", "mine"))
+      assert.equal(files.path "a (1)", assert(into(origin, "/a")).path)
+      assert.equal("mine", files.read "a.part")
+      assert.equal(files.path "b.part_", assert(into(origin, "/b.part")).path)
     end)
 
     it("gives two at once two names", function()

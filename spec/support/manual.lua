@@ -93,6 +93,9 @@ paths["export.ndjson"] = function()
 end
 
 paths["report.csv"] = function() return text("name,price\nitem 1,1.5\nitem 2,3\n", "text/csv") end
+paths["image.iso"] = function()
+  return { body = ("x"):rep(300000), headers = { ETag = '"1"', ["Content-Disposition"] = 'attachment; filename="disk.iso"' } }
+end
 paths["latin1.txt"] = function() return text("caf\233", "text/plain; charset=iso-8859-1") end
 function paths.big() return text(("x"):rep(300000), "application/octet-stream") end
 function paths.missing() return answer({ error = "no such thing" }, nil, 404) end

@@ -1,7 +1,7 @@
 --- client:download: options, and the call. What it does is told in the manual, in `downloads`.
 
-local body_progress = require "lurcher.http.body_progress"
 local check = require "lurcher.base.check"
+local checks = require "lurcher.http.options.checks"
 local digest = require "lurcher.http.digest_option"
 local errors = require "lurcher.base.errors"
 local job = require "lurcher.http.download.job"
@@ -28,17 +28,12 @@ local ROWS = {
     example = "parts = 4", words = { "segments", "connections", "splits" } },
   { "overwrite", check = "boolean", default = false,
     help = "in a folder: a file that has the name is replaced", example = "overwrite = true" },
-  { "progress", check = body_progress.check, type = "boolean|string|fun(progress: lurcher.BodyProgress)",
+  { "progress", check = checks.progress, type = "boolean|string|fun(progress: lurcher.TransferProgress)",
     default = false, help = "true or a label: show how far it is; a function is told `{sent, received, total}`",
     example = 'progress = "image.iso"' },
 }
-local OPTIONS = rows.of("client.download", "lurcher.DownloadOptions", ROWS)
+local OPTIONS = rows.of("http.download", "lurcher.DownloadOptions", ROWS)
 local ELSEWHERE = rows.hints(ROWS)
-
----@class lurcher.BodyProgress
----@field sent integer
----@field received integer
----@field total? integer
 
 ---@class lurcher.Download
 ---@field bytes integer of the file

@@ -34,11 +34,13 @@ end
 
 ---@param option true|string|function
 ---@param sends boolean the request has a body: that is what `total` is about
+---@param handle? table of what else moves bytes
 ---@return lurcher.Meter
-function meter.new(option, sends)
+function meter.new(option, sends, handle)
   local tell = option
   if option == true or type(option) == "string" then tell = shown(option ~= true and option or nil) end
-  return setmetatable({ handle = native.progress(), tell = tell, sends = sends, at = -math.huge, moved = -1 }, Meter)
+  return setmetatable({ handle = handle or native.progress(), tell = tell, sends = sends, at = -math.huge,
+    moved = -1 }, Meter)
 end
 
 local function report(self, final)
@@ -98,6 +100,23 @@ function Meter:beside_opening(fn, argument)
   if ok then return res, err end
   if res then res:close() end
   error(raised, 0)
+end
+
+---Calls a function that receives bytes, and tells how far it is meanwhile, and at its end.
+---@param option boolean|string|function|nil
+---@param measure fun(): number, number? bytes received so far, and how many there are
+---@param fn function
+---@return any result
+---@return any err
+function meter.follow(option, measure, fn)
+  if not option then return fn() end
+  local own = meter.new(option, false, { get = function()
+    local received, total = measure()
+    return 0, received, nil, total
+  end })
+  local result, err = own:beside(fn)
+  own:finish()
+  return result, err
 end
 
 return meter

@@ -1,11 +1,12 @@
 --- res:save: the body of a response, or what is left of it, as a file that appears when it is complete. What
 --- comes over the network goes to the disk without passing through Lua.
 
-local body_progress = require "lurcher.http.body_progress"
 local check = require "lurcher.base.check"
+local checks = require "lurcher.http.options.checks"
 local digest = require "lurcher.http.digest_option"
 local errors = require "lurcher.base.errors"
 local log = require "lurcher.log"
+local meter = require "lurcher.http.meter"
 local native = require "lurcher.native.fs"
 local redact = require "lurcher.base.redact"
 local rows = require "lurcher.base.rows"
@@ -14,12 +15,12 @@ local task = require "lurcher.task"
 
 local save = {}
 
-local OPTIONS = rows.of("res.save", "lurcher.SaveOptions", {
+local OPTIONS = rows.of("http.save", "lurcher.SaveOptions", {
   { "size", check = "size", help = "bytes that the file must have, else kind `checksum`", example = "size = 1048576" },
   { "sha256", check = digest.check, type = "string",
     help = "its SHA-256 as hexadecimal digits, else kind `checksum`",
     example = 'sha256 = "9f86d0…"', words = { "checksum", "hash", "digest" } },
-  { "progress", check = body_progress.check, type = "boolean|string|fun(progress: lurcher.BodyProgress)",
+  { "progress", check = checks.progress, type = "boolean|string|fun(progress: lurcher.TransferProgress)",
     default = false,
     help = "true or a label: show how far it is; a function is told `{sent, received, total}`",
     example = 'progress = "image.iso"' },
@@ -44,7 +45,7 @@ local function verify(self, out, opts)
 end
 
 local function write(self, out, opts)
-  local ok, err = body_progress.follow(opts.progress, function()
+  local ok, err = meter.follow(opts.progress, function()
     return out:written(), stream.length(self)
   end, function()
     local poured, failure = stream.pour(self, out, opts.size)

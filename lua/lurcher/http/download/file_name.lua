@@ -28,6 +28,13 @@ local function split(name)
   return name:sub(1, at - 1), name:sub(at)
 end
 
+-- The names that downloads give to what is not complete: a server must not make us take its bytes for those of
+-- another server's file.
+local function is_ours(name)
+  local lower = name:lower()
+  return lower:find "%.part$" or lower:find "%.part%.info$" or lower:find "%.part%.lock$"
+end
+
 ---A name made harmless; nil when nothing is left of it.
 ---@param given string
 ---@return string?
@@ -38,7 +45,8 @@ function file_name.safe(given)
   name = name:match("^.*[^%s.]") or ""
   if name == "" then return nil end
   local stem, ending = split(name)
-  return cut(stem, MAX_NAME - #ending) .. ending
+  name = cut(stem, MAX_NAME - 1 - #ending) .. ending
+  return is_ours(name) and name .. "_" or name
 end
 
 ---The n-th name beside one that is taken: "a (1).txt".

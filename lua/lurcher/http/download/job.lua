@@ -1,10 +1,10 @@
 --- One download: where it goes, how far it is, and what the file that comes has to be.
 
-local body_progress = require "lurcher.http.body_progress"
 local crypto = require "lurcher.crypto"
 local errors = require "lurcher.base.errors"
 local file_name = require "lurcher.http.download.file_name"
 local fs = require "lurcher.fs"
+local meter = require "lurcher.http.meter"
 local native = require "lurcher.native.fs"
 local partial = require "lurcher.http.download.partial"
 local redact = require "lurcher.base.redact"
@@ -24,15 +24,21 @@ Job.__index = Job
 
 local job = {}
 
+-- As it is before anything was asked.
+local function reset(self)
+  self.part, self.position, self.furthest, self.resumed, self.total = false, 0, 0, 0, self.opts.size
+  self.validator, self.segments, self.live, self.sum, self.ranges = false, false, nil, false, true
+  self.writers, self.responses, self.begun, self.done, self.result = {}, {}, false, false, nil
+  self.path, self.parts = self.given, self.opts.parts or 1
+  return self
+end
+
 ---@param path string as the script gave it
 ---@param opts lurcher.DownloadOptions
 ---@return lurcher.DownloadJob
 function job.new(path, opts)
-  return setmetatable({
-    path = path, folder = path:sub(-1) == "/" and path or false, opts = opts, part = false, position = 0, furthest = 0,
-    total = opts.size, validator = false, parts = opts.parts or 1, resumed = 0, ranges = true, segments = false,
-    writers = {}, responses = {}, sum = false, url_hash = false, done = false, begun = false,
-  }, Job)
+  local folder = path:sub(-1) == "/" and path or false
+  return reset(setmetatable({ given = path, folder = folder, opts = opts, request = false, url_hash = false }, Job))
 end
 
 ---An error of the call.
@@ -46,7 +52,7 @@ end
 local function take(self, part)
   self.part = part
   local info = part.info
-  if not info then return end
+  if not info or not info.validator then return end
   self.validator, self.segments = info.validator, info.segments or false
   self.total = info.size or self.total
   self.position = part:offset()
@@ -58,11 +64,28 @@ local function take(self, part)
   end
 end
 
+-- Lets go of everything: what came stays for the next run.
+local function close(self)
+  for res in pairs(self.responses) do res:close() end
+  for writer in pairs(self.writers) do writer:close(false) end
+  if not self.part then return end
+  if self.live and not self.done then self:note_segments() end
+  if self.begun and not self.done then
+    local size = native.measure(self.part.path)
+    if size == 0 then self.part:remove() end
+  end
+  self.part:release()
+end
+
 ---Finds the file, and what there is of it. For a folder only once there is a response.
 ---@param request lurcher.Request
 ---@return true? ok
 ---@return lurcher.Error? err
 function Job:prepare(request)
+  if self.request then -- a middleware sends it again
+    close(self)
+    reset(self)
+  end
   self.request, self.url_hash = request, crypto.sha256(request.url)
   if self.folder then
     local exists = fs.exists(self.folder .. ".")
@@ -105,8 +128,8 @@ local function name_it(self, res)
   local part, target = choose(self, name)
   if not part then return nil, target end
   self.name, self.path = name, target
-  local info = part.info
-  if info and info.validator == validator.of(res) and part:offset() + (info.segments and 1 or 0) > 0 then
+  local info, known = part.info, validator.of(res)
+  if known and info and info.validator == known and (info.segments or part:offset() > 0) then
     take(self, part)
     return true
   end
@@ -326,19 +349,6 @@ function Job:note_segments()
   return self.part:note(self.validator, self.total, segments[1] and segments or nil)
 end
 
--- Lets go of everything: what came stays for the next run.
-local function close(self)
-  for res in pairs(self.responses) do res:close() end
-  for writer in pairs(self.writers) do writer:close(false) end
-  if not self.part then return end
-  if self.live and not self.done then self:note_segments() end
-  if self.begun and not self.done then
-    local size = native.measure(self.part.path)
-    if size == 0 then self.part:remove() end
-  end
-  self.part:release()
-end
-
 -- A middleware answered in the place of the layers below: its body is the file.
 local function save_answer(self, request, res)
   if not self.request then
@@ -367,7 +377,7 @@ end
 function Job:run(request, fn)
   return task.scope(function(scope)
     scope:defer(function() close(self) end)
-    local res, err = body_progress.follow(self.opts.progress, function() return self:received() end, function()
+    local res, err = meter.follow(self.opts.progress, function() return self:received() end, function()
       local res, err = fn()
       if not res or self.done then return res, err end
       return save_answer(self, request, res)

@@ -3,8 +3,9 @@
 ---
 --- The info is one JSON object: `lurcher_download` (1, the version of this form), `url` (the SHA-256 of the
 --- request's URL, which may hold secrets), `validator` (the strong ETag or the Last-Modified that If-Range is
---- given), `size` (of the whole file, if it is known) and, where ranges were fetched side by side, `segments`: a
---- list of [from, to] that are missing. Without segments the part has all bytes up to its own size.
+--- given; without one nothing goes on), `size` (of the whole file, if it is known) and, where ranges were
+--- fetched side by side, `segments`: a list of [from, to] that are missing. Without segments the part has all
+--- bytes up to its own size.
 
 local crypto = require "lurcher.crypto"
 local errors = require "lurcher.base.errors"
@@ -58,20 +59,24 @@ end
 -- What the info says, when it is one, and of this URL.
 local function parsed(text, url_hash)
   local info = text and json.decode(text)
-  if type(info) ~= "table" or info.lurcher_download ~= VERSION or type(info.validator) ~= "string" then return false end
-  if info.url ~= url_hash then return false, true end
+  if type(info) ~= "table" or info.lurcher_download ~= VERSION or info.url ~= url_hash then return false end
+  if info.validator ~= nil and type(info.validator) ~= "string" then return false end
   if info.size ~= nil and not is_number(info.size) or not good_segments(info.segments) then return false end
   return info
 end
 
 local function read(self, url_hash)
-  local text, err = fs.read(self.info_path, { max = MAX_INFO })
+  local length, text, err
+  length, err = native.measure(self.info_path) -- a link there would have us write elsewhere
+  if not length then return nil, err end
+  text, err = fs.read(self.info_path, { max = MAX_INFO })
   if not text and not is_missing(err) and err.kind ~= "too_large" then return nil, err end
-  self.info, self.is_foreign = parsed(text, url_hash)
+  self.info = parsed(text, url_hash)
   local failure
   self.size, failure = native.measure(self.path)
   if not self.size then return nil, failure end
   local info = self.info
+  self.is_foreign = self.size >= 0 and not info
   if info and (self.size < 0 or info.size and self.size > info.size) then self.info = false end
   return true
 end
@@ -107,23 +112,17 @@ end
 ---Where to go on: bytes that are there. 0: from the start.
 ---@return number
 function Partial:offset()
-  if not self.info or self.size < 0 then return 0 end
+  if not self.info or not self.info.validator or self.size < 0 then return 0 end
   return self.info.segments and 0 or self.size
 end
 
----Notes what is known, so that another run can go on. Without a validator none can, and there is no info.
+---Notes what is known, so that another run can go on. Without a validator none can, but knows whose part it is.
 ---@param validator string?
 ---@param size number?
 ---@param segments? number[][]
 ---@return true? ok
 ---@return lurcher.Error? err
 function Partial:note(validator, size, segments)
-  if not validator then
-    self.info = false
-    local ok, err = fs.remove(self.info_path)
-    if ok or is_missing(err) then return true end
-    return nil, err
-  end
   self.info = { lurcher_download = VERSION, url = self.url_hash, validator = validator, size = size,
     segments = segments and json.array(segments) }
   return native.write(self.info_path, json.encode(self.info, { sort = true }) .. "\n", true)
