@@ -231,6 +231,18 @@ describe("a download", function()
       end
     end)
 
+    it("by cancellation at any instant lets go of its path", function()
+      local origin = ranged.start { etag = '"a"', body = ranged.bytes(300000) }
+      for i = 0, 60 do
+        local result, err = task.timeout(i * 0.0003, fetch, origin)
+        assert.is_true(result ~= nil or err.phase == "task", tostring(err))
+        assert.is_nil(names():find("lock", 1, true))
+      end
+      assert(fetch(origin))
+      assert.equal(origin.body, files.read "a")
+      assert.equal("a", names())
+    end)
+
     it("by cancellation keeps what came", function()
       local origin = ranged.start { etag = '"a"', cut = 60000, stalls = true }
       local result, err = task.timeout(0.3, fetch, origin)

@@ -28,7 +28,7 @@ local job = {}
 local function reset(self)
   self.part, self.position, self.furthest, self.resumed, self.total = false, 0, 0, 0, self.opts.size
   self.validator, self.segments, self.live, self.sum, self.ranges = false, false, nil, false, true
-  self.writers, self.responses, self.begun, self.done, self.result = {}, {}, false, false, nil
+  self.held, self.writers, self.responses, self.begun, self.done, self.result = {}, {}, {}, false, false, nil
   self.path, self.parts = self.given, self.opts.parts or 1
   return self
 end
@@ -49,6 +49,18 @@ end
 
 -- ---- where it goes ----
 
+-- The part of a target, with its lock. It is the job's from the first, so that a job that is cancelled while it
+-- waits lets go of it.
+local function hold(self, target)
+  local part = partial.new(target, self.url_hash)
+  self.held[part] = true
+  local ok, err = part:take()
+  if ok then return part end
+  part:release()
+  self.held[part] = nil
+  return nil, err
+end
+
 local function take(self, part)
   self.part = part
   local info = part.info
@@ -68,13 +80,12 @@ end
 local function close(self)
   for res in pairs(self.responses) do res:close() end
   for writer in pairs(self.writers) do writer:close(false) end
-  if not self.part then return end
-  if self.live and not self.done then self:note_segments() end
-  if self.begun and not self.done then
+  if self.part and self.live and not self.done then self:note_segments() end
+  if self.part and self.begun and not self.done then
     local size = native.measure(self.part.path)
-    if size == 0 then self.part:remove() end
+    if size and size <= 0 then self.part:remove() end -- nothing came, or the file has its name already
   end
-  self.part:release()
+  for part in pairs(self.held) do part:release() end
 end
 
 ---Finds the file, and what there is of it. For a folder only once there is a response.
@@ -95,7 +106,7 @@ function Job:prepare(request)
   end
   local resolved, err = partial.place(self.path)
   local part
-  if resolved then part, err = partial.open(resolved, self.url_hash) end
+  if resolved then part, err = hold(self, resolved) end
   if not part then return nil, err end
   take(self, part)
   return true
@@ -113,7 +124,7 @@ local function choose(self, name)
       exists, err = fs.exists(target)
     end
     if err then return nil, err end
-    if not exists then part, err = partial.open(target, self.url_hash) end
+    if not exists then part, err = hold(self, target) end
     if part and (self.opts.overwrite or not part.is_foreign) then return part, target end
     if part then part:release() end
     if err and (err.code ~= "EWOULDBLOCK" or self.opts.overwrite) then return nil, err end

@@ -12,6 +12,7 @@ local errors = require "lurcher.base.errors"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local native = require "lurcher.native.fs"
+local task = require "lurcher.task"
 
 local partial = {}
 
@@ -19,6 +20,9 @@ local VERSION = 1
 local MAX_INFO = 64 * 1024 -- bytes
 local MAX_NAME = 255 -- bytes of a file's name
 local HASHED = 64 * 1024 * 1024 -- bytes: a longer file is hashed while it comes only when that is asked for
+
+-- What changes files goes on when its task is cancelled: it is over before the lock is given back.
+local shield = task.shield
 
 ---@class lurcher.Partial
 ---@field target string where the file will be
@@ -81,26 +85,28 @@ local function read(self, url_hash)
   return true
 end
 
----Takes the lock of a file, and looks at what there is of it.
+---A part that is not held yet.
 ---@param target string
 ---@param url_hash string
----@return lurcher.Partial? partial
----@return lurcher.Error? err code "EWOULDBLOCK": somebody else has it
-function partial.open(target, url_hash)
-  local self = setmetatable({ target = target, path = beside(target, ".part"), info = false, size = -1,
+---@return lurcher.Partial
+function partial.new(target, url_hash)
+  return setmetatable({ target = target, path = beside(target, ".part"), info = false, size = -1, is_foreign = false,
     info_path = beside(target, ".part.info"), url_hash = url_hash, lock = false }, Partial)
-  local lock, err = native.lock(beside(target, ".part.lock"), false)
-  if not lock then
-    if err.code == "EWOULDBLOCK" then
-      err.message = ("'%s' is being downloaded already, by this script or another run (EWOULDBLOCK)"):format(target)
-    end
-    return nil, err
+end
+
+---Takes the lock of the file, which `release` gives back, and looks at what there is of it.
+---@return true? ok
+---@return lurcher.Error? err code "EWOULDBLOCK": somebody else has it
+function Partial:take()
+  local lock, err = native.lock(beside(self.target, ".part.lock"), false)
+  if lock then
+    self.lock = lock
+    return read(self, self.url_hash)
   end
-  self.lock = lock
-  local ok, failure = read(self, url_hash)
-  if ok then return self end
-  self:release()
-  return nil, failure
+  if err.code == "EWOULDBLOCK" then
+    err.message = ("'%s' is being downloaded already, by this script or another run (EWOULDBLOCK)"):format(self.target)
+  end
+  return nil, err
 end
 
 ---Lets others have it.
@@ -125,7 +131,7 @@ end
 function Partial:note(validator, size, segments)
   self.info = { lurcher_download = VERSION, url = self.url_hash, validator = validator, size = size,
     segments = segments and json.array(segments) }
-  return native.write(self.info_path, json.encode(self.info, { sort = true }) .. "\n", true)
+  return shield(native.write, self.info_path, json.encode(self.info, { sort = true }) .. "\n", true)
 end
 
 ---Opens the part for writing.
@@ -135,14 +141,14 @@ end
 ---@return userdata? writer
 ---@return lurcher.Error? err
 function Partial:writer(offset, cut, is_hashed)
-  return native.open_part(self.path, offset, cut, is_hashed == "all" and 2 ^ 53 or is_hashed and HASHED or nil)
+  return shield(native.open_part, self.path, offset, cut, is_hashed == "all" and 2 ^ 53 or is_hashed and HASHED or nil)
 end
 
 ---Removes the part and the info.
 function Partial:remove()
   self.info = false
-  fs.remove(self.path)
-  fs.remove(self.info_path)
+  shield(fs.remove, self.path)
+  shield(fs.remove, self.info_path)
 end
 
 ---@return string? digits the SHA-256 of the part
@@ -157,10 +163,12 @@ end
 ---@return true? ok
 ---@return lurcher.Error? err code "EEXIST": there is a file of that name, and it is exclusive
 function Partial:complete(target, is_exclusive)
-  local ok, err = native.complete(self.path, target, is_exclusive)
-  if not ok then return nil, err end
-  fs.remove(self.info_path)
-  return true
+  return shield(function()
+    local ok, err = native.complete(self.path, target, is_exclusive)
+    if not ok then return nil, err end
+    fs.remove(self.info_path)
+    return true
+  end)
 end
 
 ---The error for a target that cannot be downloaded to; nil: it can.
