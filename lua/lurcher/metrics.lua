@@ -29,6 +29,7 @@ local metrics = {}
 ---@field bytes_received integer
 ---@field bytes_sent integer
 ---@field connections { made: integer, reused: integer } what requests ran on
+---@field http2 { connections: integer, streams: integer, most: integer } of HTTP/2; `most`: streams at once
 ---@field waited { slot: number, rate: number, retry: number, breaker: number } seconds in all
 ---@field duration lurcher.Spread from dispatch to the last byte, of all but cancelled ones
 ---@field first_byte lurcher.Spread from dispatch to the first byte

@@ -2,6 +2,7 @@ local crypto = require "lurcher.crypto"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local process = require "spec.support.process"
+local proxying = require "spec.support.proxying"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 local websocket_peer = require "spec.support.websocket_peer"
@@ -58,6 +59,17 @@ describe("example", function()
 
   it("first_fetch prints a few fields", function()
     prints("Genève is a canton in Switzerland\nstatus 200 over HTTP/1.1, application/json\n", "first_fetch")
+  end)
+
+  it("through_a_proxy takes the one of the environment", function()
+    tested["through_a_proxy.lua"] = true
+    local proxy = proxying.start()
+    local function through(address)
+      return process.shell('exec env "http_proxy=$1" "$2" examples/through_a_proxy.lua "$3" 2>&1', address,
+        process.lurcher, url)
+    end
+    assert.are.equal("Genève, by way of " .. proxy.name .. "\n", (through("http://user:password@" .. proxy.name)))
+    assert.matches("^the proxy: cannot connect .-\nbecause: connect\n$", (through "http://127.0.0.1:1"))
   end)
 
   it("pagination walks through all pages", function()

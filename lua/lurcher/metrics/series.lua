@@ -13,6 +13,8 @@ local function presented(one)
   events.retry, events.breaker_wait = nil, nil
   for what, event in pairs(events) do events[what] = event.count end
   one.retries = retry.count
+  one.http2 = { connections = one.http2_connections, streams = one.http2_streams, most = one.http2_most }
+  one.http2_connections, one.http2_streams, one.http2_most = nil, nil, nil
   one.connections = { made = one.connections_made, reused = one.connections_reused }
   one.waited = { slot = one.slot_wait, rate = one.rate_wait, retry = retry.seconds,
     breaker = breaker.seconds }

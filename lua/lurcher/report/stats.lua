@@ -36,6 +36,12 @@ local function waited(heading, reason)
   end }
 end
 
+local function of_http2(heading, field)
+  return { heading, function(series)
+    return series.http2.streams > 0 and units.count(series.http2[field]) or "-"
+  end }
+end
+
 local GROUPS = {
   { "", { "requests", function(series) return units.count(series.requests) end },
     { "errors", function(series) return units.count(sum(series.errors)) end },
@@ -48,6 +54,8 @@ local GROUPS = {
     local made, reused = series.connections.made, series.connections.reused
     return units.share(reused, made + reused)
   end } },
+  { "HTTP/2", of_http2("connections", "connections"), of_http2("streams", "streams"), of_http2("at once", "most"),
+    shown = function(series) return series.http2.streams > 0 end },
   { "waited in all for", waited("slot", "slot"), waited("rate", "rate"), waited("retry", "retry"),
     waited("breaker", "breaker") },
 }
@@ -71,13 +79,15 @@ local SUMS = { "requests", "retries", "bytes_received", "bytes_sent" }
 local function total_of(list)
   local duration, first_byte = metric_series.distribution {}
   local all = { errors = {}, connections = { made = 0, reused = 0 }, duration = duration,
-    first_byte = first_byte, waited = { slot = 0, rate = 0, retry = 0, breaker = 0 } }
+    first_byte = first_byte, waited = { slot = 0, rate = 0, retry = 0, breaker = 0 }, http2 = { connections = 0, streams = 0, most = 0 } }
   for _, field in ipairs(SUMS) do all[field] = 0 end
   for _, series in ipairs(list) do
     for _, field in ipairs(SUMS) do all[field] = all[field] + series[field] end
     for _, field in ipairs { "errors", "connections", "waited" } do
       for key, value in pairs(series[field]) do all[field][key] = (all[field][key] or 0) + value end
     end
+    for _, key in ipairs { "connections", "streams" } do all.http2[key] = all.http2[key] + series.http2[key] end
+    all.http2.most = math.max(all.http2.most, series.http2.most)
   end
   return all
 end
@@ -124,6 +134,14 @@ local function measured(group, rows)
     its.width = title
   end
   return its
+end
+
+-- Some groups are only for those whom they concern.
+local function is_shown(group, rows)
+  for _, entry in ipairs(rows) do
+    if not group.shown or group.shown(entry[2]) then return true end
+  end
+  return false
 end
 
 -- One table: the keys and some groups.
@@ -215,7 +233,9 @@ function stats.text(columns)
     keys[i] = row[1]
   end
   local groups = {}
-  for i, group in ipairs(GROUPS) do groups[i] = measured(group, rows) end
+  for _, group in ipairs(GROUPS) do
+    if is_shown(group, rows) then groups[#groups + 1] = measured(group, rows) end
+  end
   local tables
   tables, key_width = arrange(groups, key_width, columns)
   for i, key in ipairs(keys) do keys[i] = units.shorten(key, key_width) end

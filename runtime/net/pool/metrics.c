@@ -119,6 +119,18 @@ static void record_span(histogram *h, uint64_t nanoseconds)
   if (nanoseconds) histogram_record(h, nanoseconds / 1000);
 }
 
+void metrics_open_stream(metrics_series *s)
+{
+  if (!s) return;
+  s->http2_streams++;
+  if (++s->http2_open > s->http2_most) s->http2_most = s->http2_open;
+}
+
+void metrics_close_stream(metrics_series *s)
+{
+  if (s) s->http2_open--;
+}
+
 void metrics_record(metrics_series *s, const metrics_attempt *a)
 {
   uint64_t for_rate = a->rate_wait < a->waited ? a->rate_wait : a->waited;
@@ -131,6 +143,7 @@ void metrics_record(metrics_series *s, const metrics_attempt *a)
   s->bytes_sent += a->bytes_sent;
   /* What is known only of attempts that libcurl has ended: these have sent something. */
   if (a->connected && a->bytes_sent) (a->reused ? &s->connections_reused : &s->connections_made)[0]++;
+  if (a->http2 && a->connected && a->bytes_sent && !a->reused) s->http2_connections++;
   s->rate_wait += for_rate;
   s->slot_wait += a->waited - for_rate;
   if (a->failure == ERROR_canceled) return;

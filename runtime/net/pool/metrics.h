@@ -24,6 +24,7 @@ typedef struct {
   error_kind failure; /* ERROR_KIND_COUNT: none */
   int status;         /* if there is no failure */
   bool connected, reused;
+  bool http2; /* over HTTP/2: it was a stream of its connection */
   uint64_t bytes_received, bytes_sent;
   uint64_t waited, rate_wait;    /* for its turn; the part of it for a rate, a hold or a limiter */
   uint64_t first_byte, duration; /* from dispatch on */
@@ -54,8 +55,10 @@ struct metrics_series {
   uint64_t errors[ERROR_KIND_COUNT];
   uint64_t bytes_received, bytes_sent;
   uint64_t connections_made, connections_reused;
-  uint64_t slot_wait, rate_wait;  /* nanoseconds */
-  histogram duration, first_byte; /* microseconds from dispatch on; without cancelled attempts */
+  uint64_t http2_connections, http2_streams; /* of HTTP/2, and in the ones above, too */
+  uint64_t http2_open, http2_most;           /* streams now, and at most at once */
+  uint64_t slot_wait, rate_wait;             /* nanoseconds */
+  histogram duration, first_byte;            /* microseconds from dispatch on; without cancelled attempts */
   metrics_event events[METRICS_EVENTS];
 };
 
@@ -82,6 +85,10 @@ void metrics_record(metrics_series *s, const metrics_attempt *attempt);
 
 /* Counts an attempt that was refused before it became a transfer. */
 void metrics_count_refusal(metrics_series *s, error_kind kind);
+
+/* An attempt becomes a stream of an HTTP/2 connection, or is none any more. NULL: is not counted. */
+void metrics_open_stream(metrics_series *s);
+void metrics_close_stream(metrics_series *s);
 
 /* Counts a decision, with the seconds that are waited because of it. */
 void metrics_count_event(metrics_series *s, const char *what, double seconds);

@@ -254,6 +254,8 @@ void transfer_exchange_end(transfer *t, bool clean)
     curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
   }
   if (t->exchange.flow != FLOW_NONE) multi_remove(t->admission.multi, &t->job);
+  if (t->exchange.is_stream) metrics_close_stream(t->admission.series);
+  t->exchange.is_stream = false;
   t->exchange.flow = FLOW_NONE;
   certificate_forget(t);
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);

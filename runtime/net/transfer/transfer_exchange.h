@@ -53,6 +53,7 @@ typedef struct {
   uint8_t flow;                              /* a transfer_flow */
   bool expectation_refused;                  /* by a 417, and libcurl did not make the request again yet */
   long rejection;                            /* why a certificate was; X509_V_OK: none was */
+  bool is_stream;                            /* counted as one of HTTP/2 */
   bool wants_login;  /* its proxy answered CONNECT with 407: that is the head of the response */
   bool upload_waits; /* libcurl waits for more of the body */
   bool external;     /* counted in the loop's external_requests */

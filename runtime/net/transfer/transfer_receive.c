@@ -110,6 +110,10 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->exchange.local_port = (uint16_t)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
+  if (pool_origin_is_http2(&t->admission) && !t->exchange.is_stream) {
+    t->exchange.is_stream = true;
+    metrics_open_stream(t->admission.series);
+  }
   return CURL_PREREQFUNC_OK;
 }
 

@@ -28,6 +28,7 @@ metrics_attempt transfer_attempt(const transfer *t, bool given_up)
       .status = t->response.head.status,
       .connected = t->exchange.connection != CONNECTION_NONE,
       .reused = t->exchange.connection == CONNECTION_REUSED,
+      .http2 = t->response.head.version == 20,
       .bytes_received = t->response.bytes_received + t->response.head.received,
       .bytes_sent = t->exchange.bytes_sent,
       .waited = (times->dispatched ? times->dispatched : times->ended) - times->queued,

@@ -76,9 +76,12 @@ static void push_series(lua_State *L, const metrics_series *s, int bounds)
                                   {"bytes_sent", (double)s->bytes_sent},
                                   {"connections_made", (double)s->connections_made},
                                   {"connections_reused", (double)s->connections_reused},
+                                  {"http2_connections", (double)s->http2_connections},
+                                  {"http2_streams", (double)s->http2_streams},
+                                  {"http2_most", (double)s->http2_most},
                                   {"slot_wait", seconds(s->slot_wait)},
                                   {"rate_wait", seconds(s->rate_wait)}};
-  lua_createtable(L, 0, 16);
+  lua_createtable(L, 0, 19);
   field_set_string(L, "name", s->label);
   field_set_string(L, "origin", s->origin);
   field_set_numbers(L, numbers, sizeof numbers / sizeof *numbers);

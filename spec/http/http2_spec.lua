@@ -1,0 +1,166 @@
+-- Many requests over few HTTP/2 connections, and TLS sessions that are taken up again.
+
+local assert = require "luassert"
+local faults = require "spec.support.faults"
+local http2 = require "spec.support.http2"
+local metrics = require "lurcher.metrics"
+local process = require "spec.support.process"
+local serving = require "spec.support.serving"
+local servers = require "spec.support.servers"
+local task = require "lurcher.task"
+
+local CONFIG = [[
+  daemon off; pid @DIR@/nginx.pid; error_log @DIR@/error.log; events { worker_connections 2000; }
+  http {
+    access_log off;
+    ssl_certificate @DIR@/cert.pem; ssl_certificate_key @DIR@/key.pem; ssl_session_cache shared:a:1m;
+    server { listen 127.0.0.1:@HTTP@; }
+    server { listen 127.0.0.1:@HTTPS@ ssl; ssl_protocols TLSv1.2; location / { return 200 '$ssl_session_reused'; } }
+    server {
+      listen 127.0.0.1:@HTTP2@ ssl http2;
+      http2_max_concurrent_streams 8;
+      location /connection { return 200 '$connection'; }
+      location / { root @DIR@/www; limit_rate $arg_rate; }
+    }
+  }]]
+
+local function start(config)
+  local nginx = servers.nginx { config = config }
+  task.defer(function() nginx:stop() end)
+  servers.write(nginx.directory .. "/www/half", ("x"):rep(200000))
+  servers.write(nginx.directory .. "/www/large", ("x"):rep(8 * 1024 * 1024))
+  return nginx, faults.client { tls = { ca = nginx.ca }, limits = { per_origin = 64 } }
+end
+
+local function each(count)
+  local list = {}
+  for i = 1, count do list[i] = i end
+  return list
+end
+
+local function figures(name)
+  for _, series in ipairs(metrics.snapshot()) do
+    if series.name == name then return series.http2 end
+  end
+end
+
+describe("HTTP/2", function()
+  it("carries many requests on one connection", function()
+    local nginx, client = start()
+    local seen, count = {}, 0
+    for _ = 1, 5 do
+      task.map(each(64), function()
+        local res = assert(client:get(nginx.http2 .. "/connection", { name = "many" }))
+        local number = res:json().number
+        if not seen[number] then seen[number], count = true, count + 1 end
+      end, { concurrency = 64 })
+    end
+    assert.equal(1, count)
+    local of = figures "many"
+    assert.same({ 1, 320 }, { of.connections, of.streams })
+    assert.is_true(of.most > 1 and of.most <= 64, tostring(of.most))
+  end)
+
+  it("opens further connections only when the streams of one run out", function()
+    local nginx, client = start(CONFIG)
+    local function fetch(count, name)
+      task.map(each(count), function()
+        local res = assert(client:get(nginx.http2 .. "/half?rate=400k", { name = name }))
+        assert.equal(200000, #res.body)
+      end, { concurrency = count })
+      return figures(name)
+    end
+    local of = fetch(8, "eight")
+    assert.same({ 1, 8, 8 }, { of.connections, of.streams, of.most })
+    of = fetch(24, "twenty-four")
+    assert.same({ 24, 24 }, { of.streams, of.most })
+    assert.is_true(client:stats().connections > 1)
+  end)
+
+  it("lets a slow reader stall nobody else on its connection", function()
+    local nginx, client = start()
+    servers.write(nginx.directory .. "/www/other", ("y"):rep(300000))
+    local slow = assert(client:stream("GET", nginx.http2 .. "/large"))
+    local first = assert(slow:read(1000))
+    task.map(each(40), function()
+      assert.equal(300000, #assert(client:get(nginx.http2 .. "/other")).body)
+    end, { concurrency = 10 })
+    assert.equal(1, client:stats().connections)
+    assert.equal(8 * 1024 * 1024, #first + #assert(slow:read_all()))
+  end)
+
+  it("gives each stream a deadline of its own, and tells the server", function()
+    local asked, over = 0, task.event()
+    local s = http2.server(function(connection)
+      local late = connection:request()
+      asked = asked + 1
+      local other = connection:request()
+      over:wait()
+      connection:head(other) -- libcurl 7.88 sends RST_STREAM with its next frames
+      assert.equal(late, connection:await("RST_STREAM").stream)
+      connection:data(other, "well", true)
+    end)
+    local client = faults.client { tls = { ca = s.ca } }
+    local call = task.spawn(function()
+      return select(2, client:get(s.url, { timeout = { total = 0.5 } }))
+    end)
+    serving.eventually(function() return asked == 1 end)
+    local other = task.spawn(function() return assert(client:get(s.url)).body end)
+    local err = call:join()
+    assert.same({ "timeout", "total" }, { err.kind, err.phase })
+    over:set()
+    assert.equal("well", other:join())
+  end)
+
+  it("gives way to HTTP/1.1 where the server does not offer it", function()
+    local nginx, client = start()
+    for _, version in ipairs { "auto", "2" } do
+      assert.equal("1.1", assert(client:get(nginx.https .. "/small", { http_version = version })).http_version)
+      assert.equal("2", assert(client:get(nginx.http2 .. "/small", { http_version = version })).http_version)
+    end
+    assert.equal("1.1", assert(client:get(nginx.http .. "/small", { http_version = "2" })).http_version)
+    assert.equal("1.1", assert(client:get(nginx.http2 .. "/small", { http_version = "1.1" })).http_version)
+  end)
+
+  it("shows its figures in --stats, and only then", function()
+    local nginx = start()
+    local script = process.script([[
+      local http, task = require "lurcher.http", require "lurcher.task"
+      local client = http.client { tls = { ca = "]] .. nginx.ca .. [[" } }
+      assert(client:get(arg[1]))
+      task.all { function() assert(client:get(arg[1])) end, function() assert(client:get(arg[1])) end }]])
+    local shown = process.run({ "--stats", script, nginx.http2 .. "/small" }).err
+    assert.truthy(shown:find "HTTP/2", shown)
+    assert.truthy(shown:find("connections +streams +at once"), shown)
+    assert.truthy(shown:find(" 1 +3 +2%s"), shown)
+    assert.is_nil(process.run({ "--stats", script, nginx.https .. "/small" }).err:find("HTTP/2", 1, true))
+  end)
+end)
+
+describe("TLS", function()
+  it("has no handshake after the first round of requests", function()
+    local here = 0
+    local s = serving.start(function()
+      here = here + 1
+      serving.eventually(function() return here % 8 == 0 end) -- all of a round at once
+      return { status = 200 }
+    end, { tls = true })
+    local client = faults.client { tls = { ca = s.ca } }
+    for round = 1, 5 do
+      task.map(each(8), function()
+        local res = assert(client:get(s.url))
+        if round > 1 then assert.same({ true, 0 }, { res.reused, res.timings.tls }) end
+      end)
+    end
+    assert.equal(8, client:stats().connections)
+  end)
+
+  it("sessions are taken up again by new connections", function()
+    local nginx, client = start(CONFIG)
+    local headers = { Connection = "close" }
+    assert.equal(".", assert(client:get(nginx.https .. "/", { headers = headers })).body)
+    for _ = 1, 4 do assert.equal("r", assert(client:get(nginx.https .. "/", { headers = headers })).body) end
+    local other = faults.client { tls = { ca = nginx.ca } }
+    assert.equal(".", assert(other:get(nginx.https .. "/", { headers = headers })).body)
+  end)
+end)
