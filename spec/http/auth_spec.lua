@@ -170,5 +170,27 @@ describe("auth", function()
     assert.are.equal("broken", raised)
     assert.equal("the auth function returned nothing: it is to return next(request)",
       message_of(function() http.get(site.url, { auth = function() end }) end))
+    local wrong = { ["false"] = false, ['"Bearer x"'] = "Bearer x", ["5"] = 5, ["a table"] = { status = 200 } }
+    for shown, given in pairs(wrong) do
+      assert.equal(("the auth function returned %s: it is to return next(request)"):format(shown),
+        message_of(function() http.get(site.url, { auth = function() return given end }) end))
+    end
+  end)
+
+  it("raises for a token that is empty", function()
+    assert.equal("the bearer token is empty", message_of(function() http.bearer "" end))
+    assert.equal("the bearer token is empty",
+      message_of(function() http.get(site.url, { auth = http.bearer(function() return "" end) }) end))
+  end)
+
+  it("is not shown by its scheme, nor where a server repeats it", function()
+    assert.equal("http.basic", tostring(http.basic("ann", "s3cr3t-word")))
+    assert.equal("http.bearer", tostring(http.bearer "t0k3n-of-ann"))
+    site.answer = function(req) return { status = 403, body = "no " .. req.headers.authorization } end
+    for _, scheme in ipairs { http.bearer "t0k3n-of-ann", http.bearer(function() return "t0k3n-of-bob" end),
+      { "ann", "s3cr3t-word" } } do
+      local _, err = http.get(site.url, { auth = scheme, expect = 200 })
+      assert.matches(": no %a+ %*%*%*$", tostring(err))
+    end
   end)
 end)

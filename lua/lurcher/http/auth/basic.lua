@@ -16,5 +16,5 @@ return function(user, password)
   if secret.is(user) then secret.also(user, pair) end
   if secret.is(password) then secret.also(password, pair) end
   local value = "Basic " .. pair
-  return scheme.of_header(function() return value end, user, password)
+  return scheme.of_header("basic", function() return value end, user, password, scheme.hidden(pair))
 end

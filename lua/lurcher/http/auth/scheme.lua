@@ -3,6 +3,7 @@
 --- at each hop.
 
 local body = require "lurcher.http.body"
+local secret = require "lurcher.base.secret"
 
 local scheme = {}
 
@@ -20,12 +21,25 @@ end
 -- What belongs to schemes, away from those who print them.
 local held = setmetatable({}, { __mode = "k" })
 
+-- Bytes from which on what is sent as a credential is a secret by itself: servers repeat it in what they say of a
+-- refusal. Shorter ones stand in too many places by chance.
+local MIN_HIDDEN = 8
+
+---Marks what is sent as a credential; it is scrubbed from messages as long as somebody holds the mark.
+---@param credential string
+---@return lurcher.Secret? mark
+function scheme.hidden(credential)
+  return #credential >= MIN_HIDDEN and secret.new(credential) or nil
+end
+
 ---A scheme that gives one header before each attempt. Marked secrets stay known as long as the scheme.
+---@param name string of the function in lurcher.http
 ---@param header fun(request: lurcher.Request): string?, any
----@param ... any the credentials
+---@param ... any the credentials, and their marks
 ---@return table
-function scheme.of_header(header, ...)
-  local self = { header = header }
+function scheme.of_header(name, header, ...)
+  local shown = function() return "http." .. name end
+  local self = setmetatable({ header = header }, { __name = "lurcher.Auth", __tostring = shown })
   held[self] = { ... }
   return self
 end

@@ -1,6 +1,8 @@
 --- The layer that adds the authentication to each attempt and hop. See http/auth for the schemes.
 
+local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local response = require "lurcher.http.response"
 local stream = require "lurcher.http.stream"
 
 local auth = {}
@@ -32,10 +34,9 @@ function auth.layer(request, next)
     return res, err
   end)
   if last and last ~= res then last:close() end
-  if res == nil and err == nil then
-    errors.raise("the auth function returned nothing: it is to return next(request)")
-  end
-  return res, err
+  if response.is(res) or res == nil and err ~= nil then return res, err end
+  errors.raise("the auth function returned " .. (res == nil and "nothing" or check.shown(res))
+    .. ": it is to return next(request)")
 end
 
 return auth
