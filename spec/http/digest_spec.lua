@@ -260,6 +260,42 @@ describe("digest", function()
     client:close()
   end)
 
+  it("counts the uses of one nonce together, whichever requests it was given to", function()
+    local client, counts = http.client { auth = http.digest("ann", "s3cr3t") }, {}
+    local here, all = 0, task.event()
+    site.answer = function(req)
+      local given = req.headers.authorization
+      if not given then
+        here = here + 1
+        if here == 8 then all:set() end
+        all:wait()
+        return { status = 401, headers = { ["WWW-Authenticate"] = 'Digest realm="r", nonce="one", qop="auth"' } }
+      end
+      counts[#counts + 1] = given:match "nc=(%x+)"
+      return "ok"
+    end
+    task.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function() return assert(client:get(site.url)) end)
+    table.sort(counts)
+    assert.equal(8, #counts)
+    for i, count in ipairs(counts) do assert.equal(("%08x"):format(i), count) end
+    client:close()
+  end)
+
+  it("pays no heed to an announced nonce that is none", function()
+    local client = http.client { auth = http.digest("ann", "s3cr3t") }
+    local usual = site.answer
+    site.answer = function(req)
+      local res = usual(req)
+      if res.status == 200 then res.headers = { ["Authentication-Info"] = 'nextnonce=""' } end
+      return res
+    end
+    assert(client:get(site.url))
+    local nonce = site:last().headers.authorization:match 'nonce="(.-)"'
+    assert.equal(200, assert(client:get(site.url)).status)
+    assert.equal(nonce, site:last().headers.authorization:match 'nonce="(.-)"')
+    client:close()
+  end)
+
   it("goes on with the nonce that the server announces", function()
     local client = http.client { auth = http.digest("ann", "s3cr3t") }
     local usual = site.answer

@@ -2,6 +2,7 @@
 --- belongs to one call, over all of its attempts and hops.
 
 local check = require "lurcher.base.check"
+local crypto = require "lurcher.native.crypto"
 local errors = require "lurcher.base.errors"
 local file = require "lurcher.http.file"
 local give_way = require "lurcher.base.give_way"
@@ -9,6 +10,8 @@ local native = require "lurcher.native.http"
 local secret = require "lurcher.base.secret"
 
 local body = {}
+
+local STEP = 4 * 1024 * 1024 -- bytes of a body after which other tasks have their turn
 
 ---@class lurcher.Body
 ---@field name string what it is called where it is shown
@@ -115,6 +118,23 @@ function body.read(value, take)
     end
   end
   return true
+end
+
+---The digest of a body that is at hand.
+---@param value string|lurcher.Body
+---@param name string OpenSSL's
+---@return string? hex
+---@return lurcher.Error? err
+function body.digest(value, name)
+  local digest = crypto.digest(name)
+  local ok, err = body.read(value, function(bytes)
+    for from = 1, #bytes, STEP do
+      if from > 1 then give_way() end
+      digest:update(bytes, from, math.min(from + STEP - 1, #bytes))
+    end
+  end)
+  if not ok then return nil, err end
+  return crypto.hex(digest:finish())
 end
 
 ---What the native layer sends in one attempt. Raises when it cannot be had again: who sends a request twice is the

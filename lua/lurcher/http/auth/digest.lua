@@ -45,7 +45,7 @@ local function take_next_nonce(terms, res)
   local info = terms and res:header("Authentication-Info")
   local parsed = info and challenges.parse({ "info " .. info })[1]
   local nonce = parsed and parsed.values.nextnonce
-  if nonce and nonce ~= terms.nonce then
+  if nonce and nonce ~= "" and nonce ~= terms.nonce then
     terms.nonce, terms.raw_nonce, terms.count = nonce, parsed.raw.nextnonce, 0
   end
 end
@@ -56,6 +56,13 @@ local function may_answer(terms, challenge, answered, was_stale)
   if not terms then return answered == 0 end
   if challenge.stale then return not was_stale end
   return answered == 0 and (challenge.nonce ~= terms.nonce or challenge.realm ~= terms.realm)
+end
+
+-- Requests that went out side by side are answered with one nonce by many servers: its uses are counted together.
+local function shared(known, challenge)
+  local is_same = known and known.nonce == challenge.nonce and known.realm == challenge.realm
+    and known.values.algorithm == challenge.values.algorithm and known.qop == challenge.qop
+  return is_same and known or challenge
 end
 
 function Digest:layer(request, next)
@@ -77,7 +84,7 @@ function Digest:layer(request, next)
     request:start_clock(res)
     res:discard()
     was_stale = terms and challenge.stale
-    terms, answered = challenge, answered + 1
+    terms, answered = shared(state.terms:get(origin), challenge), answered + 1
     state.terms:put(origin, terms)
   end
 end

@@ -2,7 +2,6 @@
 
 local body = require "lurcher.http.body"
 local crypto = require "lurcher.native.crypto"
-local give_way = require "lurcher.base.give_way"
 local url = require "lurcher.native.url"
 
 local digest_answer = {}
@@ -10,22 +9,8 @@ local digest_answer = {}
 -- Name in lower case, as in the challenge -> OpenSSL's name, and how good it is.
 local HASHES = { md5 = { "MD5", 1 }, ["sha-256"] = { "SHA256", 2 }, ["sha-512-256"] = { "SHA512-256", 3 } }
 
-local STEP = 4 * 1024 * 1024 -- bytes of a body after which other tasks have their turn
-
-local function hash_text(name, text)
-  local digest = crypto.digest(name)
-  local ok, err = body.read(text, function(bytes)
-    for from = 1, #bytes, STEP do
-      if from > 1 then give_way() end
-      digest:update(bytes, from, math.min(from + STEP - 1, #bytes))
-    end
-  end)
-  if not ok then return nil, err end
-  return crypto.hex(digest:finish())
-end
-
 local function hash(name, ...)
-  return hash_text(name, table.concat({ ... }, ":"))
+  return body.digest(table.concat({ ... }, ":"), name)
 end
 
 -- Which protection is asked for: "auth", "auth-int" (when that is all), false (none: RFC 2069), or nil: none
@@ -92,7 +77,7 @@ local function response(t, user, password, method, target, content, count)
   if t.is_session then secret = hash(t.hash, secret, t.nonce, t.cnonce) end
   local message
   if t.qop == "auth-int" then
-    local digest, err = hash_text(t.hash, content)
+    local digest, err = body.digest(content, t.hash)
     if not digest then return nil, err end
     message = hash(t.hash, method, target, digest)
   else
