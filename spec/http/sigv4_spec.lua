@@ -137,6 +137,32 @@ describe("aws_sigv4", function()
     assert.equal(before, scheme { service = "s3" }:sign(first, { time = NOW }).headers.Authorization)
   end)
 
+  it("reads files for their digest before they are sent, but for S3", function()
+    local path = os.tmpname()
+    assert(fs.write(path, "hello"))
+    local function digest_sent(service, body)
+      body.auth = scheme { service = service }
+      assert(http.post(site.url, body))
+      assert_signed(site:last(), { service = service })
+      return site:last().headers["x-amz-content-sha256"]
+    end
+    assert.equal(crypto.sha256 "hello", digest_sent("execute-api", { body = http.file(path) }))
+    assert.equal(crypto.sha256 "el", digest_sent("execute-api", { body = http.file(path, { offset = 1, length = 2 }) }))
+    local form = { multipart = { { name = "a", file = path }, { name = "b", value = "c" } } }
+    local digest = digest_sent("execute-api", form)
+    assert.equal(crypto.sha256(site:last().body), digest)
+    assert.equal("UNSIGNED-PAYLOAD", digest_sent("s3", { body = http.file(path) }))
+    local pieces = { "a", "b" }
+    assert.equal("UNSIGNED-PAYLOAD",
+      digest_sent("execute-api", { body = function() return table.remove(pieces, 1) end }))
+    assert.equal(crypto.sha256 "hello",
+      scheme():sign({ url = "https://h/", body = http.file(path) }).headers["X-Amz-Content-Sha256"])
+    os.remove(path)
+    local res, err = scheme():sign { url = "https://h/", body = http.file(path) }
+    assert.is_nil(res)
+    assert.equal("file", err.kind)
+  end)
+
   it("signs a request again after a change of it", function()
     local one = scheme { session_token = "t0ken" }
     local request = one:sign({ url = "https://h/", body = "a", headers = { authorization = "old" } }, { time = NOW })
@@ -247,6 +273,10 @@ describe("aws_sigv4", function()
       message_of(function() scheme():presign("https://h/", { expires = 700000 }) end))
     assert.equal("scheme:sign: the request needs an absolute URL",
       message_of(function() scheme():sign { url = "/x" } end))
+    assert.equal("scheme:presign: option 'time' must be seconds since 1970, got 1e+300",
+      message_of(function() scheme():presign("https://h/", { time = 1e300 }) end))
+    assert.equal("scheme:sign: the request's body must be a string, http.file(…) or an iterator, got 5",
+      message_of(function() scheme():sign { url = "https://h/", body = 5 } end))
     assert.equal("the secret key holds a control character",
       message_of(function() scheme { secret_key = "a\n" } end))
   end)

@@ -1,5 +1,6 @@
 --- AWS's Signature Version 4: requests signed in a header, and URLs signed in their query.
 
+local body = require "lurcher.http.body"
 local cache = require "lurcher.base.cache"
 local canonical = require "lurcher.http.auth.sigv4_canonical"
 local check = require "lurcher.base.check"
@@ -16,6 +17,7 @@ local url_native = require "lurcher.native.url"
 local ALGORITHM = "AWS4-HMAC-SHA256"
 local UNSIGNED = "UNSIGNED-PAYLOAD"
 local MAX_EXPIRES = 7 * 86400
+local MAX_TIME = 253402300800 -- 10000-01-01
 local TOLERANCE = 240 -- seconds; AWS refuses what is 5 minutes off
 local MAX_ORIGINS = 64
 
@@ -47,6 +49,12 @@ end
 local KNOWN = { access_key = text_mismatch, secret_key = text_mismatch, region = "string", service = "string",
   session_token = optional_text_mismatch, normalize = "boolean" }
 
+-- A moment of which the year has four digits.
+local function time_mismatch(value)
+  if type(value) == "number" and value >= 0 and value < MAX_TIME then return nil end
+  return "seconds since 1970"
+end
+
 -- ---- signing ----
 
 -- The key of a day, which is the same for all its requests.
@@ -74,21 +82,23 @@ local function stamp_of(moment)
   return os.date("!%Y%m%dT%H%M%SZ", math.floor(moment))
 end
 
--- The digest of a body, or what the script has put in its place ("UNSIGNED-PAYLOAD"). A body that is not at
--- hand as a text is not signed.
-local function digest_of(body, given)
-  body = secret.reveal(body)
-  if given and (type(body) ~= "string" or not given:find("^%x+$")) then return given end
-  if body and type(body) ~= "string" then return UNSIGNED end
-  return crypto.sha256(body or "")
+-- The digest of a body, or what the script has put in its place ("UNSIGNED-PAYLOAD"). Files are read for it before
+-- they are sent, but not for S3, which does without; what an iterator gives cannot be. Nil and an error.
+local function digest_of(state, content, given)
+  content = content or ""
+  if given and (type(content) ~= "string" or not given:find("^%x+$")) then return given end
+  if type(content) == "string" then return crypto.sha256(content) end
+  if state.is_s3 or not body.at_hand(content) then return UNSIGNED end
+  return body.digest(content, "SHA256")
 end
 
--- The headers to add to a request that has these `fields` (canonical.fields), for `moment`.
-local function signed(state, method, target, fields, body, moment)
+-- The headers to add to a request that has these `fields` (canonical.fields), for `moment`; nil and an error.
+local function signed(state, method, target, fields, content, moment)
   local stamp, added = stamp_of(moment), {}
-  local digest = digest_of(body, fields["x-amz-content-sha256"])
+  local digest, err = digest_of(state, content, fields["x-amz-content-sha256"])
+  if not digest then return nil, err end
   added["X-Amz-Date"], added["X-Amz-Security-Token"] = stamp, state.session_token
-  if state.is_s3 or body and body ~= "" or fields["x-amz-content-sha256"] then
+  if state.is_s3 or content and content ~= "" or fields["x-amz-content-sha256"] then
     added["X-Amz-Content-Sha256"] = digest
   end
   for name, value in pairs(added) do fields[name:lower()] = secret.reveal(value) end
@@ -118,7 +128,7 @@ end
 
 -- ---- the layer ----
 
--- A copy with a signature, so that what is added holds for this attempt only.
+-- A copy with a signature, so that what is added holds for this attempt only; nil and an error.
 local function signed_copy(state, request, origin)
   local copy = request:copy()
   local flat = request:flat_headers()
@@ -126,21 +136,29 @@ local function signed_copy(state, request, origin)
   if request.content_type then fields["content-type"] = request.content_type end
   local target = canonical.target(scheme.target(request, origin))
   fields.host = fields.host or target.host
-  local added = signed(state, request.method, target, fields, request.body, now_at(state, origin))
+  local added, err = signed(state, request.method, target, fields, request.body, now_at(state, origin))
+  if not added then return nil, err end
   copy.authorization, added.Authorization = added.Authorization, nil
   added["X-Amz-Security-Token"] = state.marked_token -- hooks look at it
   copy.list, copy.headers = headers.merge(flat, added), nil
   return copy
 end
 
+-- Sends a signed copy.
+local function send(state, request, next, origin)
+  local copy, err = signed_copy(state, request, origin)
+  if not copy then return nil, err end
+  return next(copy)
+end
+
 function AwsSigV4:layer(request, next)
   local state = states[self]
   local origin = url_native.origin(request.url)
-  local res, err = next(signed_copy(state, request, origin))
+  local res, err = send(state, request, next, origin)
   if not res or not corrects_clock(state, origin, res) or not scheme.repeatable(request) then return res, err end
   request:start_clock(res)
   res:discard()
-  return next(signed_copy(state, request, origin))
+  return send(state, request, next, origin)
 end
 
 -- ---- by hand ----
@@ -167,13 +185,19 @@ end
 
 ---Signs a request: sets the headers Authorization, X-Amz-Date and, where they are wanted, X-Amz-Content-Sha256
 ---and X-Amz-Security-Token. The URL is taken as it goes over the wire. An earlier signature is replaced.
----@param request lurcher.Request|{ method?: string, url: string, headers?: table, body?: string }
+---@param request lurcher.Request|{ method?: string, url: string, headers?: table, body?: string|lurcher.File }
 ---@param opts? { time?: number } seconds since 1970; default: now
----@return table request the same
+---@return table? request the same
+---@return lurcher.Error? err kind "file": the body cannot be read
 function AwsSigV4:sign(request, opts)
   local state = check_self(self, "scheme:sign")
   check.argument(request, "table", 1, "scheme:sign")
-  check.options(opts, { time = "size" }, "scheme:sign")
+  check.options(opts, { time = time_mismatch }, "scheme:sign")
+  local content = body.of(request.body)
+  if content == nil and request.body ~= nil then
+    errors.raise("scheme:sign: the request's body must be a string, http.file(…) or an iterator, got "
+      .. check.shown(request.body))
+  end
   local target = canonical.target(check_url(request.url, "scheme:sign"))
   if request.expose then request:expose() end
   request.headers = request.headers or {}
@@ -182,8 +206,9 @@ function AwsSigV4:sign(request, opts)
   end
   local fields = canonical.fields(request.headers)
   fields.host = fields.host or target.host
-  local added = signed(state, (request.method or "GET"):upper(), target, fields, request.body,
+  local added, err = signed(state, (request.method or "GET"):upper(), target, fields, content,
     opts and opts.time or time())
+  if not added then return nil, err end
   for name, value in pairs(added) do set_header(request.headers, name, value) end
   return request
 end
@@ -215,7 +240,7 @@ end
 function AwsSigV4:presign(url, opts)
   local state = check_self(self, "scheme:presign")
   url = check_url(url, "scheme:presign")
-  opts = check.options(opts, { expires = expires_mismatch, method = "string", time = "size", headers = "table",
+  opts = check.options(opts, { expires = expires_mismatch, method = "string", time = time_mismatch, headers = "table",
     body = text_mismatch }, "scheme:presign") or {}
   local target, stamp = canonical.target(url), stamp_of(opts.time or time())
   local fields = canonical.fields(opts.headers or {})
@@ -224,7 +249,7 @@ function AwsSigV4:presign(url, opts)
   local query = parameters(state, stamp, opts.expires or 3600, names)
   if target.query ~= "" then query = target.query .. "&" .. query end
   local given = fields["x-amz-content-sha256"] or state.is_s3 and UNSIGNED or nil
-  local digest = digest_of(opts.body, not opts.body and given or nil)
+  local digest = digest_of(state, secret.reveal(opts.body), not opts.body and given or nil)
   local request = canonical.request((opts.method or "GET"):upper(), canonical.path(target.path, state),
     canonical.query(query), lines, names, digest)
   return ("%s%s?%s&X-Amz-Signature=%s"):format(target.base, target.path, query, signature(state, stamp, request))
