@@ -16,12 +16,25 @@ local secret = require "lurcher.base.secret"
 ---@field patch lurcher.Verb
 ---@field delete lurcher.Verb
 ---@field options lurcher.Verb
-local http = {
-  basic = require "lurcher.http.auth.basic",
-  bearer = require "lurcher.http.auth.bearer",
-}
+local http = {}
 
--- The schemes below are loaded by the first script that calls for them.
+-- The schemes are loaded by the first script that calls for them.
+
+---User name and password for Basic (RFC 7617), as a scheme.
+---@param user string|lurcher.Secret
+---@param password string|lurcher.Secret
+---@return table
+function http.basic(user, password)
+  return require "lurcher.http.auth.basic"(user, password)
+end
+
+---A bearer token, or a function that returns one (asked before each attempt; it may block, and may return nil
+---and an error), as a scheme.
+---@param token string|lurcher.Secret|fun(): string|lurcher.Secret|nil, any
+---@return table
+function http.bearer(token)
+  return require "lurcher.http.auth.bearer"(token)
+end
 
 ---User name and password for Digest (RFC 7616), as a scheme. The first request to an origin is answered with a
 ---challenge and sent again; later ones carry the answer from the start.

@@ -21,6 +21,31 @@ describe("a module", function()
       assert.equal("", loaded)
     end)
   end
+
+  -- Each costs about 50,000 instructions when a script starts: what few scripts need is required where it is used.
+  local WITH_HTTP = [[
+    base.cache base.check base.errors base.kinds base.random base.redact base.rolling base.rows base.secret
+    base.secret_index base.secret_spellings base.strict base.tables base.text breaker.options http
+    http.auth.compile http.client http.companion http.headers http.layer.exchange http.layer.transport
+    http.observe http.options http.options.checks http.options.parts http.options.rows http.request http.response
+    http.retry_budget http.retry_policy http.settings http.stream json retry.backoff task.owned task.scope ]]
+  local WITH_A_CLIENT = [[ base.date http.cookies.jar http.cookies.parse ]]
+
+  for script, expected in pairs {
+    [""] = "", ["require 'lurcher.http'"] = WITH_HTTP,
+    ["require('lurcher.http').client()"] = WITH_HTTP .. WITH_A_CLIENT,
+  } do
+    it(("of a script with %q loads no more than it needs"):format(script), function()
+      local loaded = output(script .. " for name in pairs(package.loaded) do print(name) end")
+      local further = {}
+      for name in loaded:gmatch("lurcher%.(%S+)") do
+        local is_known = (" " .. expected:gsub("%s+", " ")):find(" " .. name .. " ", 1, true)
+        if not (is_known or name:find "^native%." or name == "command.prepare") then further[#further + 1] = name end
+      end
+      table.sort(further)
+      assert.same({}, further)
+    end)
+  end
 end)
 
 describe("require", function()
@@ -37,7 +62,7 @@ describe("require", function()
       local said = message(("require %q"):format(name))
       local start = ("(command line):1: module '%s' not found: there are %s"):format(name, ALL)
       assert.truthy(said:find(start, 1, true), said)
-      assert.matches(", lurcher.url$", said)
+      assert.matches(", lurcher.url, lurcher.ws$", said)
       assert.is_nil(said:match("there are (.*)"):find "lurcher%.%w+%.")
     end)
   end

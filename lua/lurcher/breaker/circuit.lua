@@ -5,9 +5,9 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local overlay = require("lurcher.base.tables").overlay
 local rolling = require "lurcher.base.rolling"
+local scopes = require "lurcher.task.scope"
 local options = require "lurcher.breaker.options"
 local sync = require "lurcher.task.sync"
-local task = require "lurcher.task"
 
 local now, huge = require("lurcher.native.task").shared_now, math.huge
 
@@ -161,7 +161,7 @@ local function wait_for_change(self, give_up)
   if seconds == huge then
     self.changed:wait()
   else
-    task.timeout(math.max(0, seconds), self.changed.wait, self.changed)
+    scopes.timeout(math.max(0, seconds), self.changed.wait, self.changed)
   end
 end
 

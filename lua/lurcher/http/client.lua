@@ -1,16 +1,9 @@
---- Clients: a pool, limits, cookies and defaults, and the chain of layers each request goes down.
----
----   middleware → download → redirect → retry → breaker → cookies → auth → hooks → transport
----
---- A layer is `function(request, next)`. The chain is put together once per client.
+--- Clients: a pool, limits, cookies and defaults, and the chain of layers that requests go down unless none of them
+--- has anything to do.
+--- See layer/chain.lua. What few scripts need is loaded when the first one does.
 
-local auth = require "lurcher.http.layer.auth"
-local breaker_layer = require "lurcher.http.layer.breaker"
 local check = require "lurcher.base.check"
-local cookie_jar = require "lurcher.http.cookies.jar"
-local cookies = require "lurcher.http.layer.cookies"
 local errors = require "lurcher.base.errors"
-local middleware = require "lurcher.http.layer.middleware"
 local native = require "lurcher.native.http"
 local native_log = require "lurcher.native.log"
 local observe = require "lurcher.http.observe"
@@ -19,14 +12,12 @@ local overlay = require("lurcher.base.tables").overlay
 local settings = require "lurcher.http.settings"
 local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
+local scopes = require "lurcher.task.scope"
 local secret = require "lurcher.base.secret"
-local redirect = require "lurcher.http.layer.redirect"
 local request = require "lurcher.http.request"
 local retry_budget = require "lurcher.http.retry_budget"
-local retry_layer = require "lurcher.http.layer.retry"
 local stream = require "lurcher.http.stream"
 local strict = require "lurcher.base.strict"
-local task = require "lurcher.task"
 local transport = require "lurcher.http.layer.transport"
 
 if native_log.tracing() then observe.add(require "lurcher.report.trace") end
@@ -70,36 +61,15 @@ end
 
 local client = {}
 
-local function bind(layer, next)
-  return function(req)
-    return layer(req, next)
-  end
+local function new_chain(self, functions)
+  return require("lurcher.http.layer.chain").new(self, functions)
 end
 
--- Loaded by the first download.
-local function save_download(req, next)
-  if not req.download then return next(req) end
-  return require("lurcher.http.layer.download").layer(req, next)
-end
-
--- The layers of a client, outermost first, as one function(request).
-local function chain(self, functions)
-  local layers = { observe.layer }
-  if functions and #functions > 0 then
-    layers[#layers + 1] = middleware.expose
-    for _, fn in ipairs(functions) do layers[#layers + 1] = middleware.wrap(fn) end
-    layers[#layers + 1] = middleware.enter
-  end
-  layers[#layers + 1] = save_download
-  layers[#layers + 1] = redirect.layer
-  layers[#layers + 1] = retry_layer.layer
-  layers[#layers + 1] = self.breakers and breaker_layer.layer or breaker_layer.resubmit
-  if self.cookies then layers[#layers + 1] = cookies.layer end
-  layers[#layers + 1] = auth.layer
-  if self.hooks.request or self.hooks.response then layers[#layers + 1] = middleware.watch end
-  local run = transport.send
-  for i = #layers, 1, -1 do run = bind(layers[i], run) end
-  return run
+-- Sends a request down the layers. Without middleware they are put together by the first that has to go there.
+local function run(req)
+  local self = req.client
+  self.chain = self.chain or new_chain(self)
+  return self.chain(req)
 end
 
 local function assemble(merged, pool, budget, jar, breakers)
@@ -107,22 +77,24 @@ local function assemble(merged, pool, budget, jar, breakers)
     pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
     base_url = merged.base_url or false,
     base = merged.base_url and request.base(merged.base_url) or false, settings = settings.new(merged),
-    last_url = false, last_address = false, direct = false, run = false, raises = merged.raise or false,
+    last_url = false, last_address = false, direct = false, chain = false, raises = merged.raise or false,
   }, Client)
-  self.direct = not (merged.middleware and merged.middleware[1] or next(self.hooks) or self.settings.auth)
-  self.run = chain(self, merged.middleware)
+  local functions = merged.middleware
+  if functions and functions[1] then self.chain = new_chain(self, functions) end
+  self.direct = not (self.chain or next(self.hooks) or self.settings.auth)
   return self
 end
 
 local function new_breakers(merged, pool)
-  return merged.breaker and breaker_layer.new(merged.breaker, pool) or false
+  return merged.breaker and require("lurcher.http.layer.breaker").new(merged.breaker, pool) or false
 end
 
 -- The jar that the option `cookies` asks for; nil and an error when its file cannot be read.
 local function new_jar(wanted)
   if wanted == false then return false end
-  if type(wanted) ~= "string" then return cookie_jar.new() end
-  return require("lurcher.http.cookies.file").attach(cookie_jar.new(), wanted)
+  local jar = require("lurcher.http.cookies.jar").new()
+  if type(wanted) ~= "string" then return jar end
+  return require("lurcher.http.cookies.file").attach(jar, wanted)
 end
 
 ---Makes a client.
@@ -185,7 +157,7 @@ local function finish(self, req, res, err)
   if failure then err = failure[1] end
   if res then res, err = expected(req, res) end
   if res then return res end
-  middleware.fire(self.hooks.error, err)
+  if self.hooks.error then require("lurcher.http.layer.middleware").fire(self.hooks.error, err) end
   return nil, err
 end
 
@@ -206,7 +178,7 @@ end
 -- A call that tells how far it is. A stream goes on to tell while it is read.
 local function metered(self, req, opts)
   req.meter = require("lurcher.http.meter").new(opts.progress, req.body and req.body ~= "" and true or false)
-  local res, err = req.meter[req.stream and "beside_opening" or "beside"](req.meter, self.run, req)
+  local res, err = req.meter[req.stream and "beside_opening" or "beside"](req.meter, run, req)
   if res and rawget(res, "stream") then
     res.meter = req.meter
   else
@@ -231,7 +203,7 @@ local function call(self, method, url, opts, what)
       req.early_result = early_result
     end
   end
-  return finish(self, req, self.run(req))
+  return finish(self, req, run(req))
 end
 
 -- A call without options: the request is made only if the layers have to see it.
@@ -250,8 +222,8 @@ local function plain(self, method, url)
   end
   local req, err = request.plain(self, method, url, early_result)
   if not req then return finish(self, nil, nil, err) end
-  if self.hooks.error then return finish(self, req, self.run(req)) end
-  return self.run(req)
+  if self.hooks.error then return finish(self, req, run(req)) end
+  return run(req)
 end
 
 -- A call of a client with `raise`: what others return as nil and an error is raised, by the methods of the
@@ -320,7 +292,7 @@ end
 
 -- Calls fn(res) and closes the response however it ends.
 local function read_with(res, fn)
-  return results_or_true(task.scope(function(scope)
+  return results_or_true(scopes.scope(function(scope)
     scope:defer(function() res:close() end)
     return fn(res)
   end))
@@ -353,7 +325,7 @@ local function fetch(self, url, path, opts, what)
   self.budget:note_call()
   if not req then return finish(self, nil, nil, err) end
   req.download = job
-  return job:run(req, function() return finish(self, req, self.run(req)) end)
+  return job:run(req, function() return finish(self, req, run(req)) end)
 end
 
 ---Fetches a file: written below Lua to `path..".part"`, and renamed when it is complete. Goes on with what an

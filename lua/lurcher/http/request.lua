@@ -1,7 +1,6 @@
 --- Requests: what travels down the layers. Built from method, URL and options here, once per call; a redirect
 --- makes a changed copy.
 
-local basic_auth = require "lurcher.http.auth.basic"
 local check = require "lurcher.base.check"
 local compile_auth = require "lurcher.http.auth.compile"
 local errors = require "lurcher.base.errors"
@@ -12,8 +11,6 @@ local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
 local settings = require "lurcher.http.settings"
-local query = require "lurcher.url.query"
-local random = require "lurcher.base.random"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
 local url_native = require "lurcher.native.url"
@@ -125,7 +122,7 @@ local function absolute(client, method, url, encoded)
     end
   end
   if client.base then url = request.below(client.base, url) end
-  if encoded ~= "" then url = query.add(url, encoded) end
+  if encoded ~= "" then url = require("lurcher.url.query").add(url, encoded) end
   local address, bare = normalize(url)
   if bare == true then return address, true end
   if not address then return unusable(method, url, bare) end
@@ -162,7 +159,7 @@ local function take_apart(self, address)
   end
   local auth = self.auth
   local asks_file = password == "" and type(auth) == "table" and auth.for_user
-  self.auth = asks_file and auth:for_user(user) or basic_auth(user, password)
+  self.auth = asks_file and auth:for_user(user) or require "lurcher.http.auth.basic"(user, password)
   self.url_auth = self.auth
   return self
 end
@@ -249,7 +246,7 @@ local function set_body(self, opts)
     self.body = json.body(opts.json)
     content_type = "application/json"
   elseif opts.form then
-    self.body = query.encode({ opts.form }, "+", "form field")
+    self.body = require("lurcher.url.query").encode({ opts.form }, "+", "form field")
     content_type = "application/x-www-form-urlencoded"
   elseif opts.multipart then
     content_type = set_multipart(self, opts.multipart)
@@ -303,7 +300,7 @@ function request.new(client, method, url, opts, what)
   end
   if opts.headers then self.list = headers.merge(own.header_list, opts.headers) end
   if key then
-    if key == true then key = random.uuid() end
+    if key == true then key = require("lurcher.base.random").uuid() end
     self.list = headers.merge(self:flat_headers(), { ["Idempotency-Key"] = key })
   end
   set_auth(self, opts)

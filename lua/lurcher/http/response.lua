@@ -2,15 +2,10 @@
 --- the transfer's record when it is asked for.
 
 local check = require "lurcher.base.check"
-local charset = require "lurcher.base.charset"
-local cookies = require "lurcher.http.cookies.parse"
 local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
-local links = require "lurcher.http.links"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
-local phases = require "lurcher.http.phases"
-local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
 local strict = require "lurcher.base.strict"
@@ -128,7 +123,7 @@ local FROM_RECORD = { reason = true, http_version = true, timings = true, reused
 local function completed(self, record)
   local started = rawget(self, "started")
   if started and record.ended then record.elapsed = math.max(0, record.ended - started) end
-  if record.timings then phases.readable(record.timings) end
+  if record.timings then require("lurcher.http.phases").readable(record.timings) end
   return record
 end
 
@@ -255,7 +250,7 @@ function methods:text()
   check.method(self, Response, "res:text")
   local body, err = gathered(self)
   if not body then return nil, err end
-  local decoded, message = charset.decode(body, self:header("Content-Type"))
+  local decoded, message = require("lurcher.base.charset").decode(body, self:header("Content-Type"))
   if not decoded then return nil, dressed(self, errors.new { kind = "decode", message = message }) end
   return decoded
 end
@@ -285,7 +280,8 @@ local function excerpt(self)
   if not body or body == "" or body:find("[%z\1-\8\14-\31]") then return "" end
   local start, cut = body:sub(1, EXCERPT_SOURCE), #body > EXCERPT_SOURCE
   if cut then start = start:gsub("[\192-\255][\128-\191]*$", "") end -- not half a character
-  local decoded = charset.decode(start, self:header("Content-Type")) or start:gsub("[\128-\255]", "?")
+  local decoded = require("lurcher.base.charset").decode(start, self:header("Content-Type"))
+    or start:gsub("[\128-\255]", "?")
   if cut then decoded = decoded .. text.CUT end
   return ": " .. secret.excerpt(decoded, EXCERPT):gsub("%s+", " ")
 end
@@ -318,7 +314,7 @@ end
 ---@return table<string, table>
 function methods:links()
   check.method(self, Response, "res:links")
-  return links.parse(native.head_join(self.head, "Link") or "", secret.reveal(self.url))
+  return require("lurcher.http.links").parse(native.head_join(self.head, "Link") or "", secret.reveal(self.url))
 end
 
 ---The Location header, as an absolute URL; nil when there is none.
@@ -339,14 +335,15 @@ end
 ---@return number?
 function methods:retry_after()
   check.method(self, Response, "res:retry_after")
-  return rate_limit_headers.wait(self.head)
+  return require("lurcher.http.rate_limit_headers").wait(self.head)
 end
 
 ---The cookies this response set.
 ---@return lurcher.Cookie[]
 function methods:cookies()
   check.method(self, Response, "res:cookies")
-  return cookies.lines(native.head_list(self.head, "Set-Cookie"), secret.reveal(self.url))
+  local parse = require "lurcher.http.cookies.parse"
+  return parse.lines(native.head_list(self.head, "Set-Cookie"), secret.reveal(self.url))
 end
 
 local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }
@@ -356,6 +353,7 @@ local MADE_OF = { status = "integer", headers = "table", body = "string", reason
 ---@param request lurcher.Request
 ---@return lurcher.Response
 function response.made(fields, request)
+  local phases = require "lurcher.http.phases"
   check.options(fields, MADE_OF, "a response")
   local block = {}
   for name, value in pairs(fields.headers or {}) do

@@ -8,8 +8,6 @@ local cache = require "lurcher.base.cache"
 local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
-local proxy_routes = require "lurcher.http.proxy.routes"
-local query = require "lurcher.url.query"
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
 
@@ -197,7 +195,9 @@ local function set_profile(self, merged, raw_target)
   self.max_body = value_or(merged.max_body, DEFAULT.max_body)
   if not verify then warn_unverified(self, "TLS certificates are", "tls.verify") end
   -- A Unix socket is a way of its own.
-  self.proxies = proxy_routes.new(not merged.unix_socket and merged.proxy, merged.no_proxy, self.logins)
+  local proxy = not merged.unix_socket and merged.proxy
+  self.proxies = (proxy or merged.no_proxy)
+    and require("lurcher.http.proxy.routes").new(proxy, merged.no_proxy, self.logins)
   self.tunnels, self.raw_target = merged.http_version == "2-prior-knowledge", raw_target
 end
 
@@ -215,12 +215,10 @@ local function through(self, proxy)
   return proxy.profile
 end
 
--- Statuses that pass through: no layer does anything about them.
-local function pass_through_statuses(policy)
-  local statuses = {}
-  if policy and policy.on then return statuses end
-  for status = 200, 299 do statuses[status] = not (policy and policy.statuses[status]) end
-  return statuses
+-- Statuses from 200 to 299 that the layers do something about, as a set; false: they look at each response.
+local function heeded_statuses(policy)
+  if not policy then return {} end
+  return not policy.on and policy.statuses
 end
 
 -- Statuses of responses that may not be for the script, as the native set: what is followed, and what is repeated.
@@ -230,13 +228,13 @@ local function undecided_statuses(policy, redirects, further)
   for status in pairs(policy and policy.statuses or {}) do bits[status] = true end
   if policy and policy.retry_after and policy.statuses[429] then bits[403] = true end
   if not next(bits) then return nil end
-  local bytes = {}
-  for i = 0, 124 do
-    local byte = 0
-    for bit = 0, 7 do byte = byte + (bits[8 * i + bit] and 2 ^ bit or 0) end
-    bytes[i + 1] = string.char(byte)
+  local bytes, text = {}, ("\0"):rep(125)
+  for status in pairs(bits) do
+    local at = math.floor(status / 8)
+    bytes[at] = (bytes[at] or 0) + 2 ^ (status % 8)
   end
-  return table.concat(bytes)
+  for at, byte in pairs(bytes) do text = text:sub(1, at) .. string.char(byte) .. text:sub(at + 2) end
+  return text
 end
 
 local function set_policies(self, merged)
@@ -244,7 +242,7 @@ local function set_policies(self, merged)
   self.redirects = value_or(merged.redirects, DEFAULT.redirects)
   if self.redirects == 0 then self.redirects = false end
   self.retry = retry_policy.compile(merged.retry)
-  self.pass_through = pass_through_statuses(self.retry)
+  self.heeded = heeded_statuses(self.retry)
   self.undecided = undecided_statuses(self.retry, self.redirects)
   self.undecided_by_proxy = undecided_statuses(self.retry, self.redirects, 407)
   self.allow_downgrade = merged.allow_downgrade or false
@@ -252,6 +250,12 @@ local function set_policies(self, merged)
   self.name = merged.name and secret.scrub(merged.name) or false
   self.priority = merged.priority or DEFAULT.priority
   self.dropped = overlay(CREDENTIALS, headers.name_set(merged.secret_headers))
+end
+
+-- A list of tables of parameters as the query of a URL.
+local function encoded(layers)
+  if not layers or not layers[1] then return "" end
+  return require("lurcher.url.query").encode(layers, "%20", "parameter")
 end
 
 ---The settings of a client.
@@ -265,7 +269,7 @@ function settings.new(merged)
   set_policies(self, merged)
   self.derived = cache.new(CACHE_SIZE)
   self.after_redirect = false -- the settings of the next hop, if they are others
-  self.query = query.encode(merged.params or {}, "%20", "parameter")
+  self.query = encoded(merged.params)
   return self
 end
 
@@ -328,7 +332,7 @@ function settings.query_with(self, params)
   if not params then return "" end
   local layers = overlay(self.options.params)
   layers[#layers + 1] = params
-  return query.encode(layers, "%20", "parameter")
+  return encoded(layers)
 end
 
 ---The native list of the headers with those lines. The last few combinations are cached: a session sends the

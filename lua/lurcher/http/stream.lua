@@ -2,7 +2,6 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
-local event_stream = require "lurcher.http.event_stream"
 local json = require "lurcher.json"
 local owned = require "lurcher.task.owned"
 local observe = require "lurcher.http.observe"
@@ -255,7 +254,7 @@ end
 function methods:events(opts)
   check.method(self, response.metatable, "res:events")
   opts = check.options(opts, { max = "count|huge" }, "res:events") or {}
-  return stream.events(self, event_stream.new(opts.max or MAX_LINE))
+  return stream.events(self, require("lurcher.http.event_stream").new(opts.max or MAX_LINE))
 end
 
 ---Writes the body, or what is left of it, to a file; it appears when it is complete.

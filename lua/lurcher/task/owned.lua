@@ -1,6 +1,6 @@
 --- Things that a task owns: what it opened and did not close is closed when it ends.
 
-local task = require "lurcher.task"
+local scopes = require "lurcher.task.scope"
 
 local owned = {}
 
@@ -11,12 +11,12 @@ local owned = {}
 function owned.registry(close)
   local sets = setmetatable({}, { __mode = "k" })
   return function(thing)
-    local current = task.current()
+    local current = scopes.current()
     local open = sets[current]
     if not open then
       open = {}
       sets[current] = open
-      task.defer(function()
+      scopes.defer(function()
         sets[current] = nil
         close(open)
       end)

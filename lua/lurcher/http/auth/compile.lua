@@ -2,13 +2,11 @@
 --- value (or nil and an error); or an object with `layer(self, request, next)`, see scheme.lua; or a
 --- function(request, next) of the script.
 
-local basic = require "lurcher.http.auth.basic"
-
 ---A value of the option `auth` as a scheme, or false.
 ---@param value any
 ---@return table|function|false
 return function(value)
   if not value then return false end
-  if type(value) == "table" and value[1] ~= nil then return basic(value[1], value[2]) end
+  if type(value) == "table" and value[1] ~= nil then return require "lurcher.http.auth.basic"(value[1], value[2]) end
   return value
 end

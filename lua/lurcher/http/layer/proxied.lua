@@ -63,14 +63,13 @@ local function try_with_login(request, call, proxy, passes_on)
   end
 end
 
----Sends the request as its settings say.
+---Sends a request whose settings have proxies.
 ---@param request lurcher.Request
 ---@param call function native.perform or native.open
 ---@return table? feeder
 ---@return integer? status, …
 function proxied.send(request, call)
   local own = request.settings
-  if not own.proxies then return exchange.run(request, call, own.profile, nil, own.undecided) end
   local proxy = own.proxies:choose(request.url)
   if not proxy then return exchange.run(request, call, own.profile, false, own.undecided) end
   if proxy.why then return nil, nil, errors.new { kind = "proxy", phase = "connect", message = proxy.why } end

@@ -8,7 +8,8 @@ local redirect = require "lurcher.http.layer.redirect"
 local rate_limit_headers = require "lurcher.http.rate_limit_headers"
 local retry_policy = require "lurcher.http.retry_policy"
 local stream = require "lurcher.http.stream"
-local task = require "lurcher.task"
+
+local sleep = require("lurcher.native.task").sleep
 
 local retry_layer = {}
 
@@ -127,7 +128,7 @@ end
 -- Waits, and counts the next attempt.
 local function pause(request, res, err, wait, why)
   request:announce("retry", event(request, res, err, wait, why))
-  task.sleep(wait)
+  sleep(wait)
   request.attempts = request.attempts + 1
 end
 

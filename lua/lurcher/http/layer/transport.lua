@@ -1,16 +1,15 @@
 --- The last layer: one attempt at one hop, over the network.
 
 local exchange = require "lurcher.http.layer.exchange"
-local server_limits = require "lurcher.http.layer.server_limits"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
-local proxied = require "lurcher.http.layer.proxied"
 local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
 local stream = require "lurcher.http.stream"
-local record_success = require("lurcher.breaker.circuit").record_success
+
+local record_success -- loaded with the first breaker
 
 local perform, open, setmetatable = native.perform, native.open, setmetatable
 local held, Response = redact.held, response.metatable
@@ -81,6 +80,19 @@ local function speaks_of_limits(status, head_flags)
   return head_flags >= 2 or status == 429 or status == 503 or status == 403
 end
 
+-- Looks at what a response says about limits.
+local function heed_limits(request, status, head, info, head_flags)
+  if not speaks_of_limits(status, head_flags) then return end
+  require("lurcher.http.layer.server_limits").apply(request, status, head, info)
+end
+
+-- The results of an exchange with the server, perhaps through a proxy.
+local function exchanged(request, call)
+  local own = request.settings
+  if own.proxies then return require("lurcher.http.layer.proxied").send(request, call) end
+  return exchange.run(request, call, own.profile, nil, own.undecided)
+end
+
 ---Sends the request once.
 ---@param request lurcher.Request
 ---@return lurcher.Response? res
@@ -93,11 +105,11 @@ function transport.send(request)
     request.early_result = false
     status, body, head, info, head_flags = unpack(early_result, 1, 5)
   else
-    feeder, status, body, head, info, head_flags = proxied.send(request, perform)
+    feeder, status, body, head, info, head_flags = exchanged(request, perform)
     if feeder then exchange.stop(feeder, body) end
   end
   if not status then return failed(request, body, head) end
-  if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
+  heed_limits(request, status, head, info, head_flags)
   if type(body) == "userdata" then return undecided(request, status, body, head, info) end
   if observe.enabled then observe.attempt(request, tostring(status), info, head, body) end
   return respond(status, body, head, info, request.method, with_fragment(request), request.attempts,
@@ -121,8 +133,12 @@ function transport.direct(client, own, circuit, method, address, wire, body, exp
   local generation = circuit and circuit.generation
   local status, content, head, info, head_flags = perform(client.pool, own.profile, method, address, wire,
     body, nil, expect_continue, own.priority, own.name, own.undecided)
-  if head_flags == 0 and own.pass_through[status] then
-    if circuit then record_success(circuit, generation) end
+  local heeded = own.heeded
+  if head_flags == 0 and heeded and status >= 200 and status < 300 and not heeded[status] then
+    if circuit then
+      record_success = record_success or require("lurcher.breaker.circuit").record_success
+      record_success(circuit, generation)
+    end
     return respond(status, content, head, info, method, address, 1)
   end
   return nil, { status, content, head, info, head_flags, generation = generation }
@@ -134,14 +150,14 @@ end
 ---@return lurcher.Error? err
 function transport.open(request)
   local method, own = request.method, request.settings
-  local feeder, status, body, head, info, head_flags = proxied.send(request, open)
+  local feeder, status, body, head, info, head_flags = exchanged(request, open)
   if feeder and (not status or status >= 300) then -- nobody wants the rest
     exchange.stop(feeder, body)
     feeder = nil
   end
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info, head) end
-  if speaks_of_limits(status, head_flags) then server_limits.apply(request, status, head, info) end
+  heed_limits(request, status, head, info, head_flags)
   local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts,
     request.started)
   res.stream, res.max_body, res.observed = body, own.max_body, observe.enabled and request or nil

@@ -4,7 +4,6 @@
 local check = require "lurcher.base.check"
 local kinds = require "lurcher.base.kinds"
 local secret = require "lurcher.base.secret"
-local sync = require "lurcher.task.sync"
 
 local checks = {}
 
@@ -56,7 +55,7 @@ function checks.whole_or_false(value)
 end
 
 function checks.limiter_or_false(value)
-  if value == false or sync.is_limiter(value) then return nil end
+  if value == false or require("lurcher.task.sync").is_limiter(value) then return nil end
   return "what task.limiter gave, or false"
 end
 
