@@ -52,7 +52,7 @@ end
 
 -- The options of functions: "task.map" is the table task_map.
 for _, module in ipairs { "task.together", "task.stream", "task.sync", "pages.strategies", "progress", "clock",
-  "server", "ws.options", "http.download", "http.save" } do
+  "server", "ws.options", "http.download", "http.file", "http.save" } do
   require("lurcher." .. module)
 end
 for name, entry in pairs(rows.collected) do tables[name:gsub("%.", "_")] = entry.list end

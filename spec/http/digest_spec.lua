@@ -277,7 +277,7 @@ describe("digest", function()
     task.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function() return assert(client:get(site.url)) end)
     table.sort(counts)
     assert.equal(8, #counts)
-    for i, count in ipairs(counts) do assert.equal(("%08x"):format(i), count) end
+    for i, n in ipairs(counts) do assert.equal(("%08x"):format(i), n) end
     client:close()
   end)
 

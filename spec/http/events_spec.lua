@@ -186,7 +186,7 @@ describe("an event stream", function()
     assert.equal(2 * MIB, #open(answer(line)):events({ max = 3 * MIB })().data)
     local _, err = gather(open(answer(line)):events { max = 1000 })
     assert.equal(1000, err.limit)
-    assert.equal("res:events: option 'max' must be a whole number of at least 1, got 0",
+    assert.equal("res:events: option 'max' must be a whole number of at least 1 or math.huge, got 0",
       message_of(function() open(answer "").events(open(answer ""), { max = 0 }) end))
   end)
 

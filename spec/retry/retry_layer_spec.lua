@@ -547,7 +547,7 @@ describe("a policy for retries that makes no sense", function()
   end
 
   for what, case in pairs {
-    ["no attempts"] = { { attempts = 0 }, "'attempts' must be a whole number of at least 1, got 0" },
+    ["no attempts"] = { { attempts = 0 }, "'attempts' must be a whole number of at least 1 or math.huge, got 0" },
     ["half an attempt"] = { { attempts = 1.5 }, "'attempts' must be a whole number" },
     ["a negative base"] = { { base = -1 }, "'base' must be a number of seconds %(at least 0%), got %-1" },
     ["a factor of 0"] = { { factor = 0 }, "'factor' must be a number above 0" },

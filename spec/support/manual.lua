@@ -94,7 +94,8 @@ end
 
 paths["report.csv"] = function() return text("name,price\nitem 1,1.5\nitem 2,3\n", "text/csv") end
 paths["image.iso"] = function()
-  return { body = ("x"):rep(300000), headers = { ETag = '"1"', ["Content-Disposition"] = 'attachment; filename="disk.iso"' } }
+  return { body = ("x"):rep(300000),
+    headers = { ETag = '"1"', ["Content-Disposition"] = 'attachment; filename="disk.iso"' } }
 end
 paths["latin1.txt"] = function() return text("caf\233", "text/plain; charset=iso-8859-1") end
 function paths.big() return text(("x"):rep(300000), "application/octet-stream") end

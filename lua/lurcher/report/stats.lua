@@ -79,7 +79,8 @@ local SUMS = { "requests", "retries", "bytes_received", "bytes_sent" }
 local function total_of(list)
   local duration, first_byte = metric_series.distribution {}
   local all = { errors = {}, connections = { made = 0, reused = 0 }, duration = duration,
-    first_byte = first_byte, waited = { slot = 0, rate = 0, retry = 0, breaker = 0 }, http2 = { connections = 0, streams = 0, most = 0 } }
+    first_byte = first_byte, waited = { slot = 0, rate = 0, retry = 0, breaker = 0 },
+    http2 = { connections = 0, streams = 0, most = 0 } }
   for _, field in ipairs(SUMS) do all[field] = 0 end
   for _, series in ipairs(list) do
     for _, field in ipairs(SUMS) do all[field] = all[field] + series[field] end
