@@ -350,6 +350,25 @@ describe("cookies of a client", function()
     assert.are.equal(200, assert(http.client({ retry = { base = 0 } }):get(site.url .. "/c")).status)
   end)
 
+  it("go along with the answer to the challenge that set them", function()
+    site.answer = function(req)
+      if req.headers.authorization then return { body = req.headers.cookie or "none" } end
+      return { status = 401, headers = { ["Set-Cookie"] = "login=1",
+        ["WWW-Authenticate"] = 'Digest realm="r", nonce="n", qop="auth"' } }
+    end
+    local function asks(request, next)
+      local res = next(request)
+      if res.status == 401 then request.headers["Authorization"] = "Own x" end
+      return next(request)
+    end
+    for _, make in ipairs { function() return http.digest("ann", "secret") end, function() return asks end } do
+      assert.are.equal("login=1", assert(http.client({ auth = make() }):get(site.url)).body)
+      assert.are.equal("none", assert(http.client({ auth = make(), cookies = false }):get(site.url)).body)
+      local given = assert(http.client({ auth = make() }):get(site.url, { headers = { Cookie = "a=2" } }))
+      assert.are.equal("a=2; login=1", given.body)
+    end
+  end)
+
   it("follow those the script gives, which win", function()
     local client = http.client()
     client.cookies:set { name = "a", value = "jar", url = site.url }

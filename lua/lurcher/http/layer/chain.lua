@@ -1,6 +1,6 @@
 --- The layers of a client:
 ---
----   middleware → download → redirect → retry → breaker → cookies → auth → hooks → transport
+---   middleware → download → redirect → retry → breaker → cookies → auth → cookies → hooks → transport
 ---
 --- A layer is `function(request, next)`. The chain is put together once per client.
 
@@ -44,6 +44,7 @@ function chain.new(client, functions)
   layers[#layers + 1] = client.breakers and breaker.layer or breaker.resubmit
   if client.cookies then layers[#layers + 1] = cookies.layer end
   layers[#layers + 1] = auth.layer
+  if client.cookies then layers[#layers + 1] = cookies.keep end
   if hooks.request or hooks.response then layers[#layers + 1] = middleware.watch end
   local run = transport.send
   for i = #layers, 1, -1 do run = bind(layers[i], run) end
