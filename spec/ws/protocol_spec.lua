@@ -258,6 +258,18 @@ describe("9: large messages", function()
     end
   end)
 
+  it("refuses it by its header, though no byte of it follows", function()
+    for _, bytes in ipairs { frame("binary", "", { form = 64, length = 2 ^ 40 }), frame("text", "", { length = 1001 }),
+      frame("text", ("x"):rep(999), { fin = false }) .. frame("continuation", "", { length = 2 }) } do
+      for _, size in ipairs { 2000, 1 } do
+        local got, err, sent = exchange(bytes, size, { max_message = 1000, ping = false })
+        assert.are.same({}, got)
+        assert.are.same({ "too_large", 1009 }, { err.kind, err.code })
+        assert.are.equal(1009, code_of(sent[#sent]))
+      end
+    end
+  end)
+
   it("has a cap of 16 MiB unless another is given", function()
     local bytes = frame("binary", ("x"):rep(64), { form = 64, length = 16 * 2 ^ 20 + 1 })
     local _, err = exchange(bytes)

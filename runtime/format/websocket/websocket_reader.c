@@ -25,11 +25,19 @@ static websocket_found too_large(websocket_reader *r, uint64_t more)
   error_set(&r->fault, ERROR_too_large, "read", "a message of more than %zu bytes (max_message)",
             r->max_message);
   r->fault.limit = (double)r->max_message;
-  r->fault.observed = (double)r->message.length + (double)more;
+  r->fault.observed = (double)(r->in_message ? r->message.length : 0) + (double)more;
   return WEBSOCKET_BROKEN;
 }
 
 /* ---- frames ---- */
+
+static void note_recent(websocket_reader *r, const char *bytes, size_t length)
+{
+  enum { ROOM = sizeof r->recent };
+  size_t kept = length < ROOM ? ROOM - length : 0;
+  memmove(r->recent, r->recent + ROOM - kept, kept);
+  memcpy(r->recent + kept, bytes + length - (ROOM - kept), ROOM - kept);
+}
 
 static ssize_t give(uint8_t *to, size_t room, int flags, void *user)
 {
@@ -38,6 +46,7 @@ static ssize_t give(uint8_t *to, size_t room, int flags, void *user)
   (void)flags;
   if (!length) return -1;
   memcpy(to, r->input->bytes, length);
+  note_recent(r, r->input->bytes, length);
   r->input->bytes += length;
   r->input->length -= length;
   r->given += length;
@@ -84,6 +93,35 @@ static const char *fault_of(const websocket_reader *r, const struct wslay_frame_
   return NULL;
 }
 
+static bool is_above_limit(const websocket_reader *r, uint64_t length)
+{
+  size_t held = r->in_message ? r->message.length : 0;
+  return length > r->max_message - held;
+}
+
+/* wslay hands over a header with the first byte of its payload. What is wrong by the header alone, or by a
+ * part of it, is told before: that byte may never come. */
+static websocket_found check_begun(websocket_reader *r)
+{
+  uint64_t have = r->given - r->used;
+  if (r->in_frame || have < 2 || have > sizeof r->recent) return WEBSOCKET_MORE;
+  const unsigned char *header = r->recent + sizeof r->recent - have;
+  struct wslay_frame_iocb f = {.fin = header[0] >> 7,
+                               .rsv = header[0] >> 4 & 7,
+                               .opcode = header[0] & 15,
+                               .mask = header[1] >> 7,
+                               .payload_length = header[1] & 127};
+  const char *fault = fault_of(r, &f);
+  if (fault) return broken(r, BAD_FRAME, fault);
+  size_t bytes = f.payload_length == 127 ? 8 : f.payload_length == 126 ? 2 : 0;
+  if (wslay_is_ctrl_frame(f.opcode) || have < 2 + bytes) return WEBSOCKET_MORE;
+  if (bytes) f.payload_length = 0;
+  for (size_t i = 0; i < bytes; i++) f.payload_length = f.payload_length << 8 | header[2 + i];
+  bool is_compressed = f.rsv || (r->in_message && r->compressed);
+  return !is_compressed && is_above_limit(r, f.payload_length) ? too_large(r, f.payload_length)
+                                                               : WEBSOCKET_MORE;
+}
+
 static websocket_found begin_frame(websocket_reader *r, const struct wslay_frame_iocb *f)
 {
   const char *fault = fault_of(r, f);
@@ -104,8 +142,7 @@ static websocket_found begin_frame(websocket_reader *r, const struct wslay_frame
     r->message.length = 0;
     r->text = (websocket_utf8){0};
   }
-  if (!r->compressed && f->payload_length > r->max_message - r->message.length)
-    return too_large(r, f->payload_length);
+  if (!r->compressed && is_above_limit(r, f->payload_length)) return too_large(r, f->payload_length);
   return WEBSOCKET_MORE;
 }
 
@@ -213,7 +250,7 @@ websocket_found websocket_reader_next(websocket_reader *r, websocket_input *inpu
     ssize_t result = wslay_frame_recv(r->frames, &frame);
     if (result == WSLAY_ERR_WANT_READ && !input->length) {
       rest(r);
-      return WEBSOCKET_MORE;
+      return check_begun(r);
     }
     if (result == WSLAY_ERR_WANT_READ) continue; /* a part of a header came before */
     if (result < 0) return broken(r, BAD_FRAME, "a control frame or a length that RFC 6455 does not allow");

@@ -41,6 +41,7 @@ typedef struct {
   struct wslay_frame_context *frames; /* NULL between frames: it takes 4 KB */
   websocket_input *input;             /* while it runs */
   uint64_t given, used;               /* bytes of this context's frames: handed over, and parsed to the end */
+  unsigned char recent[14];           /* the last bytes that were handed over: as long as any header */
   uint64_t left;                      /* of the payload of the current frame */
   bool in_frame, in_control, in_message, compressed, is_final;
   websocket_opcode control;
