@@ -4,6 +4,7 @@ local auth = require "lurcher.http.layer.auth"
 local check = require "lurcher.base.check"
 local client = require "lurcher.http.client"
 local errors = require "lurcher.base.errors"
+local exchange = require "lurcher.http.layer.exchange"
 local handshake = require "lurcher.ws.handshake"
 local native = require "lurcher.native.websocket"
 local now = require("lurcher.native.http").now
@@ -12,7 +13,6 @@ local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local owned = require "lurcher.task.owned"
 local own_options = require "lurcher.ws.options"
-local proxied = require "lurcher.http.layer.proxied"
 local redact = require "lurcher.base.redact"
 local request = require "lurcher.http.request"
 local response = require "lurcher.http.response"
@@ -101,13 +101,20 @@ local function connect(pool, profile, _, url, wire, _, deadline, _, _, label)
   return native.connect(pool, profile, url, wire, deadline, label)
 end
 
+-- A connection to the server, in a tunnel through whatever proxy.
+local function connected(req)
+  local own = req.settings
+  if not own.proxies then return exchange.run(req, connect, own.profile, nil) end
+  own.tunnels = true
+  return require("lurcher.http.layer.proxied").send(req, connect)
+end
+
 -- One handshake: the response of any status; a 101 has its connection beside it.
 local function shake(req, opts)
   local own = req.settings
   local limits = overlay(options.DEFAULT.timeout, own.options.timeout)
   if own.total and not req.deadline then req.deadline = now() + own.total end
-  own.tunnels = true -- through any proxy
-  local _, connection, err, info = proxied.send(req, connect)
+  local _, connection, err, info = connected(req)
   if not connection then
     if observe.enabled then observe.attempt(req, err.kind, info) end
     return nil, dress(req, err)
@@ -156,15 +163,15 @@ function ws.connect(url, opts)
   local req, err = request.new(base_client(), "GET", address, rest, "ws.connect")
   if not req then return nil, err end
   req.is_ws = is_ws
-  local connected
+  local sent
   -- A scheme may send it twice, as copies.
   local res, failure = auth.layer(req, function(copy)
-    connected = copy
+    sent = copy
     return shake(copy, own)
   end)
   if not res then return nil, failure end
   if res.status ~= 101 then return nil, response.status_error(res, "101") end
-  return open(connected, res, own)
+  return open(sent, res, own)
 end
 
 -- ---- messages ----
