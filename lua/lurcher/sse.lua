@@ -29,7 +29,13 @@ local sse = {}
 
 local MAX_EVENT = 1024 * 1024
 local MAX_ID = 8 * 1024 -- bytes of an id that a header may hold
-local OWN = { method = "string", last_event_id = "string", max = "count|huge" }
+local MAX_BASE = 24 * 3600 -- seconds that waits without a limit grow to
+local function text_mismatch(value)
+  if type(value) == "string" or secret.is(value) then return nil end
+  return "a string"
+end
+
+local OWN = { method = "string", last_event_id = text_mismatch, max = "count|huge" }
 local REFUSED = {
   stream = "it is one", raw_target = "a URL stands for each connection", expect = "it is 200",
   progress = "an event stream has no end",
@@ -38,7 +44,7 @@ local HEADERS = { ["Accept"] = "text/event-stream", ["Cache-Control"] = "no-cach
 
 ---@class lurcher.SseOptions: lurcher.RequestOptions
 ---@field method? string default: "GET"; others are repeated as the option `retry` and `retryable` say
----@field last_event_id? string where to go on: the id of an event that was seen
+---@field last_event_id? string|lurcher.Secret where to go on: the id of an event that was seen
 ---@field max? integer bytes in one line, and in one event's data; default: 1 MiB
 
 ---@class lurcher.EventSource an iterator over events
@@ -50,7 +56,10 @@ local HEADERS = { ["Accept"] = "text/event-stream", ["Cache-Control"] = "no-cach
 ---@field private response? lurcher.Response
 ---@field private events? fun(): lurcher.ServerEvent? of the connection at hand
 ---@field private parser? lurcher.EventStream
----@field private failures integer connections in turn that brought nothing
+---@field private failures integer attempts in turn that brought nothing
+---@field private waits integer in turn, since bytes came
+---@field private given_id string|lurcher.Secret where it began; a mark lasts as long as it is held
+---@field private is_read boolean a task waits for the next event
 ---@field private wait? number seconds before a reconnection, as the server said
 ---@field private ended lurcher.Event somebody closed it
 local Source = { __name = "lurcher.EventSource" }
@@ -96,7 +105,7 @@ local function headers_of(given)
   local kept, id = {}, nil
   for name, value in pairs(given or {}) do
     if type(name) == "string" and name:lower() == "last-event-id" then
-      id = secret.reveal(value)
+      id = value
     else
       kept[name] = value
     end
@@ -106,7 +115,7 @@ local function headers_of(given)
     for other in pairs(kept) do is_given = is_given or tostring(other):lower() == name:lower() end
     if not is_given then kept[name] = value end
   end
-  return kept, type(id) == "string" and id or nil
+  return kept, not text_mismatch(id) and id or nil
 end
 
 -- ---- one connection ----
@@ -116,9 +125,41 @@ local function sendable(id)
   return id ~= "" and #id <= MAX_ID and not id:find("[%z\1-\31\127]") and id
 end
 
+-- Seconds that the server wants between connections, if that counts.
+local function asked_wait(self, policy)
+  return policy.retry_after and self.wait and math.min(self.wait, policy.max_retry_after or math.huge) or nil
+end
+
+-- The policy's `on`, and that no wait is shorter than what the server said.
+local function on_of(self, policy)
+  local least = asked_wait(self, policy)
+  if not least then return policy.on end
+  return function(attempt)
+    if attempt.wait and attempt.wait < least then
+      attempt.wait, attempt.why = least, attempt.why .. ", the server asks for the wait"
+    end
+    local answer
+    if policy.on then answer = policy.on(attempt) end
+    if answer ~= nil and (answer ~= true or not attempt.wait) then return answer end
+    return attempt.wait, attempt.why
+  end
+end
+
+-- The retries of the next request: what the attempts and waits since bytes came last have left of the policy's.
+local function retry_option(self)
+  local policy, given = self.request.settings.retry, self.options.retry
+  if not policy then return given end
+  local base = policy.base
+  if base > 0 and policy.jitter ~= "decorrelated" then
+    base = math.min(base * policy.factor ^ self.waits, math.max(base, policy.max_wait or MAX_BASE))
+  end
+  return overlay(type(given) == "table" and given or nil, { base = base, on = on_of(self, policy),
+    attempts = math.max(1, policy.attempts - self.failures) })
+end
+
 local function request_options(self)
   local headers = overlay(self.headers, { ["Last-Event-ID"] = sendable(self.id) or nil })
-  return overlay(self.options, { headers = headers })
+  return overlay(self.options, { headers = headers, retry = retry_option(self) })
 end
 
 local function is_event_stream(res)
@@ -160,10 +201,9 @@ end
 
 -- The server's wait holds as its Retry-After does; what fails again and again waits longer.
 local function next_wait(self, policy)
-  local growing = backoff.exponential(policy, math.max(1, self.failures), self.waited)
-  local asked = policy.retry_after and self.wait
+  local growing = backoff.exponential(policy, self.waits + 1, self.waited)
+  local asked = asked_wait(self, policy)
   if not asked then return growing end
-  asked = math.min(asked, policy.max_retry_after or math.huge)
   return self.failures > 1 and math.max(asked, growing) or asked
 end
 
@@ -185,7 +225,7 @@ end
 local function gave_up(self)
   return errors.new { kind = "closed", method = self.request.method, url = redact.url(self.request.url),
     attempts = self.failures, elapsed = now() - self.began,
-    message = ("the server ended the event stream %d times in turn without sending anything")
+    message = ("the server ended the event stream without sending anything, and %d attempts in turn brought nothing")
       :format(self.failures) }
 end
 
@@ -205,15 +245,16 @@ end
 
 -- Lets go of a connection that ended (or broke, with `err`), and waits for the next; false: it was the last.
 local function reconnect(self, err)
-  local parser = self.parser
+  local parser, attempts = self.parser, self.response.attempts
   self.id, self.wait = parser.id, parser.retry or self.wait
-  self.failures = parser.is_fed and 0 or self.failures + 1
+  self.failures = parser.is_fed and 0 or self.failures + attempts
+  self.waits = parser.is_fed and 0 or self.waits + attempts - 1
   self.events, self.parser = nil, nil
   local wait, failure = wait_for_next(self, err)
   if failure then error(failure, 0) end
   if not wait then return false end
   self.request:announce("retry", event(self, err, wait))
-  self.waited = wait
+  self.waited, self.waits = wait, self.waits + 1
   if wait > 0 then task.timeout(wait, self.ended.wait, self.ended) end
   return true
 end
@@ -232,7 +273,7 @@ local function next_event(self)
     local one, err = read(self)
     if self.ended.happened then return nil end
     if one then
-      self.id, self.failures = one.id, 0
+      self.id = one.id
       return one
     end
     if not reconnect(self, err) then return nil end
@@ -240,7 +281,10 @@ local function next_event(self)
 end
 
 function Source:__call()
+  if self.is_read then raise("another task waits for the next event of this stream: one task reads it") end
+  self.is_read = true
   local ok, one = pcall(next_event, self)
+  self.is_read = false
   if ok and one then return one end
   self:close()
   if not ok then error(one, 0) end
@@ -275,11 +319,12 @@ function sse.connect(client, url, opts)
   local method = request_module.method(own.method or "GET")
   if rest.idempotency_key == true then rest.idempotency_key = random.uuid() end
   rest.stream, rest.expect, rest.timeout = true, { 200, 204 }, timeout_of(client, rest.timeout)
+  id = own.last_event_id or id or ""
   local request, err = request_module.new(client, method, url, rest, "sse.connect")
   if not request then error(err, 0) end
   return setmetatable({ client = client, url = url, method = method, options = rest, headers = headers,
-    request = request, id = own.last_event_id or id or "", max = own.max or MAX_EVENT, failures = 0,
-    ended = task.event(), began = now() }, Source)
+    request = request, id = secret.reveal(id), given_id = id, max = own.max or MAX_EVENT, failures = 0,
+    waits = 0, is_read = false, ended = task.event(), began = now() }, Source)
 end
 
 return sse

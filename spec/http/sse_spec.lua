@@ -187,12 +187,103 @@ describe("sse.connect", function()
     assert.same({ "x" }, list)
     assert.equal("closed", err.kind)
     assert.equal(3, err.attempts)
-    assert.matches("ended the event stream 3 times in turn", err.message, 1, true)
+    assert.matches("3 attempts in turn brought nothing", err.message, 1, true)
     assert.equal(4, #requests)
     list, err, requests = follow({ HEAD, HEAD, HEAD, HEAD }, { retry = { attempts = 2, base = 0 } })
     assert.same({}, list)
     assert.equal("closed", err.kind)
     assert.equal(2, #requests)
+  end)
+
+  -- The waits before the requests of a stream in virtual time, in tenths of a second, and what it ended with.
+  local function waits_of(answers, retry)
+    local moments, list, err = {}, nil, nil
+    clock.virtual(function()
+      local s = faults.server(function(conn)
+        moments[#moments + 1] = task.now()
+        local answer = answers[#moments] or answers.others
+        if answer == "reset" then conn:reset() else conn:write(answer) end
+      end)
+      retry.jitter = "none"
+      local client = http.client { retry = retry }
+      list, err = gather(sse.connect(client, s.url))
+      client:close()
+    end)
+    local waits = {}
+    for i = 2, #moments do waits[i - 1] = math.floor((moments[i] - moments[i - 1]) * 10 + 0.5) end
+    return waits, err, list
+  end
+
+  it("makes one series of connections that cannot be made and those that bring nothing", function()
+    local waits, err = waits_of({ HEAD .. "data: a\n\n", others = "reset" }, { base = 1, attempts = 4 })
+    assert.same({ 10, 20, 40, 80 }, waits)
+    assert.equal("closed", err.kind)
+    waits, err = waits_of({ HEAD, "reset", HEAD, "reset", others = GONE }, { base = 1, attempts = 5 })
+    assert.is_nil(err)
+    assert.same({ 10, 20, 40, 80 }, waits)
+    waits, err = waits_of({ HEAD, "reset", HEAD, others = GONE }, { base = 1, attempts = 3 })
+    assert.matches("3 attempts in turn brought nothing", err.message, 1, true)
+    assert.same({ 10, 20 }, waits)
+    local list
+    waits, err, list = waits_of({ "reset", HEAD .. "data: a\n\n", "reset", "reset", HEAD .. "data: b\n\n", "reset",
+      others = GONE }, { base = 1 })
+    assert.is_nil(err)
+    assert.same({ "a", "b" }, list)
+    assert.same({ 10, 10, 20, 40, 10, 20 }, waits)
+  end)
+
+  it("waits as long as the server said before each connection of the series", function()
+    local busy = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n"
+    local waits, err = waits_of({ HEAD .. "retry: 2000\ndata: a\n\n", "reset", busy .. "\r\n",
+      busy .. "Retry-After: 7\r\n\r\n", others = GONE }, { attempts = 9 })
+    assert.is_nil(err)
+    assert.same({ 20, 20, 20, 70 }, waits)
+    waits = waits_of({ HEAD .. "retry: 2000\ndata: a\n\n", "reset", others = GONE }, { base = 1, retry_after = false })
+    assert.same({ 10, 20 }, waits)
+    local told = {}
+    waits = waits_of({ HEAD .. "retry: 2000\ndata: a\n\n", others = "reset" },
+      { attempts = 5, on = function(attempt)
+        told[#told + 1] = attempt.wait
+        return #told < 3 and attempt.wait and 3 or false
+      end })
+    assert.same({ 30, 30 }, waits)
+    assert.same({ 2, 2, 2 }, told)
+  end)
+
+  it("goes on when its server comes back after a while", function()
+    clock.virtual(function()
+      local function answer() return { headers = { ["Content-Type"] = "text/event-stream" },
+        body = "retry: 1000\ndata: x\n\n" } end
+      local s = assert(server.start(answer, { grace = 0 }))
+      local client = http.client()
+      local events = sse.connect(client, s.url)
+      assert.equal("x", events().data)
+      s:stop()
+      task.spawn(function()
+        task.sleep(2.5)
+        s = assert(server.start(answer, { port = s.port, grace = 0 }))
+      end)
+      assert.equal("x", events().data)
+      events:close()
+      client:close()
+      s:stop()
+    end)
+  end)
+
+  it("is read by one task at a time", function()
+    local held = task.event()
+    local url = scripted { function(conn)
+      conn:write(HEAD)
+      held:wait()
+      conn:write("data: a\n\n")
+    end }
+    local events = sse.connect(client_of(), url)
+    local reader = task.spawn(events)
+    task.yield()
+    assert.matches("another task waits for the next event", message_of(function() events() end), 1, true)
+    held:set()
+    assert.equal("a", reader:join().data)
+    events:close()
   end)
 
   it("counts bytes as life", function()

@@ -70,15 +70,17 @@ local function event(request, res, err, wait, why)
     status = res and res.status, response = res, err = err, elapsed = request:elapsed() }
 end
 
--- What the script's `on` makes of the proposal. What it raises is raised on.
+-- What the script's `on` makes of the proposal. What it raises is raised on. One of our own tells why, too.
 local function decided(policy, request, res, err, previous, wait, why)
-  local ok, answer = pcall(policy.on, event(request, res, err, wait, why))
+  local ok, answer, reason = pcall(policy.on, event(request, res, err, wait, why))
   if ok and answer == nil then return wait, why end
   if ok and answer == false then return nil end
   if ok and answer == true then
     return wait or backoff.exponential(policy, counted(request), previous), wait and why or "retry.on says so"
   end
-  if ok and not check.mismatch(answer, "seconds") then return answer, "retry.on says so" end
+  if ok and not check.mismatch(answer, "seconds") then
+    return answer, type(reason) == "string" and reason or "retry.on says so"
+  end
   if res then res:close() end
   if not ok then error(answer, 0) end
   errors.raise("retry.on must return true, false, a number of seconds or nil, got " .. check.shown(answer))
