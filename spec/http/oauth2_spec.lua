@@ -294,6 +294,70 @@ describe("oauth2", function()
     assert.is_nil(tostring(err):find("s3cr3t", 1, true), tostring(err))
   end)
 
+  it("hides its credentials where the token server repeats them, and cuts what it says", function()
+    answer = function(_, req)
+      return { status = 400, headers = { ["Content-Type"] = "application/json" }, body = json.encode {
+        error = ("e"):rep(10000), error_description = "d" .. tostring(req.headers.authorization) .. req.body } }
+    end
+    for _, auth in ipairs { "basic", "body" } do
+      connect { grant = "refresh_token", refresh_token = "ref-s3cr3t-1", client_secret = "own-s3cr3t-2", auth = auth }
+      local _, err = client:get(site.url)
+      assert.equal(200, #err.code)
+      assert.is_true(#err.message < 1000)
+      client:close()
+    end
+    answer = function(_, req)
+      return { status = 400, headers = { ["Content-Type"] = "application/json" }, body = json.encode {
+        error = "invalid_client", error_description = tostring(req.headers.authorization) .. " " .. req.body } }
+    end
+    for auth, hidden in pairs { basic = "Basic %*%*%* ", body = "client_secret=%*%*%*&" } do
+      connect { grant = "refresh_token", refresh_token = "ref-s3cr3t-1", client_secret = "own-s3cr3t-2", auth = auth }
+      local _, err = client:get(site.url)
+      collectgarbage()
+      assert.equal("invalid_client", err.code)
+      assert.matches(hidden, tostring(err))
+      assert.matches("refresh_token=%*%*%*", tostring(err))
+      client:close()
+    end
+  end)
+
+  -- A server that has given the new refresh token takes the old one no more: the person would have to log in again.
+  it("keeps the refresh token that comes while the request is cancelled", function()
+    local reached, go = task.event(), task.event()
+    answer = function(n)
+      reached:set()
+      go:wait()
+      return token(n, { expires_in = 3600, refresh_token = "r" .. n })
+    end
+    connect { grant = "refresh_token", refresh_token = "r0" }
+    local asking = task.spawn(function() return client:get(site.url) end)
+    reached:wait()
+    asking:cancel()
+    go:set()
+    assert.is_false(pcall(asking.join, asking))
+    assert.equal("canceled", asking.status)
+    assert.equal(200, assert(client:get(site.url)).status)
+    assert.equal("Bearer t1", sent())
+    assert.equal(1, #login:requests())
+  end)
+
+  it("waits no longer than for other clean-up when a refresh is cancelled", function()
+    clock.virtual(function()
+      local reached = task.event()
+      answer = function()
+        reached:set()
+        task.sleep(1000)
+      end
+      connect({ grant = "refresh_token", refresh_token = "r0" }, { timeout = false, retry = false })
+      local asking = task.spawn(function() return client:get(site.url) end)
+      reached:wait()
+      local began = task.now()
+      asking:cancel()
+      assert.is_false(pcall(asking.join, asking))
+      assert.is_true(task.now() - began < 5)
+    end)
+  end)
+
   it("raises for what cannot be", function()
     assert.equal("http.oauth2: option 'token_url' is missing",
       message_of(function() http.oauth2 { client_id = "x" } end))

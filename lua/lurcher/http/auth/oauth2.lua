@@ -2,6 +2,7 @@
 --- that wait, renewed before they expire, and once more when a server refuses one.
 
 local check = require "lurcher.base.check"
+local companion = require "lurcher.http.companion"
 local code_flow = require "lurcher.http.auth.oauth2_code"
 local device_flow = require "lurcher.http.auth.oauth2_device"
 local errors = require "lurcher.base.errors"
@@ -15,6 +16,9 @@ local task = require "lurcher.task"
 local text = require "lurcher.base.text"
 local token_request = require "lurcher.http.auth.token_request"
 
+local raw_pcall = require("lurcher.native.task").raw_pcall
+
+local GRACE = 4 -- seconds; clean-up has five
 local MARGIN = 30 -- seconds before the end of a token's life, but at most a tenth of it
 
 ---@class lurcher.OAuth2Options
@@ -97,6 +101,7 @@ local function obtain(state, client)
   local options = state.options
   if options.grant == "client_credentials" then return token_request.send(client, options, options.grant) end
   if state.refresh_token then
+    state.is_refreshing = true
     local answer, err = token_request.send(client, options, "refresh_token", state.refresh_token)
     if answer or err.code ~= "invalid_grant" then return answer, err end
     local is_given = not options.store or secret.reveal(state.refresh_token) == secret.reveal(options.refresh_token)
@@ -104,6 +109,7 @@ local function obtain(state, client)
     state.refresh_token = not is_given and options.refresh_token or nil -- that of the store has had its time
     errors.forget_last()
     if state.refresh_token then return obtain(state, client) end
+    state.is_refreshing = false
   end
   return FLOWS[options.grant](client, options)
 end
@@ -131,7 +137,7 @@ local function obtain_with_store(state, client)
 end
 
 -- Fetches a token; what comes of it holds for all that wait, failures too.
-local function fetch(state, client)
+local function fetch_now(state, client)
   local answer, err
   if state.options.store then
     answer, err = obtain_with_store(state, client)
@@ -140,6 +146,20 @@ local function fetch(state, client)
   end
   if answer then keep(state, answer) end
   state.failure, state.fetched = err, state.fetched + 1
+end
+
+-- The same beside the running task. A refresh under way may have used up the refresh token: who is cancelled
+-- meanwhile waits a little for the one that replaces it.
+local function fetch(state, client)
+  local fetching = companion.start(fetch_now, state, client)
+  local join = fetching.task.join
+  local ok, raised = raw_pcall(join, fetching.task)
+  if not ok and state.is_refreshing then
+    task.shield(task.timeout, GRACE, function() raw_pcall(join, fetching.task) end)
+  end
+  state.is_refreshing = false
+  fetching:stop()
+  if not ok then error(raised, 0) end
 end
 
 -- A token that is good now, or nil and an error.
@@ -198,6 +218,11 @@ local function key_of(options)
   return table.concat(parts, "|")
 end
 
+-- Servers may repeat what they were sent.
+local function mark_of(value)
+  return value and scheme.hidden(secret.reveal(value)) or false
+end
+
 ---A bearer token of an OAuth2 server, as a scheme.
 ---@param opts lurcher.OAuth2Options
 ---@return lurcher.OAuth2
@@ -211,6 +236,7 @@ return function(opts)
   check_complete(options)
   local self = OAuth2.new()
   states[self] = { options = options, refresh_token = options.refresh_token, renew_at = 0, fetched = 0,
-    turn = task.semaphore(1), key = options.store and key_of(options) }
+    turn = task.semaphore(1), is_refreshing = false, key = options.store and key_of(options),
+    marks = { mark_of(options.client_secret), mark_of(options.refresh_token) } }
   return self
 end

@@ -10,6 +10,7 @@ local url = require "lurcher.native.url"
 local token_request = {}
 
 local MAX_ANSWER = 1024 * 1024
+local MAX_CODE = 200 -- bytes of OAuth's word for a refusal
 local MAX_SAID = 500 -- bytes of what a server says about a refusal
 
 -- Clients with nothing of their own but the way to the network: proxy, TLS, times.
@@ -36,7 +37,9 @@ end
 local function credentials(options)
   if options.auth ~= "basic" then return false end
   local word = encoded(options.client_secret)
-  return basic(encoded(options.client_id), secret.is(options.client_secret) and secret.new(word) or word)
+  options.credentials = options.credentials
+    or basic(encoded(options.client_id), secret.is(options.client_secret) and secret.new(word) or word)
+  return options.credentials
 end
 
 local function words(value)
@@ -98,7 +101,8 @@ function token_request.answer(res)
   local code = text_of(answer, "error")
   if code then
     local said = text_of(answer, "error_description")
-    return failure(res, text.printable(code .. (said and ": " .. said or "")):sub(1, MAX_SAID), code)
+    return failure(res, text.printable(code .. (said and ": " .. said or "")):sub(1, MAX_SAID),
+      text.printable(code:sub(1, MAX_CODE)))
   end
   if not res.ok then return failure(res, "it is no success") end
   return answer
