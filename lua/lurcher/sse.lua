@@ -30,12 +30,7 @@ local sse = {}
 local MAX_EVENT = 1024 * 1024
 local MAX_ID = 8 * 1024 -- bytes of an id that a header may hold
 local MAX_BASE = 24 * 3600 -- seconds that waits without a limit grow to
-local function text_mismatch(value)
-  if type(value) == "string" or secret.is(value) then return nil end
-  return "a string"
-end
-
-local OWN = { method = "string", last_event_id = text_mismatch, max = "count|huge" }
+local OWN = { method = "string", last_event_id = "text", max = "count|huge" }
 local REFUSED = {
   stream = "it is one", raw_target = "a URL stands for each connection", expect = "it is 200",
   progress = "an event stream has no end",
@@ -115,7 +110,7 @@ local function headers_of(given)
     for other in pairs(kept) do is_given = is_given or tostring(other):lower() == name:lower() end
     if not is_given then kept[name] = value end
   end
-  return kept, not text_mismatch(id) and id or nil
+  return kept, not check.mismatch(id, "text") and id or nil
 end
 
 -- ---- one connection ----

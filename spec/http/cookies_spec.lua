@@ -306,7 +306,23 @@ describe("the cookie jar", function()
     assert.is_nil(jar:get("a"))
   end)
 
+  it("takes values that are marked as secrets, and shows them as such", function()
+    jar:set { name = "sid", value = http.secret "s3cr3t-sid", url = "https://h/" }
+    assert.equal("sid=s3cr3t-sid", jar:header("https://h/"))
+    assert.equal("***", tostring(jar:get("sid", http.secret "https://h/")))
+    assert.equal("***", tostring(jar:get "sid"))
+    assert.equal("***", tostring(jar:list()[1].value))
+  end)
+
   it("refuses nonsense from scripts", function()
+    for _, fields in ipairs { { path = "/x\ny" }, { path = "/x;y" }, { domain = "a.org\nb.org" }, { domain = "a b" },
+      { domain = "a.org/" } } do
+      fields.name, fields.value, fields.url = "a", "b", "https://h/"
+      assert.equal("cookies:set: the path or the domain holds a character that may not stand in a cookie",
+        message_of(function() jar:set(fields) end))
+    end
+    assert.equal("cookies:set: option 'expires' must be seconds since 1970, got nan",
+      message_of(function() jar:set { name = "a", value = "b", url = "https://h/", expires = 0 / 0 } end))
     assert.equal("cookies:set: 'domain' or an absolute 'url' is needed",
       message_of(function() jar:set { name = "a", value = "1" } end))
     assert.equal("cookies:set: 'name' and 'value' are needed",

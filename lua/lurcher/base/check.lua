@@ -7,6 +7,7 @@
 --- list of strings").
 
 local errors = require "lurcher.base.errors"
+local secret = require "lurcher.base.secret"
 
 local check = {}
 
@@ -25,6 +26,7 @@ local words = {
   positive = function(v) return type(v) == "number" and v > 0 and v < huge end,
   limit = function(v) return type(v) == "number" and v > 0 end, -- of time; math.huge: none
   duration = function(v) return type(v) == "number" and v >= 0 end,
+  text = function(v) return type(v) == "string" or secret.is(v) end,
   callable = function(v)
     if type(v) == "function" then return true end
     local metatable = type(v) == "table" and getmetatable(v)
@@ -41,6 +43,7 @@ local described = {
   limit = "a number above 0",
   duration = "a number of seconds (at least 0)",
   integer = "a whole number",
+  text = "a string",
   callable = "a function",
 }
 

@@ -3,6 +3,7 @@
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local parse = require "lurcher.http.cookies.parse"
+local secret = require "lurcher.base.secret"
 local time = require("lurcher.native.task").time
 local trim = require("lurcher.base.text").trim
 
@@ -190,7 +191,7 @@ end
 
 local function public(cookie)
   return {
-    name = cookie.name, value = cookie.value, domain = cookie.domain, path = cookie.path,
+    name = cookie.name, value = cookie.marked or cookie.value, domain = cookie.domain, path = cookie.path,
     expires = cookie.expires, secure = cookie.secure, http_only = cookie.http_only,
     host_only = cookie.host_only, same_site = cookie.same_site,
   }
@@ -205,6 +206,7 @@ end
 function Jar:get(name, address)
   check.method(self, Jar, "cookies:get")
   check.argument(name, "string", 1, "cookies:get")
+  address = secret.reveal(address)
   check.argument(address, "string|nil", 2, "cookies:get")
   local list
   if address then
@@ -214,12 +216,18 @@ function Jar:get(name, address)
     list = self:list()
   end
   for _, cookie in ipairs(list) do
-    if cookie.name == name then return cookie.value, public(cookie) end
+    if cookie.name == name then return cookie.marked or cookie.value, public(cookie) end
   end
   return nil
 end
 
-local SETTABLE = { name = "string", value = "string", domain = "string", path = "string", expires = "number",
+local function expires_mismatch(value)
+  if type(value) == "number" and value == value then return nil end
+  return "seconds since 1970"
+end
+
+local SETTABLE = { name = "string", value = "text", domain = "string", path = "string",
+  expires = expires_mismatch,
   secure = "boolean", http_only = "boolean", host_only = "boolean", url = "string",
   same_site = "'Strict'|'Lax'|'None'" }
 
@@ -231,15 +239,19 @@ function Jar:set(fields)
   check.argument(fields, "table", 1, "cookies:set")
   check.options(fields, SETTABLE, "cookies:set")
   if not fields.name or not fields.value then errors.raise("cookies:set: 'name' and 'value' are needed") end
-  if fields.name:find("[%z\1-\32\127=;]") or fields.value:find("[%z\1-\31\127;]") then
+  local value = secret.reveal(fields.value)
+  if fields.name:find("[%z\1-\32\127=;]") or value:find("[%z\1-\31\127;]") then
     errors.raise("cookies:set: the name or the value holds a character that may not stand in a cookie")
+  end
+  if (fields.path or ""):find("[%z\1-\8\10-\31\127;]") or (fields.domain or ""):find("[%z\1-\32\127;/]") then
+    errors.raise("cookies:set: the path or the domain holds a character that may not stand in a cookie")
   end
   local to = fields.url and place(fields.url)
   if not (to or fields.domain) then errors.raise("cookies:set: 'domain' or an absolute 'url' is needed") end
   local host_only = fields.host_only
   if host_only == nil then host_only = not fields.domain end
   store(self, {
-    name = fields.name, value = fields.value,
+    name = fields.name, value = value, marked = secret.is(fields.value) and fields.value or nil,
     domain = fields.domain and canonical_domain(fields.domain) or to.host,
     path = fields.path or "/", expires = fields.expires,
     secure = fields.secure or false, http_only = fields.http_only or false, host_only = host_only,
