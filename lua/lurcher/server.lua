@@ -84,10 +84,12 @@ local RAW_ROWS = {
 
 local RAW_OPTIONS, RAW_DEFAULT = rows.of("server.raw", "lurcher.server.RawOptions", RAW_ROWS)
 
+local MOST = 2 ^ 52 -- bytes: what stands for no limit where a whole number is wanted
+
 local HTTP_ROWS = {
   { "handler", check = "callable", type = "fun(req: lurcher.server.Request): table|string|nil",
     help = "the handler, where it is not given as an argument", example = "handler = print" },
-  { "max_head", check = "count", default = 64 * KIB, shown = "64 KiB",
+  { "max_head", check = "count|huge", default = 64 * KIB, shown = "64 KiB",
     help = "bytes of a request's head; more is answered 431", example = "max_head = 8192" },
   { "max_body", check = "size|huge", default = 64 * KIB * KIB, shown = "64 MiB",
     help = "bytes of a request's body; more is answered 413", example = "max_body = 1e6" },
@@ -194,7 +196,8 @@ local function start(opts, what, serve, handler)
   if not listener then return nil, err end
   local self = setmetatable({
     listener = listener, tls = tls, close_notify = close_notify, serve = serve, handler = handler,
-    head_limit = opts.max_head or HTTP_DEFAULT.max_head, body_limit = opts.max_body or HTTP_DEFAULT.max_body,
+    head_limit = math.min(opts.max_head or HTTP_DEFAULT.max_head, MOST),
+    body_limit = opts.max_body or HTTP_DEFAULT.max_body,
     head_timeout = opts.head_timeout == nil and HTTP_DEFAULT.head_timeout or opts.head_timeout or 0,
     body_timeout = opts.body_timeout == nil and HTTP_DEFAULT.body_timeout or opts.body_timeout or 0,
     grace = opts.grace or 0,

@@ -1,3 +1,4 @@
+local clock = require "lurcher.clock"
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local retry = require "lurcher.retry"
@@ -161,6 +162,25 @@ describe("options", function()
     assert.are.equal("done", (retry.call(function() return "done" end, { time = huge })))
     assert.matches("option 'timeout' must be a number above 0, table or false, got %-?nan",
       message_of(http.client, { timeout = 0 / 0 }))
+  end)
+
+  it("that limit a number of attempts or bytes take math.huge", function()
+    local failures = 5
+    local site = assert(server.start(function()
+      failures = failures - 1
+      return { status = failures >= 0 and 503 or 200 }
+    end, { max_head = math.huge, max_body = math.huge }))
+    local long = { headers = { ["X-Long"] = ("x"):rep(200000) }, retry = math.huge }
+    clock.virtual(function()
+      assert.are.equal(6, assert(http.get(site.url, long)).attempts)
+    end)
+    local url = site.url
+    site:stop()
+    clock.virtual(function()
+      local err = select(2, http.get(url, { retry = math.huge, timeout = 5 }))
+      assert.are.equal("connect", err.kind)
+      assert.matches("%(after %d+ attempts%)$", tostring(err))
+    end)
   end)
 
   it("merge tables by key over the client's", function()

@@ -1,3 +1,4 @@
+local breaker = require "lurcher.breaker"
 local clock = require "lurcher.clock"
 local errors = require "lurcher.base.errors"
 local http = require "lurcher.http"
@@ -275,10 +276,10 @@ describe("waits", function()
   virtually("are what the error asks for, or another", function()
     local asking = failing(9, failure("circuit_open", { retry_after = 30 }))
     local started = task.now()
-    retry.call(asking, { attempts = 2, wait = wait.asked(1) })
+    retry.call(asking, { attempts = 2, wait = wait.asked(1), kinds = { "circuit_open" } })
     assert.is_true(math.abs(task.now() - started - 30) < 1e-6)
     started = task.now()
-    retry.call(asking, { attempts = 2, wait = wait.asked(1, 7) })
+    retry.call(asking, { attempts = 2, wait = wait.asked(1, 7), kinds = { "circuit_open" } })
     assert.is_true(math.abs(task.now() - started - 7) < 1e-6)
     assert.same({ 1, 1 }, waits_of { attempts = 3, wait = wait.asked(1) })
   end)
@@ -293,6 +294,31 @@ describe("waits", function()
       assert.is_false(ok)
       assert.matches("the wait of a retry policy must be a number of seconds, got", err)
     end
+  end)
+end)
+
+describe("what a circuit breaker refuses", function()
+  local function attempts(policy)
+    local b, count = breaker.new { failures = 1, cooldown = 10 }, 0
+    b:call(function() return nil, "down" end)
+    local result, err = retry.call(function()
+      count = count + 1
+      return b:call(function() return "up" end)
+    end, policy)
+    return count, result, err
+  end
+
+  virtually("is not tried again", function()
+    local count, _, err = attempts { attempts = 5 }
+    assert.equal(1, count)
+    assert.equal("circuit_open", err.kind)
+    assert.equal(1, (attempts(5)))
+  end)
+
+  virtually("is, where the policy names it", function()
+    local count, result = attempts { attempts = 2, kinds = { "circuit_open" }, wait = wait.asked() }
+    assert.equal(2, count)
+    assert.equal("up", result)
   end)
 end)
 

@@ -70,8 +70,27 @@ describe("a task that holds the loop", function()
     assert.equal("", process.run({ "--log=error", path }).err)
   end)
 
+  it("is named where it computes nothing, but blocks", function()
+    local err, path = run "os.execute('sleep 1.3')"
+    has(err, path .. ":6")
+    assert.matches("WARN  a task held the loop", err)
+  end)
+
   it("is not who only waited that long", function()
     local err = run "task.sleep(1.1)"
     assert.equal("", err)
+  end)
+
+  it("is not who had no processor, because other programs had them", function()
+    local one = [[cpu=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)
+      taskset -c "$cpu" sh -c 'while :; do :; done' & other=$!
+      taskset -c "$cpu" nice -n 19 "$0" "$@"
+      kill $other]]
+    local code = [[local began, now = os.time(), os.clock() + 0.03
+      while os.clock() < now do end
+      print(os.time() - began)]]
+    local ended = process.run({ "-c", one, process.lurcher, "-e", code }, { command = "sh" })
+    assert.equal("", ended.err)
+    assert.matches("^%d+\n$", ended.out)
   end)
 end)

@@ -65,7 +65,7 @@ end
 local function attempt_note(err)
   local made, allowed = err.attempts, err.attempts_allowed
   if not made or made < 1 or (allowed or 1) <= 1 and made <= 1 then return "" end
-  if allowed and allowed >= made then return (" (attempt %d of %d)"):format(made, allowed) end
+  if allowed and allowed >= made and allowed < math.huge then return (" (attempt %d of %d)"):format(made, allowed) end
   return (" (after %d attempts)"):format(made)
 end
 

@@ -139,9 +139,10 @@ struct lur_runtime {
   lur_options options;
   lur_task *current;
   uint64_t resumed_at, stopped_at; /* the task that ran last */
-  linked_list scripts;             /* that have not ended, the last started first */
-  bool cut_cleanup;                /* of one of them: it took too long */
-  bool hurried;                    /* they were interrupted, and the time for that is over */
+  uint64_t starved, starved_at; /* for how long this thread waited for a processor, and when that was read */
+  linked_list scripts;          /* that have not ended, the last started first */
+  bool cut_cleanup;             /* of one of them: it took too long */
+  bool hurried;                 /* they were interrupted, and the time for that is over */
   scope *daemons;
   lur_task **slots; /* all live tasks; free places are NULL and linked through free_slots */
   uint32_t *free_slots;

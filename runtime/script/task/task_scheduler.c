@@ -383,12 +383,11 @@ static void resume(lur_task *t)
   t->arguments = 0;
   rt->current = t;
   rt->immediate = 0;
-  /* Since the loop read its clock, or since the task before it stopped: that saves reading one here. */
-  rt->resumed_at = rt->stopped_at > loop_now(&rt->loop) ? rt->stopped_at : loop_now(&rt->loop);
+  busy_begin(rt);
   int status = lua_resume(t->L, arguments);
   rt->stopped_at = busy_clock();
   rt->current = NULL;
-  if (rt->stopped_at > rt->resumed_at + BUSY_LIMIT) busy_warn(t, rt->stopped_at - rt->resumed_at);
+  if (rt->stopped_at > rt->resumed_at + BUSY_LIMIT) busy_warn(t);
   if (status != LUA_YIELD)
     stopped(t, status);
   else if (!t->waiting) /* a C library yielded on its own: let the others run, and go on */

@@ -64,7 +64,7 @@ return {
     words = { max_redirects = "redirects = 10" },
     elsewhere = { requests = "allow_redirects", httpx = "follow_redirects", aiohttp = "allow_redirects",
       got = "followRedirect", axios = "maxRedirects", curl = "-L, --location, --max-redirs" } },
-  { "retry", check = "count|table|boolean", type = "lurcher.RetryOptions|integer|boolean", part = "retry",
+  { "retry", check = "count|huge|table|boolean", type = "lurcher.RetryOptions|integer|boolean", part = "retry",
     changes = { "policies" }, shown = "see retry",
     help = "which failures are tried again, and when; a number is the attempts in all, `false` means one \z
       attempt",
