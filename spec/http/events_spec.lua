@@ -117,6 +117,14 @@ describe("an event stream", function()
     end)
   end
 
+  it("takes one LF away behind a CR, not each that comes by itself", function()
+    assert.same({ "|a", "|b" }, parsed { "data:a\r", "\n", "\r", "\n", "data:b\r", "\n", "\n" })
+  end)
+
+  it("replaces what is no UTF-8 in a type that came in an earlier piece", function()
+    assert.same({ BAD .. "|x" }, parsed { "event:\130\n", "data:x\n\n" })
+  end)
+
   it("comes as it is from a server", function()
     for _, case in pairs(CASES) do
       assert.same(case[2], (gather(open(answer(case[1])):events())))

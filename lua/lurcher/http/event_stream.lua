@@ -45,12 +45,13 @@ end
 ---The next piece of the stream; the one before must be used up.
 ---@param piece string
 function EventStream:feed(piece)
-  if self.after_cr and byte(piece) == LF then piece = sub(piece, 2) end -- CR and LF came apart
   if piece == "" then return end
+  local is_cut = self.after_cr and byte(piece) == LF -- CR and LF came apart
   self.after_cr, self.is_fed = byte(piece, -1) == CR, true
+  if is_cut then piece = sub(piece, 2) end
   self.text, self.at, self.cr = piece, 1, find(piece, "\r", 1, true) or false
   self.colon = 0
-  local begins_anew = self.held_size == 0 and self.lines == 0
+  local begins_anew = self.held_size == 0 and self.lines == 0 and not self.event
   self.dubious = not utf8.is_valid(piece) or self.dubious and not begins_anew
 end
 
