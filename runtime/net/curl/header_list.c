@@ -8,6 +8,7 @@
  * serves a request without body. */
 struct header_list {
   unsigned references;
+  size_t bytes, count; /* of names and values, of lines */
   bool has_accept, has_content_type, packed;
   struct curl_slist no_accept, no_content_type, no_expect, expect;
   struct curl_slist *lines, **last;
@@ -60,6 +61,8 @@ bool header_list_add(header_list *h, const char *name, size_t name_length, const
   if (!line) return false;
   *h->last = line;
   h->last = &line->next;
+  h->bytes += name_length + value_length;
+  h->count++;
   h->has_accept |= name_length == 6 && !strncasecmp(name, "Accept", 6);
   h->has_content_type |= name_length == 12 && !strncasecmp(name, "Content-Type", 12);
   return true;
@@ -76,6 +79,8 @@ bool header_list_add_for_proxy(header_list *h, const char *name, size_t name_len
 }
 
 struct curl_slist *header_list_lines_for_proxy(header_list *h) { return h->for_proxy; }
+
+size_t header_list_size(const header_list *h, size_t per_line) { return h->bytes + h->count * per_line; }
 
 bool header_list_has(const header_list *h, const char *name)
 {

@@ -29,6 +29,9 @@ struct curl_slist *header_list_lines_for_proxy(header_list *h);
  * `expect_continue`. */
 struct curl_slist *header_list_lines(header_list *h, bool with_body, bool expect_continue);
 
+/* The bytes of all names and values, and `per_line` for each line; without those for a proxy. */
+size_t header_list_size(const header_list *h, size_t per_line);
+
 /* True when the list has a line of that name, which must be one that libcurl knows ("Host"). */
 bool header_list_has(const header_list *h, const char *name);
 

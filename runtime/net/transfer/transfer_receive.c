@@ -88,6 +88,31 @@ static bool is_served_here(const transfer *t, const char *local_address)
   return is_near && local_server_find(t->network->loop, is_path ? 0 : t->exchange.remote_port, address);
 }
 
+/* What libcurl puts into one head: with HTTP/1 it is out of memory beyond that. With HTTP/2, nghttp2 keeps a
+ * larger one back without a word, and the request would wait for its time limit. */
+enum { HTTP1_HEAD_LIMIT = 1 << 20, HTTP2_HEAD_LIMIT = 1 << 16 };
+
+/* What stands in a head besides the URL and the headers given, at most; and besides name and value of each
+ * line, as nghttp2 counts and as HTTP/1 writes. */
+enum { HEAD_REST = 160, HTTP2_LINE_REST = 12, HTTP1_LINE_REST = 4 };
+
+static bool head_fits(transfer *t)
+{
+  bool http2 = pool_origin_is_http2(&t->admission);
+  size_t limit = http2 ? HTTP2_HEAD_LIMIT : HTTP1_HEAD_LIMIT;
+  size_t size = header_list_size(t->request.headers, http2 ? HTTP2_LINE_REST : HTTP1_LINE_REST) +
+                t->request.target.text.length + HEAD_REST;
+  if (size <= limit) return true;
+  error *e = transfer_failure(t);
+  error_set(e, ERROR_too_large, "write",
+            "the request's head for %s has about %zu bytes: URL, headers and cookies may have %zu%s",
+            transfer_peer_name(t), size, limit,
+            http2 ? " with HTTP/2 (http_version = \"1.1\" takes more)" : "");
+  e->limit = (double)limit;
+  e->observed = (double)size;
+  return false;
+}
+
 /* Connected, or a connection is reused: the request goes out next. What came over an idle connection since
  * the loop last looked would be taken for its answer. */
 static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
@@ -110,6 +135,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->exchange.local_port = (uint16_t)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
+  if (!head_fits(t)) return CURL_PREREQFUNC_ABORT;
   if (pool_origin_is_http2(&t->admission) && !t->exchange.is_stream) {
     t->exchange.is_stream = true;
     metrics_open_stream(t->admission.series);
