@@ -75,9 +75,23 @@ local function shown(req)
   return redact.url(req.is_ws and req.url:gsub("^http", "ws") or req.url)
 end
 
+-- The error of a URL that is of another scheme, or of none.
 local function scheme_error(url)
-  return errors.new { kind = "url", message = "the URL has no scheme: ws://, wss://, http:// or https://",
+  local scheme = url:match("^%s*(%a[%w+.-]*)://")
+  if scheme and scheme:lower():find("^https?$") then return nil end
+  return errors.new { kind = "url", message = scheme
+      and "a WebSocket's URL begins with ws://, wss://, http:// or https://"
+      or "the URL has no scheme: ws://, wss://, http:// or https://",
     method = "GET", url = redact.url(url), attempts = 0, elapsed = 0 }
+end
+
+local MORE_BYTES = #"http" - #"ws"
+
+-- What is wrong with a URL that was read as one of http, told as it was written.
+local function as_written(err)
+  err.url = err.url:gsub("^http", "ws")
+  err.message = err.message:gsub("at byte (%d+)", function(at) return ("at byte %d"):format(at - MORE_BYTES) end)
+  return err
 end
 
 local function dress(req, err)
@@ -159,9 +173,10 @@ function ws.connect(url, opts)
   if url == ws then errors.raise("call it with a dot: ws.connect(…)") end
   local own, rest = own_options.split(opts)
   local address, is_ws = as_http(url)
-  if type(address) == "string" and not address:find("^%s*%a[%w+.-]*://") then return nil, scheme_error(address) end
+  local unfit = type(address) == "string" and scheme_error(address)
+  if unfit then return nil, unfit end
   local req, err = request.new(base_client(), "GET", address, rest, "ws.connect")
-  if not req then return nil, err end
+  if not req then return nil, is_ws and as_written(err) or err end
   req.is_ws = is_ws
   local sent
   -- A scheme may send it twice, as copies.

@@ -67,7 +67,8 @@ struct websocket {
   unsigned char pong_length; /* 255: none is due */
   char pong[WEBSOCKET_MAX_CONTROL];
   operation receiving, closing;
-  uint64_t patience_limit; /* nanoseconds: of whoever receives; 0: none */
+  bool has_patience;
+  uint64_t patience_limit; /* nanoseconds: of whoever receives, if has_patience */
   void *user;
 
   /* How it ended. */

@@ -3,6 +3,8 @@
 #include "script/base/lua_fields.h"
 
 #include <lauxlib.h>
+#include <stdbool.h>
+#include <string.h>
 
 static const char constructor_key;
 
@@ -65,4 +67,23 @@ int errors_return(lua_State *L, const error *e)
   lua_pushnil(L);
   errors_push(L, e);
   return 2;
+}
+
+static bool is_of_script(lua_State *L, lua_Debug *frame)
+{
+  static const char ours[] = "@lurcher/";
+  lua_getinfo(L, "Sl", frame);
+  return frame->currentline > 0 && strncmp(frame->source, ours, sizeof ours - 1) != 0;
+}
+
+int errors_raise(lua_State *L, const char *message)
+{
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    if (!is_of_script(L, &frame)) continue;
+    lua_pushfstring(L, "%s:%d: %s", frame.short_src, frame.currentline, message);
+    return lua_error(L);
+  }
+  lua_pushstring(L, message);
+  return lua_error(L);
 }

@@ -14,4 +14,8 @@ void errors_push(lua_State *L, const error *e);
 /* Pushes nil and the error object; returns 2, as in `return errors_return(L, &e)`. */
 int errors_return(lua_State *L, const error *e);
 
+/* Raises a mistake of the script, with the position of the first function on the stack that is not part of
+ * the runtime, as errors.raise of Lua does. Does not return. */
+int errors_raise(lua_State *L, const char *message);
+
 #endif

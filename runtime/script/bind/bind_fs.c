@@ -280,7 +280,7 @@ static int fs_hash(lua_State *L) { return run_with_flag(L, FILE_JOB_HASH); }
 static file_reader *check_reader(lua_State *L)
 {
   reader_box *box = luaL_checkudata(L, 1, reader_name);
-  if (!box->reader) luaL_error(L, "the file is closed");
+  if (!box->reader) errors_raise(L, "the file is closed");
   return box->reader;
 }
 
@@ -301,7 +301,7 @@ static int on_filled(lua_State *L, operation *op)
 static int reader_fill(lua_State *L)
 {
   file_reader *r = check_reader(L);
-  if (!file_reader_wait(r)) return luaL_error(L, "another task is reading from this file");
+  if (!file_reader_wait(r)) return errors_raise(L, "another task is reading from this file");
   return task_wait(L, &r->operation, on_filled);
 }
 
@@ -371,7 +371,7 @@ static int writer_put(lua_State *L)
   file_writer *w = check_writer(L)->writer;
   size_t length;
   const char *bytes = luaL_checklstring(L, 2, &length);
-  if (w->state != FILE_WRITER_OPEN) return luaL_error(L, "the file is closed");
+  if (w->state != FILE_WRITER_OPEN) return errors_raise(L, "the file is closed");
   if (!w->ok) return errors_return(L, &w->error);
   if (!file_writer_append(w, bytes, length)) return luaL_error(L, "not enough memory");
   lua_pushboolean(L, !file_writer_full(w));

@@ -20,7 +20,7 @@ typedef struct {
 static box *check_box(lua_State *L)
 {
   box *b = luaL_checkudata(L, 1, process_name);
-  if (!b->process) luaL_error(L, "the process is gone: the task that started it has ended");
+  if (!b->process) errors_raise(L, "the process is gone: the task that started it has ended");
   return b;
 }
 

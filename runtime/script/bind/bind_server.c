@@ -82,7 +82,7 @@ static int read_wanted(lua_State *L, connection_want want, size_t amount, double
   server_connection *c = check(L, 1, CONNECTION);
   size_t length;
   if (c->reading.state != OPERATION_IDLE)
-    return luaL_error(L, "another task is reading from this connection");
+    return errors_raise(L, "another task is reading from this connection");
   connection_state state = server_connection_look(c, want, amount, &length);
   if (state != CONNECTION_WAITING) return push_input(L, c, state, length);
   return task_wait(L, server_connection_wait(c, seconds), read_results);
@@ -154,7 +154,8 @@ static int connection_write(lua_State *L)
   const char *bytes = luaL_checklstring(L, 2, &length);
   size_t first = lua_isnoneornil(L, 3) ? 1 : check_amount(L, 3);
   size_t last = lua_isnoneornil(L, 4) ? length : check_amount(L, 4);
-  if (c->writing.state != OPERATION_IDLE) return luaL_error(L, "another task is writing to this connection");
+  if (c->writing.state != OPERATION_IDLE)
+    return errors_raise(L, "another task is writing to this connection");
   if (last > length) last = length;
   if (first < 1 || first > last + 1) return luaL_error(L, "no such range of bytes");
   if (!server_connection_write(c, bytes + first - 1, last + 1 - first) || server_connection_flushed(c))
@@ -258,7 +259,7 @@ static int listener_accept(lua_State *L)
 {
   server_listener *l = check(L, 1, LISTENER);
   if (l->accepting.state != OPERATION_IDLE)
-    return luaL_error(L, "another task is accepting connections here");
+    return errors_raise(L, "another task is accepting connections here");
   if (l->count || l->socket < 0) return push_connection(L, l);
   return task_wait(L, server_listener_wait(l), accept_results);
 }

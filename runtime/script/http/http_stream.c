@@ -74,7 +74,7 @@ static int try_again(lua_State *L, operation *op)
 
 static int wait_for_more(lua_State *L, transfer *t)
 {
-  if (t->op.state != OPERATION_IDLE) return luaL_error(L, "another task reads this response already");
+  if (t->op.state != OPERATION_IDLE) return errors_raise(L, "another task reads this response already");
   operation_begin(&t->op, &reading_class, t->network->loop, true);
   return task_wait(L, &t->op, try_again);
 }
@@ -172,7 +172,7 @@ static int summary(lua_State *L)
 
 static void begin(lua_State *L, transfer *t)
 {
-  if (t->op.state != OPERATION_IDLE) luaL_error(L, "another task reads this response already");
+  if (t->op.state != OPERATION_IDLE) errors_raise(L, "another task reads this response already");
   operation_begin(&t->op, &reading_class, t->network->loop, true);
 }
 
@@ -273,7 +273,7 @@ static const char retry_source[] = "local try = ...\n"
 static void set_reader(lua_State *L, const char *name, lua_CFunction try)
 {
   task_set_blocking(L, -1, name, try);
-  if (luaL_loadbuffer(L, retry_source, sizeof retry_source - 1, "=stream")) lua_error(L);
+  if (luaL_loadbuffer(L, retry_source, sizeof retry_source - 1, "@lurcher/stream.lua")) lua_error(L);
   lua_getfield(L, -2, name);
   lua_call(L, 1, 1);
   lua_setfield(L, -2, name);

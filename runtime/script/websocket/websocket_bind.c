@@ -186,7 +186,7 @@ static void on_patience(timer *t)
 static int waited(lua_State *L, operation *op)
 {
   websocket *w = container_of(op, websocket, receiving);
-  bool late = w->patience_limit && !timer_active(&w->patience);
+  bool late = w->has_patience && !timer_active(&w->patience);
   timer_stop(&w->patience);
   operation_reset(op);
   websocket_note_waiting(w);
@@ -200,9 +200,10 @@ static int wait_for_more(lua_State *L, websocket *w)
   bool is_limited = lua_isnumber(L, 2);
   uint64_t wait = is_limited ? loop_nanoseconds(lua_tonumber(L, 2)) : 0;
   if (w->receiving.state != OPERATION_IDLE)
-    return luaL_error(L, "another task receives from this WebSocket already");
+    return errors_raise(L, "another task receives from this WebSocket already");
   operation_begin(&w->receiving, &receive_class, w->loop, true);
-  w->patience_limit = is_limited && !wait ? 1 : wait;
+  w->patience_limit = wait;
+  w->has_patience = is_limited;
   if (is_limited && !clock_start(w->time, &w->patience, clock_now(w->time) + wait, on_patience)) {
     operation_reset(&w->receiving);
     return luaL_error(L, "not enough memory");
@@ -377,7 +378,8 @@ static int close_connection(lua_State *L)
     lua_pushboolean(L, true);
     return 1;
   }
-  if (w->closing.state != OPERATION_IDLE) return luaL_error(L, "another task closes this WebSocket already");
+  if (w->closing.state != OPERATION_IDLE)
+    return errors_raise(L, "another task closes this WebSocket already");
   operation_begin(&w->closing, &close_class, w->loop, true);
   websocket_close(w, code, reason, length);
   websocket_note_waiting(w);
