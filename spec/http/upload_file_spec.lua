@@ -335,6 +335,58 @@ describe("http.file", function()
   end)
 end)
 
+describe("a file as a body that waits in the queue", function()
+  before_each(files.begin)
+  after_each(files.finish)
+
+  -- What happens to the file while the request waits behind another; then what came of the request.
+  local function queued(change, body)
+    local path = write("a", "old bytes")
+    local waiting, gate = 0, task.event()
+    local s = serving.start(function(req)
+      waiting = waiting + 1
+      if waiting == 1 then gate:wait() end
+      return { body = req.body }
+    end)
+    local client = faults.client { limits = { per_origin = 1 } }
+    local first = task.spawn(function() assert(client:get(s.url)) end)
+    serving.eventually(function() return waiting == 1 end, "the first request")
+    local res, err
+    local second = task.spawn(function()
+      res, err = client:post(s.url, { body = body and body(path) or http.file(path) })
+    end)
+    serving.eventually(function() return client:stats().waiting == 1 end, "the second in the queue")
+    change(path)
+    gate:set()
+    first:join()
+    second:join()
+    return res, err
+  end
+
+  it("is sent as it is when its turn comes", function()
+    for _, bytes in ipairs { "new", "much longer than the old bytes were", "" } do
+      local res, err = queued(function(path) assert(fs.write(path, bytes)) end)
+      assert.equal(bytes, assert(res, err).body)
+    end
+  end)
+
+  it("of which a range is asked for is sent from there", function()
+    local function range(path) return http.file(path, { offset = 2, length = 5 }) end
+    assert.equal("w byt", assert(queued(function(path) assert(fs.write(path, "new bytes")) end, range)).body)
+    faults.check({ kind = "file", message = "not within it" },
+      queued(function(path) assert(fs.write(path, "new")) end, range))
+  end)
+
+  it("is kind 'file' when it is gone, or no plain file, when its turn comes", function()
+    faults.check({ kind = "file", phase = "write", message = "ENOENT" },
+      queued(function(path) assert(fs.remove(path)) end))
+    faults.check({ kind = "file", phase = "write", message = "EISDIR" }, queued(function(path)
+      assert(fs.remove(path))
+      assert(fs.mkdir(path))
+    end))
+  end)
+end)
+
 describe("many files as bodies", function()
   it("wait for descriptors where there are few", function()
     files.begin()

@@ -35,6 +35,24 @@ local function endless(size)
   end, state
 end
 
+it("an iterator that has begun makes a late 417 the response", function()
+  local count = 0
+  local s = faults.raw(function(conn)
+    conn:read_head()
+    count = count + 1
+    conn:read(1)
+    conn:write "HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno"
+    while conn:read(1) do end
+  end)
+  local given = 0
+  local res = assert(faults.client():post(s.url, { expect_continue = true, body = function()
+    given = given + 1
+    return given <= 3 and "some bytes" or nil
+  end }))
+  assert.equal(417, res.status)
+  assert.equal(1, count)
+end)
+
 describe("an iterator as a body", function()
   for name, pieces in pairs { ["nothing"] = {}, ["one piece"] = { "abc" }, ["empty pieces"] = { "", "a", "", "b", "" },
     ["secrets"] = { http.secret "abcdef" }, ["large pieces"] = { ("a"):rep(300000), ("b"):rep(1000001) },

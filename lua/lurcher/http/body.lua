@@ -3,6 +3,7 @@
 
 local check = require "lurcher.base.check"
 local crypto = require "lurcher.native.crypto"
+local descriptors = require "lurcher.http.descriptors"
 local errors = require "lurcher.base.errors"
 local file = require "lurcher.http.file"
 local give_way = require "lurcher.base.give_way"
@@ -20,6 +21,7 @@ local STEP = 4 * 1024 * 1024 -- bytes of a body after which other tasks have the
 ---@field private files table<integer, userdata>? what the files were when they were looked at
 ---@field private once boolean a pipe or such is among them
 ---@field package producers boolean iterators are among them
+---@field package is_fixed boolean files must not change any more: their bytes were signed, or sent once
 ---@field package begun boolean something of it was given out that cannot be given again
 ---@field failure table? { err } what an iterator returned beside nil
 local Body = { __name = "lurcher.Body" }
@@ -39,7 +41,7 @@ end
 ---@return lurcher.Body
 function body.new(pieces, name, content_type)
   return setmetatable({ pieces = pieces, name = name, type = content_type or false, once = false, begun = false,
-    producers = false }, Body)
+    producers = false, is_fixed = false }, Body)
 end
 
 ---What is sent for a value of the option `body`; nil when it cannot be one.
@@ -64,7 +66,8 @@ function Body:prepare()
   local files = {}
   for i, piece in ipairs(self.pieces) do
     if file.is(piece) then
-      local handle, length, twice = native.file(piece.path, piece.offset, piece.length or nil)
+      local handle, length, twice = descriptors.patiently(0, native.file, piece.path, piece.offset,
+        piece.length or nil)
       if not handle then return nil, length end
       files[i] = handle
       if not twice then self.once = true end
@@ -96,6 +99,7 @@ end
 ---@return boolean? true
 ---@return lurcher.Error? err
 function body.read(value, take)
+  if type(value) == "table" then value.is_fixed = true end
   for _, piece in ipairs(type(value) == "table" and value.pieces or { value }) do
     if type(piece) == "string" then
       take(piece)
@@ -149,7 +153,9 @@ function Body:upload()
     list[i] = self.files[i] or type(piece) == "string" and piece or true
   end
   self.begun = self.begun or self.once
-  return native.upload(list)
+  local upload = native.upload(list, self.is_fixed)
+  self.is_fixed = true
+  return upload
 end
 
 -- What an iterator gives next, as bytes; nil at its end, or when it failed.

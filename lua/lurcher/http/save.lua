@@ -3,6 +3,7 @@
 
 local check = require "lurcher.base.check"
 local checks = require "lurcher.http.options.checks"
+local descriptors = require "lurcher.http.descriptors"
 local digest = require "lurcher.http.digest_option"
 local errors = require "lurcher.base.errors"
 local log = require "lurcher.log"
@@ -72,7 +73,7 @@ function save.save(self, path, opts)
   if before > 0 then
     log.warn("res:save writes what is left of a body that was read in part", { path = path, read_before = before })
   end
-  local out, err = native.open_writer(path, "atomic", opts.sha256 and 2 ^ 53 or nil)
+  local out, err = descriptors.patiently(1, native.open_writer, path, "atomic", opts.sha256 and 2 ^ 53 or nil)
   if not out then return nil, err end
   return task.scope(function(scope)
     scope:defer(function() if out:is_open() then out:close(true) end end)

@@ -57,13 +57,28 @@ static bool examine(file_range *r, error *e)
 
 bool file_range_look(file_range *r, const char *path, uint64_t offset, uint64_t length, error *e)
 {
-  *r = (file_range){.path = strdup(path), .fd = -1, .offset = offset, .length = length};
+  *r = (file_range){.path = strdup(path), .fd = -1, .offset = offset, .length = length, .wanted = length};
   if (!r->path) return file_error(e, "read", path, ENOMEM);
   bool plain = is_plain(r);
   if (!plain) r->fd = file_open(path, e);
   if (plain ? measure(r, e) : r->fd >= 0 && examine(r, e)) return true;
   file_range_free(r);
   return false;
+}
+
+bool file_range_renew(file_range *r, error *e)
+{
+  file_range now;
+  if (!file_range_look(&now, r->path, r->offset, r->wanted, e)) return false;
+  bool plain = now.fd < 0;
+  if (plain) {
+    r->length = now.length;
+    r->seen = now.seen;
+  } else {
+    refuse_range(e, r, "it was a plain file before its turn came, and is none any more");
+  }
+  file_range_free(&now);
+  return plain;
 }
 
 bool file_range_is_same(const file_range *r, int fd, error *e)

@@ -14,6 +14,7 @@ typedef struct {
   char *path;
   int fd;                  /* -1: is opened anew by who reads it; else it can be read once only */
   uint64_t offset, length; /* bytes; FILE_TO_THE_END: as many as come, as of a pipe */
+  uint64_t wanted;         /* the length that was asked for; FILE_TO_THE_END: all there is */
   struct stat seen;        /* its size, time and place when it was looked at */
 } file_range;
 
@@ -21,6 +22,10 @@ typedef struct {
  * file of /proc) stays open, since it cannot be read twice. False: kind "file"; a range that is not within
  * the file is one, too. For pool threads. */
 bool file_range_look(file_range *r, const char *path, uint64_t offset, uint64_t length, error *e);
+
+/* Looks at a plain file anew: what is there now counts. False: kind "file", also when it is not plain any
+ * more; the range stays as it was. For pool threads. */
+bool file_range_renew(file_range *r, error *e);
 
 /* Opens the file of a range again. -1, and kind "file", when it is not what was looked at. For pool threads.
  */

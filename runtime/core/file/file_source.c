@@ -25,7 +25,7 @@ typedef struct {
 struct file_source {
   job job;
   loop *loop;
-  file_range range;
+  file_range range, *origin;
   int fd;             /* -1: not open yet */
   bool opens;         /* it can be opened anew */
   unsigned starved;   /* how often there was no descriptor for it */
@@ -35,6 +35,7 @@ struct file_source {
   bool is_ahead;      /* `ahead` is full */
   bool ended;         /* no further job is needed */
   bool began, waited_for, rewound, closed;
+  bool prepares, prepared, exact, opens_now; /* see file_source_prepare */
   void (*on_more)(void *user);
   void *user;
 };
@@ -47,6 +48,7 @@ file_source *file_source_new(file_range *range, loop *l, void (*on_more)(void *u
     free(s);
     return NULL;
   }
+  s->origin = range;
   s->fd = s->range.fd;
   s->opens = s->fd < 0;
   s->given.ok = true;
@@ -100,15 +102,40 @@ static bool read_stream(file_source *s, size_t wanted)
   return true;
 }
 
+static bool is_starved(const piece *p)
+{
+  const char *code = p->error.code;
+  return !p->ok && code && (!strcmp(code, "EMFILE") || !strcmp(code, "ENFILE"));
+}
+
 /* The ends of other requests give descriptors back. */
 static bool may_open_later(file_source *s)
 {
-  const char *code = s->ahead.error.code;
-  bool starved = code && (!strcmp(code, "EMFILE") || !strcmp(code, "ENFILE"));
-  if (!starved || s->starved >= MAX_STARVED) return false;
+  if (!is_starved(&s->ahead) || s->starved >= MAX_STARVED) return false;
   s->starved++;
   poll(NULL, 0, STARVED_MS);
   return true;
+}
+
+static void close_plain(file_source *s)
+{
+  if (s->opens && s->fd >= 0) close(s->fd);
+  if (s->opens) s->fd = -1;
+}
+
+static bool prepare(file_source *s)
+{
+  error *e = &s->given.error;
+  close_plain(s);
+  if (!s->exact && !file_range_renew(&s->range, e)) return false;
+  if (s->opens_now) s->fd = file_range_open(&s->range, e);
+  return !s->opens_now || s->fd >= 0;
+}
+
+static void prepare_work(job *base)
+{
+  file_source *s = container_of(base, file_source, job);
+  s->given.ok = prepare(s);
 }
 
 static bool fill(file_source *s)
@@ -122,7 +149,10 @@ static bool fill(file_source *s)
   if (wanted && !(s->opens ? read_file(s, wanted) : read_stream(s, wanted))) return false;
   if (p->bytes.length < left) return true;
   p->end = true;
-  return !s->opens || file_range_is_same(&s->range, s->fd, &p->error);
+  if (!s->opens) return true;
+  bool same = file_range_is_same(&s->range, s->fd, &p->error);
+  close_plain(s); /* others may need the descriptor before the request's end */
+  return same;
 }
 
 static void work(job *base)
@@ -135,13 +165,18 @@ static void work(job *base)
 
 static void on_read(job *base);
 
+static void begin_job(file_source *s, job_fn work, job_fn done)
+{
+  s->loop->jobs++;
+  job_start(&s->job, s->loop->uv, work, done);
+}
+
 static void read_ahead(file_source *s)
 {
   s->ahead.bytes.length = 0;
   s->ahead.ok = s->ahead.end = s->ahead.later = false;
   s->began = true;
-  s->loop->jobs++;
-  job_start(&s->job, s->loop->uv, work, on_read);
+  begin_job(s, work, on_read);
 }
 
 /* What a job has read becomes what is given, and the next job reads on. */
@@ -155,28 +190,86 @@ static void go_on(file_source *s)
   if (!s->ended) read_ahead(s);
 }
 
+/* A job is over. False: so is the source, and it is freed. */
+static bool end_job(file_source *s)
+{
+  if (!s->closed) {
+    s->loop->jobs--;
+    return true;
+  }
+  free_really(s); /* the loop may be gone */
+  return false;
+}
+
+static void tell(file_source *s)
+{
+  if (!s->waited_for) return;
+  s->waited_for = false;
+  s->on_more(s->user);
+}
+
+static void on_prepared(job *base)
+{
+  file_source *s = container_of(base, file_source, job);
+  if (!end_job(s)) return;
+  s->prepares = false;
+  s->prepared = true;
+  if (s->given.ok) {
+    s->origin->length = s->range.length;
+    s->origin->seen = s->range.seen;
+  }
+  tell(s);
+}
+
+/* The job read what nobody wants now. */
+static void start_over(file_source *s)
+{
+  s->rewound = false;
+  s->position = 0;
+  if (s->prepares)
+    begin_job(s, prepare_work, on_prepared);
+  else
+    read_ahead(s);
+}
+
 static void on_read(job *base)
 {
   file_source *s = container_of(base, file_source, job);
-  if (s->closed) { /* the loop may be gone */
-    free_really(s);
+  if (!end_job(s)) return;
+  if (s->rewound) {
+    start_over(s);
     return;
   }
-  s->loop->jobs--;
-  if (s->rewound) s->position = 0;
-  if (s->rewound || (s->ahead.ok && s->ahead.later)) {
-    s->rewound = false;
+  if (s->ahead.ok && s->ahead.later) {
     read_ahead(s);
     return;
   }
   s->position += s->ahead.bytes.length;
   s->is_ahead = true;
   s->ended = !s->ahead.ok || s->ahead.end;
-  if (s->waited_for) {
-    s->waited_for = false;
-    s->on_more(s->user);
-  }
+  tell(s);
 }
+
+file_source_state file_source_prepare(file_source *s, bool exact, bool opens)
+{
+  if (!s->opens || s->prepared) return s->given.ok ? FILE_SOURCE_END : FILE_SOURCE_FAILED;
+  s->exact = exact;
+  s->opens_now = opens;
+  s->prepares = s->waited_for = true;
+  if (!s->job.running) begin_job(s, prepare_work, on_prepared);
+  return FILE_SOURCE_LATER;
+}
+
+void file_source_rest(file_source *s)
+{
+  if (!s->opens) return;
+  s->prepared = false;
+  if (!s->job.running) close_plain(s);
+}
+
+uint64_t file_source_length(const file_source *s) { return s->range.length; }
+
+bool file_source_is_starved(const file_source *s) { return is_starved(&s->given); }
 
 file_source_state file_source_read(file_source *s, char *to, size_t room, size_t *got)
 {

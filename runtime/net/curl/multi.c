@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -164,6 +165,7 @@ static void act(multi *m, curl_socket_t fd, int flags)
   int running;
   m->calls++;
   m->streamed = 0;
+  m->begun_count = 0;
   curl_multi_socket_action(m->handle, fd, flags, &running);
   forget_lost_sockets(m);
   if (m->streamed) note_drained(m);
@@ -552,6 +554,25 @@ bool multi_has_surplus(const multi *m, int local_port)
   return w && has_rested(w) && can_be_read(w->fd);
 }
 
+void multi_note_begun(multi *m, int local_port)
+{
+  if (m->begun_count == m->begun_capacity) {
+    size_t capacity = m->begun_capacity ? m->begun_capacity * 2 : 16;
+    uint16_t *grown = realloc(m->begun, capacity * sizeof *grown);
+    if (!grown) return;
+    m->begun = grown;
+    m->begun_capacity = capacity;
+  }
+  m->begun[m->begun_count++] = (uint16_t)local_port;
+}
+
+bool multi_serves_another(const multi *m, int local_port, bool in_this_call)
+{
+  size_t count = 0;
+  for (size_t i = 0; i < m->begun_count; i++) count += m->begun[i] == local_port;
+  return count > (in_this_call ? 1 : 0);
+}
+
 /* ---- life ---- */
 
 void multi_init(multi *m, multi_shared *shared, const loop_clock *time, size_t max_connections)
@@ -623,6 +644,9 @@ void multi_close_idle(multi *m)
   if (m->in_flight || !m->handle) return;
   curl_multi_cleanup(m->handle);
   m->handle = NULL;
+  free(m->begun);
+  m->begun = NULL;
+  m->begun_count = m->begun_capacity = 0;
   watcher_table *watchers = &m->shared->watchers;
   for (size_t fd = 0; fd < watchers->capacity; fd++)
     if (watchers->by_fd[fd] && watchers->by_fd[fd]->multi == m) forget(watchers->by_fd[fd]);

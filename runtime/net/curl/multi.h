@@ -30,8 +30,10 @@ typedef struct multi {
   bool removing;        /* a job, whose attempts to connect are not lost but given up */
   watcher *new_sockets; /* made in the current call */
   unsigned uploads;     /* counted by the jobs: how often libcurl took bytes of a request's body */
-  int streamed; /* local port of the connection over which HTTP/2 bodies came in the current call; 0: none;
-                   MANY_PORTS */
+  int streamed;    /* local port of the connection over which HTTP/2 bodies came in the current call; 0: none;
+                      MANY_PORTS */
+  uint16_t *begun; /* local ports of the connections over which exchanges began in the current call */
+  size_t begun_count, begun_capacity;
   watcher *drained;   /* over which such bytes came, to be looked at again */
   size_t in_flight;   /* jobs added */
   size_t sockets;     /* open sockets */
@@ -65,6 +67,14 @@ void multi_hold_sockets(multi *m, int local_port);
  * connection: what can be read on it now (or, when `has_unread`, is held by its TLS session), nobody asked
  * for, so the connection ends. Not from within a libcurl callback. */
 void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session);
+
+/* libcurl is about to send a request over the connection with that local port. May be called by its
+ * callbacks. */
+void multi_note_begun(multi *m, int local_port);
+
+/* An exchange is over that began in the current call of libcurl (`in_this_call`) or an earlier one: whether
+ * its connection serves another by now. */
+bool multi_serves_another(const multi *m, int local_port, bool in_this_call);
 
 /* libcurl has taken an idle connection, of which it tells the local port, and is about to send a request:
  * whether something can be read on it, be it the peer's end or what nobody asked for. May be called by

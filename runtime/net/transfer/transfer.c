@@ -279,6 +279,24 @@ void transfer_start(transfer *t, const char *label)
   }
 }
 
+static void wait_for_descriptors(transfer *t);
+
+void transfer_begin(transfer *t)
+{
+  upload_state body = transfer_exchange_prepare(t);
+  if (body == UPLOAD_FAILED && upload_is_starved(t->request.upload)) {
+    network_out_of_descriptors(t->network);
+    wait_for_descriptors(t);
+  } else if (body == UPLOAD_FAILED) {
+    transfer_fail_upload(t);
+    end(t, false);
+  } else if (body == UPLOAD_END && !transfer_exchange_begin(t, t->exchange.share)) {
+    transfer_fail_memory(t); /* unless a failure is set */
+  } else {
+    transfer_limits_watch(t);
+  }
+}
+
 static void run(admission *a, CURLSH *share)
 {
   transfer *t = container_of(a, transfer, admission);
@@ -287,41 +305,41 @@ static void run(admission *a, CURLSH *share)
   t->exchange.answered_before = pool_answers(a);
   if (!t->request.deadline && t->options->total) t->request.deadline = now + t->options->total;
   transfer_set_external(t, true); /* until it is connected, nobody knows */
-  if (!transfer_exchange_begin(t, share)) {
-    transfer_fail_memory(t); /* unless a failure is set */
-    return;
-  }
-  transfer_limits_watch(t);
+  t->exchange.share = share;
+  transfer_begin(t);
 }
 
 /* ---- end ---- */
 
+/* It has to begin anew, from the queue. */
+static void put_back(transfer *t)
+{
+  transfer_exchange_end(t, false);
+  transfer_set_external(t, false);
+  if (t->request.upload) upload_rest(t->request.upload);
+  pool_requeue(&t->admission);
+  transfer_limits_changed(t);
+}
+
+static void wait_for_descriptors(transfer *t)
+{
+  bool others_run = t->network->running > 1;
+  if (others_run && t->request.deadline == t->times.dispatched + t->options->total)
+    t->request.deadline = 0; /* nothing was begun */
+  if (!t->exchange.starved_at) t->exchange.starved_at = clock_now(t->time);
+  put_back(t); /* its limits are again those of the queue */
+}
+
 /* No descriptor was left for its socket: it was never sent, and waits for another turn. */
-static bool wait_for_descriptor(transfer *t, const multi_result *result)
+static bool lacked_descriptor(transfer *t, const multi_result *result)
 {
   long os_error = 0; /* none: it did not come to a connection */
   if (t->exchange.connection != CONNECTION_NONE || !result->no_descriptor ||
       result->code != CURLE_COULDNT_CONNECT)
     return false;
   if (curl_easy_getinfo(t->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK || os_error) return false;
-  transfer_exchange_end(t, false);
-  transfer_set_external(t, false);
-  bool others_run = t->network->running > 1;
-  if (others_run && t->request.deadline == t->times.dispatched + t->options->total)
-    t->request.deadline = 0; /* nothing was begun */
-  if (!t->exchange.starved_at) t->exchange.starved_at = clock_now(t->time);
-  pool_requeue(&t->admission);
-  transfer_limits_changed(t); /* again that of the queue */
+  wait_for_descriptors(t);
   return true;
-}
-
-/* Nothing was sent: it starts anew. */
-static void start_again(transfer *t)
-{
-  transfer_exchange_end(t, false);
-  transfer_set_external(t, false);
-  pool_requeue(&t->admission);
-  transfer_limits_changed(t);
 }
 
 /* The addresses that are left out since they did not answer lately come last: now. */
@@ -331,7 +349,7 @@ static bool try_skipped_addresses(transfer *t, const multi_result *result)
     return false;
   t->job.picks = false;
   t->job.skipped = 0;
-  start_again(t);
+  put_back(t);
   return true;
 }
 
@@ -340,22 +358,19 @@ static bool leave_stale_connection(transfer *t)
 {
   if (!t->exchange.stale || t->failure) return false;
   t->exchange.stale = false;
-  start_again(t);
+  put_back(t);
   return true;
 }
 
 /* What was sent counts for nothing: it waits for its turn again. */
 static void begin_anew(transfer *t)
 {
-  transfer_exchange_end(t, false);
-  transfer_set_external(t, false);
   t->exchange.connection = CONNECTION_NONE;
   t->exchange.uploaded = 0;
   t->exchange.upload_waits = false;
   t->exchange.starved_at = 0;
   head_reset(&t->response.head);
-  pool_requeue(&t->admission);
-  transfer_limits_changed(t);
+  put_back(t);
 }
 
 /* HTTP/2 refused it, so nothing was processed, but the server answered others meanwhile: it takes a few
@@ -401,7 +416,7 @@ static void keep_connection(transfer *t)
 
 static void finish(transfer *t, const multi_result *result)
 {
-  if (wait_for_descriptor(t, result) || try_skipped_addresses(t, result) || leave_stale_connection(t)) return;
+  if (lacked_descriptor(t, result) || try_skipped_addresses(t, result) || leave_stale_connection(t)) return;
   if (repeat_without_expectation(t)) return;
   if (t->request.connect_only && result->code == CURLE_OK) {
     keep_connection(t);
@@ -412,7 +427,7 @@ static void finish(transfer *t, const multi_result *result)
   if (result->code == CURLE_OK) surplus_check(t);
   if (clean && !t->failure)
     transfer_check_complete(t);
-  else
+  else if (!t->exchange.ended_by_head || t->failure)
     transfer_failure_set(t, result);
   if (wait_for_stream(t)) return;
   if (t->failure && t->failure->kind == ERROR_dns)

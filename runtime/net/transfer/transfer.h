@@ -70,6 +70,9 @@ static inline transfer *transfer_of(operation *op) { return container_of(op, tra
  * when this fails (then failure is set). */
 void transfer_start(transfer *t, const char *label);
 
+/* It holds a slot: looks at its body's files, and gives it to libcurl; of the transfer's own parts. */
+void transfer_begin(transfer *t);
+
 /* Stops it if it still waits or runs, and frees it; its operation is reset. */
 void transfer_free(transfer *t);
 

@@ -62,6 +62,7 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
 static void on_more(void *user)
 {
   transfer *t = user;
+  if (t->exchange.prepares) transfer_begin(t);
   if (!t->exchange.upload_waits) return;
   t->exchange.upload_waits = false;
   t->exchange.active_at = clock_now(t->time);
@@ -182,6 +183,17 @@ static bool prepare_easy(transfer *t, bool shares)
   return true;
 }
 
+upload_state transfer_exchange_prepare(transfer *t)
+{
+  upload *u = t->request.upload;
+  if (!u) return UPLOAD_END;
+  upload_begin(u, on_more, t);
+  upload_state state = upload_prepare(u);
+  t->exchange.prepares = state == UPLOAD_LATER;
+  if (state == UPLOAD_END && t->request.progress) t->request.progress->length_sent = u->length;
+  return state;
+}
+
 bool transfer_exchange_begin(transfer *t, CURLSH *share)
 {
   if (!prepare_easy(t, share) || !set_request(t)) return false;
@@ -193,7 +205,6 @@ bool transfer_exchange_begin(transfer *t, CURLSH *share)
   t->handle->is_virtual = is_virtual;
   t->exchange.looks_up = pool_looks_up(&t->admission);
   if (t->exchange.looks_up) curl_easy_setopt(t->handle->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  if (t->request.upload) upload_begin(t->request.upload, on_more, t);
   if (!multi_add(t->admission.multi, &t->job, t->handle->easy)) return false;
   t->exchange.flow = FLOW_ON;
   return true;

@@ -5,6 +5,7 @@
 #include "core/buffer.h"
 #include "core/loop/loop.h"
 #include "net/curl/multi.h"
+#include "net/transfer/upload.h"
 
 enum { TRANSFER_ADDRESS_SIZE = 48 };
 
@@ -54,8 +55,11 @@ typedef struct {
   bool expectation_refused;                  /* by a 417, and libcurl did not make the request again yet */
   long rejection;                            /* why a certificate was; X509_V_OK: none was */
   bool is_stream;                            /* counted as one of HTTP/2 */
+  bool ended_by_head;                        /* no more than the head of the response was wanted */
   bool wants_login;  /* its proxy answered CONNECT with 407: that is the head of the response */
   bool upload_waits; /* libcurl waits for more of the body */
+  bool prepares;     /* files of the body are looked at, before libcurl gets it */
+  CURLSH *share;     /* what it will begin with */
   bool external;     /* counted in the loop's external_requests */
   uint16_t remote_port, local_port;
 
@@ -69,14 +73,19 @@ typedef struct {
   bool stale;                 /* libcurl gave it a connection that cannot be used any more */
   bool body_apart;            /* the body may not have come with the head */
   unsigned answered_before;   /* by its origin group when it was dispatched */
-  unsigned first_call;        /* the multi's call in which the head began */
+  unsigned begun_call;        /* the multi's call in which it got its connection … */
+  unsigned first_call;        /* … and in which the head began */
   uint64_t framed;            /* bytes of the body with its framing; 0: not counted */
   void *certificate; /* X509, of transfer_certificate.c: the server's own, or the one that was refused */
   bool is_authority; /* that is one further up */
   void *session;     /* SSL; NULL: no TLS, HTTP/2, or no head yet */
 } transfer_exchange;
 
-/* Gives the request to libcurl. False: out of memory, or the failure says why not. */
+/* Looks at the files of its body, see upload_prepare. After UPLOAD_LATER transfer_begin is called. */
+upload_state transfer_exchange_prepare(struct transfer *t);
+
+/* Gives the request, whose body is prepared, to libcurl. False: out of memory, or the failure says why not.
+ */
 bool transfer_exchange_begin(struct transfer *t, CURLSH *share);
 
 /* Takes the easy handle back from libcurl, if that ever got it. `clean`: the exchange went well. Not from a

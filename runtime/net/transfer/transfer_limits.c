@@ -31,6 +31,7 @@ static time_limit next_limit(const transfer *t)
   if (t->admission.state == ADMISSION_ENDED) return first; /* the body is still decoded */
   if (t->exchange.discard_until && t->exchange.discard_until < first.due)
     first = (time_limit){.due = t->exchange.discard_until};
+  if (t->exchange.prepares) return first;
   if (t->exchange.connection == CONNECTION_NONE)
     consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
   else if (t->exchange.upload_waits)
@@ -64,12 +65,11 @@ static void fail_starved(transfer *t, const time_limit *limit)
   struct rlimit files = {0};
   error *e = transfer_failure(t);
   getrlimit(RLIMIT_NOFILE, &files);
-  error_set(
-      e, ERROR_connect, "connect",
-      "no file descriptor was left for a connection to %s (limit: %llu open files, ulimit -n; waited for "
-      "timeout.%s = %g s)",
-      pool_origin_name(&t->admission), (unsigned long long)files.rlim_cur, limit->phase,
-      (double)limit->limit / NANOSECONDS);
+  error_set(e, ERROR_connect, "connect",
+            "no file descriptor was left for a request to %s (limit: %llu open files, ulimit -n; waited for "
+            "timeout.%s = %g s)",
+            pool_origin_name(&t->admission), (unsigned long long)files.rlim_cur, limit->phase,
+            (double)limit->limit / NANOSECONDS);
   e->limit = (double)files.rlim_cur;
   e->retry_safe = true;
   transfer_stop(t);
@@ -114,7 +114,8 @@ static void on_clock(timer *clock)
   e->retry_safe = t->exchange.connection == CONNECTION_NONE;
   t->job.blames = t->exchange.connection == CONNECTION_NONE;
   if (*limit.phase == 't') transfer_body_give_up(t);
-  if (t->exchange.connection != CONNECTION_NONE && t->admission.state == ADMISSION_RUNNING)
+  bool peer_was_asked = !t->exchange.upload_waits; /* else it had nothing to say */
+  if (peer_was_asked && t->exchange.connection != CONNECTION_NONE && t->admission.state == ADMISSION_RUNNING)
     pool_leave_silent(&t->admission, t->exchange.local_port, clock_now(t->time) - t->exchange.active_at);
   transfer_stop(t);
 }

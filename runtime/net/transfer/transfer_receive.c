@@ -121,6 +121,8 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->exchange.stale =
       !pool_origin_is_http2(&t->admission) && multi_has_surplus(t->admission.multi, local_port);
   if (t->exchange.stale) return CURL_PREREQFUNC_ABORT;
+  multi_note_begun(t->admission.multi, local_port);
+  t->exchange.begun_call = t->admission.multi->calls;
   touch(t);
   if (t->exchange.connection == CONNECTION_NONE) t->times.connected = t->exchange.active_at;
   t->exchange.connection = CONNECTION_SOME;
@@ -167,18 +169,23 @@ static bool begin_http2(transfer *t)
   return true;
 }
 
-/* A server that wants no Expect answers 417 before the body is sent. Then libcurl makes the request again,
- * but only its own Expect is left out, not one among the given lines; and what it was told is no response. */
-static void drop_expectation(transfer *t)
+/* A server that wants no Expect answers 417, mostly before the body is sent. Then libcurl makes the request
+ * again, but only its own Expect is left out, not one among the given lines; and what it was told is no
+ * response. False: libcurl would not, over HTTP/2 or when all is sent, so it is given up and made again by
+ * us; or it would, but the body cannot be had again. */
+static bool drop_expectation(transfer *t)
 {
-  bool all_sent = transfer_request_is_sent(&t->request);
-  if (t->response.head.status != 417 || !t->request.expect_continue || all_sent ||
-      t->response.head.version == 20)
-    return;
+  bool by_libcurl = t->response.head.version != 20 && !transfer_request_is_sent(&t->request);
+  if (t->response.head.status != 417 || !t->request.expect_continue || !t->request.upload) return true;
+  if (!upload_can_rewind(t->request.upload)) {
+    t->exchange.ended_by_head = true;
+    return false;
+  }
   t->request.expect_continue = false;
   t->exchange.expectation_refused = true;
   transfer_exchange_set_lines(t);
   head_reset(&t->response.head);
+  return by_libcurl;
 }
 
 static bool is_undecided(const transfer *t)
@@ -224,7 +231,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   }
   bool is_within = was_in_head && t->response.head.in_head && !t->exchange.first_header_expected;
   if (!is_within) surplus_watch_line(t, was_in_head);
-  if (t->response.head.complete && !was_complete) drop_expectation(t);
+  if (t->response.head.complete && !was_complete && !drop_expectation(t)) return 0;
   if (t->response.head.complete && !was_complete) {
     if (t->response.head.version == 20 && !begin_http2(t)) return 0;
     if (is_tls(t) && t->response.head.version < 20) t->exchange.session = tls_session_of(t);

@@ -81,6 +81,8 @@ void surplus_check(transfer *t)
   bool one_read = t->exchange.first_call == t->admission.multi->calls &&
                   received < (uint64_t)t->handle->buffer && !t->exchange.body_apart;
   if (t->response.head.version == 20) return;
+  bool in_this_call = t->exchange.begun_call == t->admission.multi->calls;
+  if (multi_serves_another(t->admission.multi, t->exchange.local_port, in_this_call)) return;
   if (t->response.head.keep_alive) heed_keep_alive(t);
   if ((one_read && !t->exchange.held && !t->exchange.session)) return;
   multi_rest_socket(t->admission.multi, t->handle->easy, has_pending, t->exchange.session);

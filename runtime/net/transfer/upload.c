@@ -151,6 +151,49 @@ void upload_begin(upload *u, void (*on_more)(void *user), void *user)
   u->user = user;
 }
 
+static void measure(upload *u)
+{
+  u->length = 0;
+  for (size_t i = 0; i < u->count; i++) {
+    const upload_part *p = &u->parts[i];
+    if (p->kind == PART_PRODUCER) u->length = -1;
+    if (p->kind == PART_BYTES) add_length(u, p->length);
+    if (p->kind == PART_FILE) add_length(u, file_source_length(p->file));
+  }
+}
+
+upload_state upload_prepare(upload *u)
+{
+  for (; u->looked < u->count; u->looked++) {
+    upload_part *p = &u->parts[u->looked];
+    if (p->kind != PART_FILE) continue;
+    switch (file_source_prepare(p->file, u->exact, !u->has_first)) {
+    case FILE_SOURCE_LATER:
+      return UPLOAD_LATER;
+    case FILE_SOURCE_FAILED:
+      u->failure = *file_source_failure(p->file);
+      return UPLOAD_FAILED;
+    default:
+      u->has_first = true;
+    }
+  }
+  measure(u);
+  return UPLOAD_END;
+}
+
+bool upload_is_starved(const upload *u)
+{
+  return u->looked < u->count && file_source_is_starved(u->parts[u->looked].file);
+}
+
+void upload_rest(upload *u)
+{
+  for (size_t i = 0; i < u->count; i++)
+    if (u->parts[i].file) file_source_rest(u->parts[i].file);
+  u->looked = 0;
+  u->has_first = false;
+}
+
 static upload_state read_bytes(upload *u, const upload_part *p, char *to, size_t room, size_t *got)
 {
   size_t left = p->length - u->taken;
@@ -225,7 +268,7 @@ bool upload_ended(const upload *u)
   return u->length < 0 ? u->current == u->count : u->given == (uint64_t)u->length;
 }
 
-static bool can_rewind(const upload *u)
+bool upload_can_rewind(const upload *u)
 {
   if (u->is_used || u->failed || u->closed) return false;
   for (size_t i = 0; i < u->count; i++) {
@@ -238,7 +281,7 @@ static bool can_rewind(const upload *u)
 
 bool upload_rewind(upload *u)
 {
-  if (!can_rewind(u)) return false;
+  if (!upload_can_rewind(u)) return false;
   for (size_t i = 0; i < u->count; i++)
     if (u->parts[i].file) file_source_rewind(u->parts[i].file);
   u->current = u->taken = 0;

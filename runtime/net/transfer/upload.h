@@ -14,9 +14,12 @@ typedef struct {
   upload_part *parts;
   size_t count, current; /* the part that is read */
   size_t taken;          /* of its bytes */
-  int64_t length;        /* bytes; -1: only known at the end */
+  size_t looked;         /* parts that upload_prepare is done with */
+  int64_t length;        /* bytes; -1: only known at the end; of files, as they were looked at last */
   uint64_t given;        /* bytes given out since its start */
   bool failed;
+  bool has_first; /* its first file is open */
+  bool exact;     /* files have to be what they were when they were added: their bytes are signed */
   bool is_used;   /* bytes of a producer were given out */
   bool is_hungry; /* its reader waits for a producer */
   bool closed;    /* nobody reads it any more */
@@ -45,7 +48,7 @@ void upload_unref(upload *u);
 /* ---- its parts, all added before it is read. False: out of memory ---- */
 
 bool upload_add_bytes(upload *u, const char *bytes, size_t length); /* copies them */
-bool upload_add_file(upload *u, file_range *range);                 /* takes over what it holds open */
+bool upload_add_file(upload *u, file_range *range);                 /* see file_source_new */
 bool upload_add_producer(upload *u);
 
 /* ---- its reader ---- */
@@ -53,11 +56,25 @@ bool upload_add_producer(upload *u);
 /* `on_more` is called, from the loop, when there is more after UPLOAD_LATER. */
 void upload_begin(upload *u, void (*on_more)(void *user), void *user);
 
+/* After upload_begin, and before `length` counts: looks at plain files as they are now, and opens the first,
+ * so that it is there when the request is. UPLOAD_END: done; UPLOAD_LATER: to be called again by `on_more`.
+ */
+upload_state upload_prepare(upload *u);
+
+/* Whether it failed since there was no descriptor for a file: it can be prepared again. */
+bool upload_is_starved(const upload *u);
+
+/* The request goes back to the queue, and will be prepared anew: gives back descriptors of plain files. */
+void upload_rest(upload *u);
+
 /* Copies up to `room` bytes. May be called by libcurl's callbacks. */
 upload_state upload_read(upload *u, char *to, size_t room, size_t *got);
 
 /* Whether all of it was given out. */
 bool upload_ended(const upload *u);
+
+/* Whether it can be read from its start. */
+bool upload_can_rewind(const upload *u);
 
 /* Goes back to its start. False, and nothing changes, when that is not possible: a producer has begun, a pipe
  * was read. */

@@ -202,13 +202,36 @@ static int now(lua_State *L)
   return 1;
 }
 
+/* native.out_of_descriptors() → requests that run: a file could not be opened, so others do not begin */
+static int out_of_descriptors(lua_State *L)
+{
+  network *n = http_network(L);
+  network_out_of_descriptors(n);
+  lua_pushnumber(L, (lua_Number)n->running);
+  return 1;
+}
+
+/* native.spare_descriptors() → how many there are for requests */
+static int spare_descriptors(lua_State *L)
+{
+  lua_pushnumber(L, (lua_Number)http_network(L)->max_running);
+  return 1;
+}
+
 int luaopen_lurcher_native_http(lua_State *L);
 
 int luaopen_lurcher_native_http(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"pool", http_new_pool},     {"profile", http_new_options},   {"info", info}, {"now", now},
-      {"upload", http_new_upload}, {"progress", http_new_progress}, {NULL, NULL},
+      {"pool", http_new_pool},
+      {"profile", http_new_options},
+      {"info", info},
+      {"now", now},
+      {"upload", http_new_upload},
+      {"progress", http_new_progress},
+      {"out_of_descriptors", out_of_descriptors},
+      {"spare_descriptors", spare_descriptors},
+      {NULL, NULL},
   };
   http_network_open(L);
   http_register_pool(L);

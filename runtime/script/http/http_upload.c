@@ -108,20 +108,24 @@ static bool add_part(lua_State *L, upload *u)
   }
 }
 
-/* native.upload{string | file | true, …} → upload: true stands for what a task produces; a file that can be
- * read once only must not be in two */
+/* native.upload({string | file | true, …}, exact) → upload: true stands for what a task produces; a file that
+ * can be read once only must not be in two; exact: see upload.h */
 int http_new_upload(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
   http_box *box = http_new_box(L, HTTP_UPLOAD, upload_name);
   upload *u = upload_new(task_loop(L));
   if (!u) return luaL_error(L, "not enough memory");
   box->pointer = u;
+  u->exact = lua_toboolean(L, 2);
   for (int i = 1; i <= (int)lua_objlen(L, 1); i++) {
     lua_rawgeti(L, 1, i);
     if (!add_part(L, u)) return luaL_error(L, "not enough memory");
     lua_pop(L, 1);
   }
+  lua_pushvalue(L, 1); /* the files' ranges have to stay */
+  lua_setfenv(L, -2);
   return 1;
 }
 

@@ -1,6 +1,7 @@
 --- One download: where it goes, how far it is, and what the file that comes has to be.
 
 local crypto = require "lurcher.crypto"
+local descriptors = require "lurcher.http.descriptors"
 local errors = require "lurcher.base.errors"
 local file_name = require "lurcher.http.download.file_name"
 local fs = require "lurcher.fs"
@@ -386,7 +387,9 @@ end
 ---@return lurcher.Download?
 ---@return lurcher.Error?
 function Job:run(request, fn)
+  local give_back = descriptors.reserve(self.parts)
   return task.scope(function(scope)
+    scope:defer(give_back)
     scope:defer(function() close(self) end)
     local res, err = meter.follow(self.opts.progress, function() return self:received() end, function()
       local res, err = fn()

@@ -8,11 +8,14 @@
 --- bytes up to its own size.
 
 local crypto = require "lurcher.crypto"
+local descriptors = require "lurcher.http.descriptors"
 local errors = require "lurcher.base.errors"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local native = require "lurcher.native.fs"
 local task = require "lurcher.task"
+
+local patiently = descriptors.patiently
 
 local partial = {}
 
@@ -73,7 +76,7 @@ local function read(self, url_hash)
   local length, text, err
   length, err = native.measure(self.info_path) -- a link there would have us write elsewhere
   if not length then return nil, err end
-  text, err = fs.read(self.info_path, { max = MAX_INFO })
+  text, err = patiently(0, fs.read, self.info_path, { max = MAX_INFO })
   if not text and not is_missing(err) and err.kind ~= "too_large" then return nil, err end
   self.info = parsed(text, url_hash)
   local failure
@@ -98,7 +101,7 @@ end
 ---@return true? ok
 ---@return lurcher.Error? err code "EWOULDBLOCK": somebody else has it
 function Partial:take()
-  local lock, err = native.lock(beside(self.target, ".part.lock"), false)
+  local lock, err = patiently(0, native.lock, beside(self.target, ".part.lock"), false)
   if lock then
     self.lock = lock
     return read(self, self.url_hash)
@@ -131,7 +134,7 @@ end
 function Partial:note(validator, size, segments)
   self.info = { lurcher_download = VERSION, url = self.url_hash, validator = validator, size = size,
     segments = segments and json.array(segments) }
-  return shield(native.write, self.info_path, json.encode(self.info, { sort = true }) .. "\n", true)
+  return patiently(1, shield, native.write, self.info_path, json.encode(self.info, { sort = true }) .. "\n", true)
 end
 
 ---Opens the part for writing.
@@ -141,7 +144,8 @@ end
 ---@return userdata? writer
 ---@return lurcher.Error? err
 function Partial:writer(offset, cut, is_hashed)
-  return shield(native.open_part, self.path, offset, cut, is_hashed == "all" and 2 ^ 53 or is_hashed and HASHED or nil)
+  local most = is_hashed == "all" and 2 ^ 53 or is_hashed and HASHED or nil
+  return patiently(1, shield, native.open_part, self.path, offset, cut, most)
 end
 
 ---Removes the part and the info.
@@ -154,7 +158,7 @@ end
 ---@return string? digits the SHA-256 of the part
 ---@return lurcher.Error? err
 function Partial:hash()
-  return native.hash(self.path)
+  return patiently(0, native.hash, self.path)
 end
 
 ---The part becomes the file.
@@ -163,7 +167,7 @@ end
 ---@return true? ok
 ---@return lurcher.Error? err code "EEXIST": there is a file of that name, and it is exclusive
 function Partial:complete(target, is_exclusive)
-  return shield(function()
+  return patiently(0, shield, function()
     local ok, err = native.complete(self.path, target, is_exclusive)
     if not ok then return nil, err end
     fs.remove(self.info_path)
