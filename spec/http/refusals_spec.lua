@@ -45,14 +45,14 @@ local function bucket(rate, capacity, latency, refusal)
 end
 
 -- Gives `quota` in each second, by the clock or in any span of a second.
-local function per_second(quota, sliding)
+local function per_second(quota, sliding, latency)
   local times = {}
   return function(now)
     local begin = sliding and now - 1 or math.floor(now)
     while times[1] and (sliding and times[1] <= begin or times[1] < begin) do table.remove(times, 1) end
     local is_full = #times >= quota
     if not is_full then times[#times + 1] = now end
-    task.sleep(0.1)
+    task.sleep(latency)
     return is_full and { status = 429, headers = { ["Retry-After"] = "1" } } or { status = 200 }
   end
 end
@@ -96,18 +96,23 @@ describe("a fan-out against a rate of 10 a second that answers with Retry-After:
 
   it("succeeds so when it counts by windows, fixed or sliding", function()
     for _, sliding in ipairs { false, true } do
-      local ended, seen, took = fan_out(nil, 200, 64, per_second(10, sliding))
-      assert.same({ [200] = 200 }, ended)
-      assert.is_true(took < 1.3 * 19, took)
-      assert.is_true(#seen < 300, #seen)
+      for _, latency in ipairs { 0.005, 0.1, 0.2 } do
+        local ended, seen, took = fan_out(nil, 200, 64, per_second(10, sliding, latency))
+        assert.same({ [200] = 200 }, ended)
+        assert.is_true(took < 1.32 * (19 + latency), took)
+        assert.is_true(#seen < 270, #seen)
+      end
     end
   end)
 
   it("finds the rate when the bucket is small", function()
-    local ended, seen, took = fan_out(nil, 200, 64, bucket(10, 1, 0.02, refusal(429)))
-    assert.same({ [200] = 200 }, ended)
-    assert.is_true(took < 60, took)
-    assert.is_true(#seen < 400, #seen)
+    for _, row in ipairs { { 5, 0.02, 24.5 }, { 5, 0.2, 24.5 }, { 1, 0.02, 29.5 }, { 1, 0.2, 31 } } do
+      local capacity, latency, most = unpack(row)
+      local ended, seen, took = fan_out(nil, 200, 64, bucket(10, capacity, latency, refusal(429)))
+      assert.same({ [200] = 200 }, ended)
+      assert.is_true(took < most, took)
+      assert.is_true(#seen < 290, #seen)
+    end
   end)
 
   it("ends refused without retries", function()

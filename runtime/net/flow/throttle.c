@@ -3,6 +3,7 @@
 #include "core/container_of.h"
 #include "core/loop/loop.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,8 +17,11 @@ static const uint64_t RECURRING = 3000 * MILLISECOND,
 static const uint64_t SAME_WINDOW = 1500 * MILLISECOND; /* resets come in whole seconds */
 static const double MIN_STARTS = 10, CUT = 0.7, STEP = 0.1, MIN_RATE = 1;
 static const double NEAR = 0.9, SLOWLY = 0.01, AFTER_REFUSAL = 0.85; /* of the rate that was refused */
-static const size_t MIN_MEASURED = 8;                                /* answers that tell a rate */
-static const size_t MAX_WINDOW = 4096;                               /* of a slow start: then it is over */
+
+static const size_t MIN_MEASURED = 8;   /* answers that tell a rate */
+static const size_t MIN_GUESSED = 5;    /* and from which one may be guessed */
+static const uint64_t SLOW_ANSWERS = 4; /* that a slow start takes, one after the other */
+static const size_t MAX_WINDOW = 4096;  /* of a slow start: then it is over */
 
 static void open_throttle(throttle *t, uint64_t now)
 {
@@ -92,10 +96,12 @@ static double recent_rate(const throttle *t, uint64_t now)
 
 static void drop(throttle *t, throttle_part part) { t->parts &= (uint16_t)~part; }
 
-/* Near what was refused it grows slowly: each refusal costs a hold. */
+/* Near what was refused it grows slowly: each refusal costs a hold. A guess from too few answers doubles each
+ * second until it is refused. */
 static double grown_rate(const throttle *t, double seconds)
 {
   double rate = t->learned.rate, near = NEAR * t->learned_ceiling;
+  if (!t->learned_step) return rate * exp2(seconds);
   if (!t->learned_ceiling) return rate + t->learned_step * seconds;
   double quick = rate < near ? (near - rate) / t->learned_step : 0;
   if (quick > seconds) quick = seconds;
@@ -110,6 +116,7 @@ static bool grow_learned(throttle *t, uint64_t now)
     drop(t, LEARNED);
     return false;
   }
+  if (now <= t->learned_at) return true;
   double seconds = (double)(now - t->learned_at) / NANOSECONDS;
   token_bucket_set_rate(&t->learned, now, grown_rate(t, seconds));
   t->learned_at = now;
@@ -254,25 +261,47 @@ static void set_learned(throttle *t, uint64_t now, double rate, double slower)
   t->parts |= LEARNED;
 }
 
-/* Between the last hold and this one, which lasts until then, so many were accepted. */
-static void learn_from_holds(throttle *t, uint64_t now, uint64_t until)
+static double per_second(size_t count, uint64_t span)
 {
-  uint64_t began = t->held_until;
-  if (!t->round || now < began || now - began > RECURRING || until - now > SHORT_HOLD) return;
-  double rate = (double)t->accepted / ((double)(until - began) / NANOSECONDS), ceiling = 0;
-  if (t->accepted >= MIN_MEASURED) ceiling = rate / NEAR;
-  if (t->parts & LEARNED && grow_learned(t, now)) ceiling = t->learned.rate;
+  if (span < MIN_SPAN) span = MIN_SPAN;
+  return (double)count / ((double)span / NANOSECONDS);
+}
+
+/* The rate that was refused: the learned one as it was when the refused request started, or, when that is
+ * less, what the server accepted in the span up to then. */
+static double refused_rate(const throttle *t, uint64_t span, uint64_t age)
+{
+  double learned = t->learned.rate;
+  if (!t->learned_step) return learned / exp2((double)age / NANOSECONDS);
+  double accepted = per_second(t->accepted, span) / NEAR;
+  return t->accepted >= MIN_MEASURED && accepted < learned ? accepted : learned;
+}
+
+/* Between the last hold and this one, which lasts until then, so many were accepted. The answers' own time
+ * (`age`) does not count: the server had refused before it. Without a learned rate, the slow start came to
+ * its end at once, and the hold's length is the best guess at the limit's window. */
+static void learn_from_holds(throttle *t, uint64_t now, uint64_t until, uint64_t age)
+{
+  uint64_t began = t->held_until, hold = until - now;
+  if (!t->round || now < began || hold > SHORT_HOLD) return;
+  bool learned = t->parts & LEARNED && grow_learned(t, now);
+  if (!learned && now - began > RECURRING + SLOW_ANSWERS * age) return;
+  uint64_t span = now - began > age ? now - began - age : 0;
+  double ceiling = learned ? refused_rate(t, span, age) : 0;
+  double rate = per_second(t->accepted, learned ? span + hold : span > hold ? span : hold);
   if (rate < AFTER_REFUSAL * ceiling) rate = AFTER_REFUSAL * ceiling;
   set_learned(t, now, rate, rate);
   t->learned_ceiling = ceiling;
+  t->learned_at = until; /* it does not grow while nothing is sent */
+  if (!learned && t->accepted < MIN_GUESSED) t->learned_step = 0;
 }
 
-bool throttle_hold(throttle *t, double seconds, const char *why)
+bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age)
 {
   uint64_t now = clock_now(t->time), until = now + loop_nanoseconds(seconds);
   uint64_t before = t->parts & HOLD ? t->held_until : 0;
   if (seconds > 0 && until <= before) return false;
-  if (seconds > 0) learn_from_holds(t, now, until);
+  if (seconds > 0) learn_from_holds(t, now, until, age);
   t->held_until = until;
   snprintf(t->held_by, sizeof t->held_by, "%s", why);
   t->parts |= HOLD | SLOW;

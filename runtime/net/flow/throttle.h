@@ -47,9 +47,9 @@ struct throttle {
   uint64_t quota_window; /* its length, as stated or as the longest reset that was seen */
 
   token_bucket rate, learned;
-  double learned_step;              /* requests a second, gained each second */
+  double learned_step;              /* requests a second, gained each second; 0: it doubles */
   double learned_ceiling;           /* the rate that was refused last; 0: none was */
-  uint64_t learned_at, learned_cut; /* rate last set, cut */
+  uint64_t learned_at, learned_cut; /* rate last set (or the end of the hold then), cut */
   uint64_t learned_bound;           /* last time that a request had to wait for it */
 
   limiter *shared;
@@ -80,9 +80,9 @@ void throttle_rest(throttle *t);
 /* Nobody may pass before `seconds` are over; 0: at once. A later end that was set before stays, unless
  * `seconds` is 0. After it requests start slowly: all at once would only be refused again. Short holds that
  * follow each other are what a rate limit does: from the second on, requests come at the rate that was
- * accepted from one to the next (a learned rate, as below). True: that is news, by more than the second that
- * dates are exact to. */
-bool throttle_hold(throttle *t, double seconds, const char *why);
+ * accepted from one to the next (a learned rate, as below). `age`: nanoseconds since the request started that
+ * was refused. True: that is news, by more than the second that dates are exact to. */
+bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age);
 
 /* What a server says of its quota. */
 typedef struct {

@@ -139,11 +139,11 @@ static void end_outlasted(queue_item *item, const void *user)
   a->class->end(a, &why);
 }
 
-bool pool_hold(pool *p, const url *u, double seconds, const char *why, bool *news)
+bool pool_hold(pool *p, const url *u, double seconds, const char *why, uint64_t age, bool *news)
 {
   origin *o = origin_find(p, u);
   if (!o) return false;
-  *news = throttle_hold(&o->throttle, seconds, why);
+  *news = throttle_hold(&o->throttle, seconds, why, age);
   queue_each(&o->queue, end_outlasted, NULL);
   return true;
 }

@@ -105,7 +105,7 @@ void pool_answer_read(admission *a, bool accepted);
 /* The server asks that no request to that origin starts before `seconds` are over: see throttle_hold. Those
  * that wait and whose time would be over by then end at once, kind "timeout"; so do those that come
  * meanwhile. `*news`: what throttle_hold says. False: out of memory. */
-bool pool_hold(pool *p, const url *u, double seconds, const char *why, bool *news);
+bool pool_hold(pool *p, const url *u, double seconds, const char *why, uint64_t age, bool *news);
 
 /* The request, which has ended, is about to be freed. */
 void pool_forget(admission *a);

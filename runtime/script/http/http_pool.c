@@ -116,18 +116,19 @@ static throttle *check_throttle(lua_State *L)
   return g;
 }
 
-/* pool:hold(url, seconds [, why]) → whether that changes anything: no request of that origin starts before
- * then. 0 ends it; else an end that is later already stays. `why` is for messages: "held by WHY for 3 s
- * more". */
+/* pool:hold(url, seconds [, why [, age]]) → whether that changes anything: no request of that origin starts
+ * before then. 0 ends it; else an end that is later already stays. `why` is for messages: "held by WHY for 3
+ * s more". */
 static int hold(lua_State *L)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
   double seconds = luaL_checknumber(L, 3);
   const char *why = luaL_optstring(L, 4, "the server");
+  uint64_t age = loop_nanoseconds(luaL_optnumber(L, 5, 0));
   url u;
   bool news;
   check_url(L, &u);
-  bool well = pool_hold(p, &u, seconds, why, &news);
+  bool well = pool_hold(p, &u, seconds, why, age, &news);
   url_free(&u);
   if (!well) return luaL_error(L, "not enough memory");
   lua_pushboolean(L, news);

@@ -42,8 +42,10 @@ local function announce(request, status, wait, why)
 end
 
 -- The server asks that everybody waits.
-local function hold(request, status, wait, why, patience)
-  if wait > patience or not request.client.pool:hold(request.url, wait, why) then return end
+local function hold(request, info, status, wait, why, patience)
+  if wait > patience then return end
+  local age = math.max(0, native.now() - native.info(info).dispatched)
+  if not request.client.pool:hold(request.url, wait, why, age) then return end
   announce(request, status, wait, ("status %d, and %s asks all to wait"):format(status, why))
 end
 
@@ -77,7 +79,7 @@ function server_limits.apply(request, status, head, info)
   if said.reset and (said.remaining or refused) then keep_quota(request, status, said, patience) end
   local asked = refused and honours(policy) and rate_limit_headers.asked(said)
   if asked then
-    hold(request, status, asked, said.retry_after and "Retry-After" or "the server's quota", patience)
+    hold(request, info, status, asked, said.retry_after and "Retry-After" or "the server's quota", patience)
   elseif status == 429 and not said.retry_after and not said.reset then
     slow_down(request, info)
   end

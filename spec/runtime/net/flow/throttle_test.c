@@ -57,15 +57,15 @@ static void holds_until_the_latest_end(void)
 {
   char why[64];
   throttle t = make(0, 1);
-  check(throttle_hold(&t, 3, "Retry-After"));
-  check(!throttle_hold(&t, 2, "another")); /* no news */
+  check(throttle_hold(&t, 3, "Retry-After", 0));
+  check(!throttle_hold(&t, 2, "another", 0)); /* no news */
   check(!throttle_pass(&t, 1) && throttle_held(&t) == 3);
   throttle_describe(&t, why, sizeof why);
   check_string(why, "held by Retry-After for 3 s more");
   pass_time(3 * SECOND + MILLISECOND);
   check(opened == 1 && throttle_pass(&t, 1) && throttle_held(&t) == 0);
-  throttle_hold(&t, 9, "x");
-  throttle_hold(&t, 0, "x");
+  throttle_hold(&t, 9, "x", 0);
+  throttle_hold(&t, 0, "x", 0);
   check(throttle_pass(&t, 2)); /* 0 ends it */
   throttle_deinit(&t);
 }
@@ -93,7 +93,7 @@ static void answer(throttle *t, unsigned count, bool accepted)
 static void starts_slowly_after_a_hold(void)
 {
   throttle t = make(0, 1);
-  throttle_hold(&t, 3, "Retry-After");
+  throttle_hold(&t, 3, "Retry-After", 0);
   check(!throttle_pass(&t, 1));
   pass_time(3 * SECOND + MILLISECOND);
   check(pass_all(&t) == 1);
@@ -104,7 +104,7 @@ static void starts_slowly_after_a_hold(void)
   answer(&t, 4, false); /* no answers: they make room, no more */
   check(pass_all(&t) == 4);
   uint32_t before = t.round;
-  throttle_hold(&t, 10, "Retry-After");
+  throttle_hold(&t, 10, "Retry-After", 0);
   for (int i = 0; i < 8; i++) throttle_answered(&t, before, true); /* to what started before it */
   check(pass_all(&t) == 0);
   pass_time(10 * SECOND + MILLISECOND);
@@ -115,24 +115,65 @@ static void starts_slowly_after_a_hold(void)
 static void learns_a_rate_from_short_holds_in_a_row(void)
 {
   throttle t = make(0, 1);
-  throttle_hold(&t, 1, "Retry-After");
+  throttle_hold(&t, 1, "Retry-After", 0);
   pass_time(SECOND + MILLISECOND);
   check(throttle_learned_rate(&t) == 0); /* one may be an accident */
   for (int i = 0; i < 9; i++) {
     check(throttle_pass(&t, 1));
     answer(&t, 1, true);
   }
-  throttle_hold(&t, 1, "Retry-After");
+  throttle_hold(&t, 1, "Retry-After", 0);
   double rate =
       throttle_learned_rate(&t); /* 9 in the second or so from the end of one hold to that of the next */
   check(rate > 8.5 && rate < 9.5);
   throttle_deinit(&t);
   t = make(0, 1);
   for (int i = 0; i < 3; i++) {
-    throttle_hold(&t, 30, "Retry-After"); /* a server at rest */
+    throttle_hold(&t, 30, "Retry-After", 0); /* a server at rest */
     pass_time(30 * SECOND + MILLISECOND);
   }
   check(throttle_learned_rate(&t) == 0);
+  throttle_deinit(&t);
+}
+
+/* As after a second hold, when `count` passed at once after the first. */
+static throttle refused_twice(unsigned count, uint64_t age)
+{
+  throttle t = make(0, 1);
+  throttle_hold(&t, 1, "Retry-After", 0);
+  pass_time(SECOND);
+  for (unsigned i = 0; i < count; i++) {
+    check(throttle_pass(&t, 1));
+    answer(&t, 1, true);
+  }
+  pass_time(age);
+  throttle_hold(&t, 1, "Retry-After", age);
+  return t;
+}
+
+static void guesses_a_rate_without_the_time_of_answers(void)
+{
+  throttle t = refused_twice(10, 800 * MILLISECOND);
+  check(throttle_learned_rate(&t) == 10);
+  pass_time(SECOND);
+  check(throttle_learned_rate(&t) == 10); /* it does not grow while nothing is sent */
+  pass_time(SECOND);
+  check(throttle_learned_rate(&t) == 11);
+  throttle_deinit(&t);
+}
+
+static void doubles_what_was_guessed_from_too_few(void)
+{
+  throttle t = refused_twice(2, 0);
+  check(throttle_learned_rate(&t) == 2);
+  pass_time(SECOND);
+  check(throttle_learned_rate(&t) == 2);
+  pass_time(3 * SECOND);
+  double rate = throttle_learned_rate(&t);
+  check(rate > 15.9 && rate < 16.1);
+  throttle_hold(&t, 1, "Retry-After", SECOND); /* what was refused was sent at 8 a second */
+  rate = throttle_learned_rate(&t);
+  check(rate > 6.7 && rate < 6.9);
   throttle_deinit(&t);
 }
 
@@ -213,6 +254,8 @@ int main(void)
   holds_until_the_latest_end();
   starts_slowly_after_a_hold();
   learns_a_rate_from_short_holds_in_a_row();
+  guesses_a_rate_without_the_time_of_answers();
+  doubles_what_was_guessed_from_too_few();
   takes_from_a_quota_what_starts_or_is_unread();
   keeps_a_quota_in_later_windows();
   does_not_wait_for_a_quota_beyond_its_patience();
