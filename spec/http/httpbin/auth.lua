@@ -3,7 +3,7 @@
 local assert = require "luassert"
 local http = require "lurcher.http"
 
-local ALGORITHMS = { "MD5", "SHA-256" }
+local ALGORITHMS = { "MD5", "SHA-256", "SHA-512" }
 local QOPS = { "auth", "auth-int", "both" }
 
 local routes = {}
@@ -52,10 +52,6 @@ routes["/digest-auth/<qop>/<user>/<passwd>/<algorithm>"] = function(bin)
       check_digest(bin, ("/digest-auth/%s/ann/s3cret/%s"):format(qop, algorithm))
     end
   end
-  -- An algorithm that RFC 7616 does not have: the challenge is the response, with its reason to see.
-  local unknown = assert(bin.api:get("/digest-auth/auth/ann/s3cret/SHA-512", { auth = http.digest("ann", "s3cret") }))
-  assert.equal(401, unknown.status)
-  assert.matches("algorithm=\"?SHA%-512", unknown.headers["www-authenticate"])
 end
 
 -- How many more answers it takes with a nonce is in a cookie. (With a query, which `require-cookie` is, it answers 500

@@ -6,8 +6,10 @@ local url = require "lurcher.native.url"
 
 local digest_answer = {}
 
--- Name in lower case, as in the challenge -> OpenSSL's name, and how good it is.
-local HASHES = { md5 = { "MD5", 1 }, ["sha-256"] = { "SHA256", 2 }, ["sha-512-256"] = { "SHA512-256", 3 } }
+-- Name in lower case, as in the challenge -> OpenSSL's name, and how good it is. SHA-512 is in no RFC, but servers
+-- ask for it.
+local HASHES = { md5 = { "MD5", 1 }, ["sha-256"] = { "SHA256", 2 }, ["sha-512-256"] = { "SHA512-256", 3 },
+  ["sha-512"] = { "SHA512", 3 } }
 
 local function hash(name, ...)
   return body.digest(table.concat({ ... }, ":"), name)
