@@ -171,6 +171,22 @@ describe("oauth2 by a person", function()
       end)
     end)
 
+    it("goes on when the token server is busy or out of order, and ends when it says why", function()
+      clock.virtual(function()
+        local busy = { status = 503, body = "<html>" }
+        local seen = tokens { busy, { status = 429, headers = { ["Retry-After"] = "2" } }, { status = 502 },
+          answer_of { access_token = "t1" } }
+        local own = connect()
+        assert.equal("Bearer t1", assert(own:get(site.url)).body)
+        assert.equal(4, #seen)
+        own:close()
+        tokens { answer_of({ error = "server_error" }, 500) }
+        own = connect()
+        assert.equal("server_error", select(2, own:get(site.url)).code)
+        own:close()
+      end)
+    end)
+
     it("asks one person for all requests that wait, and refreshes afterwards without one", function()
       clock.virtual(function()
         local seen = tokens { refusal "authorization_pending",
@@ -294,6 +310,24 @@ describe("oauth2 by a person", function()
       assert.equal("access_denied", err.code)
       assert.is_nil(err.message:find("\27", 1, true))
       assert.equal(0, #login:requests())
+    end)
+
+    it("gives no code of another issuer to the token server", function()
+      local seen = tokens { answer_of { access_token = "t1" } }
+      local issuer
+      connect(function(what)
+        task.spawn(function() visit(what.url, { iss = issuer }) end)
+      end)
+      for _, other in ipairs { "https://other.test", "nonsense", login.url:gsub("^http:", "https:") } do
+        issuer = other
+        local _, err = client:get(site.url)
+        assert.equal("status", err.kind)
+        assert.equal("invalid_issuer", err.code)
+        assert.matches("the answer is of " .. other, err.message, 1, true)
+      end
+      assert.equal(0, #seen)
+      issuer = login.url .. "/tenant"
+      assert.equal("Bearer t1", assert(client:get(site.url)).body)
     end)
 
     it("listens where it is told, and says when it cannot", function()

@@ -11,6 +11,7 @@ local task = require "lurcher.task"
 local text = require "lurcher.base.text"
 local token_request = require "lurcher.http.auth.token_request"
 local tables = require "lurcher.base.tables"
+local url_native = require "lurcher.native.url"
 
 local PATIENCE = 600 -- seconds for the person
 local MAX_ERROR = 200 -- bytes of what the server says went wrong
@@ -41,8 +42,13 @@ end
 
 local function only(value) return type(value) == "string" and value ~= "" and value or nil end
 
+-- The answer names who gave it (RFC 9207). Somebody else's code would go to our token server, which may be after it.
+local function is_of_other(options, issuer)
+  return issuer and url_native.origin(issuer) ~= url_native.origin(options.authorize_url)
+end
+
 -- Takes the first request that has our state; what others send is refused, and changes nothing.
-local function handler(place, state, arrived)
+local function handler(options, place, state, arrived)
   return function(req)
     local given = req.query
     if req.method ~= "GET" or req.path ~= place.path then return page(404, "There is nothing here.") end
@@ -52,7 +58,9 @@ local function handler(place, state, arrived)
     end
     local refusal, code = only(given.error), only(given.code)
     if not (refusal or code) then return page(400, "The answer holds no code.") end
-    arrived.refusal, arrived.description, arrived.code = refusal, only(given.error_description), code
+    local description, issuer = only(given.error_description), only(given.iss)
+    if is_of_other(options, issuer) then refusal, description = "invalid_issuer", "the answer is of " .. issuer end
+    arrived.refusal, arrived.description, arrived.code = refusal, description, code
     arrived:set()
     if refusal then return page(200, "It was not allowed.") end
     return page(200, "Done.")
@@ -83,8 +91,8 @@ end
 local function wait_for_code(options, place, state, verifier)
   return task.scope(function(scope)
     local arrived = task.event()
-    local s, err = server.start(handler(place, state, arrived), { host = place.address, port = place.port, record = 1,
-      grace = 0.5 })
+    local s, err = server.start(handler(options, place, state, arrived),
+      { host = place.address, port = place.port, record = 1, grace = 0.5 })
     if not s then return nil, err end
     scope:defer(function() s:stop() end)
     local redirect = ("http://%s:%d%s"):format(place.host, s.port, place.path)

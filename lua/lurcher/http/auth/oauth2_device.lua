@@ -41,12 +41,16 @@ local function expired(device)
   return token_request.failure(device.response, "expired_token: nobody answered in time", "expired_token")
 end
 
+-- Failures of a server that may be back before the person is done.
+local PASSING = { timeout = true, dns = true, connect = true, closed = true, truncated = true }
+
 -- Whether to go on asking after a refusal, and how much later.
 local function slower_by(err)
-  if err.kind == "timeout" or err.kind == "connect" or err.kind == "closed" then return SLOWER end
+  if PASSING[err.kind] then return SLOWER end
   if err.kind ~= "status" then return nil end
   if err.code == "authorization_pending" then return 0 end
-  return err.code == "slow_down" and SLOWER or nil
+  local is_busy = err.response.status >= 500 or err.response.status == 429
+  return (err.code == "slow_down" or is_busy and not err.code) and SLOWER or nil
 end
 
 ---Has a person allow it, and gives what the server answers then.
