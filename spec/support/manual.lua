@@ -23,7 +23,7 @@ end
 ---@field path string
 ---@field line integer of the fence
 ---@field code string
----@field info string "", "spec" (run by lurcher test), "no-run: why"
+---@field info string "", "spec" (run by lurcher test), "warns" (or may), "no-run: why"
 
 ---The fenced Lua blocks of a file.
 ---@param path string
@@ -195,19 +195,39 @@ function manual.serve() return assert(server.start(api(), { grace = 0 })) end
 
 -- ---- running ----
 
--- What a child runs: an example that finds the modules, `api` and `url` as globals.
+-- What a child runs: examples, one after the other, each of which finds the modules, `api`, `token` and `url` as
+-- globals, and has other globals of its own.
 local DRIVER = [[
-local path, url = ...
+local MODULES = {}
 for _, name in ipairs { "breaker", "clock", "crypto", "csv", "date", "fs", "http", "json", "log", "metrics",
   "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
-  local found, module = pcall(require, "lurcher." .. name)
-  if found then _G[name] = module end
+  MODULES[name] = true
 end
-api = http.client { base_url = url .. "/v1" }
-token = "t0ken"
-local chunk = assert(loadfile(path))
-arg = { [0] = path, url .. "/v1/items/1" }
-chunk(url .. "/v1/items/1")
+local END = string.char(30)
+
+local function globals(path, url)
+  local made = { token = "t0ken", arg = { [0] = path, url .. "/v1/items/1" } }
+  return setmetatable(made, { __index = function(_, name)
+    if name == "api" then made.api = made.http.client { base_url = url .. "/v1" } end
+    if MODULES[name] then made[name] = require("lurcher." .. name) end
+    if rawget(made, name) ~= nil then return rawget(made, name) end
+    return _G[name]
+  end })
+end
+
+local task = require "lurcher.task"
+for i = 1, select("#", ...), 2 do
+  local path, url = select(i, ...)
+  local file = assert(io.open(path))
+  local code = file:read("*a"):gsub("^#[^\n]*", "")
+  file:close()
+  local chunk = setfenv(assert(loadstring(code, "@example.lua")), globals(path, url))
+  task.scope(function() chunk(url .. "/v1/items/1") end)
+  if select("#", ...) > 2 then
+    io.stdout:write(END)
+    io.stderr:write(END)
+  end
+end
 ]]
 
 -- What the script printed as a line of words.
@@ -226,6 +246,22 @@ local function printed(out)
   return table.concat(lines, "\n")
 end
 
+-- Puts an example where a child finds it. Returns the API that it is for.
+local function place(block, path)
+  local s = manual.serve()
+  local code = block.code:gsub("https?://[%w.-]*example%.%a+", s.url)
+  if code:find "wss?://" then code = code:gsub("wss?://[%w.-]*example%.%a+", websocket_peer.start(echo)) end
+  assert(fs.write(path, code))
+  return s
+end
+
+-- What is wrong with what an example printed; nil: nothing.
+local function fault_in(block, out, err)
+  local want = promised(block.code)
+  if want and want ~= printed(out) then return ("it should print\n%s\nbut printed\n%s"):format(want, out) end
+  return err ~= "" and not block.info:find("warns") and err or nil
+end
+
 ---Runs one example.
 ---@param block Block
 ---@param directory string an empty one
@@ -235,22 +271,49 @@ function manual.run(block, directory)
     local compiles, problem = loadstring((block.code:gsub("^#[^\n]*", "")), "=example")
     return not compiles and problem or nil
   end
-  local s = manual.serve()
-  local code = block.code:gsub("https?://[%w.-]*example%.%a+", s.url)
-  if code:find "wss?://" then code = code:gsub("wss?://[%w.-]*example%.%a+", websocket_peer.start(echo)) end
-  local file = directory .. "/" .. (block.info == "spec" and "example_spec.lua" or "example.lua")
-  assert(fs.write(file, code))
+  local s = place(block, directory .. "/" .. (block.info == "spec" and "example_spec.lua" or "example.lua"))
   assert(fs.write(directory .. "/driver.lua", DRIVER))
   local arguments = block.info == "spec" and { "test", "-o", "plainTerminal", "example_spec.lua" }
     or { "driver.lua", "example.lua", s.url }
   local ended = assert(process.run(children.lurcher, arguments, { cwd = directory }))
   s:stop(0)
   if ended.status ~= 0 then return ended.stderr .. ended.stdout end
-  local want = promised(block.code)
-  if want and want ~= printed(ended.stdout) then
-    return ("it should print\n%s\nbut printed\n%s"):format(want, ended.stdout)
+  return fault_in(block, ended.stdout, ended.stderr)
+end
+
+---Whether an example does nothing to the process that others would notice.
+---@param block Block
+---@return boolean
+function manual.is_sociable(block)
+  if block.info ~= "" then return false end
+  for _, word in ipairs { "os%.exit", "clock%.", "log%.", "metrics", "LURCHER", "signal", "io%.read", "stdin" } do
+    if block.code:find(word) then return false end
   end
-  return ended.stderr ~= "" and not block.info:find("warns") and ended.stderr or nil
+  return true
+end
+
+---Runs examples in one process, one after the other.
+---@param blocks Block[] sociable ones
+---@param directory string an empty one
+---@return string faults what went wrong; "": all is well
+function manual.run_together(blocks, directory)
+  local arguments, servers = { "driver.lua" }, {}
+  assert(fs.write(directory .. "/driver.lua", DRIVER))
+  for i, block in ipairs(blocks) do
+    local name = ("example%d.lua"):format(i)
+    servers[i] = place(block, directory .. "/" .. name)
+    arguments[2 * i], arguments[2 * i + 1] = name, servers[i].url
+  end
+  local ended = assert(process.run(children.lurcher, arguments, { cwd = directory }))
+  for _, s in ipairs(servers) do s:stop(0) end
+  local next_out, next_err = ended.stdout:gmatch "([^\30]*)\30?", ended.stderr:gmatch "([^\30]*)\30?"
+  local faults = {}
+  for _, block in ipairs(blocks) do
+    local fault = fault_in(block, next_out() or "", next_err() or "")
+    if fault then faults[#faults + 1] = ("%s:%d:\n%s"):format(block.path, block.line, fault) end
+  end
+  if ended.status ~= 0 then faults[#faults + 1] = ended.stderr .. ended.stdout end
+  return table.concat(faults)
 end
 
 return manual

@@ -137,11 +137,14 @@ end
 local function split_code(text, inside, outside)
   local parts, at = {}, 1
   while true do
-    local open, close, ticks, words = text:find("(`+)(.-)%1", at)
-    if not open or ticks == "" then break end
+    local open = text:find("`", at, true)
+    if not open then break end
+    local ticks = text:match("^`+", open)
+    local close = text:find(ticks, open + #ticks, true)
+    if not close then break end
     parts[#parts + 1] = outside(text:sub(at, open - 1))
-    parts[#parts + 1] = inside(words)
-    at = close + 1
+    parts[#parts + 1] = inside(text:sub(open + #ticks, close - 1))
+    at = close + #ticks
   end
   parts[#parts + 1] = outside(text:sub(at))
   return table.concat(parts)
