@@ -11,12 +11,12 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
   websocket_carrier *c = poll->data;
   loop *l = c->transfer->network->loop;
-  (void)events;
   loop_event(l);
   loop_note_activity(l);
   if (status < 0) { /* libuv has stopped watching; what is read or written meets the error */
     c->watcher->wanted = c->watcher->armed = 0;
   }
+  c->may_read |= status < 0 || (events & UV_READABLE) || !c->direct;
   c->on_ready(c);
   loop_checkpoint(l);
 }
@@ -88,6 +88,13 @@ void websocket_carrier_watch(websocket_carrier *c, bool reading, bool writing)
 
 void websocket_carrier_look(websocket_carrier *c)
 {
+  c->may_read = true;
+  if (c->transfer) loop_defer(c->transfer->network->loop, &c->look);
+}
+
+void websocket_carrier_look_to_write(websocket_carrier *c)
+{
+  c->may_read |= !c->direct; /* TLS may have to read before it can write */
   if (c->transfer) loop_defer(c->transfer->network->loop, &c->look);
 }
 

@@ -16,6 +16,7 @@ struct websocket_carrier {
                 */
   bool detached;   /* nor does it hold the connection */
   bool read_again; /* more may be there though the socket does not tell */
+  bool may_read;   /* for on_ready: there may be something to read */
   deferred look;
   void (*on_ready)(websocket_carrier *c);                    /* try to read and to write */
   void (*on_lost)(websocket_carrier *c, const error *cause); /* its pool ended it; `cause` may be NULL */
@@ -28,8 +29,10 @@ bool websocket_carrier_open(websocket_carrier *c, transfer *t);
 /* What `on_ready` is to be called for. */
 void websocket_carrier_watch(websocket_carrier *c, bool reading, bool writing);
 
-/* Calls `on_ready` after this batch. */
+/* Calls `on_ready` after this batch. The other one: because there is something to write, which spares a read
+ * in vain. */
 void websocket_carrier_look(websocket_carrier *c);
+void websocket_carrier_look_to_write(websocket_carrier *c);
 
 typedef enum { CARRIER_MOVED, CARRIER_BLOCKED, CARRIER_ENDED, CARRIER_FAILED } carrier_result;
 
