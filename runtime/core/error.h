@@ -2,7 +2,10 @@
 #ifndef LURCHER_CORE_ERROR_H
 #define LURCHER_CORE_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 typedef enum {
 #define ERROR_KIND(name, ...) ERROR_##name,
@@ -25,8 +28,23 @@ typedef struct {
   char cause_message[ERROR_CAUSE_SIZE];
 } error;
 
+/* What stands where a text was cut, and no character in front of it is a part of one: by it the scripts' side
+ * knows the beginning of a secret. */
+#define CUT_MARK "…"
+
+/* Arguments for "%.*s%s": at most so many bytes of a text. */
+#define SHORTENED(text, most)                                                                                \
+  (int)error_fitting(text, most), (text), strlen(text) > (size_t)(most) ? CUT_MARK : ""
+
+/* How many bytes of a text are whole characters within `most`. */
+size_t error_fitting(const char *text, size_t most);
+
+/* As vsnprintf, but a text that does not fit ends with CUT_MARK. */
+void error_format(char *out, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
 /* Sets kind, phase (may be NULL) and the formatted message; clears everything else. A message that does
- * not fit is cut. The arguments may point into `e`. */
+ * not fit is cut, and ends with CUT_MARK. The arguments may point into `e`. */
 void error_set(error *e, error_kind kind, const char *phase, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /* The runtime's main Lua state. Use it on the runtime's thread, outside of running scripts, and leave its
- * stack as it was. Never call a function on it that waits: only tasks can wait. */
+ * stack as it was. Never call a function on it that waits: only tasks can wait. NULL where the runtime is. */
 LUR_API lua_State *lur_lua(lur_runtime *runtime);
 
 #ifdef __cplusplus

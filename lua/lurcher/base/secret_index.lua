@@ -4,7 +4,7 @@
 local byte, find, sub = string.byte, string.find, string.sub
 
 local MIN = 4 -- shorter texts would blank out ordinary words
-local MIN_CUT = 8 -- of a beginning; MIN where "…" says that it was cut
+local MIN_CUT = 8 -- of a beginning; where "…" says that it was cut there is no least
 local ELLIPSIS = "…"
 local MAX_SAMPLES = 64 -- texts with the same first bytes whose beginnings are looked for
 
@@ -16,9 +16,9 @@ Index.__index = Index
 ---@return lurcher.SecretIndex
 local function new(is_known)
   -- lengths: first four bytes as a number -> the lengths that may follow, longest first; samples: the same -> some
-  -- of the texts; start: a pattern for the first bytes of all
+  -- of the texts; beginnings: a set of what is shorter than MIN; start: a pattern for the first bytes of all
   return setmetatable({
-    is_known = is_known, lengths = {}, samples = {}, count = 0, bytes = {}, start = false,
+    is_known = is_known, lengths = {}, samples = {}, beginnings = {}, count = 0, bytes = {}, start = false,
   }, Index)
 end
 
@@ -32,6 +32,7 @@ function Index:add(text)
   local length = #text
   if length < MIN then return end
   local key = key_of(text, 1)
+  for few = 1, MIN - 1 do self.beginnings[sub(text, 1, few)] = true end
   local list = self.lengths[key] or {}
   self.lengths[key] = list
   local samples = self.samples[key] or {}
@@ -59,17 +60,37 @@ local function start_of(self)
   return self.start
 end
 
--- The length of the beginning of a known text that stands there and is cut: by the end, a quote or "…".
-local function cut_length(self, text, at, key, longest)
-  local rest = sub(text, at, at + longest - 1)
-  local stop = find(rest, '["\226]')
-  if stop then rest = sub(rest, 1, stop - 1) elseif #rest == longest then return nil end
-  local is_marked = stop and sub(text, at + stop - 1, at + stop + 1) == ELLIPSIS
-  if #rest < (is_marked and MIN or MIN_CUT) then return nil end
+local function is_beginning(self, key, rest)
   local samples = self.samples[key]
   for i = 1, #samples do
-    if sub(samples[i], 1, #rest) == rest and self.is_known(samples[i]) then return #rest end
+    if sub(samples[i], 1, #rest) == rest and self.is_known(samples[i]) then return true end
   end
+end
+
+-- The length of the beginning of a known text that stands there and is cut: by "…", the end or a quote.
+local function cut_length(self, text, at, key, longest)
+  local rest = sub(text, at, at + longest - 1 + #ELLIPSIS)
+  local marked = find(rest, ELLIPSIS, 1, true)
+  if marked and marked > MIN and is_beginning(self, key, sub(rest, 1, marked - 1)) then return marked - 1 end
+  local stop = find(rest, '"', 1, true)
+  if stop then rest = sub(rest, 1, stop - 1) elseif #rest >= longest then return nil end
+  return #rest >= MIN_CUT and is_beginning(self, key, rest) and #rest or nil
+end
+
+-- Takes away what could be the first bytes of a known text before each "…": too few to be sure of, so the
+-- mask would be put where no secret is.
+local function without_first_bytes(self, text)
+  local at = find(text, ELLIPSIS, 1, true)
+  if not at then return text end
+  local out, from = {}, 1
+  while at do
+    local few = math.min(MIN - 1, at - from)
+    while few > 0 and not self.beginnings[sub(text, at - few, at - 1)] do few = few - 1 end
+    out[#out + 1] = sub(text, from, at - 1 - few)
+    from, at = at, find(text, ELLIPSIS, at + #ELLIPSIS, true)
+  end
+  out[#out + 1] = sub(text, from)
+  return table.concat(out)
 end
 
 local function whole_length(self, text, at, list)
@@ -108,9 +129,11 @@ function Index:replace(text, mask)
     end
     at = find(text, start, length and from or at + 1)
   end
-  if not out then return text end
-  out[#out + 1] = sub(text, from)
-  return table.concat(out)
+  if out then
+    out[#out + 1] = sub(text, from)
+    text = table.concat(out)
+  end
+  return without_first_bytes(self, text)
 end
 
 return new

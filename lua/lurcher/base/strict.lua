@@ -3,6 +3,7 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local text = require "lurcher.base.text"
 
 local strict = {}
 
@@ -15,7 +16,7 @@ function strict.refuse(what, name, candidates, elsewhere)
   local written = elsewhere and elsewhere[name]
   local near = not written and check.suggest(name, candidates)
   local hint = written and "; it is written " .. written or near and ("; did you mean '%s'?"):format(near) or ""
-  errors.raise(("%s '%s'%s"):format(what, tostring(name):sub(1, 60), hint))
+  errors.raise(("%s '%s'%s"):format(what, text.cut(tostring(name), 60), hint))
 end
 
 ---Whether a key can be a misspelt name: others, and names of metamethods, are nil in peace.

@@ -21,6 +21,7 @@ local errors = require "lurcher.base.errors"
 local overlay = require("lurcher.base.tables").overlay
 local parts = require "lurcher.http.options.parts"
 local rows = require "lurcher.base.rows"
+local text = require "lurcher.base.text"
 
 jit.off(true) -- the loops below run once, see base/rows.lua
 
@@ -83,7 +84,7 @@ local function refuse_data(opts, what)
   local first = unknown[1]
   if not first or not unknown[2] and (check.suggest(first, REQUEST) or #tostring(first) >= 40) then return end
   table.sort(unknown, function(x, y) return tostring(x) < tostring(y) end)
-  for i, name in ipairs(unknown) do unknown[i] = ("'%s'"):format(tostring(name):sub(1, 40)) end
+  for i, name in ipairs(unknown) do unknown[i] = ("'%s'"):format(text.cut(tostring(name), 40)) end
   local complaint = "unknown option" .. (unknown[2] and "s " or " ")
     .. table.concat(unknown, ", ", 1, math.min(#unknown, 5))
   if type(first) == "number" then complaint = ("options are given by name, not as [%d]"):format(first) end

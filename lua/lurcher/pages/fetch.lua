@@ -176,16 +176,16 @@ local function page_error(res, kind, message)
     attempts = res.attempts, elapsed = res.elapsed }, 0)
 end
 
-local MAX_SHOWN = 80
+local MAX_SHOWN, MAX_LOOKED_AT = 80, 4096
 
 -- Why a body is no JSON, when it is plain to see.
 local function not_json(res, err)
   local content_type = res:header("Content-Type") or ""
   local begin = res.body:find("%S")
   if not begin then return "the page is empty, not JSON" end
-  local start = res.body:sub(begin, begin + MAX_SHOWN - 1)
+  local start = secret.scrub(res.body:sub(begin, begin + MAX_LOOKED_AT))
   if content_type:find("html", 1, true) or start:find("^<") then
-    start = start:gsub("%s+", " "):gsub(" $", ""):gsub("[\128-\255]", "?")
+    start = secret.excerpt((start:gsub("[\128-\255]", "?"):gsub("%s+", " "):gsub(" $", "")), MAX_SHOWN)
     return ("the page is %s, not JSON: %s"):format(
       content_type:find("html", 1, true) and "HTML" or "markup", start)
   end

@@ -90,7 +90,7 @@ end
 local function body_lines(mark, body)
   if type(body) == "table" then return log.trace(("%s (%s)"):format(mark, text.printable(tostring(body)))) end
   if type(body) ~= "string" or body == "" then return end
-  local start = body:sub(1, MAX_BODY)
+  local start = secret.excerpt(body, MAX_BODY)
   if start:find("[%z\1-\8\14-\31\127]") then
     log.trace(("%s (%d bytes that are no text)"):format(mark, #body))
     return

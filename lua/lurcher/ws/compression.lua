@@ -1,6 +1,7 @@
 --- permessage-deflate (RFC 7692): what is offered, and what the server made of it.
 
 local errors = require "lurcher.base.errors"
+local excerpt = require("lurcher.base.secret").excerpt
 
 local compression = {}
 
@@ -34,7 +35,7 @@ local function add(agreed, piece)
   local name, value = piece:match("^%s*([^%s=]+)%s*=%s*(.-)%s*$")
   if not name then name = piece:match("^%s*([^%s=]+)%s*$") end
   local form = name and PARAMETERS[name]
-  if not form then return refused("the server answers %s with an unknown parameter '%.40s'", NAME, piece) end
+  if not form then return refused("the server answers %s with an unknown parameter '%s'", NAME, excerpt(piece, 40)) end
   if agreed[name] ~= nil then return refused("the server answers %s with '%s' twice", NAME, name) end
   if form == "none" then
     if value then return refused("the server gives the parameter '%s' a value", name) end
@@ -44,7 +45,7 @@ local function add(agreed, piece)
   local bits = value and value:match('^"?(%d%d?)"?$')
   bits = bits and bits:sub(1, 1) ~= "0" and tonumber(bits)
   if not bits or bits < 8 or bits > 15 then
-    return refused("the server answers %s with %s of %.20s", NAME, name, tostring(value))
+    return refused("the server answers %s with %s of %s", NAME, name, excerpt(tostring(value), 20))
   end
   agreed[name] = bits
   return true
@@ -57,13 +58,13 @@ end
 ---@return lurcher.Error? err
 function compression.agreed(header, wanted)
   if not header or not header:find("%S") then return false end
-  if not wanted then return refused("the server uses extensions that were not offered: %.60s", header) end
-  if header:find(",", 1, true) then return refused("the server uses several extensions: %.60s", header) end
+  if not wanted then return refused("the server uses extensions that were not offered: %s", excerpt(header, 60)) end
+  if header:find(",", 1, true) then return refused("the server uses several extensions: %s", excerpt(header, 60)) end
   local agreed, first = {}, true
   for piece in (header .. ";"):gmatch("([^;]*);") do
     if first then
       if piece:match("^%s*(.-)%s*$") ~= NAME then
-        return refused("the server uses an extension that was not offered: %.60s", header)
+        return refused("the server uses an extension that was not offered: %s", excerpt(header, 60))
       end
     else
       local ok, err = add(agreed, piece)

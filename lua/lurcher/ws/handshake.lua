@@ -158,7 +158,8 @@ local function protocol_of(res, offered)
   for _, name in ipairs(offered or {}) do
     if given[1] == name and not given[2] then return name end
   end
-  return broken("the server chose the subprotocol '%.60s', which was not offered", table.concat(given, ", "))
+  return broken("the server chose the subprotocol '%s', which was not offered",
+    secret.excerpt(table.concat(given, ", "), 60))
 end
 
 ---Checks a 101.

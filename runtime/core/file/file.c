@@ -94,7 +94,8 @@ bool file_read(const char *path, uint64_t max, buffer *out, unsigned *permission
     ok = !job_check_stopped(j, e) &&
          file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, NULL, j, e);
     if (ok && (out->length > max || size > max)) {
-      error_set(e, ERROR_too_large, NULL, "'%.300s' holds more than max = %.0f bytes", path, (double)max);
+      error_set(e, ERROR_too_large, NULL, "'%.*s%s' holds more than max = %.0f bytes", SHORTENED(path, 300),
+                (double)max);
       e->limit = (double)max;
       e->observed = (double)(size > out->length ? size : out->length);
       ok = false;

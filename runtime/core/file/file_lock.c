@@ -53,7 +53,8 @@ static bool refuse(file_lock *lock, outcome result, error *e)
   if (result == FAILED) {
     file_error(e, "lock", lock->path, errno);
   } else {
-    error_set(e, ERROR_file, NULL, "'%.300s' is locked: another run is using it (EWOULDBLOCK)", lock->path);
+    error_set(e, ERROR_file, NULL, "'%.*s%s' is locked: another run is using it (EWOULDBLOCK)",
+              SHORTENED(lock->path, 300));
     e->code = "EWOULDBLOCK";
   }
   free(lock->path);

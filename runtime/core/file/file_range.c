@@ -17,7 +17,7 @@ static bool has_size(int fd, const struct stat *seen)
 
 static bool refuse_range(error *e, const file_range *r, const char *why)
 {
-  error_set(e, ERROR_file, NULL, "cannot read '%.300s': %s", r->path, why);
+  error_set(e, ERROR_file, NULL, "cannot read '%.*s%s': %s", SHORTENED(r->path, 300), why);
   return false;
 }
 

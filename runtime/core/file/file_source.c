@@ -71,8 +71,8 @@ static void free_really(file_source *s)
 
 static bool became_shorter(file_source *s, uint64_t got)
 {
-  error_set(&s->ahead.error, ERROR_file, NULL, "cannot read '%.300s': it ended after %llu of %llu bytes",
-            s->range.path, (unsigned long long)got, (unsigned long long)s->range.length);
+  error_set(&s->ahead.error, ERROR_file, NULL, "cannot read '%.*s%s': it ended after %llu of %llu bytes",
+            SHORTENED(s->range.path, 300), (unsigned long long)got, (unsigned long long)s->range.length);
   return false;
 }
 

@@ -158,9 +158,11 @@ static bool status_line(head *h, const char *line, const char *end, error *e)
   at += 3;
   trim_between(&at, &end);
   if (has_control(at, end)) return broken_at(e, bad, line, end);
-  size_t length = (size_t)(end - at) < sizeof h->reason ? (size_t)(end - at) : sizeof h->reason - 1;
+  size_t length = (size_t)(end - at);
+  bool cut = length >= sizeof h->reason;
+  if (cut) length = error_fitting(at, sizeof h->reason - sizeof CUT_MARK);
   memcpy(h->reason, at, length);
-  h->reason[length] = 0;
+  strcpy(h->reason + length, cut ? CUT_MARK : "");
   if (h->status == 101 && !h->upgrade_allowed)
     return broken(e, "101 Switching Protocols, which was not asked for");
   h->close = h->version == 10;

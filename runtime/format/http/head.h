@@ -42,7 +42,7 @@ typedef struct {
   bool must_close;               /* the framing is dubious: do not use the connection again */
   bool complete;                 /* the blank line of a final response came */
   unsigned flags;                /* head_flags bits */
-  char reason[HEAD_REASON_SIZE]; /* cut when longer; ends with a NUL */
+  char reason[HEAD_REASON_SIZE]; /* cut when longer, see CUT_MARK; ends with a NUL */
 
   unsigned interim; /* 1xx responses before it */
   size_t received;  /* bytes of all lines, interim responses and trailers included */

@@ -90,7 +90,7 @@ static error *proxy_fail(transfer *t, const char *code, const char *format, ...)
   char text[ERROR_MESSAGE_SIZE];
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
+  error_format(text, sizeof text, format, arguments);
   va_end(arguments);
   error *e = transfer_failure(t);
   error_set(e, ERROR_proxy, "connect", "%s", text);
@@ -112,8 +112,8 @@ static void fail_refused(transfer *t)
 
 static void fail_broken(transfer *t, const error *why)
 {
-  error *e = proxy_fail(t, "RECV_ERROR", "what the proxy %s answered to CONNECT cannot be used: %.300s",
-                        proxy_name(t), why->message);
+  error *e = proxy_fail(t, "RECV_ERROR", "what the proxy %s answered to CONNECT cannot be used: %.*s%s",
+                        proxy_name(t), SHORTENED(why->message, 300));
   if (why->kind != ERROR_too_large) return;
   e->kind = ERROR_too_large;
   e->limit = why->limit;
@@ -228,8 +228,8 @@ static void fail_socks(transfer *t)
 
 static void fail_for(transfer *t, const char *code, error_kind cause, const char *what, const char *why)
 {
-  error *e = proxy_fail(t, code, "%s %s: %.300s", what, proxy_name(t), why);
-  error_set_cause(e, cause, "%s: %.150s", proxy_name(t), why);
+  error *e = proxy_fail(t, code, "%s %s: %.*s%s", what, proxy_name(t), SHORTENED(why, 300));
+  error_set_cause(e, cause, "%s: %.*s%s", proxy_name(t), SHORTENED(why, 150));
 }
 
 static void fail_to_connect(transfer *t)

@@ -290,7 +290,8 @@ static int on_filled(lua_State *L, operation *op)
   bool ok = r->ok && !r->closed;
   error e = r->error;
   if (r->closed)
-    error_set(&e, ERROR_file, NULL, "'%.300s' was closed while this task was reading it", r->path);
+    error_set(&e, ERROR_file, NULL, "'%.*s%s' was closed while this task was reading it",
+              SHORTENED(r->path, 300));
   file_reader_end_wait(r);
   if (!ok) return errors_return(L, &e);
   lua_pushboolean(L, true);

@@ -29,7 +29,7 @@ const char *lur_status_name(lur_status status)
 
 const char *lur_error(const lur_runtime *runtime) { return runtime ? runtime->message : ""; }
 
-lua_State *lur_lua(lur_runtime *runtime) { return runtime->L; }
+lua_State *lur_lua(lur_runtime *runtime) { return runtime ? runtime->L : NULL; }
 
 void lur_options_init_sized(lur_options *options, size_t size)
 {
@@ -316,9 +316,12 @@ lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *
   const char *wrong = name ? wrong_arguments(argc, argv) : "name is NULL";
   if (rt->closing) wrong = "the runtime is being closed";
   if (wrong) return fail(rt, LUR_INVALID, wrong);
-  if (lua_cpcall(rt->L, set_arg, &start) == 0) return LUR_OK;
+  int failed = lua_cpcall(rt->L, set_arg, &start);
+  if (!failed) return LUR_OK;
+  const char *message = lua_tostring(rt->L, -1);
+  fail(rt, LUR_FAILED, message ? message : "not enough memory");
   lua_pop(rt->L, 1);
-  return fail(rt, LUR_NO_MEMORY, "not enough memory");
+  return failed == LUA_ERRMEM ? LUR_NO_MEMORY : LUR_FAILED;
 }
 
 static int push_report(lua_State *L)

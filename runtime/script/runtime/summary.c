@@ -39,9 +39,11 @@ lur_status lur_summary(lur_runtime *rt, lur_summary_kind kind, int columns, int 
                [LUR_SUMMARY_EXPLAIN] = {"explain", true},
                [LUR_SUMMARY_HTML] = {"html", true},
                [LUR_SUMMARY_PROMETHEUS] = {"prometheus", false}};
-  if (!rt || !write || (size_t)kind >= sizeof kinds / sizeof *kinds) return LUR_INVALID;
+  if (!rt) return LUR_INVALID;
   const char *why_not =
-      !rt->L                        ? "the runtime is closed"
+      (size_t)kind >= sizeof kinds / sizeof *kinds ? "there is no summary of that kind"
+      : !write                                     ? "write is NULL"
+      : !rt->L                                     ? "the runtime is closed"
       : rt->current && !rt->exiting ? "a summary cannot be made within a callback of a running script"
       : kinds[kind].recorded && !rt->options.record ? "this summary needs lur_options.record"
                                                     : NULL;

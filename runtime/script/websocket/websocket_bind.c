@@ -137,8 +137,8 @@ static int return_end(lua_State *L, const websocket *w)
   if (w->failure)
     e = *w->failure;
   else
-    error_set(&e, ERROR_closed, "read", "the WebSocket is closed (%u)%s%.100s",
-              w->code ? w->code : w->sent_code, w->reason_length ? ": " : "", w->reason);
+    error_set(&e, ERROR_closed, "read", "the WebSocket is closed (%u)%s%s", w->code ? w->code : w->sent_code,
+              w->reason_length ? ": " : "", w->reason);
   errors_return(L, &e);
   if (e.kind == ERROR_closed || e.kind == ERROR_websocket || e.kind == ERROR_too_large) {
     lua_pushnumber(L, w->code ? w->code : w->sent_code ? w->sent_code : WEBSOCKET_ABNORMAL);

@@ -59,10 +59,17 @@ static void cuts_long_messages_between_characters(void)
   error e;
   for (size_t i = 0; i < ERROR_MESSAGE_SIZE; i++) memcpy(text + 2 * i, "\xc3\xa9", 3);
   error_set(&e, ERROR_url, NULL, "%s", text);
-  check(strlen(e.message) ==
-        ERROR_MESSAGE_SIZE - 2); /* an odd number of bytes has room for half a character more */
-  error_set(&e, ERROR_url, NULL, "a%s", text);
   check(strlen(e.message) == ERROR_MESSAGE_SIZE - 1);
+  check_string(e.message + ERROR_MESSAGE_SIZE - 6, "\xc3\xa9" CUT_MARK);
+  error_set(&e, ERROR_url, NULL, "a%s", text); /* there is room for half a character more */
+  check(strlen(e.message) == ERROR_MESSAGE_SIZE - 2);
+  check_string(e.message + ERROR_MESSAGE_SIZE - 7, "\xc3\xa9" CUT_MARK);
+  error_set_cause(&e, ERROR_url, "%s", text);
+  check_string(e.cause_message + ERROR_CAUSE_SIZE - 6, "\xc3\xa9" CUT_MARK);
+  error_set(&e, ERROR_url, NULL, "%.*s%s", SHORTENED(text, 5));
+  check_string(e.message, "\xc3\xa9\xc3\xa9" CUT_MARK);
+  error_set(&e, ERROR_url, NULL, "%.*s%s", SHORTENED("12345", 5));
+  check_string(e.message, "12345");
 }
 
 int main(void)

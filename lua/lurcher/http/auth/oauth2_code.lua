@@ -75,8 +75,8 @@ local function authorize_url(options, redirect, state, verifier)
 end
 
 local function refused(options, arrived)
-  local said = arrived.description and ": " .. text.printable(arrived.description:sub(1, MAX_ERROR)) or ""
-  local code = text.printable(arrived.refusal:sub(1, MAX_ERROR))
+  local said = arrived.description and ": " .. text.printable(secret.excerpt(arrived.description, MAX_ERROR)) or ""
+  local code = text.printable(secret.excerpt(arrived.refusal, MAX_ERROR))
   return nil, errors.new { kind = "status", code = code, method = "GET", url = redact.url(options.authorize_url),
     message = ("the authorization was refused, and there is no token: %s%s"):format(code, said) }
 end

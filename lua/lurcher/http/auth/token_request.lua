@@ -101,8 +101,8 @@ function token_request.answer(res)
   local code = text_of(answer, "error")
   if code then
     local said = text_of(answer, "error_description")
-    return failure(res, text.printable(code .. (said and ": " .. said or "")):sub(1, MAX_SAID),
-      text.printable(code:sub(1, MAX_CODE)))
+    return failure(res, text.printable(secret.excerpt(code .. (said and ": " .. said or ""), MAX_SAID)),
+      text.printable(secret.excerpt(code, MAX_CODE)))
   end
   if not res.ok then return failure(res, "it is no success") end
   return answer
