@@ -281,6 +281,28 @@ describe("digest", function()
     client:close()
   end)
 
+  -- RFC 7616, section 3.4.2: the key of a session is made once, with the nonce of the challenge.
+  it("keeps the key of a session when the server announces another nonce", function()
+    local client = http.client { auth = http.digest("ann", "s3cr3t") }
+    local first
+    site.answer = function(req)
+      local values = values_of(req)
+      if not values then
+        return { status = 401, headers = { ["WWW-Authenticate"] = 'Digest realm="r", nonce="n1", qop="auth", '
+          .. "algorithm=MD5-sess" } }
+      end
+      first = first or values.cnonce
+      local key = hash("MD5", hash("MD5", "ann", "r", "s3cr3t"), "n1", first)
+      local wanted = hash("MD5", key, values.nonce, values.nc, values.cnonce, "auth", hash("MD5", "GET", req.target))
+      return { status = values.response == wanted and 200 or 403,
+        headers = { ["Authentication-Info"] = 'nextnonce="n2"' } }
+    end
+    assert.equal(200, assert(client:get(site.url)).status)
+    assert.equal(200, assert(client:get(site.url)).status)
+    assert.equal("n2", values_of(site:last()).nonce)
+    client:close()
+  end)
+
   it("pays no heed to an announced nonce that is none", function()
     local client = http.client { auth = http.digest("ann", "s3cr3t") }
     local usual = site.answer

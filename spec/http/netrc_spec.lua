@@ -19,6 +19,7 @@ describe("a netrc file", function()
     assert.equal("ann:pw", found "machine h login ann password pw")
     assert.equal("ann:pw", found "machine\nh\r\n\tlogin ann\naccount x\npassword\npw")
     assert.is_nil(found("machine h login ann password pw", "g"))
+    assert.equal("ann:pw", found "\239\187\191machine h login ann password pw")
     assert.is_nil(found "")
   end)
 

@@ -76,7 +76,8 @@ end
 
 local function response(t, user, password, method, target, content, count)
   local secret = hash(t.hash, user, t.realm, password)
-  if t.is_session then secret = hash(t.hash, secret, t.nonce, t.cnonce) end
+  -- The key of a session keeps the nonce of the challenge.
+  if t.is_session then secret = hash(t.hash, secret, t.values.nonce, t.cnonce) end
   local message
   if t.qop == "auth-int" then
     local digest, err = body.digest(content, t.hash)

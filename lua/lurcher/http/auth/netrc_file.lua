@@ -7,6 +7,7 @@ local netrc_file = {}
 ---@field login? string
 ---@field password? string
 
+local MARK = "\239\187\191" -- which some editors put first
 local ESCAPED = { n = "\n", r = "\r", t = "\t" }
 
 local function line_of(text, at)
@@ -54,7 +55,7 @@ local VALUES = { login = true, password = true, account = true }
 ---@return lurcher.NetrcEntry[]?
 ---@return string? problem
 function netrc_file.parse(text)
-  local entries, at = {}, 1
+  local entries, at = {}, text:sub(1, 3) == MARK and 4 or 1
   while true do
     local from = text:match("^%s*()", at)
     local word, behind = word_at(text, at)
