@@ -411,6 +411,8 @@ describe("a download", function()
       [{ sha265 = "x" }] = "unknown option 'sha265'; did you mean 'sha256'?",
       [{ checksum = "x" }] = "unknown option 'checksum'; it is written sha256",
       [{ sha256 = "x" }] = "option 'sha256' must be 64 hexadecimal digits",
+      [{ size = 1.5 }] = "option 'size' must be a whole number of at least 0",
+      [{ size = 2 ^ 54 }] = "option 'size' must be a whole number of at least 0",
       [{ parts = 0 }] = "option 'parts' must be a whole number from 1 to 64",
       [{ stream = true }] = "option 'stream' is not for downloads",
       [{ headers = { Range = "bytes=1-" } }] = "header 'Range' is the download's own",

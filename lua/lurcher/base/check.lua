@@ -21,6 +21,7 @@ local words = {
   integer = function(v) return type(v) == "number" and v % 1 == 0 end,
   count = function(v) return type(v) == "number" and v % 1 == 0 and v >= 1 end,
   size = function(v) return type(v) == "number" and v >= 0 and v < huge end,
+  bytes = function(v) return type(v) == "number" and v % 1 == 0 and v >= 0 and v <= 2 ^ 53 end, -- an exact number
   huge = function(v) return v == huge end, -- where a size is a limit: none
   seconds = function(v) return type(v) == "number" and v >= 0 and v < huge end,
   positive = function(v) return type(v) == "number" and v > 0 and v < huge end,
@@ -37,6 +38,7 @@ local words = {
 local described = {
   count = "a whole number of at least 1",
   size = "a number of at least 0",
+  bytes = "a whole number of at least 0",
   huge = "math.huge",
   seconds = "a number of seconds (at least 0)",
   positive = "a number above 0",

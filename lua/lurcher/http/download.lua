@@ -19,7 +19,8 @@ local function parts_mismatch(value)
 end
 
 local ROWS = {
-  { "size", check = "size", help = "bytes that the file must have, else kind `checksum`", example = "size = 1048576" },
+  { "size", check = "bytes", type = "integer", help = "bytes that the file must have, else kind `checksum`",
+    example = "size = 1048576" },
   { "sha256", check = digest.check, type = "string",
     help = "its SHA-256 as hexadecimal digits, else kind `checksum`",
     example = 'sha256 = "9f86d0…"', words = { "checksum", "hash", "digest" } },

@@ -17,7 +17,8 @@ local task = require "lurcher.task"
 local save = {}
 
 local OPTIONS = rows.of("http.save", "lurcher.SaveOptions", {
-  { "size", check = "size", help = "bytes that the file must have, else kind `checksum`", example = "size = 1048576" },
+  { "size", check = "bytes", type = "integer", help = "bytes that the file must have, else kind `checksum`",
+    example = "size = 1048576" },
   { "sha256", check = digest.check, type = "string",
     help = "its SHA-256 as hexadecimal digits, else kind `checksum`",
     example = 'sha256 = "9f86d0…"', words = { "checksum", "hash", "digest" } },

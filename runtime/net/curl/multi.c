@@ -1,9 +1,9 @@
 #include "net/curl/multi.h"
 
 #include "core/container_of.h"
+#include "net/curl/multi_idle.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -99,12 +99,6 @@ static bool is_lost(const watcher *w)
   return w->state == WATCHER_LOOKUP || (w->state == WATCHER_CONNECTING && !watcher_is_open(w));
 }
 
-/* One that was ended or taken stays so, whatever libcurl does before it finds out. */
-static void set_state(watcher *w, watcher_state state)
-{
-  if (w->state < WATCHER_TAKEN) w->state = state;
-}
-
 /* libcurl's call is over. Of a socket that it made and closed in it, it said nothing. */
 static void forget_lost_sockets(multi *m)
 {
@@ -115,19 +109,6 @@ static void forget_lost_sockets(multi *m)
     note_lost(w);
     forget(w);
   }
-}
-
-static int local_port_of(watcher *w)
-{
-  struct sockaddr_storage address;
-  socklen_t length = sizeof address;
-  uint16_t port = 0;
-  if (w->local_port) return w->local_port;
-  if (getsockname(w->fd, (struct sockaddr *)&address, &length)) return 0;
-  if (address.ss_family == AF_INET) port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-  if (address.ss_family == AF_INET6) port = ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  if (port) watcher_note_port(&w->multi->shared->watchers, w, port);
-  return port;
 }
 
 enum { MANY_PORTS = -1, LOOKS = 3 };
@@ -156,7 +137,7 @@ static void note_drained(multi *m)
   for (size_t fd = 0; fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
     if (!w || w->multi != m || !(w->wanted & UV_READABLE)) continue;
-    if (m->streamed == MANY_PORTS || local_port_of(w) == m->streamed) look_again(w, LOOKS);
+    if (m->streamed == MANY_PORTS || multi_port_of(w) == m->streamed) look_again(w, LOOKS);
   }
 }
 
@@ -205,26 +186,13 @@ static int set_timer(CURLM *handle, long ms, void *user)
 
 /* ---- sockets ---- */
 
-/* Makes a connection one that libcurl finds closed when it next looks for one. libcurl takes it for alive as
- * long as it has unread input, so that is thrown away; after the shutdown no more comes. */
-static void end_connection(watcher *w)
-{
-  char unwanted[16 * 1024];
-  if (w->state == WATCHER_ENDED) return;
-  w->state = WATCHER_ENDED;
-  w->multi->ended++;
-  shutdown(w->fd, SHUT_RDWR);
-  while (recv(w->fd, unwanted, sizeof unwanted, MSG_DONTWAIT) > 0) {
-  }
-}
-
 /* Input on a connection that no transfer reads from: the peer closed it, or sends what nobody asked for.
  * libcurl 7.88 notices the former at the next use, but would take the latter for the next response. */
 static void on_idle_input(watcher *w)
 {
   uv_poll_stop(&w->poll);
   w->armed = 0;
-  if (w->state == WATCHER_IDLE) end_connection(w);
+  if (w->state == WATCHER_IDLE) multi_end_connection(w);
 }
 
 static void on_socket_event(uv_poll_t *poll, int status, int events);
@@ -359,8 +327,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     release_job(w);
     w->wanted = 0;
     const multi_job *job = job_of(easy);
-    set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
-    if (w->state == WATCHER_IDLE) local_port_of(w);
+    watcher_set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
+    if (w->state == WATCHER_IDLE) multi_port_of(w);
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);
@@ -430,56 +398,7 @@ void multi_set_options(multi *m, CURL *easy)
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }
 
-/* ---- idle connections ---- */
-
-void multi_hold_sockets(multi *m, int local_port)
-{
-  const watcher_table *watchers = &m->shared->watchers;
-  for (size_t fd = 0; fd < watchers->capacity; fd++) {
-    watcher *w = watchers->by_fd[fd];
-    if (!w || w->multi != m || w->state != WATCHER_IDLE) continue;
-    if (local_port_of(w) == local_port) w->state = WATCHER_ACTIVE;
-  }
-}
-
-static void on_expiry(timer *t)
-{
-  multi *m = container_of(t, multi, expiry);
-  loop_clock *time = &m->shared->loop->virtual; /* the pool's */
-  const watcher_table *watchers = &m->shared->watchers;
-  uint64_t now = clock_now(time), next = UINT64_MAX;
-  for (size_t fd = 0; fd < watchers->capacity; fd++) {
-    watcher *w = watchers->by_fd[fd];
-    if (!w || w->multi != m || w->state != WATCHER_IDLE || !w->due) continue;
-    if (w->due <= now)
-      end_connection(w);
-    else if (w->due < next)
-      next = w->due;
-  }
-  if (next < UINT64_MAX) clock_start(time, &m->expiry, next, on_expiry);
-}
-
-void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime)
-{
-  curl_socket_t fd = CURL_SOCKET_BAD;
-  loop_clock *time = &m->shared->loop->virtual;
-  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-  watcher *w = watcher_find(&m->shared->watchers, fd);
-  if (!w || w->multi != m || w->wanted) return;
-  w->due = clock_now(time) + lifetime;
-  if (!timer_active(&m->expiry) || w->due < m->expiry.due) clock_start(time, &m->expiry, w->due, on_expiry);
-}
-
-bool multi_is_silent(const multi *m, int local_port, uint64_t period)
-{
-  const watcher_table *watchers = &m->shared->watchers;
-  uint64_t heard = 0, now = loop_now(m->shared->loop);
-  for (size_t fd = 0; fd < watchers->capacity; fd++) {
-    watcher *w = watchers->by_fd[fd];
-    if (w && w->multi == m && w->heard > heard && local_port_of(w) == local_port) heard = w->heard;
-  }
-  return heard + period <= now;
-}
+/* ---- sockets that others use ---- */
 
 watcher *multi_take_socket(multi *m, CURL *easy, void *user)
 {
@@ -511,66 +430,6 @@ void multi_watch_taken(watcher *w, int events, uv_poll_cb on_event)
     uv_poll_start(&w->poll, events, on_event);
   else
     uv_poll_stop(&w->poll);
-}
-
-static bool can_be_read(int fd)
-{
-  char byte;
-  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
-}
-
-void multi_rest_socket(multi *m, CURL *easy, bool (*has_unread)(void *session), void *session)
-{
-  curl_socket_t fd = CURL_SOCKET_BAD;
-  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-  watcher *w = watcher_find(&m->shared->watchers, fd);
-  if (!w || w->multi != m || w->wanted) return;
-  set_state(w, WATCHER_IDLE);
-  if ((session && has_unread(session)) || can_be_read(fd)) end_connection(w);
-}
-
-/* Of a connection over which request and answer went in one call of libcurl, nobody heard that it was made.
- */
-static bool has_rested(const watcher *w)
-{
-  return w->state == WATCHER_IDLE || (w->state == WATCHER_CONNECTING && !w->job);
-}
-
-/* Idle connections without a port, over Unix sockets, are not told apart. */
-static bool any_can_be_read(const multi *m)
-{
-  const watcher_table *watchers = &m->shared->watchers;
-  for (size_t fd = 0; fd < watchers->capacity; fd++) {
-    watcher *w = watchers->by_fd[fd];
-    if (w && w->multi == m && has_rested(w) && !w->local_port && can_be_read(w->fd)) return true;
-  }
-  return false;
-}
-
-bool multi_has_surplus(const multi *m, int local_port)
-{
-  if (!local_port) return any_can_be_read(m);
-  const watcher *w = watcher_find_port(&m->shared->watchers, m, local_port);
-  return w && has_rested(w) && can_be_read(w->fd);
-}
-
-void multi_note_begun(multi *m, int local_port)
-{
-  if (m->begun_count == m->begun_capacity) {
-    size_t capacity = m->begun_capacity ? m->begun_capacity * 2 : 16;
-    uint16_t *grown = realloc(m->begun, capacity * sizeof *grown);
-    if (!grown) return;
-    m->begun = grown;
-    m->begun_capacity = capacity;
-  }
-  m->begun[m->begun_count++] = (uint16_t)local_port;
-}
-
-bool multi_serves_another(const multi *m, int local_port, bool in_this_call)
-{
-  size_t count = 0;
-  for (size_t i = 0; i < m->begun_count; i++) count += m->begun[i] == local_port;
-  return count > (in_this_call ? 1 : 0);
 }
 
 /* ---- life ---- */
@@ -626,17 +485,6 @@ void multi_remove(multi *m, multi_job *job)
   m->removing = false;
   if (job->sockets || job->lost) leave_sockets(m, job);
   if (--m->in_flight == 0) m->idle_since = clock_now(m->time);
-}
-
-void multi_end_idle(multi *m, size_t count)
-{
-  const watcher_table *watchers = &m->shared->watchers;
-  for (size_t fd = 0; count && fd < watchers->capacity; fd++) {
-    watcher *w = watchers->by_fd[fd];
-    if (!w || w->multi != m || w->state != WATCHER_IDLE) continue;
-    end_connection(w);
-    count--;
-  }
 }
 
 void multi_close_idle(multi *m)

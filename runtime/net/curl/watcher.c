@@ -78,6 +78,11 @@ void watcher_want(watcher *w, int events, uv_poll_cb on_event)
   uv_poll_start(&w->poll, events, on_event);
 }
 
+void watcher_set_state(watcher *w, watcher_state state)
+{
+  if (w->state < WATCHER_TAKEN) w->state = state;
+}
+
 static void on_closed(uv_handle_t *handle) { free(handle); }
 
 void watcher_close(watcher_table *table, int fd)

@@ -77,4 +77,7 @@ void watcher_close(watcher_table *table, int fd);
 
 void watcher_table_free(watcher_table *table);
 
+/* One that was ended or taken stays so, whatever libcurl does before it finds out. */
+void watcher_set_state(watcher *w, watcher_state state);
+
 #endif

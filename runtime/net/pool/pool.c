@@ -1,4 +1,5 @@
 #include "net/pool/pool.h"
+#include "net/curl/multi_idle.h"
 
 #include "core/container_of.h"
 #include "net/pool/connection_group.h"

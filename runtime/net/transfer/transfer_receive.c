@@ -1,4 +1,5 @@
 #include "net/transfer/transfer_receive.h"
+#include "net/curl/multi_idle.h"
 
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_limits.h"

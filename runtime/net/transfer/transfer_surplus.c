@@ -1,4 +1,5 @@
 #include "net/transfer/transfer_surplus.h"
+#include "net/curl/multi_idle.h"
 
 #include <openssl/ssl.h>
 #include <string.h>
