@@ -191,6 +191,15 @@ describe("a peer that breaks HTTP/2 is of kind 'protocol':", function()
     end)
   end
 
+  it("and a flood of empty DATA is no sign of life", function()
+    local s, res, err = ask(function(connection, stream)
+      connection:head(stream, {})
+      local many = http2.frame("DATA", 0, stream, ""):rep(1000)
+      while connection.conn:write(many) do task.sleep(0.001) end
+    end, { timeout = { read = 0.3 } })
+    faults.check({ kind = "timeout", phase = "read", host = faults.host(s) }, res, err)
+  end)
+
   it("but nothing that follows on a new connection is hurt", function()
     local s = http2.server(function(connection, number)
       local stream = connection:request()

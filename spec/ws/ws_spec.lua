@@ -1,3 +1,4 @@
+local faults = require "spec.support.faults"
 local peer = require "spec.support.websocket_peer"
 local retry = require "lurcher.retry"
 local serving = require "spec.support.serving"
@@ -555,6 +556,21 @@ describe("pings", function()
     task.sleep(0.4)
     for _ = 1, 40 do assert.are.equal(65536, #assert(c:receive())) end
     c:close()
+  end)
+
+  it("of a server that floods and does not read cost no memory", function()
+    local flood, bytes = ("\137\125" .. ("p"):rep(125)):rep(1000), 0
+    local url = peer.start(function(p)
+      p:accept()
+      while bytes < 60e6 and p.conn:write(flood) do bytes = bytes + #flood end
+    end)
+    local c = connect(url, { ping = false })
+    local before = faults.resident()
+    local message, err = c:receive()
+    assert.is_nil(message)
+    assert.are.equal("closed", err.kind)
+    assert.is_true(bytes >= 60e6)
+    assert.is_true(faults.resident() - before < 8192 * faults.memory_slack())
   end)
 
   it("can be switched off", function()
