@@ -165,10 +165,10 @@ static void work(job *base)
 
 static void on_read(job *base);
 
-static void begin_job(file_source *s, job_fn work, job_fn done)
+static void begin_job(file_source *s, job_fn on_thread, job_fn done)
 {
   s->loop->jobs++;
-  job_start(&s->job, s->loop->uv, work, done);
+  job_start(&s->job, s->loop->uv, on_thread, done);
 }
 
 static void read_ahead(file_source *s)
