@@ -9,7 +9,8 @@
  *
  * Scripts of one runtime share their globals: each sees what the others set. After fork() the child may only
  * call exec or _exit. A C++ exception must not leave a callback: it would skip C code that owns memory, and
- * the runtime could not be used any more.
+ * the runtime could not be used any more. Callbacks declared noexcept end the program instead, which tells
+ * what was thrown.
  *
  * Threads: every function must be called on the runtime's thread (that of its loop), unless it says
  * otherwise. Callbacks are called on that thread, from within the loop. None of these functions raises a Lua
