@@ -185,7 +185,11 @@ function ws.connect(url, opts)
     return shake(copy, own)
   end)
   if not res then return nil, failure end
-  if res.status ~= 101 then return nil, response.status_error(res, "101") end
+  if res.status ~= 101 then
+    err = response.status_error(res, "101")
+    err.url = shown(sent)
+    return nil, err
+  end
   return open(sent, res, own)
 end
 

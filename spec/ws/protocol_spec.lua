@@ -306,4 +306,38 @@ describe("the end of the bytes", function()
     local _, err = c:receive()
     assert.are.same({ "closed", 1006 }, { err.kind, err.code })
   end)
+
+  -- TLS hands over the end of the bytes together with the answer to the handshake.
+  it("may come with the answer to the handshake", function()
+    local first = frame("text", "first")
+    for _, tls in ipairs { true, false } do
+      for _, how in ipairs { "close", "reset" } do
+        for _, bytes in ipairs { "", first, first .. frame("text", "x", { length = 9 }) } do
+          local s = peer.serve(function(p)
+            p:accept(nil, bytes)
+            if how == "reset" and bytes == "" then p.conn:reset() end
+          end, { tls = tls or nil })
+          local c = assert(ws.connect(s.ws, { tls = { ca = s.ca }, ping = false }))
+          if bytes ~= "" then assert.are.equal("first", (c:receive(20))) end
+          local _, err = c:receive(20)
+          assert.are.same({ "closed", 1006 }, { err.kind, err.code })
+        end
+      end
+    end
+  end)
+
+  it("does not matter behind a close frame", function()
+    for _, tls in ipairs { true, false } do
+      local s = peer.serve(function(p)
+        p:accept(nil, frame("close", closing(4000, "enough")))
+        p.conn:reset()
+      end, { tls = tls or nil })
+      local c, err = ws.connect(s.ws, { tls = { ca = s.ca } })
+      if c then err = select(2, c:receive(20)) end
+      if err.code ~= 1006 then -- a reset may overtake what was sent before
+        assert.are.same({ "closed", 4000, "enough" }, { err.kind, err.code, err.reason })
+        assert.matches("the WebSocket is closed %(4000%): enough", err.message)
+      end
+    end
+  end)
 end)

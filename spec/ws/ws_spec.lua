@@ -103,7 +103,9 @@ describe("ws.connect", function()
       assert.are.equal("no /" .. status, err.response.body)
       assert.are.equal("/200", err.response.headers.location)
     end
-    local _, err = ws.connect(s.url .. "/chunks")
+    local url = s.url:gsub("^http", "ws") .. "/chunks"
+    local _, err = ws.connect(url)
+    assert.are.equal(url, err.url)
     assert.are.equal("over and out", err.response.body)
     assert.are.equal(7, err.response:retry_after())
     _, err = ws.connect(s.url .. "/large")

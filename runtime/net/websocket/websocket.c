@@ -220,6 +220,7 @@ bool websocket_begin(websocket *w, const websocket_options *options)
   w->reader.max_message = options->max_message;
   if (options->deflates && !(w->reader.deflate = websocket_deflate_new(&options->deflate))) return false;
   w->state = WEBSOCKET_OPEN;
+  w->ended_input = false; /* if it came with the answer, it is met again, behind the frames */
   w->heard_at = websocket_now(w);
   /* For the metrics: a request that was answered. */
   t->response.head.status = 101;

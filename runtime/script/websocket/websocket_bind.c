@@ -134,7 +134,7 @@ static int return_end(lua_State *L, const websocket *w)
 {
   error e;
   if (w->state == WEBSOCKET_OVER) uncount(L, w);
-  if (w->failure)
+  if (w->failure && !w->answered_close) /* what comes behind a close frame does not matter */
     e = *w->failure;
   else
     error_set(&e, ERROR_closed, "read", "the WebSocket is closed (%u)%s%s", w->code ? w->code : w->sent_code,
