@@ -23,7 +23,7 @@ local secret = require "lurcher.base.secret"
 local stream = require "lurcher.http.stream"
 local task = require "lurcher.task"
 
-local raise = errors.raise
+local raise, raw_pcall = errors.raise, require("lurcher.native.task").raw_pcall
 
 local sse = {}
 
@@ -278,9 +278,10 @@ end
 function Source:__call()
   if self.is_read then raise("another task waits for the next event of this stream: one task reads it") end
   self.is_read = true
-  local ok, one = pcall(next_event, self)
+  local ok, one = raw_pcall(next_event, self)
   self.is_read = false
   if ok and one then return one end
+  if errors.is_error(one) and one.kind == "canceled" then error(one, 0) end -- another task may go on with it
   self:close()
   if not ok then error(one, 0) end
   return nil
