@@ -3,6 +3,7 @@
 local assert = require "luassert"
 local faults = require "spec.support.faults"
 local http2 = require "spec.support.http2"
+local process = require "lurcher.process"
 local serving = require "spec.support.serving"
 local servers = require "spec.support.servers"
 local task = require "lurcher.task"
@@ -244,5 +245,18 @@ it("bodies come to their end when the socket is empty before", function()
     local client = faults.client { http_version = "2-prior-knowledge", timeout = { read = 5 } }
     assert.equal(bytes, #assert(client:get(s.url)).body)
     client:close()
+  end
+end)
+
+-- libcurl never hears of the end of one whose buffer is full at its last byte.
+it("bodies without a length that come at once over one connection come to their ends", function()
+  local node = assert(process.start("node", { "spec/support/http2_bodies.js" }))
+  task.defer(function() node:kill "KILL" end)
+  local url = ("http://127.0.0.1:%s/"):format(assert(node:lines()(), "it does not start"))
+  local client = faults.client { http_version = "2-prior-knowledge", timeout = { read = 5 }, retry = false }
+  for _ = 1, 4 do
+    assert(task.map(each(12), function()
+      assert.equal(5e6, #assert(client:get(url)).body)
+    end, { concurrency = 12 }))
   end
 end)

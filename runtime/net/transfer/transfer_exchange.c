@@ -20,6 +20,8 @@ enum {
   UPLOAD_BUFFER = 256 * 1024, /* what it sends from, for bodies that are longer */
   MIN_BUFFER = 1024,          /* of libcurl */
   BUFFERS_LIMIT = 4 * 1024 * 1024,
+  PLAIN_HTTP2_BUFFER = 512 * 1024, /* the most that libcurl takes */
+  PLAIN_HTTP2_BUFFERS_LIMIT = 64 * 1024 * 1024,
 };
 
 /* With thousands at once memory counts more than system calls for long bodies. */
@@ -33,6 +35,11 @@ static long buffer_for(const transfer *t)
 {
   if (t->request.connect_only) return MIN_BUFFER; /* only a proxy answers into it */
   size_t running = t->network->running;
+  /* libcurl 7.88 stops nghttp2 in the middle of what it has read when a stream's buffer is full, and where
+   * that is at the last byte of a body, it never hears of the end. Without TLS, which gives it little at
+   * once, streams that run at once fill 128 KiB. */
+  if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE)
+    return share_of(PLAIN_HTTP2_BUFFER, MIN_STREAM_BUFFER, PLAIN_HTTP2_BUFFERS_LIMIT, running);
   if (t->request.streaming) return share_of(STREAM_BUFFER, MIN_STREAM_BUFFER, STREAM_BUFFERS_LIMIT, running);
   return share_of(BUFFER, MIN_BUFFER, BUFFERS_LIMIT, running);
 }
