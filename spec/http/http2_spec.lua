@@ -61,20 +61,78 @@ describe("HTTP/2", function()
     assert.is_true(of.most > 1 and of.most <= 64, tostring(of.most))
   end)
 
+  local function fetch(client, url, count, name)
+    task.map(each(count), function()
+      local res = assert(client:get(url .. "/half?rate=400k", { name = name }))
+      assert.same({ "2", 200000 }, { res.http_version, #res.body })
+    end, { concurrency = count })
+    return figures(name)
+  end
+
   it("opens further connections only when the streams of one run out", function()
     local nginx, client = start(CONFIG)
-    local function fetch(count, name)
-      task.map(each(count), function()
-        local res = assert(client:get(nginx.http2 .. "/half?rate=400k", { name = name }))
-        assert.equal(200000, #res.body)
-      end, { concurrency = count })
-      return figures(name)
-    end
-    local of = fetch(8, "eight")
+    local of = fetch(client, nginx.http2, 8, "eight")
     assert.same({ 1, 8, 8 }, { of.connections, of.streams, of.most })
-    of = fetch(24, "twenty-four")
-    assert.same({ 24, 24 }, { of.streams, of.most })
-    assert.is_true(client:stats().connections > 1)
+    of = fetch(client, nginx.http2, 24, "twenty-four")
+    assert.same({ 2, 24 }, { of.connections, of.most })
+    assert.is_true(of.streams <= 32, of.streams .. " streams") -- a few are refused on a new connection
+    assert.equal(3, client:stats().connections)
+    of = fetch(client, nginx.http2, 24, "once more")
+    assert.same({ 0, 24, 24 }, { of.connections, of.streams, of.most })
+  end)
+
+  it("opens no more of them when all requests come at once", function()
+    local nginx, client = start(CONFIG)
+    assert.is_true(fetch(client, nginx.http2, 64, "all at once").connections <= 9)
+    assert.is_true(client:stats().connections <= 9)
+  end)
+
+  it("shares connections without TLS, too", function()
+    local nginx = start((CONFIG:gsub("listen 127.0.0.1:@HTTP2@ ssl http2", "listen 127.0.0.1:@HTTP2@ http2")))
+    local client = faults.client { http_version = "2-prior-knowledge", limits = { per_origin = 64 } }
+    local url = nginx.http2:gsub("^https", "http")
+    for round = 1, 3 do
+      local of = fetch(client, url, 24, "plain, round " .. round)
+      assert.is_true(of.connections <= 4, of.connections .. " connections")
+      assert.equal(24, of.most)
+    end
+    assert.is_true(client:stats().connections <= 4)
+    for _ = 1, 5 do assert.is_true(assert(client:get(url .. "/half")).reused) end
+  end)
+
+  it("gives the streams of cancelled requests to others", function()
+    local nginx, client = start(CONFIG)
+    fetch(client, nginx.http2, 8, "first")
+    for _ = 1, 5 do
+      local calls = {}
+      for i = 1, 8 do
+        calls[i] = task.spawn(function() client:get(nginx.http2 .. "/half?rate=1k", { name = "slow" }) end)
+      end
+      serving.eventually(function() return client:stats().in_flight == 8 end)
+      for _, call in ipairs(calls) do call:cancel() end
+      serving.eventually(function() return client:stats().in_flight == 0 end)
+    end
+    fetch(client, nginx.http2, 8, "last")
+    assert.equal(1, client:stats().connections)
+  end)
+
+  it("does not meet a server that refuses each stream with a connection for each request", function()
+    local asked, connections = 0, 0
+    local s = http2.server(function(connection)
+      connections = connections + 1
+      while true do
+        local stream = connection:request()
+        if not stream then return end
+        asked = asked + 1
+        connection:reset(stream, "REFUSED_STREAM")
+      end
+    end)
+    local client = faults.client { tls = { ca = s.ca }, limits = { per_origin = 64 } }
+    task.map(each(24), function()
+      local err = faults.check({ kind = "protocol", message = "REFUSED_STREAM" }, client:get(s.url))
+      assert.is_true(err.retryable)
+    end, { concurrency = 24 })
+    assert.is_true(connections <= 8, connections .. " connections, " .. asked .. " requests")
   end)
 
   it("lets a slow reader stall nobody else on its connection", function()

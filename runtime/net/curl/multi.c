@@ -346,6 +346,10 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   multi_job *job = user;
   multi *m = job->multi;
   (void)purpose;
+  if (!job->class->may_connect(job)) {
+    wake_later(m, job);
+    return CURL_SOCKET_BAD;
+  }
   failed_address peer = failed_address_of(&address->addr, address->addrlen);
   if (job->picks && failed_addresses_has(&m->shared->failed, &peer, loop_now(m->shared->loop))) {
     job->skipped++;

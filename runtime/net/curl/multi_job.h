@@ -24,6 +24,10 @@ typedef struct {
    * other exchanges share the connection) or the exchange is over. Called by libcurl's callbacks. */
   bool (*expects_more)(const multi_job *job);
 
+  /* It asks for a socket: whether it may have one, or has to fail (CURLE_COULDNT_CONNECT). Called by
+   * libcurl's callbacks. */
+  bool (*may_connect)(multi_job *job);
+
   /* It has no connection yet. */
   bool (*connects)(const multi_job *job);
 } multi_job_class;

@@ -8,6 +8,7 @@
 #include "net/curl/multi.h"
 #include "net/flow/queue.h"
 #include "net/pool/metrics.h"
+#include "net/pool/stream_gate.h"
 
 typedef struct admission admission;
 
@@ -30,6 +31,7 @@ struct admission {
   /* The pool's. */
   struct origin *origin; /* NULL: it was not submitted */
   struct origin_group *group;
+  stream_ticket ticket;
   multi *multi;           /* where it runs */
   uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
   uint64_t rate_wait;     /* nanoseconds that it waited for a rate, a hold or a limiter */

@@ -144,16 +144,19 @@ static admission *first_of(const origin *o)
   return item ? container_of(item, admission, item) : NULL;
 }
 
-/* The first request to an unknown peer goes alone. */
 static bool has_slot(const origin *o, const admission *a)
 {
-  return o->in_flight < origin_slots(o) && (a->group->known || !a->group->in_flight);
+  return o->in_flight < origin_slots(o) && origin_group_lets_start(a->group);
 }
 
 void origin_offer(origin *o)
 {
   const admission *a = first_of(o);
-  if (a && has_slot(o, a)) join_turn(o);
+  if (!a || o->in_flight >= origin_slots(o)) return;
+  if (origin_group_lets_start(a->group))
+    join_turn(o);
+  else
+    origin_group_await(a->group);
 }
 
 bool origin_may_start(origin *o)

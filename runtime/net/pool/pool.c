@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How long the first request to an unknown origin may keep the others waiting. */
-static const uint64_t PROBE_GRACE = 250 * MILLISECOND;
-
 /* ---- slots ---- */
 
 static admission *admission_of(queue_item *item) { return container_of(item, admission, item); }
@@ -23,6 +20,7 @@ static void count_in(pool *p, admission *a)
   a->unread = true;
   a->round = a->origin->throttle.round;
   a->group->in_flight++;
+  stream_gate_enter(&a->group->streams, &a->ticket);
   a->group->shard_load[a->shard]++;
   p->in_flight++;
   p->started++;
@@ -37,6 +35,7 @@ static void count_out(pool *p, admission *a)
   network *n = p->network;
   a->origin->in_flight--;
   g->in_flight--;
+  stream_gate_leave(&g->streams, &a->ticket);
   if (--g->shard_load[a->shard], a->shard < g->first_free) g->first_free = a->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
@@ -46,14 +45,6 @@ static void count_out(pool *p, admission *a)
 }
 
 /* ---- admission ---- */
-
-static void on_grace_over(timer *t)
-{
-  origin_group *g = container_of(t, origin_group, grace);
-  g->known = true;
-  origin_offer(g->origin);
-  pool_admit(g->origin->pool);
-}
 
 /* How long its rate has kept a request waiting: what the throttle was closed for since it came. */
 static uint64_t rate_wait(const admission *a)
@@ -85,8 +76,6 @@ static void start_first(origin *o)
     return;
   }
   count_in(p, a);
-  if (!g->known && g->in_flight == 1)
-    clock_start(p->time, &g->grace, clock_now(p->time) + PROBE_GRACE, on_grace_over);
   admission_set_state(a, ADMISSION_RUNNING);
   a->class->start(a, g->shares ? g->connections->share : NULL);
 }
@@ -256,8 +245,6 @@ bool pool_looks_up(admission *a)
 
 unsigned pool_answers(const admission *a) { return a->group->answered; }
 
-void pool_count_answer(admission *a) { a->group->answered++; }
-
 void pool_leave_silent(admission *a, int local_port, uint64_t waited)
 {
   enum { MAX_SHARDS = 8 };
@@ -266,16 +253,55 @@ void pool_leave_silent(admission *a, int local_port, uint64_t waited)
   g->http2_shard = (g->http2_shard + 1) % MAX_SHARDS;
 }
 
+/* Afterwards: libcurl is running. */
+static void let_others_start(admission *a)
+{
+  network *n = a->origin->pool->network;
+  timer_stop(&a->group->grace);
+  origin_offer(a->origin);
+  loop_defer(n->loop, &n->admit_all);
+}
+
+void pool_count_answer(admission *a)
+{
+  bool was_settling = a->group->streams.settling;
+  a->group->answered++;
+  stream_gate_answered(&a->group->streams, &a->ticket);
+  if (was_settling && !a->group->streams.settling) let_others_start(a);
+}
+
 void pool_origin_known(admission *a, bool http2)
 {
   origin_group *g = a->group;
-  network *n = a->origin->pool->network;
   g->http2 = http2;
   if (g->known) return;
   g->known = true;
-  timer_stop(&g->grace);
-  origin_offer(a->origin);
-  loop_defer(n->loop, &n->admit_all); /* libcurl is running */
+  g->gated = http2;
+  let_others_start(a);
+}
+
+void pool_origin_failed(admission *a)
+{
+  origin_group *g = a->group;
+  if (g->gated)
+    stream_gate_widen(&g->streams);
+  else
+    pool_origin_known(a, g->http2);
+}
+
+bool pool_is_turned_away(const admission *a) { return stream_gate_has_enough(&a->group->streams); }
+void pool_forgive(admission *a) { a->group->streams.refusals = 0; }
+
+bool pool_may_connect(admission *a, bool may)
+{
+  return a->group->gated ? stream_gate_may_connect(&a->group->streams, &a->ticket, may) : may;
+}
+
+void pool_connected(admission *a, int local_port)
+{
+  if (!a->group->gated) return;
+  stream_gate_attach(&a->group->streams, &a->ticket, (uint16_t)local_port);
+  if (a->origin->queue.count) let_others_start(a);
 }
 
 bool pool_origin_is_known(const admission *a) { return a->group->known; }
@@ -294,10 +320,15 @@ static void end_in_group(queue_item *item, const void *user)
   if (a->group == failure->group) a->class->end(a, failure->why);
 }
 
-void pool_origin_unresolved(admission *a, const error *why)
+void pool_end_group(admission *a, const error *why)
 {
   group_failure failure = {a->group, why};
-  if (!a->group->known) queue_each(&a->origin->queue, end_in_group, &failure);
+  queue_each(&a->origin->queue, end_in_group, &failure);
+}
+
+void pool_origin_unresolved(admission *a, const error *why)
+{
+  if (!a->group->known) pool_end_group(a, why);
 }
 
 throttle *pool_throttle(pool *p, const url *u)

@@ -79,6 +79,7 @@ typedef struct {
   const url *url;
   const char *identity; /* of its connections: see connection_group_find */
   bool http1_only;      /* HTTP/2 is not offered to the server */
+  bool http2_only;      /* it speaks nothing else */
   bool by_proxy;        /* it goes to a proxy, whose name is looked up */
   const char *label;    /* for metrics; NULL: none */
 } pool_target;
@@ -118,6 +119,24 @@ void pool_describe_wait(const admission *a, char *text, size_t size);
 
 /* The request was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
 void pool_origin_known(admission *a, bool http2);
+
+/* libcurl has no stream for the request and asks for a socket. `may`: it could use one.
+ * False: it has to be submitted again with pool_requeue. May be called by libcurl's callbacks. */
+bool pool_may_connect(admission *a, bool may);
+
+/* The request has a connection, whose local port that is (0: none). After pool_origin_known. May be called by
+ * libcurl's callbacks. */
+void pool_connected(admission *a, int local_port);
+
+/* Whether the server has refused one stream after the other, and answered nobody meanwhile. */
+bool pool_is_turned_away(const admission *a);
+void pool_forgive(admission *a);
+
+/* Ends those that wait for a connection of the same kind. */
+void pool_end_group(admission *a, const error *why);
+
+/* The request could not be connected; its origin's name resolves. */
+void pool_origin_failed(admission *a);
 
 /* The request could not be connected: its origin's name may have another address by now. */
 void pool_distrust_name(admission *a);

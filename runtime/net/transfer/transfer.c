@@ -29,9 +29,10 @@ static const admission_class in_pool = {run, fail_waiting};
 
 static bool on_finished(multi_job *job, const multi_result *result);
 static bool expects_more(const multi_job *job);
+static bool may_connect(multi_job *job);
 static bool connects(const multi_job *job);
 
-static const multi_job_class in_multi = {on_finished, expects_more, connects};
+static const multi_job_class in_multi = {on_finished, expects_more, may_connect, connects};
 
 /* A spare one is in no queue: its place in the list of spares is that of the queue. */
 static transfer *take_spare(transfer_options *options)
@@ -243,6 +244,7 @@ static bool submit(transfer *t, const char *label)
   pool_target to = {.url = &t->request.target,
                     .identity = t->options->identity,
                     .http1_only = t->options->version == HTTP_1_1,
+                    .http2_only = t->options->version == HTTP_2_PRIOR_KNOWLEDGE,
                     .by_proxy = t->options->texts[OPTION_PROXY],
                     .label = label};
   t->admission.deadline = t->request.deadline;
@@ -389,6 +391,28 @@ static bool wait_for_stream(transfer *t)
   return true;
 }
 
+/* No stream was left for it, so it waits for one. A server that has refused its stream again and again, and
+ * answered nobody meanwhile, will not have any. */
+static bool wait_for_connection(transfer *t)
+{
+  if (!t->exchange.surplus || t->failure) return false;
+  t->exchange.surplus = false;
+  if (t->exchange.connection == CONNECTION_NONE) {
+    put_back(t);
+    return true;
+  }
+  bool is_answering = pool_answers(&t->admission) != t->exchange.answered_before;
+  bool is_turned_away = pool_is_turned_away(&t->admission) && !is_answering;
+  if (!is_turned_away && (!t->request.upload || upload_rewind(t->request.upload))) {
+    if (is_answering) pool_forgive(&t->admission);
+    begin_anew(t);
+    return true;
+  }
+  transfer_fail_stream(t);
+  if (is_turned_away) pool_end_group(&t->admission, t->failure);
+  return false;
+}
+
 /* The server refused the expectation (see drop_expectation) and closed the connection. */
 static bool repeat_without_expectation(transfer *t)
 {
@@ -417,7 +441,7 @@ static void keep_connection(transfer *t)
 static void finish(transfer *t, const multi_result *result)
 {
   if (lacked_descriptor(t, result) || try_skipped_addresses(t, result) || leave_stale_connection(t)) return;
-  if (repeat_without_expectation(t)) return;
+  if (wait_for_connection(t) || repeat_without_expectation(t)) return;
   if (t->request.connect_only && result->code == CURLE_OK) {
     keep_connection(t);
     return;
@@ -432,8 +456,8 @@ static void finish(transfer *t, const multi_result *result)
   if (wait_for_stream(t)) return;
   if (t->failure && t->failure->kind == ERROR_dns)
     pool_origin_unresolved(&t->admission, t->failure);
-  else if (t->failure)
-    pool_origin_known(&t->admission, pool_origin_is_http2(&t->admission));
+  else if (t->failure && t->exchange.connection == CONNECTION_NONE)
+    pool_origin_failed(&t->admission);
   end(t, clean);
 }
 
@@ -443,6 +467,14 @@ static bool on_finished(multi_job *job, const multi_result *result)
   bool has_text = result->code != CURLE_OK && t->handle->hint[0];
   finish(t, result);
   return has_text;
+}
+
+static bool may_connect(multi_job *job)
+{
+  transfer *t = container_of(job, transfer, job);
+  if (pool_may_connect(&t->admission, !t->exchange.rides)) return true;
+  t->exchange.surplus = true;
+  return false;
 }
 
 /* An HTTP/2 connection may bring something at any time. */

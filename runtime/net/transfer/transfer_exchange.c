@@ -137,6 +137,18 @@ void transfer_exchange_set_lines(transfer *t)
   t->handle->lines = lines;
 }
 
+/* libcurl 7.88 fails every request but the first of a plain HTTP/2 connection when it has to know that HTTP/2
+ * is spoken; it does not when it only may be. Without a connection such a request would be one of HTTP/1.1:
+ * it gets no socket (pool_may_connect). */
+static void set_prior_knowledge(transfer *t)
+{
+  t->exchange.rides = t->admission.ticket.rides;
+  if (t->exchange.rides)
+    curl_easy_setopt(t->handle->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_0);
+  else
+    curl_easy_setopt(t->handle->easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
 static bool set_request(transfer *t)
 {
   CURL *easy = t->handle->easy;
@@ -150,11 +162,7 @@ static bool set_request(transfer *t)
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
   }
-  if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE) {
-    /* libcurl 7.88 fails every second request on a reused plain HTTP/2 connection. */
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  }
+  if (t->options->version == HTTP_2_PRIOR_KNOWLEDGE) set_prior_knowledge(t);
   if (!t->pool->limits.idle && !t->request.connect_only) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   if (t->handle->multi != t->admission.multi) multi_set_options(t->admission.multi, easy);
   t->handle->multi = t->admission.multi;

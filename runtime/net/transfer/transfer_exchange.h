@@ -70,6 +70,8 @@ typedef struct {
   bool looks_up;              /* its name is looked up anew */
   bool held;                  /* it was paused once */
   bool given_up;              /* what libcurl still hands over is thrown away */
+  bool rides;                 /* a stream of a connection that exists is all it may have */
+  bool surplus;               /* there was none, and it may make no connection: it waits */
   bool stale;                 /* libcurl gave it a connection that cannot be used any more */
   bool body_apart;            /* the body may not have come with the head */
   unsigned answered_before;   /* by its origin group when it was dispatched */

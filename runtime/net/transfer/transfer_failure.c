@@ -433,6 +433,15 @@ static const known_failure *find(const transfer *t, const multi_result *result)
   return NULL;
 }
 
+void transfer_fail_stream(transfer *t)
+{
+  static const known_failure refused = {.kind = ERROR_protocol};
+  error *e = transfer_failure(t);
+  http2_refused_stream(t, &refused, e);
+  e->code = "HTTP2";
+  e->retry_safe = true;
+}
+
 void transfer_failure_set(transfer *t, const multi_result *result)
 {
   t->exchange.rejection = transfer_take_rejection();

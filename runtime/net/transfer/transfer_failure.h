@@ -7,6 +7,9 @@
 /* Sets the failure from libcurl's result, unless one is set. */
 void transfer_failure_set(transfer *t, const multi_result *result);
 
+/* Sets the failure of one whose HTTP/2 stream the server refused as often as it came. */
+void transfer_fail_stream(transfer *t);
+
 /* Why TLS with the server or with its proxy failed, in words; valid until the next call. */
 const char *transfer_tls_reason(const transfer *t, CURLcode code, bool of_proxy);
 

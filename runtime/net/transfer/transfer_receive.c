@@ -138,6 +138,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->exchange.local_port = (uint16_t)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
+  pool_connected(&t->admission, local_port);
   if (!head_fits(t)) return CURL_PREREQFUNC_ABORT;
   if (pool_origin_is_http2(&t->admission) && !t->exchange.is_stream) {
     t->exchange.is_stream = true;

@@ -46,7 +46,13 @@ static bool connects(const multi_job *job)
   return false;
 }
 
-static const multi_job_class noting = {on_finished, expects_more, connects};
+static bool may_connect(multi_job *job)
+{
+  (void)job;
+  return true;
+}
+
+static const multi_job_class noting = {on_finished, expects_more, may_connect, connects};
 
 static void on_no_descriptor(multi_shared *s)
 {
