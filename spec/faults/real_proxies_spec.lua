@@ -1,10 +1,12 @@
--- Requests through tinyproxy, squid, microsocks, and an HTTPS proxy made of stunnel.
+-- Requests through tinyproxy, squid, microsocks, dante, and an HTTPS proxy made of stunnel.
 
 local assert = require "luassert"
 local faults = require "spec.support.faults"
 local origin = require "spec.support.origin"
+local peer = require "spec.support.websocket_peer"
 local servers = require "spec.support.servers"
 local task = require "lurcher.task"
+local ws = require "lurcher.ws"
 
 local function start(opts)
   local site = origin.start(opts)
@@ -102,6 +104,47 @@ describe("microsocks", function()
     local client = faults.client { resolve = resolve }
     assert.equal("ok", assert(client:get(url, { proxy = "socks5://127.0.0.1:" .. socks.port })).body)
     faults.check({ kind = "proxy" }, client:get(url, { proxy = "socks5h://127.0.0.1:" .. socks.port }))
+  end)
+end)
+
+describe("dante", function()
+  it("takes connections, whether it is given credentials or not", function()
+    local socks = run("dante", "none")
+    for _, who in ipairs { "", "user:secret@" } do
+      check_works(("socks5h://%s127.0.0.1:%d"):format(who, socks.port))
+      check_works(("socks5://%s127.0.0.1:%d"):format(who, socks.port))
+    end
+  end)
+
+  it("refuses credentials that it does not know, and none", function()
+    local socks = run("dante", "username")
+    check_refused("socks5h://nobody-here:wrong@127.0.0.1:" .. socks.port, "127.0.0.1:" .. socks.port)
+    check_refused("socks5h://127.0.0.1:" .. socks.port, "127.0.0.1:" .. socks.port)
+  end)
+
+  it("says that the server refused, or that its name is unknown there", function()
+    local client = faults.client { proxy = "socks5h://127.0.0.1:" .. run("dante", "none").port }
+    local err = faults.check({ kind = "proxy", phase = "connect" },
+      client:get("http://127.0.0.1:" .. servers.free_port()))
+    assert.equal("connect", err.cause.kind)
+    err = faults.check({ kind = "proxy", phase = "connect" }, client:get "http://nosuch.invalid/")
+    assert.equal("dns", err.cause.kind)
+  end)
+end)
+
+describe("WebSockets", function()
+  it("go through squid, tinyproxy, microsocks and dante", function()
+    local url = peer.start(function(p)
+      p:accept()
+      p:echo()
+    end)
+    for _, proxy in ipairs { "http://user:secret@127.0.0.1:" .. run("squid").port, run("tinyproxy").proxy,
+      "socks5h://127.0.0.1:" .. run("microsocks").port, "socks5://127.0.0.1:" .. run("dante", "none").port } do
+      local c = assert(ws.connect(url, { proxy = proxy }))
+      assert(c:send "hello")
+      assert.equal("hello", (c:receive(20)))
+      assert(c:close())
+    end
   end)
 end)
 

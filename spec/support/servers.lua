@@ -254,6 +254,32 @@ function servers.microsocks(flags)
   end)
 end
 
+local DANTE = [[
+logoutput: @DIR@/dante.log
+internal: 127.0.0.1 port = @PORT@
+external: lo
+clientmethod: none
+socksmethod: @METHOD@
+user.privileged: root
+user.unprivileged: nobody
+client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
+socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
+]]
+
+---dante, a SOCKS 5 proxy: field `port`.
+---@param method string "none", or "username": users of this machine, with their passwords
+---@return Server
+function servers.dante(method)
+  return try("danted", function(directory)
+    local values = { PORT = servers.free_port(), METHOD = method, DIR = directory }
+    servers.write(directory .. "/danted.conf", (DANTE:gsub("@(%u+)@", values)))
+    local server, log = spawn(directory, "danted -f danted.conf", values.PORT)
+    if not server then return nil, log end
+    server.port = values.PORT
+    return server
+  end)
+end
+
 local SQUID = [[
 http_port 127.0.0.1:@PORT@
 pid_filename none
