@@ -3,6 +3,7 @@
 
 local circuit = require "lurcher.breaker.circuit"
 local classify = require "lurcher.breaker.classify"
+local errors = require "lurcher.base.errors"
 local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.task"
 local redact = require "lurcher.base.redact"
@@ -93,8 +94,15 @@ local function refuse(request, one)
   return nil, err
 end
 
+-- Credentials could not be had elsewhere, from a token server: this origin was not asked.
+local function is_of_another(request, err)
+  local about = errors.is_error(err) and rawget(err, "url")
+  return about and origin_of(about) ~= origin_of(request.url)
+end
+
 -- Records the result of an attempt.
 local function count(request, one, generation, began, res, err)
+  if is_of_another(request, err) then return tell(request, circuit.record(one, generation, nil)) end
   local seconds = one.slow and res and (res.elapsed > 0 and res.elapsed or now() - began)
   local failed, cause = classify(one, res, err, seconds)
   tell(request, circuit.record(one, generation, failed, cause))
