@@ -1,5 +1,6 @@
 -- multipart/form-data as browsers write it, and as the parsers of others read it.
 
+local child = require "spec.support.process"
 local crypto = require "lurcher.crypto"
 local faults = require "spec.support.faults"
 local files = require "spec.support.files"
@@ -8,6 +9,7 @@ local http = require "lurcher.http"
 local json = require "lurcher.json"
 local process = require "lurcher.process"
 local serving = require "spec.support.serving"
+local task = require "lurcher.task"
 
 local function mirror()
   return serving.start(function(req)
@@ -206,4 +208,28 @@ const hash = (bytes) => crypto.createHash('sha256').update(bytes).digest('hex');
     assert(client:post(mirror().url, { multipart = { { name = "a", value = "1" }, { name = "b", value = "1" } } }))
     assert.equal("multipart of 2 parts", seen)
   end)
+end)
+
+it("a multipart body of many files holds no more of them than it reads", function()
+  files.begin()
+  task.defer(files.finish)
+  assert(fs.write(files.path "a", ("x"):rep(200000)))
+  local s = serving.raw(function(conn)
+    conn:read_head()
+    while conn:read(65536) do end
+  end)
+  local ended = child.run({ child.script [[
+    local http = require "lurcher.http"
+    local url, path = ...
+    local function resident() return tonumber(io.open("/proc/self/status"):read("*a"):match "VmRSS:%s+(%d+)") end
+    local list, before = {}, resident()
+    for i = 1, 400 do list[i] = { name = "file", file = path } end
+    list[401] = { name = "last", body = function()
+      print(resident() - before)
+      return nil, "measured"
+    end }
+    assert(select(2, http.post(url, { multipart = list })) == "measured")
+  ]], s.url, files.path "a" })
+  local grown = assert(tonumber(ended.out), ended.err)
+  assert.is_true(grown < 20000 * faults.memory_slack(), grown .. " KiB")
 end)

@@ -283,7 +283,12 @@ file_source_state file_source_read(file_source *s, char *to, size_t room, size_t
     return FILE_SOURCE_BYTES;
   }
   if (!p->ok) return FILE_SOURCE_FAILED;
-  if (p->end) return FILE_SOURCE_END;
+  if (p->end) {
+    buffer_free(&p->bytes); /* many may follow it */
+    buffer_free(&s->ahead.bytes);
+    s->taken = 0;
+    return FILE_SOURCE_END;
+  }
   if (!s->job.running) read_ahead(s);
   s->waited_for = true;
   return FILE_SOURCE_LATER;
