@@ -64,6 +64,21 @@ describe("the report of a script that failed", function()
     end)
   end)
 
+  it("tells how Lua has what other languages have otherwise", function()
+    for code, wanted in pairs {
+      ["local res = { text = print } print(res.text:upper())"] = "hint: it is called, with a colon if it is a method: "
+        .. "res:text()",
+      ["local res = { text = print } print('a' .. res.text)"] = "hint: it is called, with a colon",
+      ["print('status: ' + 200)"] = "hint: texts are joined by ..",
+      ["local name = 'a' print(name + 1)"] = "hint: texts are joined by ..",
+      ["await(1)"] = "hint: calls wait by themselves",
+      ["try { 1 }"] = "hint: pcall(fn, …)",
+    } do
+      local err = process.run({ "-e", code }).err
+      assert.truthy(err:find(wanted, 1, true), err)
+    end
+  end)
+
   it("shows a table that was raised", function()
     local ended = process.run { "-e", "error { code = 5, message = 'no' }" }
     assert.matches('^lurcher: the script raised a table: {"code":5,"message":"no"}\n', ended.err)

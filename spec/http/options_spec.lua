@@ -164,6 +164,17 @@ describe("options", function()
       message_of(http.client, { timeout = 0 / 0 }))
   end)
 
+  it("that are given as elsewhere are told how they are written", function()
+    for hint, opts in pairs {
+      ['{ ["Accept"] = "text/html" }'] = { headers = { "Accept: text/html" } },
+      ["written into the URL"] = { params = "a=1" },
+      ["given as body"] = { form = "a=1" },
+    } do
+      assert.truthy(message_of(http.get, "http://127.0.0.1/", opts):find(hint, 1, true))
+    end
+    assert.truthy(message_of(http.client, { cookies = { a = "b" } }):find('headers = { Cookie = "a=b" }', 1, true))
+  end)
+
   it("that limit a number of attempts or bytes take math.huge", function()
     local failures = 5
     local site = assert(server.start(function()

@@ -105,6 +105,8 @@ local ELSEWHERE = {
   this = "it is self", len = "#list is the length", process = "arg has the arguments",
   sys = "arg has the arguments", Promise = "task.all and task.map run things at once",
   sleep = "task.sleep(seconds) waits", setTimeout = "task.spawn and task.sleep wait beside the rest",
+  await = "calls wait by themselves, nothing has to be awaited", try = "pcall(fn, …) catches what is raised; calls "
+    .. "that fail return nil and an error",
   fetch = "http.get(url) requests", requests = "http.get(url) requests", axios = "http.get(url) requests",
 }
 
@@ -119,13 +121,32 @@ local function is_about_nil(message)
   return message:find("attempt to [^\n]*nil") or message:find("got nil)", 1, true)
 end
 
+-- Other mistakes of newcomers: { pattern of the message, what is written in Lua }.
+local HABITS = {
+  { "attempt to index %a+ '([%a_][%w_]*)' %(a function value%)",
+    "it is called, with a colon if it is a method: res:%s()" },
+  { "attempt to concatenate %a+ '([%a_][%w_]*)' %(a function value%)",
+    "it is called, with a colon if it is a method: res:%s()" },
+  { "attempt to perform arithmetic on[^\n]*string value", "texts are joined by .." },
+}
+
+local function hint_for_habit(message)
+  for _, habit in ipairs(HABITS) do
+    local first, _, name = message:find(habit[1])
+    if first then return habit[2]:format(name) end
+  end
+end
+
 ---A line that helps, for the message of what was raised; nil: there is none.
 ---@param message string
 ---@param way lurcher.Task[] where it was raised, and through which tasks it went up
 ---@return string?
 function uncaught.hint(message, way)
   local first = message:sub(1, MAX_LINE)
-  if not is_about_nil(first) then return nil end
+  if not is_about_nil(first) then
+    local habit = hint_for_habit(first)
+    return habit and "hint: " .. habit
+  end
   local global = first:match("global '([%w_]+)' %(a nil value%)")
   local hint = global and hint_for_global(global)
   for i = 1, hint and 0 or #way do

@@ -33,7 +33,9 @@ local known_names, known_count = {}, 0
 local function checked_name(name)
   local known = known_names[name]
   if known then return known end
-  if type(name) ~= "string" then raise("header names must be strings, got a " .. type(name)) end
+  if type(name) ~= "string" then
+    raise(('header names must be strings, got a %s: they are written { ["Accept"] = "text/html" }'):format(type(name)))
+  end
   if name == "" or name:find("[^%w!#$%%&'*+%-.^_`|~]") then
     raise(("header name %s holds characters that may not stand in one"):format(check.shown(name)))
   end

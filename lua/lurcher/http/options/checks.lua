@@ -13,6 +13,16 @@ function checks.text(value)
   return "a string"
 end
 
+-- Fields, and where somebody has them as a text, what that is given as.
+local function fields(as_text)
+  return function(value)
+    if value == false or type(value) == "table" then return nil end
+    return "a table or false" .. (type(value) == "string" and " (" .. as_text .. ")" or "")
+  end
+end
+checks.params = fields "a query that is a text is written into the URL, behind a ?"
+checks.form = fields "a text is given as body = …"
+
 function checks.text_or_false(value)
   if value == false then return nil end
   return checks.text(value)
@@ -213,7 +223,7 @@ end
 function checks.cookies(value)
   if type(value) == "boolean" then return nil end
   if type(value) == "string" and value ~= "" and not value:find("%z") then return nil end
-  return "true, false, or the path of a cookie file"
+  return 'true, false, or the path of a cookie file (headers = { Cookie = "a=b" } sends one)'
 end
 
 return checks

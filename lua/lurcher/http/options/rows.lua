@@ -24,7 +24,7 @@ return {
     example = 'headers = { Accept = "application/json", ["X-Debug"] = false }',
     elsewhere = { requests = "headers", httpx = "headers", aiohttp = "headers", got = "headers",
       axios = "headers", curl = "-H, --header" } },
-  { "params", check = "table|false", shown = "{}",
+  { "params", check = checks.params, type = "table|false", shown = "{}",
     help = "query parameters, merged by key and added to those in the URL; a list repeats its key, a list \z
       of pairs keeps its order",
     example = 'params = { page = 2, tag = { "a", "b" } }', written = "params = { … }",
@@ -185,7 +185,7 @@ return {
     example = 'json = { name = "Ada" }',
     elsewhere = { requests = "json", httpx = "json", aiohttp = "json", got = "json", axios = "data",
       curl = "--json" } },
-  { "form", check = "table|false", only = "request",
+  { "form", check = checks.form, type = "table|false", only = "request",
     help = "fields to send as application/x-www-form-urlencoded", example = 'form = { user = "ada" }',
     elsewhere = { requests = "data", httpx = "data", aiohttp = "data", got = "form", curl = "-d" } },
   { "multipart", check = checks.parts, type = "lurcher.Part[]|false", only = "request",
