@@ -25,7 +25,8 @@ describe("examples/embed/host.c", function()
     for word in ended.out:gmatch("script: (%l+)\n") do order[#order + 1] = word end
     assert.same({ "one", "two", "three" }, order)
     assert.is_true(count(ended.out, "host: tick\n") >= 2)
-    assert.matches("host: script ended: ok\nhost: closed\nhost: it ticked meanwhile\n$", ended.out)
+    local said = ended.out:gsub("host: tick\n", "")
+    assert.matches("host: script ended: ok\nhost: closed\nhost: it ticked meanwhile\n$", said)
   end)
 
   it("runs several scripts at the same time, which make requests", function()

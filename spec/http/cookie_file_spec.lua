@@ -212,7 +212,8 @@ describe("a cookie file", function()
     assert.equal(client.cookies, client:extend({ cookies = true }).cookies)
     local own = assert(client:extend { cookies = path .. "2" })
     assert.are_not.equal(client.cookies, own.cookies)
-    assert.equal("http.client: option 'cookies' must be true, false, or the path of a cookie file, got \"\"",
+    assert.equal("http.client: option 'cookies' must be true, false, or the path of a cookie file "
+      .. '(headers = { Cookie = "a=b" } sends one), got ""',
       message_of(function() http.client { cookies = "" } end))
     assert(own:close())
     assert(client:close())

@@ -125,7 +125,7 @@ http {
     for form in pairs(FORMS) do
       process.shell('mkdir "$1"', nginx.directory .. "/www/" .. form)
       servers.write(nginx.directory .. "/www/" .. form .. "/file", plain)
-      process.shell('gzip -k "$1"', nginx.directory .. "/www/" .. form .. "/file")
+      process.shell('gzip -kn "$1"', nginx.directory .. "/www/" .. form .. "/file")
     end
     packed = assert(fs.read(nginx.directory .. "/www/on/file.gz"))
   end)

@@ -57,7 +57,8 @@ describe("request headers", function()
       message_of(function() merged { ["a b"] = "1" } end))
     assert.equal("the value of header 'a' holds a control character (CR, LF and NUL cannot be sent)",
       message_of(function() merged { a = "x\r\ny" } end))
-    assert.equal("header names must be strings, got a number", message_of(function() merged { "x" } end))
+    assert.equal('header names must be strings, got a number: they are written { ["Accept"] = "text/html" }',
+      message_of(function() merged { "x" } end))
   end)
 
   it("keep secrets wrapped", function()

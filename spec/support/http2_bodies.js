@@ -1,6 +1,6 @@
-// An HTTP/2 server without TLS that answers with 5,000,000 bytes, without content-length. Prints its port.
-const body = Buffer.alloc(5e6, 'a');
-const server = require('http2').createServer();
+// An HTTP/2 server without TLS that answers with 5 MiB, without content-length. Prints its port.
+const body = Buffer.alloc(5 * 1024 * 1024, 'a');
+const server = require('http2').createServer({ maxSessionMemory: 1000 });
 server.on('stream', (stream) => {
   stream.on('error', () => {});
   stream.respond({ ':status': 200 });

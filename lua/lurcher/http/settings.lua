@@ -198,6 +198,7 @@ local function set_profile(self, merged, raw_target)
   local proxy = not merged.unix_socket and merged.proxy
   self.proxies = (proxy or merged.no_proxy)
     and require("lurcher.http.proxy.routes").new(proxy, merged.no_proxy, self.logins)
+    or false -- nil would be the client's
   self.tunnels, self.raw_target = merged.http_version == "2-prior-knowledge", raw_target
 end
 

@@ -91,6 +91,7 @@ local function body_lines(mark, body)
   if type(body) == "table" then return log.trace(("%s (%s)"):format(mark, text.printable(tostring(body)))) end
   if type(body) ~= "string" or body == "" then return end
   local start = secret.excerpt(body, MAX_BODY)
+  if #body > MAX_BODY and start:sub(-#text.CUT) == text.CUT then start = start:sub(1, -1 - #text.CUT) end -- said below
   if start:find("[%z\1-\8\14-\31\127]") then
     log.trace(("%s (%d bytes that are no text)"):format(mark, #body))
     return

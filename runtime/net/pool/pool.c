@@ -36,6 +36,7 @@ static void count_out(pool *p, admission *a)
   a->origin->in_flight--;
   g->in_flight--;
   stream_gate_leave(&g->streams, &a->ticket);
+  if (!g->in_flight) g->streams.refusals = 0; /* who comes later finds out anew */
   if (--g->shard_load[a->shard], a->shard < g->first_free) g->first_free = a->shard;
   p->in_flight--;
   if (n->running-- == n->max_running) network_descriptor_freed(n);
