@@ -172,7 +172,7 @@ describe("the metrics", function()
     local steady = http.client { limits = { rate = 50, burst = 1 } }
     task.map({ 1, 2, 3 }, function() return steady:get(site.url) end)
     local waited = series_of(site).waited
-    assert.is_true(waited.rate >= 0.055, waited.rate) -- 0.02 and 0.04
+    assert.is_true(waited.rate >= 0.04, waited.rate) -- 0.02 and 0.04, less what passed before they asked
     assert.is_true(waited.slot < waited.rate / 2)
     steady:close()
   end)
