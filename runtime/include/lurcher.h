@@ -149,6 +149,16 @@ LUR_API lur_status lur_set_arg(lur_runtime *runtime, const char *name, int argc,
  * runs already. */
 LUR_API lur_status lur_run(lur_runtime *runtime);
 
+/* Own loop only: runs it for at most so many seconds, as a host that has a loop of its own does again and
+ * again; 0: only what is ready. Returns earlier when nothing is left to wait for, and when a callback calls
+ * uv_stop. Tasks that wait for each other go on waiting: a script that is started later may help them.
+ * LUR_INVALID: as lur_run, and for a number of seconds that is negative or none. */
+LUR_API lur_status lur_run_for(lur_runtime *runtime, double seconds);
+
+/* The loop that the runtime uses, its own or the host's, for handles of the host. They have to be closed,
+ * and their close callbacks called, before lur_close. */
+LUR_API struct uv_loop_s *lur_loop(lur_runtime *runtime);
+
 /* Cancels a script: what it waits for is given up, clean-up code runs, then `done` is called with
  * LUR_CANCELED. `why` (may be NULL) is copied. Cancelling twice does nothing more. */
 LUR_API void lur_task_cancel(lur_task *task, const char *why);

@@ -244,6 +244,10 @@ void loop_close(loop *l, void (*on_closed)(void *user))
 
 void loop_run(loop *l) { uv_run(l->uv, UV_RUN_DEFAULT); }
 
+void loop_run_ready(loop *l) { uv_run(l->uv, UV_RUN_NOWAIT); }
+
+void loop_stop(loop *l) { uv_stop(l->uv); }
+
 void loop_deinit(loop *l)
 {
   clock_free(&l->real);

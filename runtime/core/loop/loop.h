@@ -74,6 +74,12 @@ void loop_handle_closed(loop *l);
 /* Runs the own uv loop until nothing keeps it alive or uv_stop. */
 void loop_run(loop *l);
 
+/* The same for one turn, without waiting. */
+void loop_run_ready(loop *l);
+
+/* loop_run returns soon, whatever is left to do. */
+void loop_stop(loop *l);
+
 /* The real clock: monotonic time in nanoseconds, read once per batch of events. */
 static inline uint64_t loop_now(const loop *l) { return l->real.now; }
 

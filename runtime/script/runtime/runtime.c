@@ -29,6 +29,8 @@ const char *lur_status_name(lur_status status)
 
 const char *lur_error(const lur_runtime *runtime) { return runtime ? runtime->message : ""; }
 
+struct uv_loop_s *lur_loop(lur_runtime *runtime) { return runtime ? runtime->loop.uv : NULL; }
+
 lua_State *lur_lua(lur_runtime *runtime) { return runtime ? runtime->L : NULL; }
 
 void lur_options_init_sized(lur_options *options, size_t size)
@@ -420,11 +422,17 @@ static void break_deadlock(lur_runtime *rt)
 
 static void release(lur_runtime *rt);
 
+static const char *wrong_run(const lur_runtime *rt)
+{
+  if (!rt->loop.owned) return "the loop is the host's: the host runs it";
+  return rt->running ? "the loop runs already" : NULL;
+}
+
 lur_status lur_run(lur_runtime *rt)
 {
   if (!rt) return LUR_INVALID;
-  if (!rt->loop.owned) return fail(rt, LUR_INVALID, "the loop is the host's: the host runs it");
-  if (rt->running) return fail(rt, LUR_INVALID, "the loop runs already");
+  const char *wrong = wrong_run(rt);
+  if (wrong) return fail(rt, LUR_INVALID, wrong);
   rt->running = true;
   while (!rt->gone) {
     loop_run(&rt->loop);
@@ -432,6 +440,28 @@ lur_status lur_run(lur_runtime *rt)
     break_deadlock(rt);
   }
   rt->running = false;
+  if (rt->gone) release(rt);
+  return LUR_OK;
+}
+
+static void on_run_due(timer *t) { loop_stop(&container_of(t, lur_runtime, run_timer)->loop); }
+
+lur_status lur_run_for(lur_runtime *rt, double seconds)
+{
+  if (!rt) return LUR_INVALID;
+  const char *wrong = wrong_run(rt);
+  if (!wrong && !(seconds >= 0)) wrong = "the number of seconds is negative, or none";
+  if (wrong) return fail(rt, LUR_INVALID, wrong);
+  uint64_t due = loop_update_now(&rt->loop) + loop_nanoseconds(seconds);
+  if (seconds > 0 && !clock_start(&rt->loop.real, &rt->run_timer, due, on_run_due))
+    return fail(rt, LUR_NO_MEMORY, "not enough memory");
+  rt->running = true;
+  if (seconds > 0)
+    loop_run(&rt->loop);
+  else
+    loop_run_ready(&rt->loop);
+  rt->running = false;
+  timer_stop(&rt->run_timer);
   if (rt->gone) release(rt);
   return LUR_OK;
 }

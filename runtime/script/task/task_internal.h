@@ -165,7 +165,7 @@ struct lur_runtime {
   bool running, closing, gone;
   void (*on_script_ended)(scope *s);      /* the last child of a script's scope has ended */
   void (*on_task_ended)(lur_runtime *rt); /* a task has ended and is off all lists */
-  timer close_timer, force_timer;
+  timer close_timer, force_timer, run_timer;
   deferred close_deferred; /* in the timer's place when there is no memory for it */
   run_report report;
   lur_closed_fn closed;
