@@ -27,13 +27,47 @@ static void print_quoted(const char *text, const char *special)
   }
 }
 
+/* Whether two commands are completed alike. */
+static bool is_like(const cli_command *one, const cli_command *other)
+{
+  if (!one->choices != !other->choices) return false;
+  for (size_t i = 0; i < word_options_count; i++) {
+    const cli_option *o = &word_options_table[i];
+    if (options_belongs(o, one->name) != options_belongs(o, other->name)) return false;
+  }
+  return true;
+}
+
+static bool has_options(const char *command)
+{
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], command)) return true;
+  return false;
+}
+
+/* Whether a command is the first of those that have its options. */
+static bool speaks_for_others(size_t command)
+{
+  for (size_t i = 0; i < command; i++)
+    if (is_like(&commands_table[i], &commands_table[command])) return false;
+  return has_options(commands_table[command].name);
+}
+
+/* The names of all commands like this one. */
+static void print_alike(size_t command, const char *separator)
+{
+  for (size_t i = command; i < commands_count; i++)
+    if (is_like(&commands_table[i], &commands_table[command]))
+      printf("%s%s", i > command ? separator : "", commands_table[i].name);
+}
+
 /* ---- bash ---- */
 
 /* bash takes --name=value apart into three words. */
 static const char bash_begin[] =
     "# Completion of lurcher's command line for bash.\n"
     "_lurcher() {\n"
-    "  local word=${COMP_WORDS[COMP_CWORD]} name='' first=1 at\n"
+    "  local word=${COMP_WORDS[COMP_CWORD]} name='' command='' at\n"
     "  if [[ $word == = ]]; then\n"
     "    name=${COMP_WORDS[COMP_CWORD - 1]} word=''\n"
     "  elif ((COMP_CWORD > 2)) && [[ ${COMP_WORDS[COMP_CWORD - 1]} == = ]]; then\n"
@@ -41,19 +75,22 @@ static const char bash_begin[] =
     "  fi\n"
     "  for ((at = 1; at < COMP_CWORD; at++)); do\n"
     "    [[ ${COMP_WORDS[at]} == -* || ${COMP_WORDS[at]} == = || ${COMP_WORDS[at - 1]} == = ]] && continue\n"
-    "    first='' name=${COMP_WORDS[at]}\n"
+    "    command=${COMP_WORDS[at]}\n"
     "    break\n"
     "  done\n"
     "  COMPREPLY=()\n"
-    "  case $name in\n";
+    "  case $command in\n"
+    "    '') case $name in\n";
 
-static const char bash_end[] = "    '')\n"
-                               "      [[ $word == -* ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < "
-                               "<(compgen -f -X '!*.lua' -- \"$word\"; "
-                               "compgen -d -S / -- \"$word\")\n"
-                               "      [[ ${COMPREPLY[0]} == *[=/] ]] && compopt -o nospace\n"
-                               "      ;;\n"
-                               "    *) [[ $first ]] || mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
+static const char bash_scripts[] = "' -- \"$word\")\n"
+                                   "      [[ $word == -* ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < "
+                                   "<(compgen -f -X '!*.lua' -- \"$word\"; "
+                                   "compgen -d -S / -- \"$word\")\n"
+                                   "      [[ ${COMPREPLY[0]} == *[=/] ]] && compopt -o nospace\n"
+                                   "      ;;\n"
+                                   "    esac ;;\n";
+
+static const char bash_end[] = "    *) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
                                "  esac\n"
                                "}\n"
                                "complete -o filenames -F _lurcher lurcher\n";
@@ -66,18 +103,50 @@ static void bash_case(const char *name, const char *choices, bool path)
     printf("    %s) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n", name);
 }
 
+static void bash_names(const cli_option *o) { printf(" %s%s", o->name, o->value ? "=" : ""); }
+
+/* What stands behind commands that have options: these, values of these, and files. */
+static void bash_options(size_t command)
+{
+  const char *name = commands_table[command].name;
+  printf("    ");
+  print_alike(command, "|");
+  puts(") case $name in");
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], name))
+      bash_case(word_options_table[i].name, word_options_table[i].choices, is_path(&word_options_table[i]));
+  fputs("    '') if [[ $word == -* ]]; then\n"
+        "        mapfile -t COMPREPLY < <(compgen -W '",
+        stdout);
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], name)) bash_names(&word_options_table[i]);
+  for (size_t i = 0; i < options_count; i++) bash_names(&options_table[i]);
+  fputs("' -- \"$word\")\n"
+        "        [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n",
+        stdout);
+  if (commands_table[command].choices)
+    printf(
+        "      elif ((COMP_CWORD == at + 1)); then mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n",
+        commands_table[command].choices);
+  fputs("      else mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); fi ;;\n"
+        "    esac ;;\n",
+        stdout);
+}
+
 static void print_bash(void)
 {
   fputs(bash_begin, stdout);
   for (size_t i = 0; i < options_count; i++)
     bash_case(options_table[i].name, options_table[i].choices, is_path(&options_table[i]));
-  for (size_t i = 0; i < commands_count; i++)
-    bash_case(commands_table[i].name, commands_table[i].choices, false);
   fputs("    '') mapfile -t COMPREPLY < <(compgen -W '-e", stdout);
-  for (size_t i = 0; i < options_count; i++)
-    printf(" %s%s", options_table[i].name, options_table[i].value ? "=" : "");
+  for (size_t i = 0; i < options_count; i++) bash_names(&options_table[i]);
   for (size_t i = 0; i < commands_count; i++) printf(" %s", commands_table[i].name);
-  fputs("' -- \"$word\") ;;&\n", stdout);
+  fputs(bash_scripts, stdout);
+  for (size_t i = 0; i < commands_count; i++) {
+    if (speaks_for_others(i)) bash_options(i);
+    if (!has_options(commands_table[i].name))
+      bash_case(commands_table[i].name, commands_table[i].choices, false);
+  }
   fputs(bash_end, stdout);
 }
 
@@ -100,6 +169,19 @@ static void zsh_option(const cli_option *o)
   fputs("' \\\n", stdout);
 }
 
+static void zsh_options(size_t command)
+{
+  const cli_command *c = &commands_table[command];
+  fputs("    ", stdout);
+  print_alike(command, "|");
+  fputs(") _arguments -S \\\n", stdout);
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], c->name)) zsh_option(&word_options_table[i]);
+  for (size_t i = 0; i < options_count; i++) zsh_option(&options_table[i]);
+  if (c->choices) printf("    '1:argument:(%s)' \\\n", c->choices);
+  fputs("    '*:argument:_files' ;;\n", stdout);
+}
+
 static void print_zsh(void)
 {
   fputs("#compdef lurcher\n"
@@ -119,9 +201,11 @@ static void print_zsh(void)
         "_lurcher_rest() {\n"
         "  case $words[1] in\n",
         stdout);
-  for (size_t i = 0; i < commands_count; i++)
-    if (commands_table[i].choices)
+  for (size_t i = 0; i < commands_count; i++) {
+    if (speaks_for_others(i)) zsh_options(i);
+    if (commands_table[i].choices && !has_options(commands_table[i].name))
       printf("    %s) _values argument %s ;;\n", commands_table[i].name, commands_table[i].choices);
+  }
   fputs("    *) _files ;;\n"
         "  esac\n"
         "}\n"
@@ -141,7 +225,14 @@ static void print_zsh(void)
 
 static void fish_option(const cli_option *o)
 {
-  printf("complete -c lurcher -n __fish_use_subcommand -l %s", o->name + 2);
+  if (o->words)
+    printf("complete -c lurcher -n '__fish_seen_subcommand_from %s' -l %s", o->words, o->name + 2);
+  else {
+    fputs("complete -c lurcher -n '__fish_use_subcommand; or __fish_seen_subcommand_from", stdout);
+    for (size_t i = 0; i < commands_count; i++)
+      if (has_options(commands_table[i].name)) printf(" %s", commands_table[i].name);
+    printf("' -l %s", o->name + 2);
+  }
   if (o->short_name) printf(" -s %s", o->short_name + 1);
   if (o->choices)
     printf(" -x -a '%s'", o->choices);
@@ -156,6 +247,7 @@ static void print_fish(void)
 {
   puts("# Completion of lurcher's command line for fish.");
   for (size_t i = 0; i < options_count; i++) fish_option(&options_table[i]);
+  for (size_t i = 0; i < word_options_count; i++) fish_option(&word_options_table[i]);
   puts("complete -c lurcher -n __fish_use_subcommand -s e -x -d 'run a string'");
   for (size_t i = 0; i < commands_count; i++) {
     const cli_command *c = &commands_table[i];

@@ -66,6 +66,12 @@ static void print_option(const cli_option *o, int margin)
   print_wrapped(o->help, margin);
 }
 
+/* Commands that differ by their name alone share a line. */
+static bool is_alike(const cli_command *a, const cli_command *b)
+{
+  return strcmp(a->help, b->help) == 0 && strcmp(a->arguments, b->arguments) == 0;
+}
+
 static void print_usage(void)
 {
   static const char *const forms[][2] = {
@@ -73,26 +79,43 @@ static void print_usage(void)
       {"[options] -e 'code' [args...]", "run a string"},
       {"[options] - [args...]", "run standard input"},
   };
-  enum { FORMS = sizeof forms / sizeof *forms, COLUMN = 34 };
+  enum { FORMS = sizeof forms / sizeof *forms, COLUMN = 34, MARGIN = COLUMN + 15 };
   for (int i = 0; i < FORMS; i++)
     printf("%s lurcher %-*s %s\n", i ? "      " : "usage:", COLUMN - 1, forms[i][0], forms[i][1]);
-  for (size_t i = 0; i < commands_count; i++) {
-    int column = printf("       lurcher %s %s", commands_table[i].name, commands_table[i].arguments);
-    printf("%*s%s\n", COLUMN + 15 - column, "", commands_table[i].help);
+  for (size_t i = 0; i < commands_count;) {
+    const cli_command *first = &commands_table[i];
+    int column = printf("       lurcher %s", first->name);
+    for (i++; i < commands_count && is_alike(first, &commands_table[i]); i++)
+      column += printf("|%s", commands_table[i].name);
+    column += printf(" %s", first->arguments);
+    if (column >= MARGIN) column = printf("\n") - 1;
+    printf("%*s", MARGIN - column, "");
+    print_wrapped(first->help, MARGIN);
   }
+}
+
+/* The options that stand behind a command. */
+static void print_word_options(int margin)
+{
+  fputs("\noptions of get, head, post and so on, before or behind their items:\n", stdout);
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], "get")) print_option(&word_options_table[i], margin);
 }
 
 void help_print(void)
 {
-  static const cli_option end = {"--", NULL, NULL, NULL,
-                                 "what follows is the script, even if it starts with '-'"};
+  static const cli_option end = {
+      "--", NULL, NULL, NULL, "what follows is the script, even if it starts with '-'", NULL};
   int margin = 0;
   for (size_t i = 0; i < options_count; i++)
     if (heading_length(&options_table[i]) > margin) margin = heading_length(&options_table[i]);
+  for (size_t i = 0; i < word_options_count; i++)
+    if (heading_length(&word_options_table[i]) > margin) margin = heading_length(&word_options_table[i]);
   margin += 2 * GAP;
   print_usage();
   fputs(introduction, stdout);
   for (size_t i = 0; i < options_count; i++) print_option(&options_table[i], margin);
   print_option(&end, margin);
+  print_word_options(margin);
   fputs(examples, stdout);
 }

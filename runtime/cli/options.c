@@ -141,9 +141,11 @@ static verdict show_version(cli_options *options, const char *value)
 static apply_option *const functions[] = {
 #define OPTION(name, short_name, value, choices, function, help) function,
 #define COMMAND(name, arguments, kind, choices, help)
+#define WORD_OPTION(words, name, short_name, value, choices, help)
 #include "options.def"
 #undef OPTION
 #undef COMMAND
+#undef WORD_OPTION
 };
 
 /* ---- suggestions ---- */
@@ -175,23 +177,26 @@ static size_t distance(const char *a, size_t a_length, const char *b)
   return last[b_length];
 }
 
-/* The known option most like `name`, or NULL. */
-static const cli_option *nearest(const char *name, size_t length)
+/* The known option most like `name`, or NULL. `command` may be NULL. */
+static const cli_option *nearest(const char *name, size_t length, const char *command)
 {
   const cli_option *found = NULL;
   size_t best = 3;
-  for (size_t i = 0; i < options_count && length > 2 && length <= NAME_MAX_LENGTH; i++) {
-    size_t letters = distance(name, length, options_table[i].name);
+  for (size_t i = 0; i < options_count + word_options_count; i++) {
+    const cli_option *o = i < options_count ? &options_table[i] : &word_options_table[i - options_count];
+    if (length < 3 || length > NAME_MAX_LENGTH || (o->words && !(command && options_belongs(o, command))))
+      continue;
+    size_t letters = distance(name, length, o->name);
     if (letters >= best) continue;
     best = letters;
-    found = &options_table[i];
+    found = o;
   }
   return found;
 }
 
-static verdict unknown_option(const char *argument, size_t length)
+static verdict unknown_option(const char *argument, size_t length, const char *command)
 {
-  const cli_option *meant = nearest(argument, length);
+  const cli_option *meant = nearest(argument, length, command);
   fprintf(stderr, "lurcher: unknown option '%.*s'", (int)length, argument);
   if (meant)
     fprintf(stderr, "; did you mean '%s%s%s'?\n", meant->name, meant->value ? "=" : "",
@@ -208,22 +213,78 @@ static bool is_named(const char *name, const char *argument, size_t length)
   return name && strlen(name) == length && memcmp(name, argument, length) == 0;
 }
 
-static verdict apply(cli_options *options, const char *argument)
+/* What is wrong with an argument that no option fits: `meant` is one of that name, or NULL. */
+static verdict refuse(const cli_option *meant, const char *argument, size_t length, const char *command)
 {
-  size_t length = strcspn(argument, "=");
-  const cli_option *meant = NULL; /* one of that name; there may be another that takes a value, or none */
-  for (size_t i = 0; i < options_count; i++) {
-    const cli_option *o = &options_table[i];
-    if (!is_named(o->name, argument, length) && !is_named(o->short_name, argument, length)) continue;
-    if (!o->value == !argument[length]) return functions[i](options, argument + length + 1);
-    meant = o;
-  }
-  if (!meant) return unknown_option(argument, length);
+  if (!meant) return unknown_option(argument, length, command);
   if (meant->value)
     fprintf(stderr, "lurcher: option '%s' needs a value: %s=%s\n", meant->name, meant->name, meant->value);
   else
     fprintf(stderr, "lurcher: option '%.*s' takes no value\n", (int)length, argument);
   return WRONG_USAGE;
+}
+
+/* Whether an option is the argument's; else *meant is set if it has that name, but takes a value or none. */
+static bool fits(const cli_option *o, const char *argument, size_t length, const cli_option **meant)
+{
+  if (!is_named(o->name, argument, length) && !is_named(o->short_name, argument, length)) return false;
+  if (!o->value == !argument[length]) return true;
+  *meant = o;
+  return false;
+}
+
+static verdict apply(cli_options *options, const char *argument, const char *command)
+{
+  size_t length = strcspn(argument, "=");
+  const cli_option *meant = NULL;
+  for (size_t i = 0; i < options_count; i++)
+    if (fits(&options_table[i], argument, length, &meant))
+      return functions[i](options, argument + length + 1);
+  return refuse(meant, argument, length, command);
+}
+
+/* ---- options of commands ---- */
+
+static bool has_options(const char *command)
+{
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], command)) return true;
+  return false;
+}
+
+/* How many arguments from argv[0] on are an option of the command: 1, or 2 with the value of a short one; 0:
+ * none, and *meant is set if it has that name. */
+static int own_option(const char *command, int argc, char **argv, const cli_option **meant)
+{
+  size_t length = strcspn(argv[0], "=");
+  for (size_t i = 0; i < word_options_count; i++) {
+    const cli_option *o = &word_options_table[i];
+    if (!options_belongs(o, command)) continue;
+    if (fits(o, argv[0], length, meant)) return 1;
+    if (o->value && o->short_name && strcmp(o->short_name, argv[0]) == 0 && argc > 1) return 2;
+  }
+  return 0;
+}
+
+/* Takes the options for all out of a command's arguments, and checks the names of its own. */
+static verdict sort_options(cli_options *options)
+{
+  int kept = 0, i = 0;
+  char **argv = options->argv;
+  while (i < options->argc && strcmp(argv[i], "--") != 0) {
+    const cli_option *meant = NULL;
+    int own = argv[i][0] != '-' || !argv[i][1]
+                  ? 1
+                  : own_option(options->script, options->argc - i, argv + i, &meant);
+    for (int j = 0; j < own; j++) argv[kept++] = argv[i++];
+    if (own) continue;
+    if (meant) return refuse(meant, argv[i], strcspn(argv[i], "="), options->script);
+    verdict so_far = apply(options, argv[i++], options->script);
+    if (so_far != GO_ON || options->kind == SOURCE_VERSION) return so_far;
+  }
+  while (i < options->argc) argv[kept++] = argv[i++];
+  options->argc = kept;
+  return GO_ON;
 }
 
 static void set_source(cli_options *options, source_kind kind, const char *script, int argc, char **rest)
@@ -268,14 +329,15 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
       so_far = WRONG_USAGE;
       break;
     }
-    so_far = apply(options, argv[i]);
+    so_far = apply(options, argv[i], NULL);
     if (so_far == GO_ON && options->kind == SOURCE_VERSION) return true;
   }
   if (so_far == GO_ON && i >= argc) so_far = no_script();
-  if (so_far != GO_ON) {
-    *status = so_far;
-    return false;
+  if (so_far == GO_ON) {
+    set_source(options, kind_of(argv[i]), argv[i], argc - i - 1, argv + i + 1);
+    if (has_options(argv[i]) && (options->kind == SOURCE_REQUEST || options->kind == SOURCE_WORD))
+      so_far = sort_options(options);
   }
-  set_source(options, kind_of(argv[i]), argv[i], argc - i - 1, argv + i + 1);
-  return true;
+  *status = so_far;
+  return so_far == GO_ON;
 }

@@ -13,12 +13,14 @@ typedef enum {
   SOURCE_TESTS,
   SOURCE_COMPLETION,
   SOURCE_VERSION,
-  SOURCE_HELP
+  SOURCE_HELP,
+  SOURCE_REQUEST, /* lurcher get and the like: the module lurcher.command.request */
+  SOURCE_WORD     /* a command whose module has its name */
 } source_kind;
 
 typedef struct {
   source_kind kind;
-  const char *script; /* a path, or the code itself */
+  const char *script; /* a path, the code itself, or the command's name */
   lur_log_level log_level;
   bool trace, stats, explain;
   int trace_detail;                           /* as in lur_options */

@@ -44,16 +44,26 @@ static bool read_file(source *s, const char *path)
   return fine;
 }
 
+/* A command is a module of its name, which is told how it was called. */
+static bool make_call(source *s, const cli_options *options)
+{
+  const char *module = options->kind == SOURCE_REQUEST ? "request" : options->script;
+  int length =
+      asprintf(&s->owned, "return require('lurcher.command.%s').run('%s', ...)", module, options->script);
+  s->text = s->owned = length < 0 ? NULL : s->owned;
+  s->length = length < 0 ? 0 : (size_t)length;
+  return length >= 0;
+}
+
 bool source_read(source *s, const cli_options *options)
 {
   static const char tests[] = "return require('lurcher.command.test').run(...)";
   static const char version[] = "require('lurcher.command.version').print()";
   static const struct {
     const char *argument, *chunkname;
-  } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},
-               [SOURCE_INPUT] = {"-", "=standard input"},
-               [SOURCE_TESTS] = {"test", "@lurcher/test"},
-               [SOURCE_VERSION] = {"-", "@lurcher/version"}};
+  } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"}, [SOURCE_INPUT] = {"-", "=standard input"},
+               [SOURCE_TESTS] = {"test", "@lurcher/test"},  [SOURCE_VERSION] = {"-", "@lurcher/version"},
+               [SOURCE_REQUEST] = {"-", "@lurcher/command"},        [SOURCE_WORD] = {"-", "=lurcher"}};
   *s = (source){.argument = options->kind == SOURCE_FILE ? options->script : names[options->kind].argument};
   const char *shown = options->script;
   bool fine = true;
@@ -76,6 +86,10 @@ bool source_read(source *s, const cli_options *options)
   case SOURCE_VERSION:
     s->text = version;
     s->length = sizeof version - 1;
+    break;
+  case SOURCE_REQUEST:
+  case SOURCE_WORD:
+    fine = make_call(s, options);
     break;
   case SOURCE_COMPLETION: /* no script: see completion.h and manual.h */
   case SOURCE_HELP:

@@ -76,12 +76,25 @@ describe("the completion", function()
     assert.same({}, offered_by_bash "lurcher --grace=")
   end)
 
+  it("offers the options of a command behind it in bash", function()
+    assert.same({ "--form" }, offered_by_bash "lurcher post https://example.com --fo")
+    assert.same({ "--max-requests=", "--max-bytes=", "--max-time=" }, offered_by_bash "lurcher get --max")
+    assert.same({ "auto", "all", "none" }, offered_by_bash "lurcher --trace get --pretty=")
+    assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher get --output=completion_")
+    assert.same({ "HEAD" }, offered_by_bash "lurcher request HE")
+    assert.same({}, offered_by_bash "lurcher ws --fo")
+    assert.same({}, offered_by_bash "lurcher test --fo")
+    assert.same({ "curl", "har" }, offered_by_bash "lurcher import ")
+  end)
+
   it("offers them in fish", function()
     if not is_there "fish" then return end
     local ended = process.run({ "-c", [[source (echo $argv[1] | psub)
-      complete -C "lurcher --max-t"; complete -C "lurcher --log=w"; complete -C "lurcher completion z"]],
+      complete -C "lurcher --max-t"; complete -C "lurcher --log=w"; complete -C "lurcher completion z"
+      complete -C "lurcher get --max-t"; complete -C "lurcher post --fo"; complete -C "lurcher test --fo"]],
       completion "fish" }, { command = "fish" })
-    assert.same({ "--max-time", "--log=warn", "zsh" },
-      { ended.out:match("^(%S+)[^\n]*\n(%S+)[^\n]*\n(%S+)") })
+    local offers = {}
+    for offer in ended.out:gmatch("([^%s]+)[^\n]*\n") do offers[#offers + 1] = offer end
+    assert.same({ "--max-time", "--log=warn", "zsh", "--max-time", "--form" }, offers)
   end)
 end)

@@ -1,0 +1,61 @@
+--- `lurcher get URL` and its kin: one request from the shell, sent, shown or written as a script.
+
+local arguments = require "lurcher.command.request.arguments"
+local build = require "lurcher.command.request.build"
+local caret = require "lurcher.command.caret"
+
+local request = {}
+
+---@class lurcher.command.Streams
+---@field out { write: fun(self: any, ...: string): any } standard output
+---@field err { write: fun(self: any, ...: string): any } standard error
+
+local STREAMS = { out = io.stdout, err = io.stderr }
+
+local function print_as_command(record, settings, streams)
+  local text = require("lurcher.curl").format(record.method, record.url, record.opts,
+    { secrets = settings.show_secrets })
+  streams.out:write(text, "\n")
+  return 0
+end
+
+local function print_as_script(record, settings, streams)
+  streams.out:write((require("lurcher.curl").script(record, { secrets = settings.show_secrets })))
+  return 0
+end
+
+-- What is done with the request, each with the option that asks for it; sent once and shown, otherwise.
+local function perform(typed, record, settings, streams)
+  if settings.lua then return print_as_script(record, settings, streams) end
+  if settings.curl then return print_as_command(record, settings, streams) end
+  if settings.each then return require("lurcher.command.request.each").run(typed, settings, streams) end
+  if settings.pages then return require("lurcher.command.request.pages").run(record, settings, streams) end
+  local show = require "lurcher.command.show"
+  if settings.offline then return show.request(record, settings, streams) end
+  return show.run(record, settings, streams)
+end
+
+---Parses, builds and performs a request.
+---@param word string "get", "request", …
+---@param list string[] the arguments behind it
+---@param streams? lurcher.command.Streams
+---@return integer status
+function request.perform(word, list, streams)
+  streams = streams or STREAMS
+  local ok, typed, record, settings = pcall(function()
+    local typed = arguments.parse(word, list)
+    return typed, build.request(typed)
+  end)
+  if ok then return perform(typed, record, settings, streams) end
+  if not caret.is(typed) then error(typed, 0) end
+  streams.err:write(tostring(typed))
+  return 2
+end
+
+---@param word string
+---@param ... string
+function request.run(word, ...)
+  os.exit(request.perform(word, { ... }))
+end
+
+return request
