@@ -6,6 +6,13 @@ local caret = require "lurcher.command.caret"
 
 local request = {}
 
+-- The modules that it calls for options, each with `run`:
+--   request/each.lua   run(typed, settings, streams): builds a record for each line, by
+--                      build.request(typed, places.filler(line))
+--   request/pages.lua  run(record, settings, streams)
+--   show.lua           run(record, settings, streams), and `request` for --offline
+-- All give the status to end with.
+
 ---@class lurcher.command.Streams
 ---@field out { write: fun(self: any, ...: string): any } standard output
 ---@field err { write: fun(self: any, ...: string): any } standard error
@@ -26,9 +33,9 @@ end
 
 -- What is done with the request, each with the option that asks for it; sent once and shown, otherwise.
 local function perform(typed, record, settings, streams)
+  if settings.each then return require("lurcher.command.request.each").run(typed, settings, streams) end
   if settings.lua then return print_as_script(record, settings, streams) end
   if settings.curl then return print_as_command(record, settings, streams) end
-  if settings.each then return require("lurcher.command.request.each").run(typed, settings, streams) end
   if settings.pages then return require("lurcher.command.request.pages").run(record, settings, streams) end
   local show = require "lurcher.command.show"
   if settings.offline then return show.request(record, settings, streams) end
@@ -44,7 +51,7 @@ function request.perform(word, list, streams)
   streams = streams or STREAMS
   local ok, typed, record, settings = pcall(function()
     local typed = arguments.parse(word, list)
-    return typed, build.request(typed)
+    return typed, build.request(typed, typed.options.each and require("lurcher.command.request.places").sample)
   end)
   if ok then return perform(typed, record, settings, streams) end
   if not caret.is(typed) then error(typed, 0) end
