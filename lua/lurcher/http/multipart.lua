@@ -40,8 +40,10 @@ local TYPES = {
   docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
 
--- What the ending of a name tells.
-local function guessed(name)
+---The type that the ending of a file's name tells.
+---@param name string
+---@return string
+function multipart.guessed(name)
   local ending = name:match("%.([%w]+)$")
   return ending and TYPES[ending:lower()] or DEFAULT_TYPE
 end
@@ -90,7 +92,7 @@ end
 local function head_of(part, content, filename, where)
   local lines = { "Content-Disposition: form-data; name=" .. quoted(with_line_ends(part.name))
     .. (filename and "; filename=" .. quoted(filename) or "") }
-  local content_type = part.type or file.is(content) and content.type or filename and guessed(filename)
+  local content_type = part.type or file.is(content) and content.type or filename and multipart.guessed(filename)
   local own = part.headers and headers.merge({}, part.headers) or {}
   for i = 1, #own, 2 do
     local name = own[i]:lower()

@@ -1,0 +1,173 @@
+--- Commands of curl, as a text for a shell or as a list of words, to requests.
+
+local cmd_words = require "lurcher.convert.cmd_words"
+local cookie_file = require "lurcher.http.cookies.file"
+local cookie_jar = require "lurcher.http.cookies.jar"
+local curl_arguments = require "lurcher.convert.curl_arguments"
+local curl_request = require "lurcher.convert.curl_request"
+local curl_settings = require "lurcher.convert.curl_settings"
+local data = require "lurcher.convert.data"
+local http = require "lurcher.http"
+local parameters = require "lurcher.convert.parameters"
+local refusal = require "lurcher.convert.refusal"
+local shell_words = require "lurcher.convert.shell_words"
+
+local curl_reader = {}
+
+local MAX_SHOWN = 60 -- bytes of a command that a warning quotes
+
+-- Words of a shell that may stand before a command, and programs that run another.
+local BEFORE = {}
+for word in ("$ { ! time do then else if while until sudo command exec env nohup"):gmatch("%S+") do
+  BEFORE[word] = true
+end
+
+local function is_curl(word)
+  return (word:match("[^/\\]*$"):lower():gsub("%.exe$", "")) == "curl"
+end
+
+-- Where "curl" stands in a command's words: behind assignments and such. Nil when it is another program's.
+local function curl_at(words)
+  for i, word in ipairs(words) do
+    if is_curl(word) then return i end
+    if not BEFORE[word] and not word:find("^[%a_][%w_]*=") then return nil end
+  end
+  return nil
+end
+
+local function shown_command(text, command)
+  local piece = parameters.shown(text:sub(command.from, command.to)):gsub("%s+", " ")
+  return #piece > MAX_SHOWN and piece:sub(1, MAX_SHOWN) .. "…" or piece
+end
+
+-- ---- what is left out ----
+
+local function warn_of_other(text, command, before, warnings)
+  local piece = shown_command(text, command)
+  if piece == "" or piece == "done" or piece == "fi" or piece == "}" then return end
+  if before and before.after == "&" and before.is_curl then
+    warnings[#warnings + 1] = ("an unquoted & ended the command before '%s': put the URL in quotes"):format(piece)
+  elseif command.before == "|" or command.after == "|" then
+    warnings[#warnings + 1] = ("the pipe's other command is left out: %s"):format(piece)
+  else
+    warnings[#warnings + 1] = ("what is no curl command is left out: %s"):format(piece)
+  end
+end
+
+local function warn_of_redirections(command, warnings)
+  for _, piece in ipairs(command.redirected) do
+    warnings[#warnings + 1] = ("the redirection %s is left out: the body is in res.body"):format(piece)
+  end
+end
+
+-- ---- requests ----
+
+-- Adds the requests of a command's words behind "curl".
+local function add_command(words, input, warnings, requests)
+  for _, block in ipairs(curl_arguments.read(words)) do
+    curl_request.add(curl_settings.read(block, input, warnings), requests)
+  end
+end
+
+local function from_list(words, warnings, requests)
+  local list = { unpack(words) }
+  if list[1] and is_curl(list[1]) then table.remove(list, 1) end
+  for i, word in ipairs(list) do
+    if word:find("\0", 1, true) then refusal.raise(("word %d holds a NUL byte"):format(i)) end
+  end
+  add_command(list, nil, warnings, requests)
+end
+
+local function from_text(text, values, warnings, requests)
+  local read = cmd_words.is_cmd(text) and cmd_words or shell_words
+  local before
+  for _, command in ipairs(read.read(text, values)) do
+    local at = curl_at(command.words)
+    if at then
+      command.is_curl = true
+      warn_of_redirections(command, warnings)
+      add_command({ unpack(command.words, at + 1) }, command.input, warnings, requests)
+    else
+      warn_of_other(text, command, before, warnings)
+    end
+    before = command
+  end
+  if #requests == 0 then refusal.raise "there is no curl command" end
+end
+
+-- The scheme of credentials, which holds them where nobody prints them.
+local function with_scheme(auth)
+  return auth.scheme and http[auth.scheme](unpack(auth)) or auth
+end
+
+local function read(source, values)
+  local warnings, requests = {}, {}
+  if type(source) == "table" then
+    from_list(source, warnings, requests)
+  else
+    from_text(source, values, warnings, requests)
+  end
+  for _, request in ipairs(requests) do
+    request.parameters = parameters.settle(request)
+    request.opts.auth = request.opts.auth and with_scheme(request.opts.auth)
+    request.warnings = warnings
+  end
+  return requests
+end
+
+---The requests of curl commands, with files that they name not read yet: `opts.body` and values of parts may be
+---a lurcher.ConvertData, and `client` are the options of the client that sends them.
+---@param source string|string[] commands for a shell, or the words of one
+---@param values? table<string, string>|fun(name: string): string? of variables
+---@return lurcher.CurlRequest[]? requests
+---@return lurcher.Error? err
+function curl_reader.unread(source, values)
+  return refusal.catch(type(source) == "string" and source or nil, read, source, values)
+end
+
+-- ---- files ----
+
+local function read_cookies(request)
+  local jar = cookie_jar.new()
+  local path = request.client.cookies
+  request.client = nil
+  local ok, err = cookie_file.load(jar, path, true)
+  if not ok then refusal.raise(err.message, nil, err.kind) end
+  local headers = request.opts.headers or {}
+  for name in pairs(headers) do
+    if name:lower() == "cookie" then return end
+  end
+  local line = jar:header(request.url)
+  if line then
+    headers.Cookie = line
+    request.opts.headers = headers
+  end
+end
+
+local function read_files(request)
+  local opts = request.opts
+  if data.is(opts.body) then opts.body = data.text(opts.body) end
+  for _, part in ipairs(opts.multipart or {}) do
+    if data.is(part.value) then part.value = data.text(part.value) end
+  end
+  if request.client then read_cookies(request) end
+end
+
+---The same with the files read, so that `http.request` can send them.
+---@param source string|string[]
+---@param values? table<string, string>|fun(name: string): string?
+---@return lurcher.CurlRequest[]? requests
+---@return lurcher.Error? err
+function curl_reader.read(source, values)
+  local requests, err = curl_reader.unread(source, values)
+  if not requests then return nil, err end
+  local ok
+  ok, err = refusal.catch(nil, function()
+    for _, request in ipairs(requests) do read_files(request) end
+    return true
+  end)
+  if not ok then return nil, err end
+  return requests
+end
+
+return curl_reader

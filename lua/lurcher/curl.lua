@@ -1,0 +1,51 @@
+--- Commands of curl as requests.
+---
+---    local request = assert(curl.parse [[curl -d a=1 https://api.example.com/items]])
+---    local res = assert(http.request(request.method, request.url, request.opts))
+
+local check = require "lurcher.base.check"
+local curl_reader = require "lurcher.convert.curl_reader"
+local errors = require "lurcher.base.errors"
+
+local curl = {}
+
+-- ---- from commands ----
+
+local function check_source(source, values, name)
+  check.argument(source, "string|table", 1, name)
+  if type(source) == "table" then
+    for i = 1, #source do
+      if type(source[i]) ~= "string" then errors.raise(("%s: word %d is no string"):format(name, i)) end
+    end
+  end
+  if values ~= nil then check.argument(values, "table|callable", 2, name) end
+end
+
+---The request of a curl command. Nothing is run, but files that the command sends are read. What is not understood
+---is named by an error of kind "decode"; what makes no difference to the request stands in `warnings`.
+---@param source string|string[] a command for a shell (or cmd.exe), or its words
+---@param values? table<string, string>|fun(name: string): string? values of variables; others become `parameters`
+---@return lurcher.CurlRequest? request
+---@return lurcher.Error? err kind "decode", or "file" where a file cannot be read
+function curl.parse(source, values)
+  check_source(source, values, "curl.parse")
+  local requests, err = curl_reader.read(source, values)
+  if not requests then return nil, err end
+  if #requests > 1 then
+    return nil, errors.new { kind = "decode",
+      message = ("these are %d requests: curl.parse_all gives them as a list"):format(#requests) }
+  end
+  return requests[1]
+end
+
+---The requests of curl commands: of several, of those with `--next`, several URLs, or sets in them.
+---@param source string|string[]
+---@param values? table<string, string>|fun(name: string): string?
+---@return lurcher.CurlRequest[]? requests
+---@return lurcher.Error? err
+function curl.parse_all(source, values)
+  check_source(source, values, "curl.parse_all")
+  return curl_reader.read(source, values)
+end
+
+return curl
