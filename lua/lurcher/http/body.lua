@@ -21,6 +21,7 @@ local STEP = 4 * 1024 * 1024 -- bytes of a body after which other tasks have the
 ---@field private files table<integer, userdata>? what the files were when they were looked at
 ---@field private once boolean a pipe or such is among them
 ---@field package producers boolean iterators are among them
+---@field length integer? bytes, once the files were looked at; nil: nobody knows
 ---@field package is_fixed boolean files must not change any more: their bytes were signed, or sent once
 ---@field package begun boolean something of it was given out that cannot be given again
 ---@field failure table? { err } what an iterator returned beside nil
@@ -41,7 +42,7 @@ end
 ---@return lurcher.Body
 function body.new(pieces, name, content_type)
   return setmetatable({ pieces = pieces, name = name, type = content_type or false, once = false, begun = false,
-    producers = false, is_fixed = false }, Body)
+    producers = false, is_fixed = false, length = 0 }, Body)
 end
 
 ---What is sent for a value of the option `body`; nil when it cannot be one.
@@ -71,8 +72,11 @@ function Body:prepare()
       if not handle then return nil, length end
       files[i] = handle
       if not twice then self.once = true end
+      self.length = self.length and length and self.length + length
     elseif is_producer(piece) then
-      self.producers = true
+      self.producers, self.length = true, nil
+    else
+      self.length = self.length and self.length + #piece
     end
   end
   self.files = files

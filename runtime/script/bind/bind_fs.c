@@ -417,6 +417,13 @@ file_writer *fs_writer_check(lua_State *L, int index)
   return box->writer;
 }
 
+/* writer:hurry(): from now on what is added is written at once, and does not wait for more */
+static int writer_hurry(lua_State *L)
+{
+  check_writer(L)->writer->start = 1;
+  return 0;
+}
+
 /* writer:written() -> bytes that reached the system */
 static int writer_written(lua_State *L)
 {
@@ -485,11 +492,9 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                             {"ended", reader_ended},
                                             {"close", reader_close},
                                             {NULL, NULL}};
-  static const luaL_Reg writer_methods[] = {{"put", writer_put},
-                                            {"is_open", writer_is_open},
-                                            {"written", writer_written},
-                                            {"sha256", writer_sha256},
-                                            {NULL, NULL}};
+  static const luaL_Reg writer_methods[] = {{"put", writer_put},         {"is_open", writer_is_open},
+                                            {"written", writer_written}, {"hurry", writer_hurry},
+                                            {"sha256", writer_sha256},   {NULL, NULL}};
   static const luaL_Reg blocking[] = {{"read", fs_read},
                                       {"write", fs_write},
                                       {"append", fs_append},

@@ -12,9 +12,6 @@ local STEP = "  "
 
 local json = {}
 
----@class lurcher.ShowStyle
----@field colours lurcher.Palette
----@field columns integer of the terminal
 
 ---@class lurcher.JsonPainter
 ---@field ok boolean so far it is JSON
@@ -37,6 +34,7 @@ local INDENTS = {}
 for level = 0, MAX_INDENT do INDENTS[level] = "\n" .. STEP:rep(level) end
 
 local function new_line(self)
+  if self.is_compact then return end
   put(self, INDENTS[self.depth < self.deepest and self.depth or self.deepest])
 end
 
@@ -205,7 +203,7 @@ function after(self, text, at)
   local found = byte(text, at)
   if self.depth == 0 then return over(self, text, at) end
   if found == 44 then
-    put(self, ",")
+    put(self, self.is_compact and ", " or ",")
     new_line(self)
     self.state = is_open(self, true) and key or value
     return at + 1
@@ -281,12 +279,13 @@ function Painter:take()
   return made
 end
 
----@param style lurcher.ShowStyle
+---@param style lurcher.ShowStyle all that counts is colours, columns, and is_compact: all on one line
 ---@return lurcher.JsonPainter
 function json.painter(style)
   local deepest = math.min(MAX_INDENT, math.floor(style.columns / 2 / #STEP))
   return setmetatable({ colours = style.colours, ok = true, state = value, objects = {}, depth = 0, rest = "",
-    out = {}, deepest = deepest, is_first = true, is_in_string = false, is_last = false }, Painter)
+    out = {}, deepest = deepest, is_compact = style.is_compact or false,
+    is_first = true, is_in_string = false, is_last = false }, Painter)
 end
 
 ---A whole text; nil: it is no JSON.

@@ -1,0 +1,134 @@
+--- The heads of requests and responses, for people.
+
+local native = require "lurcher.native.http"
+local palette = require "lurcher.command.show.palette"
+local redact = require "lurcher.base.redact"
+local secret = require "lurcher.base.secret"
+local text = require "lurcher.base.text"
+local units = require "lurcher.base.units"
+
+local head = {}
+
+local HIDDEN = "***"
+
+local function version_text(version)
+  return "HTTP/" .. (version ~= "" and version or "1.1")
+end
+
+---"HTTP/1.1 200 OK"
+---@param res lurcher.Response
+---@param colours lurcher.Palette
+---@return string
+function head.status(res, colours)
+  local reason = res.reason ~= "" and " " .. text.printable(res.reason) or ""
+  return ("%s %s%d%s%s"):format(version_text(res.http_version), colours[palette.of_status(res.status)], res.status,
+    reason, colours.off)
+end
+
+---The line that stands on standard error above what is shown: the status, the time, and what comes.
+---@param res lurcher.Response
+---@param colours lurcher.Palette
+---@return string
+function head.status_line(res, colours)
+  local parts = { units.duration(res.elapsed) }
+  local media_type = (res:header("Content-Type") or ""):match("^[^;]*")
+  if media_type ~= "" then parts[2] = text.cut(text.printable(media_type), 60) end
+  local length = tonumber(res:header("Content-Length") or "", 10)
+  if length and res.method ~= "HEAD" then parts[#parts + 1] = units.size(length) end
+  return ("%s  %s%s%s\n"):format(head.status(res, colours), colours.dim, table.concat(parts, ", "), colours.off)
+end
+
+-- A credential's scheme may be seen.
+local function masked(value)
+  local scheme = value:match("^(%a[%w-]*) +%S")
+  return scheme and scheme .. " " .. HIDDEN or HIDDEN
+end
+
+local function header_line(out, name, value, style)
+  if style.is_terminal then name, value = text.printable(name), text.printable(value) end
+  out[#out + 1] = ("%s%s%s: %s"):format(style.colours.name, name, style.colours.off, value)
+end
+
+---The lines of a response's head.
+---@param res lurcher.Response
+---@param style lurcher.ShowStyle
+---@param hides boolean cookies that are set are not shown
+---@return string[]
+function head.response(res, style, hides)
+  local out = { head.status(res, style.colours) }
+  for _, name, value in native.head_next, res.head, 0 do
+    if hides and name:lower() == "set-cookie" then value = value:gsub("=[^;]*", "=" .. HIDDEN, 1) end
+    header_line(out, name, value, style)
+  end
+  return out
+end
+
+-- Header lines that are sent but not given: {name, value, …}.
+local function added(req, given)
+  local list, content = {}, req.body
+  if not given.host then
+    local authority = req.url:match("^%a+://([^/?#]*)")
+    list = { "Host", (authority:gsub("^.*@", "")) }
+  end
+  if type(content) == "string" and content ~= "" then
+    list[#list + 1], list[#list + 2] = "Content-Length", tostring(#content)
+  elseif type(content) == "table" then
+    local length = content.length
+    list[#list + 1] = length and "Content-Length" or "Transfer-Encoding"
+    list[#list + 1] = length and ("%.0f"):format(length) or "chunked"
+  elseif req.method == "POST" or req.method == "PUT" or req.method == "PATCH" then
+    list[#list + 1], list[#list + 2] = "Content-Length", "0"
+  end
+  return list
+end
+
+-- What goes out as headers: {name, value, …}, as the layers have put it together.
+local function sent(req)
+  local flat, given, list = req:flat_headers(), {}, {}
+  for i = 1, #flat, 2 do given[flat[i]:lower()] = true end
+  local own = { cookie = req.cookie, authorization = req.authorization, ["content-type"] = req.content_type }
+  for _, value in ipairs(added(req, given)) do list[#list + 1] = value end
+  for i = 1, #flat, 2 do
+    if not own[flat[i]:lower()] then list[#list + 1], list[#list + 2] = flat[i], flat[i + 1] end
+  end
+  for _, name in ipairs { "Content-Type", "Cookie", "Authorization" } do
+    local value = own[name:lower()]
+    if value then list[#list + 1], list[#list + 2] = name, value end
+  end
+  return list
+end
+
+-- Path and query, as they are sent.
+local function target(req, shows_secrets)
+  local raw = req.options and req.options.raw_target
+  if raw then return raw end
+  local url = shows_secrets and req.url or redact.url(req.url)
+  local path = url:match("^%a+://[^/?#]*([^#]*)")
+  return path:sub(1, 1) == "/" and path or "/" .. path
+end
+
+---The lines of a request's head, as it is or was sent.
+---@param req lurcher.Request that the layers have seen
+---@param style lurcher.ShowStyle
+---@param shows_secrets boolean
+---@param version? string of the response
+---@return string[]
+function head.request(req, style, shows_secrets, version)
+  local hidden = req.client:credential_headers()
+  local where = target(req, shows_secrets)
+  if style.is_terminal then where = text.printable(where) end
+  local out = { ("%s%s%s %s %s"):format(style.colours.name, req.method, style.colours.off, where,
+    version_text(version or "1.1")) }
+  local list = sent(req)
+  for i = 1, #list, 2 do
+    local name, value = list[i], secret.reveal(list[i + 1])
+    local lower = name:lower()
+    if not shows_secrets and lower ~= "host" then
+      value = hidden[lower] and masked(value) or secret.scrub(value)
+    end
+    header_line(out, name, tostring(value), style)
+  end
+  return out
+end
+
+return head
