@@ -11,13 +11,16 @@ local function is_local(host)
 end
 
 ---The absolute URL that is meant: ":3000/x" and "/x" are localhost's; without a scheme it is https, but http for
----localhost and addresses.
+---localhost and addresses. With a base, "/x" and what has no scheme are below it.
 ---@param text string
+---@param base? string
 ---@return string
-function address.complete(text)
+function address.complete(text, base)
   if text:find("^%s*%a[%w+.-]*://") then return text end
-  if text:find("^:%d") or text:find("^/[^/]") or text == "/" then return "http://localhost" .. text end
+  if text:find("^:%d") then return "http://localhost" .. text end
   if text == ":" or text:find("^:/[^/]") or text == ":/" then return "http://localhost" .. text:sub(2) end
+  if base and not text:find("^:?//") then return (base:gsub("/+$", "")) .. "/" .. text:gsub("^/+", "") end
+  if text:find("^/[^/]") or text == "/" then return "http://localhost" .. text end
   text = text:gsub("^:?//", "")
   local host = text:match("^[^/?#]*"):gsub("^.*@", "")
   host = host:match("^%[.*%]") or host:gsub(":%d*$", "")
@@ -25,12 +28,12 @@ function address.complete(text)
 end
 
 ---The absolute URL of a command line; raises wrong usage when that is none.
----@param typed lurcher.command.Typed
+---@param text string
+---@param base? string
 ---@return string
-function address.check(typed)
-  local text = typed.url
-  if text == "" then caret.refuse("the URL is empty", text, 1) end
-  local url = address.complete(text)
+function address.check(text, base)
+  if text == "" and not base then caret.refuse("the URL is empty", text, 1) end
+  local url = address.complete(text, base)
   local canonical, problem = native.normalize(url)
   if canonical and not canonical:find("^https?://") then
     caret.refuse("only http and https URLs can be requested", text, 1, #canonical:match("^[^:]*"))

@@ -5,19 +5,26 @@ local caret = require "lurcher.command.caret"
 
 local arguments = {}
 
+---@class lurcher.command.Option
+---@field value string|true
+---@field argument string as it was typed
+
 ---@class lurcher.command.Typed
 ---@field method string
 ---@field url string as it was typed
 ---@field items string[] as they were typed
----@field options table<string, { value: string|true, argument: string }> the last of each name, "no_color"
----@field resolve string[] every --resolve
+---@field word string
+---@field options table<string, lurcher.command.Option> the last of each name, "no_color"
+---@field order string[] their names, in the order in which each came first
+---@field resolve lurcher.command.Option[] every --resolve
 
 local SHORT = { ["-i"] = "include", ["-v"] = "verbose", ["-o"] = "output" }
 
 local function add_option(typed, name, value, argument)
   name = name:gsub("-", "_")
-  if name == "resolve" then table.insert(typed.resolve, argument) end
+  if not typed.options[name] then table.insert(typed.order, name) end
   typed.options[name] = { value = value, argument = argument }
+  if name == "resolve" then table.insert(typed.resolve, typed.options[name]) end
 end
 
 -- Sorts options from the rest.
@@ -47,7 +54,7 @@ end
 ---@param list string[]
 ---@return lurcher.command.Typed
 function arguments.parse(word, list)
-  local typed = { options = {}, resolve = {}, items = {} }
+  local typed = { word = word, options = {}, order = {}, resolve = {}, items = {} }
   local rest, at = sort(typed, list), 1
   if word == "request" then
     typed.method, at = rest[1], 2

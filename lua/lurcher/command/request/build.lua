@@ -18,8 +18,9 @@ local build = {}
 
 -- The URL, which is raw where a line is all of it.
 local function url_of(typed, fill)
-  if not fill then return address.check(typed) end
-  return address.complete(typed.url == "{}" and fill("{}", "text") or fill(typed.url, "url"))
+  local base = typed.options.session and require("lurcher.command.request.session").base_url(typed)
+  if not fill then return address.check(typed.url, base) end
+  return address.complete(typed.url == "{}" and fill("{}", "text") or fill(typed.url, "url"), base)
 end
 
 ---The request of one command line; raises wrong usage.
@@ -36,6 +37,7 @@ function build.request(typed, fill)
   elseif typed.options.body or typed.options.json then
     require("lurcher.command.request.data").set(record.opts, typed, {}, fill)
   end
+  if typed.options.session then require("lurcher.command.request.session").apply(typed, record) end
   return record, settings
 end
 

@@ -10,29 +10,47 @@ local function resolve(option, text, first)
   if not name then return text end
   local value = name ~= "" and os.getenv(name)
   if not value then
-    caret.refuse(("the variable %s is not set"):format(name), option.argument, first, first + #text - 1)
+    local message = name == "" and "env: needs the name of a variable" or ("the variable %s is not set"):format(name)
+    caret.refuse(message, option.argument, first, first + #text - 1)
   end
   return value
 end
 
-local function value_at(option) return #option.argument - #option.value + 1 end
+local function place_of(option) return #option.argument - #option.value + 1 end
 
----@param record table
----@param option { value: string, argument: string } --auth=USER:PASSWORD
-function credentials.auth(record, option)
-  local text, first = option.value, value_at(option)
-  if text:find("^env:[^:]*$") then text = resolve(option, text, first) end
-  local user, password = text:match("^(.-):(.*)$")
+-- The scheme; what no header can carry is wrong usage.
+local function check(option, name, ...)
+  local ok, scheme = pcall(require("lurcher.http")[name], ...)
+  if ok then return scheme end
+  caret.refuse(scheme:gsub("^[^:]*:%d+: ", ""), option.argument, place_of(option), #option.argument)
+end
+
+---Of --auth=USER:PASSWORD; either may be "env:NAME", and so may both together.
+---@param option lurcher.command.Option
+---@return table
+function credentials.auth(option)
+  local text, first = option.value, place_of(option)
+  local is_whole = text:find("^env:[^:]*$") ~= nil
+  if is_whole then text = resolve(option, text, first) end
+  local user, password = text:match("^(env:[^:]*):(.*)$")
+  if is_whole or not user then user, password = text:match("^([^:]*):(.*)$") end
   if not user then
     caret.refuse("--auth is USER:PASSWORD, and either may be env:NAME", option.argument, first, #option.argument)
   end
-  record.opts.auth = { user, text == option.value and resolve(option, password, first + #user + 1) or password }
+  if not is_whole then
+    user, password = resolve(option, user, first), resolve(option, password, first + #user + 1)
+  end
+  check(option, "basic", user, password)
+  return { user, password }
 end
 
----@param record table
----@param option { value: string, argument: string } --bearer=TOKEN
-function credentials.bearer(record, option)
-  record.opts.auth = require("lurcher.http").bearer(resolve(option, option.value, value_at(option)))
+---Of --bearer=TOKEN.
+---@param option lurcher.command.Option
+---@return table
+function credentials.bearer(option)
+  local token, first = resolve(option, option.value, place_of(option)), place_of(option)
+  if token == "" then caret.refuse("the token is empty", option.argument, first) end
+  return check(option, "bearer", token)
 end
 
 return credentials

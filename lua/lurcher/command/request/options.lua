@@ -1,18 +1,19 @@
 --- What the options of a request mean.
 
 local caret = require "lurcher.command.caret"
+local http_options = require "lurcher.http.options"
 
 local options = {}
 
--- Where the value of --name=value begins.
+-- The value of an option is not what it has to be.
 local function refuse(option, message)
-  local at = option.argument:find("=", 1, true)
-  caret.refuse(message, option.argument, (at or 0) + 1, #option.argument)
+  local first = option.value ~= true and #option.argument - #option.value + 1 or 1
+  caret.refuse(message, option.argument, first, math.max(first, #option.argument))
 end
 
 local function number(option, least, what)
   local value = option.value:find("^%d*%.?%d+$") and tonumber(option.value)
-  if not value or value < least then refuse(option, what) end
+  if not value or value < least or value > 1e9 then refuse(option, what) end
   return value
 end
 
@@ -22,50 +23,83 @@ local function whole(option, least, what)
   return value
 end
 
-local function tls(record)
-  record.opts.tls = record.opts.tls or {}
-  return record.opts.tls
+-- Those of a request, each with the value that lurcher.http takes.
+
+local function set(name, value_of)
+  return function(record, option) record.opts[name] = value_of(option) end
 end
 
--- Those that are part of the request, in the order in which they are looked at.
+local function set_tls(name, value_of)
+  return function(record, option)
+    record.opts.tls = record.opts.tls or {}
+    record.opts.tls[name] = value_of(option)
+  end
+end
+
+local function text(option)
+  if option.value == "" then refuse(option, "there is no value") end
+  return option.value
+end
+
+-- A file that has to be there.
+local function path(option)
+  local inputs = require "lurcher.command.request.inputs"
+  inputs.check(text(option), option.argument, #option.argument - #option.value + 1)
+  return inputs.path(option.value)
+end
+
+local function credential(name)
+  return function(record, option, typed)
+    local others = { auth = "bearer", bearer = "auth" }
+    if typed.options[others[name]] and record.opts.auth then
+      refuse({ value = true, argument = option.argument }, ("--%s is given already"):format(others[name]))
+    end
+    record.opts.auth = require("lurcher.command.request.credentials")[name](option)
+  end
+end
+
+-- Of --resolve=HOST:PORT:ADDRESS, where a host may be an IPv6 address in brackets.
+local function resolve(record, _, typed)
+  record.opts.resolve = {}
+  for _, option in ipairs(typed.resolve) do
+    local host, port, place = option.value:match("^(%[[^%]]*%]):(%d+):(.+)$")
+    if not host then host, port, place = option.value:match("^([^:]+):(%d+):(.+)$") end
+    if not host then refuse(option, "--resolve is HOST:PORT:ADDRESS") end
+    record.opts.resolve[host .. ":" .. port] = place
+  end
+end
+
 local REQUEST = {
-  timeout = function(record, option)
-    record.opts.timeout = number(option, 0.001, "--timeout is a number of seconds above 0")
-  end,
-  retry = function(record, option)
+  timeout = set("timeout", function(option)
+    return number(option, 0.001, "--timeout is a number of seconds above 0")
+  end),
+  retry = set("retry", function(option)
     local attempts = whole(option, 0, "--retry is a whole number of attempts")
-    record.opts.retry = attempts > 0 and attempts or false
-  end,
+    return attempts > 0 and attempts or false
+  end),
+  redirects = set("redirects", function(option)
+    return whole(option, 0, "--redirects is a whole number, 0 for none")
+  end),
+  http = set("http_version", function(option)
+    if option.value ~= "1.1" and option.value ~= "2" then refuse(option, "--http is 1.1 or 2") end
+    return option.value
+  end),
+  proxy = set("proxy", text),
+  unix_socket = set("unix_socket", text),
+  insecure = set_tls("verify", function() return false end),
+  cacert = set_tls("ca", path),
+  cert = set_tls("cert", path),
+  key = set_tls("key", path),
   rate = function(record, option)
     record.client = record.client or {}
-    record.client.limits = { rate = number(option, 1e-6, "--rate is a number of requests a second") }
+    record.client.limits = { rate = number(option, 1e-6, "--rate is a number of requests a second, above 0") }
   end,
-  redirects = function(record, option)
-    record.opts.redirects = whole(option, 0, "--redirects is a whole number")
+  auth = credential "auth",
+  bearer = credential "bearer",
+  netrc = function(record, _, typed)
+    if not (typed.options.auth or typed.options.bearer) then record.opts.auth = require("lurcher.http").netrc() end
   end,
-  http = function(record, option)
-    if option.value ~= "1.1" and option.value ~= "2" then refuse(option, "--http is 1.1 or 2") end
-    record.opts.http_version = option.value
-  end,
-  proxy = function(record, option) record.opts.proxy = option.value end,
-  insecure = function(record) tls(record).verify = false end,
-  cacert = function(record, option) tls(record).ca = option.value end,
-  cert = function(record, option) tls(record).cert = option.value end,
-  key = function(record, option) tls(record).key = option.value end,
-  unix_socket = function(record, option) record.opts.unix_socket = option.value end,
-  auth = function(record, option) require("lurcher.command.request.credentials").auth(record, option) end,
-  bearer = function(record, option) require("lurcher.command.request.credentials").bearer(record, option) end,
-  netrc = function(record) record.opts.auth = require("lurcher.http").netrc() end,
-  resolve = function(record, _, typed)
-    record.opts.resolve = {}
-    for _, argument in ipairs(typed.resolve) do
-      local text = argument:match("=(.*)$")
-      local host, port, place = text:match("^(%[[^%]]*%]):(%d+):(.+)$")
-      if not host then host, port, place = text:match("^([^:]+):(%d+):(.+)$") end
-      if not host then caret.refuse("--resolve is HOST:PORT:ADDRESS", argument, #argument - #text + 1, #argument) end
-      record.opts.resolve[host .. ":" .. port] = place
-    end
-  end,
+  resolve = resolve,
 }
 
 -- Those that say what is done with it.
@@ -77,14 +111,23 @@ local SETTINGS = {
   end,
 }
 
+-- lurcher.http knows what may not be; here it gets its caret.
+local function check(record, option)
+  local ok, message = pcall(http_options.check_request, record.opts, "")
+  if not ok then refuse(option, message:match("option '.*$")) end
+end
+
+---What a command line says beside URL and items; raises wrong usage.
 ---@param typed lurcher.command.Typed
 ---@return table record with `opts` and `client`
----@return table settings
+---@return table settings by name: the value of an option, or true
 function options.apply(typed)
-  local record, settings = { opts = {} }, { show_secrets = false }
-  for name, option in pairs(typed.options) do
+  local record, settings = { opts = {} }, {}
+  for _, name in ipairs(typed.order) do
+    local option = typed.options[name]
     if REQUEST[name] then
       REQUEST[name](record, option, typed)
+      check(record, option)
     else
       settings[name] = SETTINGS[name] and SETTINGS[name](option) or option.value
     end
