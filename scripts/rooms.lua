@@ -49,8 +49,8 @@ local LIBRARIES = {
 -- layers together stands above them.
 local LUA_ROOMS = {
   "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
-  "retry", "breaker", "server", "http", "http/layer", "metrics", "report", "client", "sse", "ws", "pages",
-  "convert", "command",
+  "retry", "breaker", "server", "http", "http/layer", "metrics", "report", "convert", "client", "sse", "ws", "pages",
+  "command",
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", curl = "convert" }
 

@@ -1,7 +1,8 @@
---- Commands of curl as requests.
+--- Commands of curl as requests, and requests as commands of curl.
 ---
 ---    local request = assert(curl.parse [[curl -d a=1 https://api.example.com/items]])
 ---    local res = assert(http.request(request.method, request.url, request.opts))
+---    print(curl.format(request.method, request.url, request.opts))
 
 local check = require "lurcher.base.check"
 local curl_reader = require "lurcher.convert.curl_reader"
@@ -46,6 +47,24 @@ end
 function curl.parse_all(source, values)
   check_source(source, values, "curl.parse_all")
   return curl_reader.read(source, values)
+end
+
+-- ---- to commands ----
+
+---The curl command that sends the request: one line for any POSIX shell. Secrets are `"$TOKEN"`, `"$PASSWORD"` and
+---the like.
+---@param method string
+---@param url string
+---@param opts? table as for http.request; those of http.client too
+---@param how? { secrets?: boolean } true: secrets are written as they are
+---@return string? command
+---@return lurcher.Error? err kind "url"
+function curl.format(method, url, opts, how)
+  if opts ~= nil then check.argument(opts, "table", 3, "curl.format") end
+  local curl_command = require "lurcher.convert.curl_command"
+  local request, err = curl_command.request(method, url, opts, "curl.format")
+  if not request then return nil, err end
+  return curl_command.of_call(request, how, "curl.format")
 end
 
 return curl

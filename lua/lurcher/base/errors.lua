@@ -61,6 +61,24 @@ function Error:is(kind)
   return false
 end
 
+---The curl command that makes the request of the call that failed, with the options of its client; secrets are
+---`"$TOKEN"`, `"$PASSWORD"` and the like. Nil when no request led to the error.
+---@param settings? { secrets?: boolean } true: secrets are written as they are
+---@return string? command
+function Error:curl(settings)
+  local res, describe = self.response, rawget(self, "call")
+  if res then return res:curl(settings) end
+  return describe and describe(settings, "err:curl") or nil
+end
+
+-- What is written of it as JSON: not the call.
+function Error:__tojson()
+  local fields = {}
+  for name, value in pairs(self) do fields[name] = value end
+  fields.call = nil
+  return fields
+end
+
 -- "attempt 3 of 3" matters only when there was more than one or could have been.
 local function attempt_note(err)
   local made, allowed = err.attempts, err.attempts_allowed
@@ -96,18 +114,18 @@ errors.metatable = Error
 -- The last one that was made in each task.
 local last = setmetatable({}, { __mode = "k" })
 
--- One without the response, whose body would live as long as the task.
-local function without_response(err)
+-- One without the response and the request, whose bodies would live as long as the task.
+local function without_bodies(err)
   local response, copy = err.response, {}
   for name, value in pairs(err) do copy[name] = value end
-  copy.response = nil
-  copy.method, copy.url = response.method, response.url
+  copy.response, copy.call = nil, nil
+  if response then copy.method, copy.url = response.method, response.url end
   return setmetatable(copy, Error)
 end
 
 local function keep_last(err)
   local task = current()
-  if task then last[task] = err.response and without_response(err) or err end
+  if task then last[task] = err.response and without_bodies(err) or err end
 end
 
 ---The last error that was made in a task for its script.
@@ -115,6 +133,16 @@ end
 ---@return lurcher.Error?
 function errors.last(task)
   return last[task]
+end
+
+---Has an error know the call that it is of, unless it does.
+---@param err lurcher.Error
+---@param describe fun(settings: table?, what: string): string? gives its curl command
+function errors.note_call(err, describe)
+  if rawget(err, "call") or err.response then return end
+  local task = current()
+  if task and last[task] == err then last[task] = without_bodies(err) end
+  err.call = describe
 end
 
 ---What failed in the running task was repeated with success: its script was not told.

@@ -131,6 +131,14 @@ function secret.scrub(text)
   return index:replace(text, MASK)
 end
 
+---Replaces every known secret in a text by what is given.
+---@param text string
+---@param mask string
+---@return string
+function secret.replace(text, mask)
+  return index:replace(text, mask)
+end
+
 ---The first `most` bytes of a text, with "…" where there is more. Secrets are replaced first: the beginning of
 ---one says nothing any more, but shows its bytes.
 ---@param text string

@@ -7,7 +7,6 @@ local curl_arguments = require "lurcher.convert.curl_arguments"
 local curl_request = require "lurcher.convert.curl_request"
 local curl_settings = require "lurcher.convert.curl_settings"
 local data = require "lurcher.convert.data"
-local http = require "lurcher.http"
 local parameters = require "lurcher.convert.parameters"
 local refusal = require "lurcher.convert.refusal"
 local shell_words = require "lurcher.convert.shell_words"
@@ -97,7 +96,9 @@ end
 
 -- The scheme of credentials, which holds them where nobody prints them.
 local function with_scheme(auth)
-  return auth.scheme and http[auth.scheme](unpack(auth)) or auth
+  if not auth.scheme then return auth end
+  local module = auth.scheme == "aws_sigv4" and "sigv4" or auth.scheme
+  return require("lurcher.http.auth." .. module)(unpack(auth))
 end
 
 local function read(source, values)

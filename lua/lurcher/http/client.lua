@@ -61,15 +61,42 @@ end
 
 local client = {}
 
+local function curl_command()
+  return require "lurcher.convert.curl_command"
+end
+
+---The curl command that makes the request of this response's call: its method and URL before redirects, with the
+---options of client and call. Secrets are `"$TOKEN"`, `"$PASSWORD"` and the like.
+---@param how? { secrets?: boolean } true: secrets are written as they are
+---@return string? command nil when no request led to the response
+function response.methods:curl(how)
+  check.method(self, response.metatable, "res:curl")
+  local call = rawget(self, "call")
+  if not call then return nil end
+  if not request.is(call) then call = request.of_settings(self.method, secret.reveal(self.url), call) end
+  return curl_command().of_call(call, how, "res:curl")
+end
+
 local function new_chain(self, functions)
   return require("lurcher.http.layer.chain").new(self, functions)
+end
+
+-- Has what came of a call know the call, for `curl`.
+local function note_call(req, ...)
+  local res, err = ...
+  if response.is(res) then
+    res.call = req
+  elseif res == nil and errors.is_error(err) then
+    errors.note_call(err, function(how, what) return curl_command().of_call(req, how, what) end)
+  end
+  return ...
 end
 
 -- Sends a request down the layers. Without middleware they are put together by the first that has to go there.
 local function run(req)
   local self = req.client
   self.chain = self.chain or new_chain(self)
-  return self.chain(req)
+  return note_call(req, self.chain(req))
 end
 
 local function assemble(merged, pool, budget, jar, breakers)
@@ -198,7 +225,7 @@ local function call(self, method, url, opts, what)
     local ready = ready_breaker(self, req.url)
     if ready ~= nil then
       local res, early_result = direct(self, req.settings, ready, method, req.url, req:wire(), req.body or nil,
-        req.expect_continue)
+        req.expect_continue, req)
       if res then return finish(self, req, res) end
       req.early_result = early_result
     end

@@ -216,6 +216,15 @@ function request.plain(client, method, url, early_result)
   return take_apart(self, address)
 end
 
+---The request of a call that had no options, from what it left.
+---@param method string
+---@param address string canonical
+---@param own table settings
+---@return lurcher.Request
+function request.of_settings(method, address, own)
+  return setmetatable({ method = method, url = (split(address)), settings = own, auth = own.auth }, Request)
+end
+
 -- True when the script wants no header of that name: it is there, as false.
 local function is_removed(given, name)
   for key, value in pairs(given or {}) do
@@ -273,7 +282,7 @@ local function set_auth(self, opts)
   end
 end
 
----A request with options.
+---A request with options, whose files nobody has looked at yet.
 ---@param client lurcher.Client
 ---@param method string checked
 ---@param url string
@@ -281,7 +290,7 @@ end
 ---@param what string the public function's name, for messages
 ---@return lurcher.Request? request
 ---@return lurcher.Error? err
-function request.new(client, method, url, opts, what)
+function request.described(client, method, url, opts, what)
   options.check_request(opts, what)
   local own = settings.derive(client.settings, opts)
   local encoded = opts.params == nil and own.query or settings.query_with(own, opts.params)
@@ -305,6 +314,20 @@ function request.new(client, method, url, opts, what)
   end
   set_auth(self, opts)
   set_body(self, opts)
+  return self
+end
+
+---A request with options, to be sent.
+---@param client lurcher.Client
+---@param method string checked
+---@param url string
+---@param opts table
+---@param what string the public function's name, for messages
+---@return lurcher.Request? request
+---@return lurcher.Error? err
+function request.new(client, method, url, opts, what)
+  local self, err = request.described(client, method, url, opts, what)
+  if not self then return nil, err end
   return self:prepared()
 end
 

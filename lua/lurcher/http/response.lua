@@ -88,7 +88,7 @@ for name in ([[status reason ok http_version url method headers body elapsed tim
   FIELDS[name] = true
 end
 for name in ([[stream info observed failure complete iterated consumed open_streams max_body dispatched started
-  raises ended undecided taken]]):gmatch("%S+") do
+  raises ended undecided taken call]]):gmatch("%S+") do
   INTERNAL[name] = true
 end
 
@@ -104,6 +104,9 @@ local function suggested()
   for name in pairs(methods) do names[name] = true end
   return names
 end
+
+-- What a response is that had a call to itself.
+local USUAL = { attempts = 1 }
 
 -- Nil, or what is wrong with asking for that field.
 local function missing(self, key)
@@ -165,7 +168,7 @@ function Response.__index(self, key)
     end
   end
   if key == "body" and rawget(self, "undecided") then return response.undecided_body(self) end
-  return missing(self, key)
+  return USUAL[key] or missing(self, key)
 end
 
 ---Takes over what is known about the transfer.
@@ -218,11 +221,17 @@ function methods:each_header()
   end
 end
 
+---Makes an error of reading a response one of its call.
+---@param self lurcher.Response
+---@param err lurcher.Error
+---@return lurcher.Error err
 local function dressed(self, err)
   err.method, err.url = self.method, redact.url(self.url)
   err.attempts, err.elapsed = self.attempts, self.elapsed
+  errors.note_call(err, function(settings) return self:curl(settings) end)
   return err
 end
+response.dressed = dressed
 
 local function gathered(self)
   if rawget(self, "undecided") then response.undecided_body(self) end

@@ -261,9 +261,10 @@ end
 
 ---The settings of a client.
 ---@param merged table
+---@param said? table<string, true> options that nobody has to be warned of
 ---@return table
-function settings.new(merged)
-  local self = { options = merged, said = {}, logins = cache.new(CACHE_SIZE), through = through }
+function settings.new(merged, said)
+  local self = { options = merged, said = said or {}, logins = cache.new(CACHE_SIZE), through = through }
   self.__index = self -- it is the metatable of the settings that inherit from it
   set_headers(self, merged)
   set_profile(self, merged)

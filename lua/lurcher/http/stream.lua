@@ -5,13 +5,14 @@ local errors = require "lurcher.base.errors"
 local json = require "lurcher.json"
 local owned = require "lurcher.task.owned"
 local observe = require "lurcher.http.observe"
-local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
 
 local stream = {}
 
 local MAX_LINE = 1024 * 1024
 local MAX_EXCERPT = 64 * 1024
+
+local dressed = response.dressed
 
 -- A task closes what it left unread.
 local keep = owned.registry(function(open)
@@ -92,13 +93,6 @@ local function release(self)
   self.feeder, self.meter = nil, nil
   if feeder then feeder:stop() end
   if meter then meter:finish() end
-end
-
--- An error of the body, as one of the call.
-local function dressed(self, err)
-  err.method, err.url = self.method, redact.url(self.url)
-  err.attempts, err.elapsed = self.attempts, self.elapsed
-  return err
 end
 
 -- The script's side gives up the body: an error of it is the stream's end.
@@ -224,8 +218,7 @@ function methods:ndjson()
     local value, err = json.decode(line)
     if not err then return value end
     err.message = ("line %d: %s"):format(number, (err.message:gsub("at line 1 column", "at column")))
-    err.method, err.url = self.method, redact.url(self.url)
-    error(err, 0)
+    error(dressed(self, err), 0)
   end
 end
 

@@ -95,7 +95,7 @@ end
 ---@param password string|lurcher.Secret
 ---@return lurcher.Digest
 return function(user, password)
-  local self = Digest.new()
+  local self = Digest.new(user, password)
   states[self] = { user = credential(user, "the user name"), password = credential(password, "the password"),
     terms = cache.new(MAX_ORIGINS), holds = { user, password } }
   return self

@@ -100,7 +100,7 @@ return function(path)
   if path and path:find("\0", 1, true) then
     errors.raise "bad argument #1 to 'http.netrc' (a path cannot contain a NUL byte)"
   end
-  local self = Netrc.new()
+  local self = Netrc.new(path)
   states[self] = { path = path, known = cache.new(MAX_HOSTS) }
   return self
 end

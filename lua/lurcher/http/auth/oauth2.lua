@@ -234,7 +234,7 @@ return function(opts)
   options.redirect_url = options.redirect_url or options.redirect_uri
   options.auth = options.auth or options.client_secret and "basic" or "body"
   check_complete(options)
-  local self = OAuth2.new()
+  local self = OAuth2.new(opts)
   states[self] = { options = options, refresh_token = options.refresh_token, renew_at = 0, fetched = 0,
     turn = task.semaphore(1), is_refreshing = false, key = options.store and key_of(options),
     marks = { mark_of(options.client_secret), mark_of(options.refresh_token) } }

@@ -7,19 +7,31 @@ local secret = require "lurcher.base.secret"
 
 local scheme = {}
 
+-- What schemes were made of, away from those who print them.
+local held = setmetatable({}, { __mode = "k" })
+
 ---Makes the class of a scheme. Its objects hold nothing that could be printed.
 ---@param name string of the function in lurcher.http
----@return table class with `new()`
+---@return table class with `new(…)`, which is given that function's arguments
 function scheme.class(name)
   local class = { __name = "lurcher.Auth" }
   class.__index = class
   function class.__tostring() return "http." .. name end
-  function class.new() return setmetatable({}, class) end
+  function class.new(...)
+    local self = setmetatable({}, class)
+    held[self] = { name = name, ... }
+    return self
+  end
   return class
 end
 
--- What belongs to schemes, away from those who print them.
-local held = setmetatable({}, { __mode = "k" })
+---What a scheme was made of, for those who write it down: `name`, of the function in lurcher.http, and that
+---function's arguments as a list. Nil for what is no scheme of ours.
+---@param value any
+---@return table?
+function scheme.described(value)
+  return held[value]
+end
 
 -- Bytes from which on what is sent as a credential is a secret by itself: servers repeat it in what they say of a
 -- refusal. Shorter ones stand in too many places by chance.
@@ -35,12 +47,12 @@ end
 ---A scheme that gives one header before each attempt. Marked secrets stay known as long as the scheme.
 ---@param name string of the function in lurcher.http
 ---@param header fun(request: lurcher.Request): string?, any
----@param ... any the credentials, and their marks
+---@param ... any the arguments of that function, and what marks them
 ---@return table
 function scheme.of_header(name, header, ...)
   local shown = function() return "http." .. name end
   local self = setmetatable({ header = header }, { __name = "lurcher.Auth", __tostring = shown })
-  held[self] = { ... }
+  held[self] = { name = name, ... }
   return self
 end
 

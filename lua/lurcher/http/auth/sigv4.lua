@@ -277,7 +277,7 @@ return function(opts)
     state.marked_token = secret.new(secret.reveal(opts.session_token))
   end
   state.holds = { opts.access_key, opts.secret_key } -- marked secrets stay known as long as the scheme
-  local self = AwsSigV4.new()
+  local self = AwsSigV4.new(opts)
   states[self] = state
   return self
 end

@@ -16,14 +16,13 @@ local held, Response = redact.held, response.metatable
 
 local transport = {}
 
--- The response of an attempt; `started`: when the call began, if that is not when the attempt did. Its table is
--- made with a constant in each field: from bytecode, LuaJIT makes room for those only, and would add the others
+-- The response of a call's only attempt. `call`: the request, or the settings of one that has nothing else. Its table
+-- is made with a constant in each field: from bytecode, LuaJIT makes room for those only, and would add the others
 -- one by one (2 % of the instructions of a small request).
-local function respond(status, body, head, info, method, url, attempts, started)
-  local res = { status = 0, ok = false, body = "", head = "", info = 0, method = "", url = "", attempts = 0 }
+local function respond(status, body, head, info, method, url, call)
+  local res = { status = 0, ok = false, body = "", head = "", info = 0, method = "", url = "", call = 0 }
   res.status, res.ok, res.body, res.head = status, status >= 200 and status < 300, body, head
-  res.info, res.method, res.url, res.attempts = info, method, url, attempts
-  if started then res.started = started end
+  res.info, res.method, res.url, res.call = info, method, url, call
   if secret.any then res.url = held(url) end
   return setmetatable(res, Response)
 end
@@ -38,6 +37,13 @@ end
 local function dispatched(info)
   local moment = info and native.info(info).dispatched
   return moment and moment > 0 and moment or nil
+end
+
+-- The response of one attempt of several that there may be.
+local function respond_to(request, status, body, head, info)
+  local res = respond(status, body, head, info, request.method, with_fragment(request), request)
+  res.attempts, res.started = request.attempts, request.started
+  return res
 end
 
 -- What to do about a time limit.
@@ -68,8 +74,7 @@ end
 
 -- A response whose head is there, which tells whether its body is for the script: it is then gathered, else discarded.
 local function undecided(request, status, body, head, info)
-  local res = respond(status, nil, head, nil, request.method, with_fragment(request), request.attempts,
-    request.started)
+  local res = respond_to(request, status, nil, head, nil)
   res.stream, res.dispatched = body, dispatched(info)
   res.undecided = { request = request, failed = failed }
   return stream.keep(res)
@@ -112,8 +117,7 @@ function transport.send(request)
   heed_limits(request, status, head, info, head_flags)
   if type(body) == "userdata" then return undecided(request, status, body, head, info) end
   if observe.enabled then observe.attempt(request, tostring(status), info, head, body) end
-  return respond(status, body, head, info, request.method, with_fragment(request), request.attempts,
-    request.started)
+  return respond_to(request, status, body, head, info)
 end
 
 ---The usual case at little cost: a first attempt past the layers, because none has anything to do before it,
@@ -127,9 +131,10 @@ end
 ---@param wire userdata headers
 ---@param body? string
 ---@param expect_continue? boolean
+---@param call? lurcher.Request
 ---@return lurcher.Response? res
 ---@return table? early_result
-function transport.direct(client, own, circuit, method, address, wire, body, expect_continue)
+function transport.direct(client, own, circuit, method, address, wire, body, expect_continue, call)
   local generation = circuit and circuit.generation
   local status, content, head, info, head_flags = perform(client.pool, own.profile, method, address, wire,
     body, nil, expect_continue, own.priority, own.name, own.undecided)
@@ -139,7 +144,7 @@ function transport.direct(client, own, circuit, method, address, wire, body, exp
       record_success = record_success or require("lurcher.breaker.circuit").record_success
       record_success(circuit, generation)
     end
-    return respond(status, content, head, info, method, address, 1)
+    return respond(status, content, head, info, method, address, call or own)
   end
   return nil, { status, content, head, info, head_flags, generation = generation }
 end
@@ -149,7 +154,7 @@ end
 ---@return lurcher.Response? res
 ---@return lurcher.Error? err
 function transport.open(request)
-  local method, own = request.method, request.settings
+  local own = request.settings
   local feeder, status, body, head, info, head_flags = exchanged(request, open)
   if feeder and (not status or status >= 300) then -- nobody wants the rest
     exchange.stop(feeder, body)
@@ -158,8 +163,7 @@ function transport.open(request)
   if not status then return failed(request, body, head) end
   if observe.enabled then observe.attempt(request, tostring(status), info, head) end
   heed_limits(request, status, head, info, head_flags)
-  local res = respond(status, nil, head, nil, method, with_fragment(request), request.attempts,
-    request.started)
+  local res = respond_to(request, status, nil, head, nil)
   res.stream, res.max_body, res.observed = body, own.max_body, observe.enabled and request or nil
   res.feeder, res.source = feeder, feeder and request.body
   return stream.keep(res)
