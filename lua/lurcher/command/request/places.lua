@@ -8,7 +8,9 @@ local native = require "lurcher.native.url"
 
 local places = {}
 
-local PLACE = "{([%a_]?[%w_]*)}"
+local PLACE = "{([%w_]*)}" -- and no digit comes first
+
+local function is_text(name) return name:find("^%d") ~= nil end
 
 -- The texts of a line's members by name; nil and an error when it is no JSON object.
 local function members_of(line)
@@ -47,6 +49,7 @@ function places.filler(line)
   end
   return function(text, how)
     return (text:gsub(PLACE, function(name)
+      if is_text(name) then return nil end
       local value = value_of(name, how)
       return how == "url" and native.encode(value) or value
     end))
@@ -58,7 +61,7 @@ end
 ---@param how "url"|"json"|"text"
 ---@return string
 function places.sample(text, how)
-  return (text:gsub(PLACE, how == "json" and "null" or "x"))
+  return (text:gsub(PLACE, function(name) return not is_text(name) and (how == "json" and "null" or "x") or nil end))
 end
 
 return places

@@ -29,6 +29,19 @@ local function open(self)
   if self.writer then self.writer:hurry() end
 end
 
+---Where the lines of many requests go: the file of -o, or standard output.
+---@param settings table
+---@param streams lurcher.command.Streams
+---@return lurcher.Sink? sink
+---@return lurcher.Error? err
+function sink.open(settings, streams)
+  local path = settings.output
+  if not path or path == "-" then return sink.new(streams) end
+  local writer, err = native.open_writer(path, "atomic")
+  if not writer then return nil, err end
+  return setmetatable({ out = streams.out, writer = writer, direct = 0 }, Sink)
+end
+
 ---Writes, and waits while the reader is slow.
 ---@param text string
 ---@return true? ok
