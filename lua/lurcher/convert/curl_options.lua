@@ -30,7 +30,8 @@ local SHOWN = [[
   trace-time trace-ids trace-config= stderr= styled-output fail-early disable/q libcurl= raw
   suppress-connect-headers test-event wdebug parallel/Z parallel-immediate parallel-max= parallel-max-host= keepalive
   keepalive-time= keepalive-cnt= expect100-timeout= tcp-nodelay tcp-fastopen mptcp happy-eyeballs-timeout-ms=
-  sessionid alpn npn ca-native false-start random-file= egd-file= xattr create-dirs create-file-mode= junk-session-cookies/j
+  sessionid alpn npn ca-native false-start random-file= egd-file= xattr
+  create-dirs create-file-mode= junk-session-cookies/j
   remote-time/R remove-on-error clobber skip-existing disallow-username-in-url ssl-allow-beast
   ssl-auto-client-cert ssl-no-revoke ssl-revoke-best-effort ssl ssl-reqd ftp-ssl ftp-ssl-reqd proxy-ssl-allow-beast
   proxy-ssl-auto-client-cert proxy-ca-native retry-connrefused environment dump-ca-embed

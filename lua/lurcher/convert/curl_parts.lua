@@ -43,7 +43,7 @@ function curl_parts.set_form(settings, opts, content_type)
     return
   end
   local boundary = multipart.boundary()
-  opts.body = mime.form(parts, boundary, given:lower():find("^multipart/") and "form-data" or "attachment")
+  opts.body = mime.form(parts, boundary, "attachment")
   opts.content_type = given .. "; boundary=" .. boundary
 end
 

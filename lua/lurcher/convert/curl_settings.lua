@@ -75,10 +75,12 @@ function set.json(self, value)
   add_data(self, value:sub(1, 1) == "@" and file_piece(self, value:sub(2), false) or value, true)
 end
 
--- As curl_easy_escape does it, with "+" for a space.
-local function encoded(text)
+-- With "+" for a space. curl writes other digits into bodies than into URLs.
+local DIGITS = { ["--data-urlencode"] = "%%%02X", ["--url-query"] = "%%%02x" }
+
+local function encoded(text, digits)
   return (text:gsub("[^%w%-._~]", function(byte)
-    return byte == " " and "+" or ("%%%02x"):format(byte:byte())
+    return byte == " " and "+" or digits:format(byte:byte())
   end))
 end
 
@@ -91,7 +93,7 @@ local function urlencoded(self, value, flag)
     refusal.raise(("%s %s: the value of a variable would have to be encoded: write it, or encode it and use %s"):format(
       flag, parameters.shown(value), flag == "--url-query" and "--url-query +…" or "--data"))
   end
-  return (name ~= "" and name .. "=" or "") .. encoded(text)
+  return (name ~= "" and name .. "=" or "") .. encoded(text, DIGITS[flag])
 end
 
 set["data-urlencode"] = function(self, value) add_data(self, urlencoded(self, value, "--data-urlencode")) end
