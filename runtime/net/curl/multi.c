@@ -328,7 +328,9 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     w->wanted = 0;
     const multi_job *job = job_of(easy);
     watcher_set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
-    if (w->state == WATCHER_IDLE) multi_port_of(w);
+    if (w->state != WATCHER_IDLE) return 0;
+    multi_port_of(w);
+    resting_add(&m->shared->resting, w, loop_now(m->shared->loop));
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);

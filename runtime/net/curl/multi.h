@@ -5,6 +5,7 @@
 
 #include "core/loop/loop.h"
 #include "net/curl/multi_job.h"
+#include "net/curl/resting.h"
 #include "net/curl/watcher.h"
 
 /* What all multis of one runtime share; their owner's, who keeps it in place and frees the table. */
@@ -13,6 +14,7 @@ typedef struct multi_shared multi_shared;
 struct multi_shared {
   loop *loop;
   watcher_table watchers;
+  resting_sockets resting;
   failed_addresses failed;
   void (*on_no_descriptor)(multi_shared *s);    /* socket() failed for want of one; libcurl is running */
   void (*on_descriptor_freed)(multi_shared *s); /* a socket was closed; libcurl is running */

@@ -116,9 +116,11 @@ static bool any_can_be_read(const multi *m)
 
 bool multi_has_surplus(const multi *m, int local_port)
 {
+  multi_shared *s = m->shared;
   if (!local_port) return any_can_be_read(m);
-  const watcher *w = watcher_find_port(&m->shared->watchers, m, local_port);
-  return w && has_rested(w) && can_be_read(w->fd);
+  watcher *w = watcher_find_port(&s->watchers, m, local_port);
+  if (!w || !has_rested(w)) return false;
+  return !resting_is_quiet(&s->resting, &s->watchers, w, uv_hrtime()) && can_be_read(w->fd);
 }
 
 void multi_note_begun(multi *m, int local_port)

@@ -25,8 +25,8 @@ void multi_note_begun(multi *m, int local_port);
 bool multi_serves_another(const multi *m, int local_port, bool in_this_call);
 
 /* libcurl has taken an idle connection, of which it tells the local port, and is about to send a request:
- * whether something can be read on it, be it the peer's end or what nobody asked for. May be called by
- * libcurl's callbacks. */
+ * whether something can be read on it, or could 100 µs ago, be it the peer's end or what nobody asked for.
+ * May be called by libcurl's callbacks. */
 bool multi_has_surplus(const multi *m, int local_port);
 
 /* The exchange of `easy` is over: its connection ends by itself after so many nanoseconds without another. */

@@ -38,6 +38,7 @@ typedef struct watcher {
   uint8_t armed;       /* what epoll watches */
   uint8_t futile;      /* times in a row that it became writable and nothing was sent */
   uint8_t looks;       /* to be taken at it as one of the drained; 0: it is none */
+  uint8_t place;       /* among the resting, from 1; 0: none, or it has lost it */
   uint16_t local_port; /* 0: not known yet */
   watcher_state state;
   uint32_t device; /* with `inode`: which socket it is, */
