@@ -260,3 +260,25 @@ it("bodies without a length that come at once over one connection come to their 
     end, { concurrency = 12 }))
   end
 end)
+
+-- OpenSSL may hold more records than libcurl has asked for, while the socket is empty.
+it("answers that come together in many TLS records are all received", function()
+  local s = http2.server(function(connection)
+    while true do
+      local streams = {}
+      for i = 1, 40 do
+        streams[i] = connection:request()
+        if not streams[i] then return end
+      end
+      for i = 1, 40 do connection:respond(streams[i], "answer") end
+    end
+  end)
+  local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 }, retry = false,
+    limits = { per_origin = 40, inflight = 40 } }
+  for _ = 1, 25 do
+    assert(task.map(each(40), function()
+      assert.equal("answer", assert(client:get(s.url)).body)
+    end, { concurrency = 40 }))
+  end
+  assert.equal(1, s:connections())
+end)

@@ -1,6 +1,7 @@
 #include "net/curl/multi.h"
 
 #include "core/container_of.h"
+#include "net/curl/multi_ahead.h"
 #include "net/curl/multi_idle.h"
 
 #include <errno.h>
@@ -74,12 +75,21 @@ static void forget_drained(watcher *w)
   w->looks = 0;
 }
 
+static void forget_ahead(watcher *w)
+{
+  watcher **place = &w->multi->ahead;
+  while (*place != w) place = &(*place)->next_ahead;
+  *place = w->next_ahead;
+  w->session = NULL;
+}
+
 /* The socket is closed, or about to be. */
 static void forget(watcher *w)
 {
   release_job(w);
   multi *m = w->multi;
   if (w->looks) forget_drained(w);
+  if (w->session) forget_ahead(w);
   watcher **place = &m->new_sockets;
   while (*place && *place != w) place = &(*place)->next_new;
   if (*place) *place = w->next_new;
@@ -125,7 +135,7 @@ static void look_again(watcher *w, uint8_t looks)
     w->next_drained = m->drained;
     m->drained = w;
   }
-  w->looks = looks;
+  if (w->looks < looks) w->looks = looks;
   loop_defer(m->shared->loop, &m->look_again);
 }
 
@@ -134,11 +144,22 @@ static void look_again(watcher *w, uint8_t looks)
 static void note_drained(multi *m)
 {
   const watcher_table *watchers = &m->shared->watchers;
+  watcher *only = m->streamed == MANY_PORTS ? NULL : watcher_find_port(watchers, m, m->streamed);
+  if (only) {
+    if (only->wanted & UV_READABLE) look_again(only, LOOKS);
+    return;
+  }
   for (size_t fd = 0; fd < watchers->capacity; fd++) {
     watcher *w = watchers->by_fd[fd];
     if (!w || w->multi != m || !(w->wanted & UV_READABLE)) continue;
     if (m->streamed == MANY_PORTS || multi_port_of(w) == m->streamed) look_again(w, LOOKS);
   }
+}
+
+static void note_unread(multi *m)
+{
+  for (watcher *w = m->ahead; w; w = w->next_ahead)
+    if (multi_has_more(w)) look_again(w, 1);
 }
 
 static void act(multi *m, curl_socket_t fd, int flags)
@@ -150,6 +171,7 @@ static void act(multi *m, curl_socket_t fd, int flags)
   curl_multi_socket_action(m->handle, fd, flags, &running);
   forget_lost_sockets(m);
   if (m->streamed) note_drained(m);
+  note_unread(m);
   report_finished(m);
   wake_lost(m);
   m->no_descriptor = false;

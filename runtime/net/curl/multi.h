@@ -32,10 +32,12 @@ typedef struct multi {
   bool removing;        /* a job, whose attempts to connect are not lost but given up */
   watcher *new_sockets; /* made in the current call */
   unsigned uploads;     /* counted by the jobs: how often libcurl took bytes of a request's body */
-  int streamed;    /* local port of the connection over which HTTP/2 bodies came in the current call; 0: none;
-                      MANY_PORTS */
+  int streamed;    /* local port of the connection over which long HTTP/2 bodies came in the current call; 0:
+                      none;    MANY_PORTS */
   uint16_t *begun; /* local ports of the connections over which exchanges began in the current call */
   size_t begun_count, begun_capacity;
+  unsigned received;  /* counted by the jobs: pieces of heads and bodies of HTTP/2 */
+  watcher *ahead;     /* those whose TLS sessions read ahead */
   watcher *drained;   /* over which such bytes came, to be looked at again */
   size_t in_flight;   /* jobs added */
   size_t sockets;     /* open sockets */
@@ -69,8 +71,8 @@ watcher *multi_take_detached(multi_shared *s, int fd, void *user);
 
 void multi_watch_taken(watcher *w, int events, uv_poll_cb on_event);
 
-/* Bytes of an HTTP/2 response's body come over the connection with that local port. May be called by
- * libcurl's callbacks. */
+/* Bytes of an HTTP/2 response's body come over the connection with that local port, so many that libcurl may
+ * not hand on all that it has read. May be called by libcurl's callbacks. */
 void multi_note_streamed(multi *m, int local_port);
 
 /* Connections that may be used, idle or not. */

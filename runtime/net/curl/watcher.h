@@ -31,6 +31,9 @@ typedef struct watcher {
   struct multi_job *job;        /* for which it was made; NULL: that has its connection, or is over */
   struct watcher *next_new;     /* among the sockets made in libcurl's current call */
   struct watcher *next_drained; /* among the multi's `drained` */
+  struct watcher *next_ahead;   /* among the multi's `ahead` */
+  void *session;                /* its TLS session, which reads ahead: libcurl's; or NULL */
+  unsigned received;            /* the multi's count when it was last asked for more */
   failed_address address;       /* of the peer */
   int fd;
   bool muted;          /* not watched for becoming writable, though libcurl wants that */

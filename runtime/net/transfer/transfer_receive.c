@@ -1,4 +1,5 @@
 #include "net/transfer/transfer_receive.h"
+#include "net/curl/multi_ahead.h"
 #include "net/curl/multi_idle.h"
 
 #include "net/transfer/transfer_body.h"
@@ -139,6 +140,8 @@ static int on_connected(void *user, char *address, char *local_address, int port
   transfer_set_external(t, !is_served_here(t, local_address));
   if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
   pool_connected(&t->admission, local_port);
+  if (pool_origin_is_http2(&t->admission) && is_tls(t))
+    multi_read_ahead(t->admission.multi, t->handle->easy, local_port);
   if (!head_fits(t)) return CURL_PREREQFUNC_ABORT;
   if (pool_origin_is_http2(&t->admission) && !t->exchange.is_stream) {
     t->exchange.is_stream = true;
@@ -222,6 +225,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   /* Once for each response: the clock of the batch may be from before a hundred others. */
   if (!t->times.first_byte) loop_update_now(t->network->loop);
   touch(t);
+  t->admission.multi->received++;
   if (!t->times.first_byte) t->times.first_byte = t->exchange.active_at;
   if (t->failure) return 0;
   if (t->exchange.first_header_expected && *line == '\r' && length > 2) *line = ' ';
@@ -263,13 +267,23 @@ static void note_progress(const transfer *t)
   p->length_received = t->response.head.chunked ? -1 : t->response.head.content_length;
 }
 
+/* Only a stream whose buffer is full stops nghttp2 in the middle of what libcurl has read. Until as much came
+ * as the buffer holds, it never was. */
+static void note_streamed(const transfer *t, size_t length)
+{
+  if (t->response.head.version != 20) return;
+  t->admission.multi->received++;
+  if (t->response.head.received + t->response.bytes_received + length >= (size_t)t->handle->buffer)
+    multi_note_streamed(t->admission.multi, t->exchange.local_port);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
   transfer *t = user;
   size_t length = size * count;
   error e;
   touch(t);
-  if (t->response.head.version == 20) multi_note_streamed(t->admission.multi, t->exchange.local_port);
+  note_streamed(t, length);
   if (t->exchange.given_up) return length;
   if (t->failure) return 0;
   if (transfer_discards_enough(t, length)) {
