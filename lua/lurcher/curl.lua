@@ -67,4 +67,15 @@ function curl.format(method, url, opts, how)
   return curl_command.of_call(request, how, "curl.format")
 end
 
+---The Lua script that sends a request, or several. Secrets are read from the environment; a file that is sent is
+---named.
+---@param requests table `{ method =, url =, opts = }` as curl.parse gives it, or a list of these
+---@param how? { secrets?: boolean } true: secrets are written as they are
+---@return string
+function curl.script(requests, how)
+  check.argument(requests, "table", 1, "curl.script")
+  how = check.options(how, { secrets = "boolean" }, "curl.script")
+  return require("lurcher.convert.script").of(requests, how)
+end
+
 return curl

@@ -40,13 +40,13 @@ local function new(words, fields)
   return body
 end
 
-local function of_text(text, value, shown)
+local function of_text(text, value, names)
   local pieces = secret_names.split(value, "SECRET")
   local asks = #text > MAX_WITHOUT_CONSENT
   if shell_text.is_readable(text) then
-    return new({ "--data-raw " .. shell_text.word(pieces, shown) }, { asks_consent = asks })
+    return new({ "--data-raw " .. shell_text.word(pieces, names) }, { asks_consent = asks })
   end
-  return new({ "--data-binary @-" }, { source = shell_text.printf(pieces, shown), asks_consent = asks })
+  return new({ "--data-binary @-" }, { source = shell_text.printf(pieces, names), asks_consent = asks })
 end
 
 -- Files whose URL ends in a slash would have curl put their name behind it.
@@ -71,7 +71,7 @@ local function form_quoted(text)
 end
 
 -- How -F says a part, as pieces; nil when it cannot, or would send other bytes.
-local function form_word(part, shown)
+local function form_word(part, names)
   local content = part.value ~= nil and part.value or part.file
   if part.headers or part.body ~= nil or part.name:find("[=%c]") then return nil end
   if part.type and not part.type:find("^[%w.+-]+/[%w.+-]+$") then return nil end
@@ -90,28 +90,28 @@ local function form_word(part, shown)
   local pieces = secret_names.split(content, part.name)
   if not part.type then
     table.insert(pieces, 1, part.name .. "=")
-    return "--form-string " .. shell_text.word(pieces, shown)
+    return "--form-string " .. shell_text.word(pieces, names)
   end
   if pieces[2] or type(pieces[1]) ~= "string" then return nil end
   return "-F " .. shell_text.quote(("%s=%s;type=%s"):format(part.name, form_quoted(text), part.type))
 end
 
 -- The words for a multipart body that was given by its parts; nil when -F cannot say one of them.
-local function form_words(parts, shown)
+local function form_words(parts, names)
   local words = {}
   for i, part in ipairs(parts) do
-    words[i] = form_word(part, shown)
+    words[i] = form_word(part, names)
     if not words[i] then return nil end
   end
   return words[1] and words or nil
 end
 
 -- A body of several pieces, byte by byte, out of one command after the other.
-local function of_pieces(body, shown)
+local function of_pieces(body, names)
   local sources, notes = {}, {}
   for i, piece in ipairs(body.pieces) do
     if type(piece) == "string" then
-      sources[i] = shell_text.printf(secret_names.split(piece, "SECRET"), shown)
+      sources[i] = shell_text.printf(secret_names.split(piece, "SECRET"), names)
     elseif file.is(piece) then
       sources[i] = file_source(piece)
     else
@@ -125,23 +125,23 @@ local function of_pieces(body, shown)
 end
 
 ---@param request lurcher.Request
----@param shown boolean secrets are written as they are
+---@param names lurcher.SecretNames
 ---@return lurcher.CurlBody? nil: the request has none
-function curl_body.of(request, shown)
+function curl_body.of(request, names)
   local body, opts = request.body, request.options or {}
   if request.method == "HEAD" then return nil end
   if not body then return ALWAYS[request.method] and new { "--data-raw ''" } or nil end
-  if type(body) == "string" then return of_text(body, secret.is(opts.body) and opts.body or body, shown) end
+  if type(body) == "string" then return of_text(body, secret.is(opts.body) and opts.body or body, names) end
   local pieces = body.pieces
   if type(opts.multipart) == "table" and not curl_body.given_type(request) then
-    local words = form_words(opts.multipart, shown)
+    local words = form_words(opts.multipart, names)
     if words then return new(words, { asks_consent = true, is_form = true }) end
   elseif #pieces == 1 and file.is(pieces[1]) then
     return of_file(pieces[1], request.url)
   elseif #pieces == 1 and type(pieces[1]) ~= "string" then
     return of_iterator()
   end
-  return of_pieces(body, shown)
+  return of_pieces(body, names)
 end
 
 ---The Content-Type among the request's own headers.

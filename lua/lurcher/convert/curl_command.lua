@@ -59,13 +59,13 @@ end
 ---@class lurcher.CurlCommand
 ---@field private words string[]
 ---@field private notes string[]
----@field private shown boolean
+---@field private names lurcher.SecretNames
 local Command = {}
 Command.__index = Command
 
 function Command:add(word) self.words[#self.words + 1] = word end
 
-function Command:add_pieces(flag, pieces) self:add(flag .. " " .. shell_text.word(pieces, self.shown)) end
+function Command:add_pieces(flag, pieces) self:add(flag .. " " .. shell_text.word(pieces, self.names)) end
 
 -- A flag with a value that is no secret.
 function Command:add_value(flag, value)
@@ -87,7 +87,7 @@ local function add_method(self, method, body)
 end
 
 local function add_url(self, req)
-  self:add(shell_text.word(secret_names.of_url(req.url), self.shown))
+  self:add(shell_text.word(secret_names.of_url(req.url), self.names))
   if req.url:find("[%[%]{}]") then self:add "--globoff" end
   if req.url:lower():find("%%2e") then self:add "--path-as-is" end
   self:add_value("--request-target", req.settings.raw_target)
@@ -129,6 +129,7 @@ local function add_user(self, user, password, flag)
 end
 
 local function add_token(self, token)
+  if not token then self:note "the token comes from a function: set TOKEN" end
   self:add_pieces("-H", { "Authorization: Bearer ", { name = "TOKEN", text = token } })
 end
 
@@ -141,13 +142,11 @@ local auth_words = {
   basic = function(self, given) add_user(self, given[1], given[2]) end,
   digest = function(self, given) add_user(self, given[1], given[2], "--digest") end,
   bearer = function(self, given, req)
-    local token = given[1] and reveal(given[1]) or sent_token(req)
-    if self.shown and not token then self:note "the token comes from a function: set TOKEN" end
-    add_token(self, token or "$TOKEN")
+    add_token(self, given[1] and reveal(given[1]) or sent_token(req))
   end,
   oauth2 = function(self, _, req)
     self:note "TOKEN is what the OAuth2 server gave"
-    add_token(self, sent_token(req) or "$TOKEN")
+    add_token(self, sent_token(req))
   end,
   netrc = function(self, given)
     self:add(given[1] and "--netrc-file " .. quote(given[1]) or "--netrc")
@@ -241,8 +240,8 @@ end
 ---@param shown? boolean secrets are written as they are
 ---@return string
 function curl_command.of(req, shown)
-  local self = setmetatable({ words = {}, notes = {}, shown = shown or false }, Command)
-  local body = curl_body.of(req, self.shown)
+  local self = setmetatable({ words = {}, notes = {}, names = secret_names.new(shown or false) }, Command)
+  local body = curl_body.of(req, self.names)
   add_method(self, req.method, body)
   add_url(self, req)
   add_headers(self, req, body)

@@ -19,6 +19,32 @@ function secret_names.variable(text)
   return name:find("^%d") and "_" .. name or name
 end
 
+---@class lurcher.SecretNames variables of one text, each for one secret
+---@field private shown boolean
+---@field private taken table<string, string> name -> the secret's text
+local Names = {}
+Names.__index = Names
+
+---@param shown boolean secrets are written as they are
+---@return lurcher.SecretNames
+function secret_names.new(shown)
+  return setmetatable({ shown = shown, taken = {} }, Names)
+end
+
+---The variable for a piece; nil when its text is to be written.
+---@param piece string|table
+---@return string?
+function Names:of(piece)
+  if type(piece) == "string" or self.shown and piece.text then return nil end
+  local name, number = piece.name, 1
+  while piece.text and (self.taken[name] or piece.text) ~= piece.text do
+    number = number + 1
+    name = piece.name .. "_" .. number
+  end
+  self.taken[name] = piece.text or self.taken[name]
+  return name
+end
+
 -- What the text before a secret calls it: `"password":"` or `password=`.
 local function name_before(text)
   return text:match('"([%w_%-]+)"%s*:%s*"[^"]*$') or text:match("([%w_%-]+)=[^&]*$")

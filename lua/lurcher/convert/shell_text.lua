@@ -16,16 +16,17 @@ end
 
 ---The word for pieces, see secret_names.
 ---@param pieces table[]
----@param shown boolean secrets are written as they are
+---@param names lurcher.SecretNames
 ---@return string
-function shell_text.word(pieces, shown)
+function shell_text.word(pieces, names)
   local out, literal = {}, ""
   for _, piece in ipairs(pieces) do
-    if type(piece) == "string" or shown then
+    local variable = names:of(piece)
+    if not variable then
       literal = literal .. (type(piece) == "string" and piece or piece.text)
     else
       if literal ~= "" then out[#out + 1] = shell_text.quote(literal) end
-      out[#out + 1], literal = '"$' .. piece.name .. '"', ""
+      out[#out + 1], literal = '"$' .. variable .. '"', ""
     end
   end
   if literal ~= "" or not out[1] then out[#out + 1] = shell_text.quote(literal) end
@@ -52,16 +53,17 @@ end
 
 ---The command that writes pieces to its standard output, whatever bytes they hold.
 ---@param pieces table[]
----@param shown boolean
+---@param names lurcher.SecretNames
 ---@return string
-function shell_text.printf(pieces, shown)
+function shell_text.printf(pieces, names)
   local format, arguments = {}, {}
   for _, piece in ipairs(pieces) do
-    if type(piece) == "string" or shown then
+    local variable = names:of(piece)
+    if not variable then
       format[#format + 1] = in_format(type(piece) == "string" and piece or piece.text)
     else
       format[#format + 1] = "%s"
-      arguments[#arguments + 1] = (' "$%s"'):format(piece.name)
+      arguments[#arguments + 1] = (' "$%s"'):format(variable)
     end
   end
   return "printf " .. shell_text.quote(table.concat(format)) .. table.concat(arguments)
