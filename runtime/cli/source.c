@@ -61,9 +61,9 @@ bool source_read(source *s, const cli_options *options)
   static const char version[] = "require('lurcher.command.version').print()";
   static const struct {
     const char *argument, *chunkname;
-  } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"}, [SOURCE_INPUT] = {"-", "=standard input"},
-               [SOURCE_TESTS] = {"test", "@lurcher/test"},  [SOURCE_VERSION] = {"-", "@lurcher/version"},
-               [SOURCE_REQUEST] = {"-", "@lurcher/command"},        [SOURCE_WORD] = {"-", "=lurcher"}};
+  } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},  [SOURCE_INPUT] = {"-", "=standard input"},
+               [SOURCE_TESTS] = {"test", "@lurcher/test"},   [SOURCE_VERSION] = {"-", "@lurcher/version"},
+               [SOURCE_REQUEST] = {"-", "@lurcher/command"}, [SOURCE_WORD] = {"-", "@lurcher/command"}};
   *s = (source){.argument = options->kind == SOURCE_FILE ? options->script : names[options->kind].argument};
   const char *shown = options->script;
   bool fine = true;

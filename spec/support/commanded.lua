@@ -25,4 +25,11 @@ function commanded.run(word, ...) return perform(nil, word, ...) end
 
 function commanded.on_terminal(columns, word, ...) return perform(columns, word, ...) end
 
+---The same of another word's module: `perform` of it is given the arguments.
+function commanded.call(perform_word, ...)
+  local out, err = collector(), collector()
+  local status = perform_word({ ... }, { out = out, err = err })
+  return { status = status, out = out.text(), err = err.text() }
+end
+
 return commanded

@@ -21,12 +21,12 @@ local USED = [[
   interface= ipv4/4! ipv6/6! proxy/x= proxy-user/U= proxy-basic noproxy= socks5= socks5-hostname= proxy-insecure
   proxy-cacert= proxy-capath= proxy-cert= proxy-key= proxy-pass= max-time/m= connect-timeout= max-filesize= retry=
   retry-delay= speed-time/y= http1.1! http2! http2-prior-knowledge! globoff/g path-as-is request-target=
-  proto-default= fail/f fail-with-body next/:!
+  proto-default= fail/f fail-with-body include/i verbose/v output/o= next/:!
 ]]
 
 -- What curl tells and how, which a request does not have.
 local SHOWN = [[
-  silent/s show-error/S verbose/v include/i progress-bar/# progress-meter buffer/N write-out/w= trace= trace-ascii=
+  silent/s show-error/S progress-bar/# progress-meter buffer/N write-out/w= trace= trace-ascii=
   trace-time trace-ids trace-config= stderr= styled-output fail-early disable/q libcurl= raw
   suppress-connect-headers test-event wdebug parallel/Z parallel-immediate parallel-max= parallel-max-host= keepalive
   keepalive-time= keepalive-cnt= expect100-timeout= tcp-nodelay tcp-fastopen mptcp happy-eyeballs-timeout-ms=
@@ -48,7 +48,7 @@ local OTHER = [[
 
 -- What the request is sent without, and a warning tells.
 local NOTED = {
-  { "output/o= remote-name/O remote-name-all remote-header-name/J output-dir= out-null",
+  { "remote-name/O remote-name-all remote-header-name/J output-dir= out-null",
     "the body is in res.body; res:save and http.download write files" },
   { "dump-header/D=", "the headers are in res.headers" },
   { "etag-save= hsts= alt-svc=", "nothing is kept from one run to the next" },

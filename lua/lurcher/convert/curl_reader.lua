@@ -61,29 +61,33 @@ end
 
 -- ---- requests ----
 
--- Adds the requests of a command's words behind "curl".
+-- Adds the requests of a command's words behind "curl"; they share its warnings.
 local function add_command(words, input, warnings, requests)
+  local before = #requests
   for _, block in ipairs(curl_arguments.read(words)) do
     curl_request.add(curl_settings.read(block, input, warnings), requests)
   end
+  for i = before + 1, #requests do requests[i].warnings = warnings end
 end
 
-local function from_list(words, warnings, requests)
+local function from_list(words, requests)
   local list = { unpack(words) }
   if list[1] and is_curl(list[1]) then table.remove(list, 1) end
   for i, word in ipairs(list) do
     if word:find("\0", 1, true) then refusal.raise(("word %d holds a NUL byte"):format(i)) end
   end
-  add_command(list, nil, warnings, requests)
+  add_command(list, nil, {}, requests)
 end
 
-local function from_text(text, values, warnings, requests)
+-- What is told of other commands goes to the one before them, or to the first.
+local function from_text(text, values, requests)
   local read = cmd_words.is_cmd(text) and cmd_words or shell_words
-  local before
+  local before, warnings = nil, {}
   for _, command in ipairs(read.read(text, values)) do
     local at = curl_at(command.words)
     if at then
       command.is_curl = true
+      if #requests > 0 then warnings = {} end
       warn_of_redirections(command, warnings)
       add_command({ unpack(command.words, at + 1) }, command.input, warnings, requests)
     else
@@ -101,17 +105,26 @@ local function with_scheme(auth)
   return require("lurcher.http.auth." .. module)(unpack(auth))
 end
 
-local function read(source, values)
-  local warnings, requests = {}, {}
+-- What only those can heed who send the request at once.
+local function leave_out_output(request)
+  local output = request.shown.output
+  request.shown = nil
+  if not output then return end
+  table.insert(request.warnings, ("--output %s is left out: the body is in res.body; res:save and http.download \z
+    write files"):format(parameters.shown(output)))
+end
+
+local function read(source, values, sends)
+  local requests = {}
   if type(source) == "table" then
-    from_list(source, warnings, requests)
+    from_list(source, requests)
   else
-    from_text(source, values, warnings, requests)
+    from_text(source, values, requests)
   end
   for _, request in ipairs(requests) do
     request.parameters = parameters.settle(request)
     request.opts.auth = request.opts.auth and with_scheme(request.opts.auth)
-    request.warnings = warnings
+    if not sends then leave_out_output(request) end
   end
   return requests
 end
@@ -154,21 +167,20 @@ local function read_files(request)
   if request.client then read_cookies(request) end
 end
 
+local function read_whole(source, values, sends)
+  local requests = read(source, values, sends)
+  for _, request in ipairs(requests) do read_files(request) end
+  return requests
+end
+
 ---The same with the files read, so that `http.request` can send them.
 ---@param source string|string[]
 ---@param values? table<string, string>|fun(name: string): string?
+---@param sends? boolean they are sent at once: `shown` tells what curl would show, in place of warnings
 ---@return lurcher.CurlRequest[]? requests
 ---@return lurcher.Error? err
-function curl_reader.read(source, values)
-  local requests, err = curl_reader.unread(source, values)
-  if not requests then return nil, err end
-  local ok
-  ok, err = refusal.catch(nil, function()
-    for _, request in ipairs(requests) do read_files(request) end
-    return true
-  end)
-  if not ok then return nil, err end
-  return requests
+function curl_reader.read(source, values, sends)
+  return refusal.catch(type(source) == "string" and source or nil, read_whole, source, values, sends)
 end
 
 return curl_reader

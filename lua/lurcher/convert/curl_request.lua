@@ -274,6 +274,12 @@ local function options_of(settings, url, upload)
   return opts
 end
 
+-- What whoever sends the request at once shows of it; the request itself has no output.
+local function shown_of(settings, place)
+  local shown_here = settings.shown
+  return { include = shown_here.include, verbose = shown_here.verbose, output = settings.outputs[place] }
+end
+
 local function one(settings, url, upload)
   refuse_mixture(settings, upload)
   if upload then url = with_file_name(url, upload) end
@@ -293,7 +299,9 @@ function curl_request.add(settings, requests)
   for i, given in ipairs(settings.urls) do
     local upload = settings.uploads[i]
     for _, url in ipairs(settings.is_plain_url and { given } or curl_glob.expand(given)) do
-      table.insert(requests, one(settings, with_scheme(settings, url), upload))
+      local request = one(settings, with_scheme(settings, url), upload)
+      request.shown = shown_of(settings, i)
+      table.insert(requests, request)
     end
   end
 end

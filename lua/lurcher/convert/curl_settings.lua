@@ -17,6 +17,8 @@ local curl_settings = {}
 ---@field form? table[] parts
 ---@field headers string[][] { name, value }; value false: removed
 ---@field opts table options of the request
+---@field shown { include?: boolean, verbose?: boolean }
+---@field outputs string[] the paths of -o
 ---@field warnings string[]
 ---@field input? { text?: string, path?: string } what is standard input
 local Settings = {}
@@ -176,6 +178,13 @@ set["cookie-jar"] = function(self, value)
   self:warn('--cookie-jar %s is left out: http.client { cookies = "%s" } keeps cookies', value, value)
 end
 
+-- ---- what is shown ----
+
+-- A request has none of it; whoever sends one at once takes it from `shown`.
+function set.include(self, on) self.shown.include = on end
+function set.verbose(self, on) self.shown.verbose = on end
+function set.output(self, value) table.insert(self.outputs, value) end
+
 -- ---- reading ----
 
 local function apply(self, argument)
@@ -197,7 +206,7 @@ end
 ---@return lurcher.CurlSettings
 function curl_settings.read(arguments, input, warnings)
   local self = setmetatable({ urls = {}, uploads = {}, headers = {}, opts = {}, warnings = warnings, input = input,
-    auth = {}, proxy_tls = {}, resolve = {} }, Settings)
+    shown = {}, outputs = {}, auth = {}, proxy_tls = {}, resolve = {} }, Settings)
   for _, argument in ipairs(arguments) do apply(self, argument) end
   return self
 end
