@@ -1,4 +1,4 @@
--- An outage, simulated in virtual time: a thousand clients ask a server about once a second each; then it
+-- An outage, simulated in virtual time: many clients ask a server about once a second each; then it
 -- goes, which all of them notice at the same moment, and for ten seconds nobody listens there. What matters
 -- is what they send meanwhile, and how they come back.
 --
@@ -6,11 +6,9 @@
 
 local clock = require "lurcher.clock"
 local http = require "lurcher.http"
-local random = require "lurcher.base.random"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
 
-local CLIENTS = 1000
 local PAUSE = 1                      -- seconds between a client's calls, half of it to one and a half
 local DOWN, UP, LAST = 15, 25, 45    -- seconds: the server goes, comes back, and the last calls begin
 local STEP = 0.1                     -- seconds of the histogram
@@ -42,13 +40,13 @@ end
 
 -- The moment of a client's next call: at the latest when the server has just gone.
 local function next_call(now)
-  local moment = now + PAUSE / 2 + random.unit() * PAUSE
+  local moment = now + PAUSE / 2 + math.random() * PAUSE
   return now < DOWN and math.min(moment, DOWN + 0.001) or moment
 end
 
 -- One client: calls, one after the other.
 local function ask(api, url, counts, started)
-  local moment = random.unit() * PAUSE
+  local moment = math.random() * PAUSE
   while moment < LAST do
     task.sleep(math.max(0, started + moment - task.now()))
     counts.calls = counts.calls + 1
@@ -79,20 +77,21 @@ local function run(opts)
       task.sleep(UP - DOWN)
       site = start_server(port)
     end)
-    for _ = 1, CLIENTS do scope:spawn(ask, api, url, counts, started) end
+    for _ = 1, opts.clients do scope:spawn(ask, api, url, counts, started) end
   end)
   site:stop()
   api:close()
   return counts
 end
 
----Runs it with these options of the client.
----@param opts { retry: table, breaker: table? }
+---Runs it with so many clients and these options of each.
+---@param opts { clients: integer, retry: table?, breaker: table? }
 ---@param seed? integer
 ---@return table figures calls, attempts, retries, failed; total (attempts per call); total_down (what was
 ---  sent while it was down, to as much time before); peak and mean (requests per 100 ms after it is back),
 ---  peak_ratio; peak_again (retries)
 function outage.run(opts, seed)
+  math.randomseed(seed or 1)
   local counts = clock.virtual(function() return run(opts) end, { seed = seed or 1 })
   local figures = { calls = counts.calls, attempts = counts.attempts, retries = counts.retries,
     failed = counts.failed, total = counts.attempts / counts.calls }

@@ -13,6 +13,7 @@ local ROWS = {
 }
 
 local row = ROWS[tonumber((...))]
+if row then row[2].clients = 1000 end
 local figures = row and outage.run(row[2]) or {}
 figures.name = row and row[1]
 print(json.encode(figures))
