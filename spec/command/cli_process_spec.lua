@@ -6,7 +6,7 @@ local process = require "spec.support.process"
 -- Runs a Python program that starts the command, sys.argv[1].
 local function python(text, ...)
   return process.run({ "-c", "import os, resource, signal, subprocess, sys, time\n" .. text, process.lurcher, ... },
-    { command = "python3" })
+    { command = "/usr/bin/python3" })
 end
 
 -- The command runs, is sent a signal when it has said so, and ends: its status as Python tells it.

@@ -9,7 +9,7 @@ local TERMINAL = "spec/support/on_terminal.py"
 -- What the command writes to a terminal of so many columns, with these variables ("PAGER=cat").
 local function on_terminal(columns, variables, ...)
   local words = { unpack(variables) }
-  for _, word in ipairs { "python3", TERMINAL, columns, process.lurcher, ... } do words[#words + 1] = word end
+  for _, word in ipairs { "/usr/bin/python3", TERMINAL, columns, process.lurcher, ... } do words[#words + 1] = word end
   return (process.run(words, { command = "env" }).out:gsub("\r", ""))
 end
 

@@ -141,7 +141,7 @@ describe("lurcher.fs writes where a path leads:", function()
   end)
 
   it("writes to the socket that standard output is", function()
-    local output = process.shell([==[python3 - "$1" "$2" <<'END'
+    local output = process.shell([==[/usr/bin/python3 - "$1" "$2" <<'END'
 import socket, subprocess, sys
 ours, theirs = socket.socketpair()
 code = 'assert(require("lurcher.fs").write(arg[1], "DATA"))'
@@ -153,7 +153,7 @@ END]==], process.lurcher, "/dev/stdout")
   end)
 
   it("writes to a socket with a name, and tells when nobody listens", function()
-    local output = process.shell([==[cd "$3" && python3 - "$1" "$2" <<'END'
+    local output = process.shell([==[cd "$3" && /usr/bin/python3 - "$1" "$2" <<'END'
 import socket, subprocess, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("socket")

@@ -242,7 +242,7 @@ describe("a cookie file", function()
     jar:set { name = "a", value = "1", domain = "example.com", expires = LATER }
     jar:set { name = "b", value = "2", url = "https://www.example.com/x", expires = LATER, http_only = true }
     assert(jar:save(path))
-    local out, status = process.shell([[python3 -c '
+    local out, status = process.shell([[/usr/bin/python3 -c '
 import http.cookiejar as c, sys
 j = c.MozillaCookieJar(sys.argv[1])
 j.load()

@@ -82,7 +82,7 @@ describe("a download from a server without ranges", function()
     assert(fs.mkdir(files.path "www"))
     assert(fs.write(files.path "www/file.bin", body))
     local child = process.start({ "-m", "http.server", "--bind", "127.0.0.1", "--directory", files.path "www",
-      tostring(port) }, { command = "python3" })
+      tostring(port) }, { command = "/usr/bin/python3" })
     task.defer(function()
       child:kill "KILL"
       child:wait()

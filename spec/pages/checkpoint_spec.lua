@@ -1,3 +1,4 @@
+local faults = require "spec.support.faults"
 local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
@@ -401,7 +402,9 @@ describe("a checkpoint", function()
 
   -- ---- processes that are killed ----
 
-  local COUNT, SIZE = 300, 10
+  -- With AddressSanitizer each process takes a fifth of a second of the processor to start and to end.
+  local COUNT, SIZE, KILLS = 300, 10, 25
+  if faults.sanitized() then COUNT, KILLS = 70, 5 end
 
   local SCRIPT = [[
     local url, checkpoint, out, dedupe, stop = ...
@@ -419,14 +422,15 @@ describe("a checkpoint", function()
     end
   ]]
 
-  local function serve(changing)
+  local function serve(changing, count)
     local asked = 0
+    count = count or COUNT
     site.answer = function(req)
       asked = asked + 1
       task.sleep(0.002)
       local at = tonumber(req.query.at) or 0
-      local next = at + SIZE < COUNT and at + SIZE or nil
-      return answer { data = slice(at + 1, SIZE, COUNT), next = next, asked = changing and asked or 0 }
+      local next = at + SIZE < count and at + SIZE or nil
+      return answer { data = slice(at + 1, SIZE, count), next = next, asked = changing and asked or 0 }
     end
   end
 
@@ -462,23 +466,23 @@ describe("a checkpoint", function()
   it("survives kill -9 between any two items: nothing is lost, nothing is doubled", function()
     serve(false)
     local written, kills = run("", nil, function(n) return n % 23 end)
-    assert.is_true(kills >= 25, "kills: " .. kills)
+    assert.is_true(kills >= KILLS, "kills: " .. kills)
     assert.are.equal(0, repeated(written))
   end)
 
   it("survives it while pages change: at most the items of one page are doubled, none with dedupe", function()
     serve(true)
     local written, kills = run("", nil, function(n) return n == 0 and 5 or 14 end)
-    assert.is_true(kills >= 10, "kills: " .. kills)
+    assert.is_true(kills >= KILLS / 2.5, "kills: " .. kills)
     assert.is_true(repeated(written) > 0 and repeated(written) <= kills * SIZE)
     assert(fs.remove(directory .. "/out"))
     written, kills = run("id", nil, function(n) return n % 23 end)
-    assert.is_true(kills >= 25, "kills: " .. kills)
+    assert.is_true(kills >= KILLS, "kills: " .. kills)
     assert.are.equal(0, repeated(written))
   end)
 
   it("is kept when a budget ends the run", function()
-    serve(false)
+    serve(false, 300)
     local script, out, statuses = process.script(SCRIPT), directory .. "/out", {}
     for i = 1, 4 do
       local ended = process.run { "--max-requests=8", script, site.url, path, out, "", "" }
@@ -490,7 +494,7 @@ describe("a checkpoint", function()
       count = count + 1
       assert.are.equal(tostring(count), line)
     end
-    assert.are.equal(COUNT, count)
+    assert.are.equal(300, count)
   end)
 
   it("survives it at any moment: at most the item in hand is doubled", function()

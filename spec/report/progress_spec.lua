@@ -12,7 +12,7 @@ local function shown(script, columns, wrapper, terminal)
       %s
     end)
   ]]):format(script))
-  local command = wrapper or 'TERMINAL=%s python3 spec/support/on_terminal.py %d "$1" "$2"'
+  local command = wrapper or 'TERMINAL=%s /usr/bin/python3 spec/support/on_terminal.py %d "$1" "$2"'
   command = command:format(terminal or "xterm", columns or 80)
   local ended = process.run({ "-c", command, "sh", process.lurcher, path }, { command = "sh" })
   local lines = {}

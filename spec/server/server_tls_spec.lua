@@ -42,7 +42,7 @@ end
 local function ending(s)
   local path = os.tmpname()
   task.defer(function() os.remove(path) end)
-  os.execute(("python3 spec/support/tls_ending.py %d >%s 2>&1 &"):format(s.port, path))
+  os.execute(("/usr/bin/python3 spec/support/tls_ending.py %d >%s 2>&1 &"):format(s.port, path))
   return eventually(function() return read_file(path):match("^(.-)\n") end)
 end
 

@@ -9,6 +9,7 @@
 --   local out, status = process.shell('mkfifo "$1"', path)
 
 local ffi = require "ffi"
+local patience = require "spec.support.patience"
 local task = require "lurcher.task"
 
 -- One by one: what another support file declares differently is left as it is.
@@ -35,7 +36,7 @@ local C = ffi.C
 
 local CLOEXEC, NONBLOCK, SETFL, NOHANG = 0x80000, 0x800, 4, 1
 local SIGNALS = { INT = 2, KILL = 9, PIPE = 13, TERM = 15 }
-local POLL_SECONDS, PATIENCE = 0.002, 60
+local POLL_SECONDS = 0.002
 local SIZE = 65536
 local scratch = ffi.new("char[?]", SIZE)
 
@@ -126,14 +127,14 @@ end
 
 -- Calls `done` until it gives something.
 local function poll(self, what, done)
-  local deadline = task.now() + PATIENCE
+  local deadline = task.now() + patience
   while true do
     self:receive()
     local value = done()
     if value then return value end
     if task.now() > deadline then
       self:kill("KILL")
-      error(("%s: nothing within %d s; it printed:\n%s%s"):format(what, PATIENCE, self.out, self.err), 3)
+      error(("%s: nothing within %g s; it printed:\n%s%s"):format(what, patience, self.out, self.err), 3)
     end
     task.sleep(POLL_SECONDS)
   end

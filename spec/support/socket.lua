@@ -2,6 +2,7 @@
 -- without blocking the loop, looking again after each turn of it.
 
 local ffi = require "ffi"
+local patience = require "spec.support.patience"
 local task = require "lurcher.task"
 
 -- Declared before when another spec file loaded this one.
@@ -66,15 +67,15 @@ function socket.descriptor_limit()
   return tonumber(limit.now)
 end
 
--- Calls `fn` until it does not say EAGAIN; raises after 30 s.
+-- Calls `fn` until it does not say EAGAIN; raises when it has no more patience.
 local function retry(what, fn, ...)
   local give_up
   while true do
     local n = tonumber(fn(...))
     if n >= 0 then return n end
     if ffi.errno() ~= EAGAIN then return failure() end
-    give_up = give_up or task.now() + 30
-    if task.now() > give_up then error(what .. " waited for 30 s", 0) end
+    give_up = give_up or task.now() + patience
+    if task.now() > give_up then error(("%s waited for %g s"):format(what, patience), 0) end
     task.sleep(0.001)
   end
 end

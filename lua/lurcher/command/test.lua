@@ -53,7 +53,7 @@ end
 
 -- Tasks that were told to end may need a moment; the others were left behind.
 local function await_tasks(last_task)
-  task.sleep(1)
+  for _ = 1, 50 do task.sleep(0.02) end -- in turns of the loop: the whole process may have stood still for a second
   error("the spec ended, but left open: tasks that had not ended 1 s later" .. native.waiting(last_task), 0)
 end
 
