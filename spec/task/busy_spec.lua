@@ -13,19 +13,29 @@ local BURN = [[
   end
 ]]
 
--- Blocks instead: it holds the loop as well, and takes no processor's time from the other specs. Far longer than the
--- second, because what the thread waited for a processor right before may be taken off it.
+-- Blocks instead: it holds the loop as well, and takes no processor's time from the other specs.
 local BLOCK = [[
   local task, ffi = require "lurcher.task", require "ffi"
   ffi.cdef "int usleep(unsigned)"
   local function burn()
-    ffi.C.usleep(3000000) end
+    ffi.C.usleep(1300000) end
 ]]
 
 local function run(source, prelude)
   local path = script((prelude or BURN) .. source)
   local ended = process.run { path }
   return ended.err, path:sub(-38), ended
+end
+
+-- Linux (since 6.12) sometimes takes a thread that blocks for one that waits for a processor, where others want that
+-- one: seen once in thirty times. So it is tried again.
+local function run_blocked(source)
+  local err, path
+  for _ = 1, 8 do
+    err, path = run(source, BLOCK)
+    if err:find("a task held the loop", 1, true) then break end
+  end
+  return err, path
 end
 
 local function has(text, wanted)
@@ -47,7 +57,7 @@ describe("a task that holds the loop", function()
   end)
 
   it("is named where it ended without a wait", function()
-    local err, path = run("task.spawn(burn)", BLOCK)
+    local err, path = run_blocked "task.spawn(burn)"
     has(err, " (spawned at ")
     has(err, path .. ":5)")
   end)
@@ -62,7 +72,7 @@ describe("a task that holds the loop", function()
       { "that is cancelled", "task.current():cancel() burn() task.yield()" },
       { "that fails", "burn() error 'no'" },
     }, function(case)
-      local err, path = run(case[2], BLOCK)
+      local err, path = run_blocked(case[2])
       assert.truthy(err:find(path .. ":5", 1, true), case[1] .. ": " .. err)
       assert.truthy(err:find("WARN  a task held the loop", 1, true), case[1] .. ": " .. err)
     end)
@@ -74,15 +84,15 @@ describe("a task that holds the loop", function()
   end)
 
   it("is a log line: as JSON, and only where warnings are wanted", function()
-    local err = run("require('lurcher.log').format 'json' burn()", BLOCK)
+    local err = run_blocked "require('lurcher.log').format 'json' burn()"
     assert.matches('^{"time":.*,"level":"warn","message":"a task held the loop', err)
     local path = script(BLOCK .. "burn()")
     assert.equal("", process.run({ "--log=error", path }).err)
   end)
 
   it("is named where it computes nothing, but blocks", function()
-    local err, path = run "os.execute('sleep 1.3')"
-    has(err, path .. ":6")
+    local err, path = run_blocked "os.execute('sleep 1.3')"
+    has(err, path .. ":5")
     assert.matches("WARN  a task held the loop", err)
   end)
 
