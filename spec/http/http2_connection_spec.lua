@@ -282,3 +282,74 @@ it("answers that come together in many TLS records are all received", function()
   end
   assert.equal(1, s:connections())
 end)
+
+describe("a body without a length", function()
+  -- Head and body in one TLS record, which is a little longer than libcurl's buffer once the head is written
+  -- as HTTP/1 writes it.
+  local function fill(connection, stream)
+    local list = { { ":status", "200" } }
+    for i = 1, 60 do list[i + 1] = { "x" .. i % 10, "v" } end
+    local head = http2.frame("HEADERS", http2.END_HEADERS, stream, http2.block(list))
+    local body = ("a"):rep(16384 - 9 - #head - 5)
+    connection.conn:write(head .. http2.frame("DATA", http2.END_STREAM, stream, body))
+    return #body
+  end
+
+  it("ends when it stops libcurl at its last byte: the server is asked something", function()
+    local size
+    local s = http2.server(function(connection)
+      size = fill(connection, connection:request())
+      connection:respond(connection:request(), "anything")
+      connection:request()
+    end)
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 }, retry = false }
+    local body = assert(client:get(s.url)).body
+    assert.equal(size, #body)
+    assert.equal(1, s:connections())
+  end)
+
+  it("ends, too, when the answer to that is an error", function()
+    local size
+    local s = http2.server(function(connection)
+      size = fill(connection, connection:request())
+      connection:reset(connection:request(), "INTERNAL_ERROR")
+      connection:request()
+    end)
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 }, retry = false }
+    local body = assert(client:get(s.url)).body
+    assert.equal(size, #body)
+  end)
+
+  it("keeps its limits when there is no answer, and its client closes", function()
+    local s = http2.server(function(connection)
+      fill(connection, connection:request())
+      while connection:request() do end
+    end)
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 0.6 }, retry = false }
+    faults.check({ kind = "timeout", phase = "read" }, client:get(s.url))
+    local result
+    local waits = task.spawn(function() result = { client:get(s.url, { timeout = 20 }) } end)
+    task.sleep(0.3)
+    client:close()
+    waits:join()
+    faults.check({ kind = "canceled" }, unpack(result, 1, 2))
+  end)
+
+  it("that comes slowly makes no further request", function()
+    local asked = 0
+    local s = http2.server(function(connection)
+      local stream = connection:request()
+      asked = asked + 1
+      connection:head(stream)
+      for i = 1, 3 do
+        connection:data(stream, ("a"):rep(1000), i == 3)
+        task.sleep(0.25)
+      end
+      while connection:request() do asked = asked + 1 end
+    end)
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 } }
+    assert.equal(3000, #assert(client:get(s.url)).body)
+    client:close()
+    assert.equal(1, asked)
+  end)
+end)

@@ -10,6 +10,7 @@
 enum { TRANSFER_ADDRESS_SIZE = 48 };
 
 struct transfer;
+struct transfer_nudge_job;
 
 /* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. Kept when the transfer
  * is recycled. */
@@ -78,6 +79,13 @@ typedef struct {
   unsigned begun_call;        /* the multi's call in which it got its connection … */
   unsigned first_call;        /* … and in which the head began */
   uint64_t framed;            /* bytes of the body with its framing; 0: not counted */
+
+  /* Of transfer_nudge.c. */
+  const char *buffer_start; /* of the buffer that libcurl receives into; only compared */
+  bool was_full;            /* what came last filled the buffer */
+  bool may_lack_end;        /* what came last is the rest of what the buffer could not hold */
+  struct transfer_nudge_job *nudge;
+
   void *certificate; /* X509, of transfer_certificate.c: the server's own, or the one that was refused */
   bool is_authority; /* that is one further up */
   void *session;     /* SSL; NULL: no TLS, HTTP/2, or no head yet */

@@ -1,6 +1,7 @@
 #include "net/transfer/transfer_limits.h"
 
 #include "net/transfer/transfer_body.h"
+#include "net/transfer/transfer_nudge.h"
 #include "net/transfer/transfer_proxy.h"
 
 #include <sys/resource.h>
@@ -31,6 +32,7 @@ static time_limit next_limit(const transfer *t)
   if (t->admission.state == ADMISSION_ENDED) return first; /* the body is still decoded */
   if (t->exchange.discard_until && t->exchange.discard_until < first.due)
     first = (time_limit){.due = t->exchange.discard_until};
+  if (transfer_nudge_is_due(t)) consider(&first, t->exchange.active_at, NUDGE_AFTER, "nudge", NULL);
   if (t->exchange.prepares) return first;
   if (t->exchange.connection == CONNECTION_NONE)
     consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");
@@ -101,6 +103,11 @@ static void on_clock(timer *clock)
   if (!limit.phase) { /* enough was read of a body that nobody wants */
     t->exchange.given_up = true;
     transfer_stop(t);
+    return;
+  }
+  if (*limit.phase == 'n') {
+    transfer_nudge(t);
+    transfer_limits_watch(t);
     return;
   }
   error *e = transfer_failure(t);

@@ -4,6 +4,7 @@
 
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_nudge.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_surplus.h"
 
@@ -292,6 +293,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   }
   if (transfer_response_is_full(&t->response)) return hold_back(t);
   surplus_watch_body(t, bytes);
+  if (t->response.head.version == 20) transfer_nudge_note(t, bytes, length);
   if (!transfer_response_receive(&t->response, bytes, length, &e)) {
     transfer_fail_reading(t, &e);
     return 0;
