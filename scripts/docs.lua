@@ -22,6 +22,7 @@
 --     kinds             kinds of errors: when, cure, repeatable
 --     phases            what an attempt goes through
 --     cli               options of the command
+--     word_options      options of lurcher get and its kin
 --     elsewhere         what requests, httpx, aiohttp, got, axios and curl call our options
 --
 -- To be run in the folder of the sources.
@@ -104,16 +105,27 @@ local function phases()
   return markdown({ "phase", "what it is", "in --explain" }, rows)
 end
 
+local function option_name(option)
+  local name = option[1] .. (option.value and "=" .. option.value or "")
+  return code(name) .. (option.short and ", " .. code(option.short) or "")
+end
+
 local function cli()
   local rows = {}
-  for i, option in ipairs(tables.cli) do
-    local name = option[1] .. (option.value and "=" .. option.value or "")
-    rows[i] = { code(name) .. (option.short and ", " .. code(option.short) or ""), option.help }
+  for i, option in ipairs(tables.cli) do rows[i] = { option_name(option), option.help } end
+  return markdown({ "option", "meaning" }, rows)
+end
+
+local function word_options()
+  local rows = {}
+  for i, option in ipairs(tables.word_options) do
+    rows[i] = { option_name(option) .. (option.also and " *" or ""), option.help }
   end
   return markdown({ "option", "meaning" }, rows)
 end
 
-local makers = { elsewhere = elsewhere, kinds = kinds, phases = phases, cli = cli }
+local makers = { elsewhere = elsewhere, kinds = kinds, phases = phases, cli = cli,
+  word_options = word_options }
 
 local function make(name)
   if makers[name] then return makers[name]() end

@@ -41,7 +41,7 @@ local parts = require "lurcher.http.options.parts"
 local tables = {
   client_options = {}, request_options = {}, cli = {}, kinds = kinds(),
   pages = require("lurcher.pages.options").ROWS, policy = require("lurcher.retry.options").ROWS,
-  phases = require "lurcher.http.phases",
+  phases = require "lurcher.http.phases", word_options = {},
 }
 for name, list in pairs(parts) do tables[name] = list end
 
@@ -60,6 +60,13 @@ tables.collected = rows.collected
 
 for i, row in ipairs(def.read("runtime/cli/options.def", "OPTION")) do
   tables.cli[i] = { row[1], short = row[2], value = row[3], choices = row[4], help = row[6] }
+end
+for _, row in ipairs(def.read("runtime/cli/options.def", "WORD_OPTION")) do
+  local list = tables.word_options
+  if row[1] ~= "import" then
+    list[#list + 1] = { row[2], short = row[3], value = row[4], choices = row[5], help = row[6],
+      also = row[1]:find("MESSAGE_WORDS", 1, true) ~= nil }
+  end
 end
 
 return tables

@@ -248,6 +248,7 @@ local ALSO = {
   event = "tasks", scope = "tasks", cancellation = "tasks", coroutine = "tasks", cancel = "tasks",
   file = "fs", digest = "crypto", prometheus = "metrics", webhook = "server", spec = "testing",
   mock = "testing", test = "testing", busted = "testing", embed = "embedding", c = "embedding",
+  get = "one-shot", item = "one-shot", oneshot = "one-shot", shell = "one-shot", httpie = "one-shot",
   benchmark = "speed", performance = "speed",
 }
 
