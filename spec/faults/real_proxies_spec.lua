@@ -107,7 +107,7 @@ describe("microsocks", function()
   end)
 end)
 
-describe("dante", function()
+local function with_dante()
   it("takes connections, whether it is given credentials or not", function()
     local socks = run("dante", "none")
     for _, who in ipairs { "", "user:secret@" } do
@@ -130,7 +130,9 @@ describe("dante", function()
     err = faults.check({ kind = "proxy", phase = "connect" }, client:get "http://nosuch.invalid/")
     assert.equal("dns", err.cause.kind)
   end)
-end)
+end
+
+if servers.has_dante() then describe("dante", with_dante) end
 
 describe("WebSockets", function()
   it("go through squid, tinyproxy, microsocks and dante", function()
@@ -138,8 +140,10 @@ describe("WebSockets", function()
       p:accept()
       p:echo()
     end)
-    for _, proxy in ipairs { "http://user:secret@127.0.0.1:" .. run("squid").port, run("tinyproxy").proxy,
-      "socks5h://127.0.0.1:" .. run("microsocks").port, "socks5://127.0.0.1:" .. run("dante", "none").port } do
+    local proxies = { "http://user:secret@127.0.0.1:" .. run("squid").port, run("tinyproxy").proxy,
+      "socks5h://127.0.0.1:" .. run("microsocks").port }
+    if servers.has_dante() then proxies[4] = "socks5://127.0.0.1:" .. run("dante", "none").port end
+    for _, proxy in ipairs(proxies) do
       local c = assert(ws.connect(url, { proxy = proxy }))
       assert(c:send "hello")
       assert.equal("hello", (c:receive(20)))

@@ -266,6 +266,11 @@ client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
 socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
 ]]
 
+---Whether this Debian has dante: release 13 does not.
+function servers.has_dante()
+  return read "/usr/sbin/danted" ~= ""
+end
+
 ---dante, a SOCKS 5 proxy: field `port`.
 ---@param method string "none", or "username": users of this machine, with their passwords
 ---@return Server
