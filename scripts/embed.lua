@@ -1,12 +1,10 @@
 -- Writes what is linked into the library and the command as C files.
 --
 --   luajit embed.lua OUT.c LUA_DIR MODULE.lua...   Lua modules, compiled to bytecode
---   luajit embed.lua --manual OUT.c PAGE.md...     the pages of the manual, deflated
+--   luajit embed.lua --manual OUT.c PAGE.md...     the pages of the manual
 --
 -- A module's chunk name is its path below LUA_DIR ("@lurcher/retry.lua"): tracebacks are the same on every
 -- machine. Of pages the bytes are name, NUL, text, NUL for each.
-
-local ffi = require "ffi"
 
 local escapes = {}
 for byte = 0, 255 do escapes[string.char(byte)] = ("\\%03o"):format(byte) end
@@ -86,28 +84,13 @@ local function embed_modules(out, root, ...)
     "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "  {0, 0, 0},\n};\n")
 end
 
-local function deflate(text)
-  ffi.cdef [[
-    unsigned long compressBound(unsigned long);
-    int compress2(unsigned char *, unsigned long *, const char *, unsigned long, int);
-  ]]
-  local zlib = ffi.load "z"
-  local size = ffi.new("unsigned long[1]", zlib.compressBound(#text))
-  local bytes = ffi.new("unsigned char[?]", size[0])
-  assert(zlib.compress2(bytes, size, text, #text, 9) == 0)
-  return ffi.string(bytes, size[0])
-end
-
 local function embed_manual(out, ...)
   local parts = {}
   for i, path in ipairs { ... } do
     parts[i] = ("%s\0%s\0"):format(path:match("([^/]+)%.md$"), read(path))
   end
-  local pages = table.concat(parts)
-  local packed = deflate(pages)
-  write(out, '#include "manual_pages.h"\n\n', LONG_STRINGS, array("manual_pages", packed),
-    ("\nconst size_t manual_pages_packed = %d, manual_pages_size = %d, manual_pages_count = %d;\n")
-      :format(#packed, #pages, #parts))
+  write(out, '#include "manual_pages.h"\n\n', LONG_STRINGS, array("manual_pages", table.concat(parts)),
+    ("\nconst size_t manual_pages_count = %d;\n"):format(#parts))
 end
 
 if arg[1] == "--manual" then embed_manual(unpack(arg, 2)) else embed_modules(unpack(arg)) end

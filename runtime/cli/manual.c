@@ -1,4 +1,4 @@
-/* The pages are kept deflated in the command, not in the library: no host pays for them. The module
+/* The pages are kept in the command, not in the library: no host pays for them. The module
  * lurcher.command.help chooses and renders one; it gets all of them as arguments. */
 #include "manual.h"
 
@@ -10,21 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 static const char SCRIPT[] = "return require('lurcher.command.help').run(...)";
 enum { FIXED_ARGUMENTS = 3 }; /* before the pages: the width, whether bold is understood, the topic */
-
-/* All pages; the caller frees them. NULL: not enough memory. */
-static char *unpack_pages(void)
-{
-  char *text = malloc(manual_pages_size);
-  uLongf size = manual_pages_size;
-  if (!text) return NULL;
-  if (uncompress((Bytef *)text, &size, manual_pages, manual_pages_packed) == Z_OK) return text;
-  free(text);
-  return NULL;
-}
 
 /* "circuit breakers" out of the arguments "circuit" and "breakers"; the caller frees it. */
 static char *join_words(int count, char **words)
@@ -81,9 +69,9 @@ static int run(const char **arguments, int count)
 int manual_show(const cli_options *options)
 {
   int status = STATUS_FAILED, count = FIXED_ARGUMENTS + 2 * (int)manual_pages_count;
-  char width[16], *pages = unpack_pages(), *topic = join_words(options->argc, options->argv);
+  char width[16], *topic = join_words(options->argc, options->argv);
   const char **arguments = malloc((size_t)count * sizeof *arguments);
-  if (!pages || !topic || !arguments) {
+  if (!topic || !arguments) {
     output_report("not enough memory for the manual");
     goto fail;
   }
@@ -91,13 +79,12 @@ int manual_show(const cli_options *options)
   arguments[0] = width;
   arguments[1] = pager_knows_bold() ? "bold" : "plain";
   arguments[2] = topic;
-  const char *text = pages;
+  const char *text = (const char *)manual_pages;
   for (int i = FIXED_ARGUMENTS; i < count; i++, text += strlen(text) + 1) arguments[i] = text;
   status = run(arguments, count);
 fail:
   free(arguments);
   free(topic);
-  free(pages);
   status = output_finish(status);
   pager_wait();
   return status;

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Deflated by zlib: name, NUL, text, NUL for each page. */
+/* Name, NUL, text, NUL for each page. */
 extern const unsigned char manual_pages[];
-extern const size_t manual_pages_packed, manual_pages_size, manual_pages_count;
+extern const size_t manual_pages_count;
 
 #endif

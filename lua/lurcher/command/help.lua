@@ -25,12 +25,49 @@ end
 local function same(text) return text end
 local function inline(text) return markdown.inline(text, bold, same) end
 
-local function has_plain_width(text) return not text:find("[\1\2\128-\255]") end
+-- Most texts have neither, and a search for one byte takes no time beside a pattern's.
+local function has_marks(text) return text:find(BOLD, 1, true) or text:find(NORMAL, 1, true) end
+
+-- Texts without marks, and how many columns they take: each is asked for three or four times.
+local bare_texts, known_widths = {}, {}
+
+local function without_marks(text)
+  if not has_marks(text) then return text end
+  local bare = bare_texts[text]
+  if not bare then
+    bare = text:gsub("[\1\2]", "")
+    bare_texts[text] = bare
+  end
+  return bare
+end
+
+-- With which bytes the characters beyond ASCII begin in the page that is shown: few, mostly none.
+local leads = {}
+
+local function find_leads(page)
+  leads = {}
+  local at = page:find("[\194-\244]")
+  while at do
+    local lead = page:sub(at, at)
+    if not leads[lead] then leads[#leads + 1], leads[lead] = lead, true end
+    at = page:find("[\194-\244]", at + 1)
+  end
+end
+
+local function is_ascii(text)
+  for i = 1, #leads do
+    if text:find(leads[i], 1, true) then return false end
+  end
+  return true
+end
 
 local function width(text)
-  if has_plain_width(text) then return #text end
-  local bare = text:gsub("[\1\2]", "")
-  return bare:find("[\128-\255]") and units.width(bare) or #bare
+  local known = known_widths[text]
+  if known then return known end
+  local bare = without_marks(text)
+  known = is_ascii(bare) and #bare or units.width(bare)
+  known_widths[text] = known
+  return known
 end
 
 -- ---- lines ----
@@ -40,46 +77,95 @@ local function carry_bold(lines)
   local open = false
   for i, line in ipairs(lines) do
     if open then line = BOLD .. line end
-    open = (line:match("^.*([\1\2])")) == BOLD
-    lines[i] = open and line .. NORMAL or line
+    if open or has_marks(line) then
+      open = (line:match("^.*([\1\2])")) == BOLD
+      lines[i] = open and line .. NORMAL or line
+    end
   end
   return lines
 end
 
+-- Where a line of `bare` that begins at `at` ends, and where the next one begins: at the last blank within so
+-- many columns, or behind a longer word.
+local function line_end(bare, at, columns)
+  local blank = bare:sub(at, at + columns):match("^.*() ")
+  blank = blank and at + blank - 1 or bare:find(" ", at + columns, true)
+  return blank and blank - 1 or #bare, blank and blank + 1
+end
+
+-- How much of the text stands before each of its marks, without these.
+local function places_of_marks(text)
+  local places, mark, at = {}, BOLD, 0
+  while true do
+    at = text:find(mark, at + 1, true)
+    if not at then return places end
+    places[#places + 1] = at - #places - 1
+    mark = mark == BOLD and NORMAL or BOLD
+  end
+end
+
+-- For texts in which a byte is a column: `bare` is without marks.
+local function wrap_bytes(text, bare, columns)
+  local lines, from, at, passed = {}, 1, 1, 0
+  local marks = #text > #bare and places_of_marks(text) or {}
+  while at and #bare - at >= columns do
+    local last, after = line_end(bare, at, columns)
+    while marks[passed + 1] and marks[passed + 1] <= last do passed = passed + 1 end
+    lines[#lines + 1] = text:sub(from, last + passed)
+    at, from = after, last + passed + 2
+  end
+  if at then lines[#lines + 1] = text:sub(from) end
+  return lines
+end
+
+local function wrap_words(text, columns)
+  local lines, first, last, used = {}, 1, 0, 0
+  for from, word, behind in text:gmatch("()(%S+)()") do
+    local columns_of_word = width(word)
+    if last > 0 and used + 1 + columns_of_word > columns then
+      lines[#lines + 1], first, last, used = text:sub(first, last), from, 0, 0
+    end
+    used = used + columns_of_word + (last > 0 and 1 or 0)
+    last = behind - 1
+  end
+  lines[#lines + 1] = text:sub(first, last)
+  return lines
+end
+
+-- With one blank between words and none around them.
+local function squeeze(text)
+  if not text:find("^ ") and not text:find("  ", 1, true) and text:sub(-1) ~= " " then return text end
+  return (text:gsub(" +", " "):gsub("^ ", ""):gsub(" $", ""))
+end
+
 -- The text in lines of at most so many columns; a longer word has one for itself.
 local function wrap(text, columns)
-  local lines, line, used = {}, {}, 0
-  local is_plain = has_plain_width(text)
-  for word in text:gmatch("%S+") do
-    local columns_of_word = is_plain and #word or width(word)
-    if line[1] and used + 1 + columns_of_word > columns then
-      lines[#lines + 1], line, used = table.concat(line, " "), {}, 0
-    end
-    used = used + columns_of_word + (line[1] and 1 or 0)
-    line[#line + 1] = word
-  end
-  lines[#lines + 1] = table.concat(line, " ")
-  return carry_bold(lines)
+  text = squeeze(text)
+  if width(text) <= columns then return { text } end
+  local bare = without_marks(text)
+  return carry_bold(is_ascii(bare) and wrap_bytes(text, bare, columns) or wrap_words(text, columns))
 end
 
 local function pad(text, columns) return text .. (" "):rep(columns - width(text)) end
 
 -- ---- tables ----
 
--- How wide each column has to be for its longest cell, and for its longest word.
-local function measure(rows)
-  local natural, least = {}, {}
+-- The widest of what `of` gives for the cells of each column.
+local function widest(rows, of)
+  local widths = {}
   for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do
-      natural[i] = math.max(natural[i] or 0, width(cell))
-      local most = least[i] or 0
-      for word in cell:gmatch("%S+") do
-        if #word > most then most = math.max(most, math.min(width(word), MIN_CELL * 3)) end
-      end
-      least[i] = most
-    end
+    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, of(cell)) end
   end
-  return natural, least
+  return widths
+end
+
+local function longest_word(cell)
+  if #cell <= MIN_CELL then return #cell end
+  local most = 0
+  for word in cell:gmatch("%S+") do
+    if #word > most then most = math.max(most, math.min(width(word), MIN_CELL * 3)) end
+  end
+  return most
 end
 
 local function sum(list)
@@ -89,18 +175,18 @@ local function sum(list)
 end
 
 -- Takes columns away from the widest column until all fit; nil when they cannot.
-local function fit(natural, least, room)
-  local widths = {}
-  for i = 1, #natural do widths[i] = natural[i] end
-  local excess = sum(widths) - room
+local function fit(natural, rows, room)
+  local excess = sum(natural) - room
+  if excess <= 0 then return natural end
+  local widths, least = { unpack(natural) }, widest(rows, longest_word)
   while excess > 0 do
-    local widest
+    local chosen
     for i = 1, #widths do
       local may_shrink = widths[i] > math.max(least[i], MIN_CELL)
-      if may_shrink and (not widest or widths[i] > widths[widest]) then widest = i end
+      if may_shrink and (not chosen or widths[i] > widths[chosen]) then chosen = i end
     end
-    if not widest then return nil end
-    widths[widest], excess = widths[widest] - 1, excess - 1
+    if not chosen then return nil end
+    widths[chosen], excess = widths[chosen] - 1, excess - 1
   end
   return widths
 end
@@ -172,9 +258,9 @@ local function render_table(out, block, columns)
     for j, cell in ipairs(row) do rows[i][j] = inline(cell) end
   end
   local measured = { head, unpack(rows) }
-  local natural, least = measure(measured)
+  local natural = widest(measured, width)
   local room = columns - #GAP * (#natural - 1)
-  local widths = (#natural <= 3 or sum(natural) <= room) and fit(natural, least, room)
+  local widths = (#natural <= 3 or sum(natural) <= room) and fit(natural, measured, room)
   if not widths then return table_as_list(out, head, rows, columns) end
   if has_words(head) then table_row(out, head, widths) end
   for _, row in ipairs(rows) do table_row(out, row, widths) end
@@ -215,6 +301,7 @@ end
 ---@return string
 function help.render(page, columns, knows_bold)
   columns = math.max(MIN_COLUMNS, math.min(columns, MAX_COLUMNS))
+  find_leads(page)
   local out = {}
   for i, block in ipairs(markdown.parse(page)) do
     if i > 1 then out[#out + 1] = "" end
@@ -222,7 +309,10 @@ function help.render(page, columns, knows_bold)
   end
   local codes = { [BOLD] = "", [NORMAL] = "", [BLANK] = " " }
   if knows_bold then codes[BOLD], codes[NORMAL] = "\27[1m", "\27[0m" end
-  return (table.concat(out, "\n"):gsub("[\1-\3]", codes))
+  for i, line in ipairs(out) do
+    if has_marks(line) or line:find(BLANK, 1, true) then out[i] = line:gsub("[\1-\3]", codes) end
+  end
+  return table.concat(out, "\n")
 end
 
 -- ---- topics ----

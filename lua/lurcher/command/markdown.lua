@@ -24,9 +24,11 @@ local function trim(text) return text:match("^%s*(.*%S)") or "" end
 
 local function cells_of(line)
   local cells = {}
-  line = line:gsub("\\|", "\1"):gsub("^%s*|", ""):gsub("|%s*$", "")
+  local is_escaped = line:find("\\|", 1, true)
+  line = (is_escaped and line:gsub("\\|", "\1") or line):gsub("^%s*|", "")
+  line = line:match("^(.*)|%s*$") or line
   for cell in (line .. "|"):gmatch("([^|]*)|") do
-    cells[#cells + 1] = trim((cell:gsub("\1", "|")))
+    cells[#cells + 1] = trim(is_escaped and cell:gsub("\1", "|") or cell)
   end
   return cells
 end
@@ -99,6 +101,7 @@ end
 local STARTS = { heading, code, indented, list, table_block }
 
 local function other_block(lines, at)
+  if lines[at]:find("^%a") then return nil end
   for _, start in ipairs(STARTS) do
     local block, after = start(lines, at)
     if block then return block, after end
@@ -158,8 +161,9 @@ end
 ---@return string
 function markdown.inline(text, bold, plain)
   return split_code(text, bold, function(outside)
-    if not outside:find("[%[*]") then return plain(outside) end
+    if not outside:find("[", 1, true) and not outside:find("*", 1, true) then return plain(outside) end
     outside = outside:gsub("%[([^%]]*)%]%([^)]*%)", "%1")
+    if not outside:find("*", 1, true) then return plain(outside) end
     local parts, at = {}, 1
     while true do
       local open, close, words = outside:find("%*%*(.-)%*%*", at)
