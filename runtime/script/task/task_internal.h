@@ -83,7 +83,8 @@ struct lur_task {
   bool out_of_memory : 1; /* it failed for want of memory; its error may not have been kept */
   bool raised : 1;        /* what ended it was raised, not returned */
   bool joined : 1;        /* another task waited for its end */
-  char source[39];        /* it was spawned there, or it runs this script: the tail of the chunk's name */
+  char source[36];        /* it was spawned there, or it runs this script: the tail of the chunk's name. With
+                             three bytes more the allocator would take 64 more for each task */
 };
 
 /* A group of tasks that end together. Counted: one reference per child and one for the Lua object. */
