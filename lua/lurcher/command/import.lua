@@ -14,6 +14,13 @@ function readers.curl(text)
   return require("lurcher.convert.curl_reader").unread(text)
 end
 
+function readers.har(text, settings)
+  local requests, notes = require("lurcher.convert.har").read(text, settings)
+  if not requests then return nil, notes end
+  for i, note in ipairs(notes) do table.insert(requests[1].warnings, i, note) end
+  return requests
+end
+
 local USAGE = "lurcher import: give what, and a file or - for standard input: lurcher import curl commands.sh\n"
 
 -- The options, and the other words.
@@ -37,15 +44,17 @@ function import.perform(list, streams)
   streams = streams or STREAMS
   local words, settings = sorted(list)
   local reader = readers[words[1]]
-  if not reader or #words ~= 2 then
+  if not reader or #words ~= 2 or settings.only == true then
     streams.err:write(USAGE)
     return 2
   end
   local text, err = fs.read(words[2] == "-" and "/dev/stdin" or words[2])
-  local requests
-  if text then
-    requests, err = reader(text, settings)
+  if not text then
+    curl.fail(err, streams)
+    return 2
   end
+  local requests
+  requests, err = reader(text, settings)
   if not requests then return curl.fail(err, streams) end
   return curl.print(requests, settings, streams)
 end

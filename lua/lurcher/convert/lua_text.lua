@@ -4,9 +4,9 @@
 local json = require "lurcher.json"
 local text_tools = require "lurcher.base.text"
 
-local lua_text = {}
+local WIDTH = 100 -- of a line, where it can be broken
 
-local WIDTH = 100 -- of a line, where a table can be broken
+local lua_text = { WIDTH = WIDTH }
 
 local KEYWORDS = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true

@@ -1,5 +1,6 @@
 --- Requests as a Lua script in the style of the examples: what a user would have written.
 
+local data = require "lurcher.convert.data"
 local errors = require "lurcher.base.errors"
 local file = require "lurcher.http.file"
 local json = require "lurcher.json"
@@ -95,11 +96,27 @@ function Script:file(value)
   return ("http.file(%s, %s)"):format(path, self:value(opts, "", 0))
 end
 
+-- Source of a body that is put together of texts and files, read when the script runs.
+function Script:data(value)
+  local out = {}
+  for i, piece in ipairs(value.pieces) do
+    if type(piece) == "string" then
+      out[i] = self:text(piece)
+    else
+      local source = ("assert(fs.read(%s))"):format(self:text(piece.path))
+      out[i] = piece.strips and ('(%s:gsub("[\\r\\n%%z]+", ""))'):format(source) or source
+      self.needs_fs = true
+    end
+  end
+  return table.concat(out, " .. ")
+end
+
 -- Source of what is neither plain data nor a text; nil for others.
 function Script:special(value)
   if secret.is(value) then return self:text(value) end
   if type(value) == "table" then
     if file.is(value) then return self:file(value) end
+    if data.is(value) then return self:data(value) end
     local metatable = getmetatable(value)
     if type(metatable) == "table" and metatable.__tojson then
       return self:value(assert(json.decode(json.body(value))), "", 0)
@@ -277,8 +294,15 @@ function Script:client(client)
   return ("local %s = http.client %s"):format(client.name, lua_text.braces(entries, "", #client.name + 22))
 end
 
+-- A text as lines of comment.
 local function comment(text)
-  return "-- " .. text:gsub("[%c]+", " ")
+  local lines, line = {}, "--"
+  for word in text:gmatch("[^%c ]+") do
+    if #line + #word >= lua_text.WIDTH and line ~= "--" then lines[#lines + 1], line = line, "--" end
+    line = line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
 end
 
 -- What is told above a request.
@@ -340,10 +364,13 @@ local function add(out, ...)
   end
 end
 
+local function requiring(name)
+  return ('local %s = require "lurcher.%s"'):format(name, name)
+end
+
 function Script:assemble(title, body)
   local out = self:title(title)
-  add(out, "", 'local http = require "lurcher.http"')
-  if self.needs_json then add(out, 'local json = require "lurcher.json"') end
+  add(out, "", self.needs_fs and requiring "fs" or {}, requiring "http", self.needs_json and requiring "json" or {})
   local environment = self:environment()
   if environment[1] then add(out, "", environment) end
   add(out, "", body)
@@ -409,7 +436,8 @@ end
 function script.of(list, how)
   local requests = checked(list)
   local self = setmetatable({ names = secret_names.new(how and how.secrets or false), variables = {}, order = {},
-    taken = { http = true, json = true, res = true, requests = true, print = true, assert = true, os = true },
+    taken = { http = true, fs = true, json = true, res = true, requests = true, print = true, assert = true,
+      os = true },
     known = {}, left_out = {} }, Script)
   if #requests == 1 then return self:of_one(requests[1]) end
   local function written(value)

@@ -96,6 +96,15 @@ function secret_names.of_header(name, value, hidden)
   return secret_names.split(value, name)
 end
 
+-- Names that hold a secret in some APIs and anything in others: those are told by their length.
+local AMBIGUOUS, MIN_SECRET = { key = true, code = true }, 8
+
+local function is_secret_parameter(name, value)
+  if AMBIGUOUS[name:lower()] and #value < MIN_SECRET then return false end
+  local address = ("http://h/?%s=%s"):format(name, value)
+  return redact_url(address) ~= address
+end
+
 ---The pieces of a URL without userinfo: its secret parameters are hidden, and marked secrets.
 ---@param url string
 ---@return table[] pieces
@@ -105,7 +114,7 @@ function secret_names.of_url(url)
   local pieces = path and secret_names.split(path, "SECRET") or { url }
   for parameter, mark in (query or ""):gmatch("([^&;]*)([&;]?)") do
     local name, value = parameter:match("^([^=]*)=(.+)$")
-    if name and redact_url("http://h/?" .. parameter) ~= "http://h/?" .. parameter then
+    if name and is_secret_parameter(name, value) then
       pieces[#pieces + 1] = name .. "="
       pieces[#pieces + 1] = { name = secret_names.variable(url_native.decode(name) or name), text = value }
     else
