@@ -64,6 +64,10 @@ function Printing:plain(text)
   return self.sink:write(text .. "\n")
 end
 
+---Whether lines are printed as they are.
+---@return boolean
+function Printing:is_plain() return not self.style.is_pretty end
+
 function Printing:flush() self.sink:flush() end
 
 ---Tells of a failure on standard error, and gives the status that the process ends with.
