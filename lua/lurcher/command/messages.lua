@@ -56,9 +56,11 @@ function messages.perform(word, list, streams, follow)
   local printer
   local done, err = guarded(streams, function()
     local typed = arguments.parse(word, list)
+    if word == "ws" then typed.url = typed.url:gsub("^[wW][sS]([sS]?://)", "http%1") end
     local record, settings = build.request(typed)
-    printer, err = printing.new(settings, streams)
-    if not printer then return nil, err end
+    local failure
+    printer, failure = printing.new(settings, streams)
+    if not printer then return nil, failure end
     return follow(record, settings, printer, typed)
   end)
   if done == 2 then return 2 end

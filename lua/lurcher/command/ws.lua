@@ -13,9 +13,11 @@ local utf8 = require "lurcher.base.utf8"
 local ws = {}
 
 local NORMAL = 1000
+local LINGER = 1 -- seconds without a message after which nothing more is expected in answer to the last line
 
 -- Of the options of a request, those that a handshake has.
-local KNOWN = { "headers", "params", "auth", "timeout", "proxy", "no_proxy", "tls", "unix_socket", "resolve", "user_agent" }
+local KNOWN = { "headers", "params", "auth", "timeout", "proxy", "no_proxy", "tls", "unix_socket", "resolve",
+  "user_agent" }
 
 local BODIES = { "body", "json", "form", "multipart" }
 
@@ -53,17 +55,28 @@ local function print_message(printer, settings, message, kind)
   return messages.print(printer, message, settings)
 end
 
+-- Waits until the answers to what was sent have come: most servers drop them once they are told to close.
+local function linger(activity)
+  activity.last = math.max(activity.last, task.now())
+  repeat
+    local left = activity.last + LINGER - task.now()
+    if left > 0 then task.sleep(left) end
+  until left <= 0
+end
+
 -- Sends the lines of standard input, and closes at their end.
-local function send_lines(connection)
-  for line in fs.lines("/dev/stdin", { max = math.huge }) do
+local function send_lines(connection, activity, input)
+  for line in fs.lines(input, { max = math.huge }) do
     local ok, err = connection:send(utf8.valid(line))
     if not ok then return nil, err end
   end
+  linger(activity)
   return connection:close(NORMAL)
 end
 
-local function print_messages(connection, settings, printer)
+local function print_messages(connection, settings, printer, activity)
   for message, kind in connection do
+    activity.last = task.now()
     local ok, err = print_message(printer, settings, message, kind)
     if not ok then return nil, err end
     printer:flush()
@@ -71,12 +84,13 @@ local function print_messages(connection, settings, printer)
   return true
 end
 
-local function follow_with(sends)
+local function follow_with(input)
   return function(record, settings, printer)
     local connection, err = connect(record)
     if not connection then return nil, err end
-    local sender = sends and task.spawn(send_lines, connection)
-    local done, failure = print_messages(connection, settings, printer)
+    local activity = { last = 0 }
+    local sender = input and task.spawn(send_lines, connection, activity, input)
+    local done, failure = print_messages(connection, settings, printer, activity)
     if sender then sender:cancel() end
     return done, failure
   end
@@ -90,7 +104,7 @@ function ws.perform(list, streams)
   for _, argument in ipairs(list) do
     if argument == "-" then sends = true else rest[#rest + 1] = argument end
   end
-  return messages.perform("ws", rest, streams, follow_with(sends))
+  return messages.perform("ws", rest, streams, follow_with(sends and (streams and streams.input or "/dev/stdin")))
 end
 
 ---@param _ string the word
