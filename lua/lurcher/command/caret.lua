@@ -1,8 +1,6 @@
 --- Wrong usage: a message, the argument that is wrong, and a caret below the part of it. It is raised, and
 --- whoever runs the command shows it and ends with status 2.
 
-local units = require "lurcher.base.units"
-
 ---@class lurcher.command.Usage
 ---@field message string
 ---@field argument? string
@@ -56,6 +54,7 @@ end
 ---@param self lurcher.command.Usage
 ---@return string
 function Usage:__tostring()
+  local units = require "lurcher.base.units"
   if not self.argument then return ("lurcher: %s\n"):format(self.message) end
   local before, marked, after = excerpt(self.argument, self.first, self.last)
   return ("lurcher: %s\n  %s%s%s\n  %s%s\n"):format(self.message, before, marked, after,

@@ -62,6 +62,7 @@ end
 ---@param word string
 ---@param ... string
 function request.run(word, ...)
+  jit.opt.start "hotloop=2000" -- to compile what runs a few times costs as much as to load three modules
   os.exit(request.perform(word, { ... }))
 end
 

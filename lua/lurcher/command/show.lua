@@ -86,11 +86,11 @@ function Showing:write_sent(version)
 end
 
 function Showing:write_head(res)
+  local is_shown = shows_head(self.settings, self.record.method)
+  if not is_shown and (self.settings.body_only or not self.style.is_terminal) then return true end
   local head = require "lurcher.command.show.head"
-  if not shows_head(self.settings, self.record.method) then
-    if self.style.is_terminal and not self.settings.body_only then
-      self.streams.err:write(head.status_line(res, self.style.error_colours))
-    end
+  if not is_shown then
+    self.streams.err:write(head.status_line(res, self.style.error_colours))
     return true
   end
   local ok, err = self:write_sent(res.http_version)
@@ -103,6 +103,20 @@ end
 
 -- ---- bodies ----
 
+-- The bytes as they come, with none of what makes something to read of them.
+function Showing:pour(res)
+  while true do
+    local piece, err = res:read()
+    if not piece then return not err or nil, err end
+    local ok, failure = self.sink:write(piece)
+    if not ok then
+      res:close()
+      return nil, failure
+    end
+    self.sink:flush()
+  end
+end
+
 function Showing:write_body(res)
   local settings = self.settings
   if not shows_body(settings, self.record.method) then
@@ -114,6 +128,7 @@ function Showing:write_body(res)
   elseif settings.pick then
     return require("lurcher.command.show.picked").write(self, res)
   end
+  if not (self.style.is_terminal or self.style.is_pretty) then return self:pour(res) end
   local done, problem = require("lurcher.command.show.body").show(res, self.style, self.sink)
   if done ~= "binary" then return done, problem end
   self:say(problem)

@@ -2,7 +2,6 @@
 --- X-RateLimit-* and X-Rate-Limit-* that came before. Nothing a server sends is an error here: what cannot be
 --- understood is not there.
 
-local date = require "lurcher.date"
 local lenient_date = require "lurcher.base.date"
 local native = require "lurcher.native.http"
 local time = require("lurcher.native.task").time
@@ -56,7 +55,7 @@ local function span(text)
   return at > 1 and seconds or nil
 end
 
-local function moment_of(text) return (date.parse(text)) or lenient_date.parse(text) end
+local function moment_of(text) return (require("lurcher.date").parse(text)) or lenient_date.parse(text) end
 
 -- A moment by the server's clock, if it tells that, is so far off.
 local function until_moment(moment, server_time)

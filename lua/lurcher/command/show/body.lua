@@ -1,4 +1,4 @@
---- The body of a response, as it comes: its bytes into a pipe, something to read on a terminal.
+--- The body of a response for people: something to read, as it comes.
 
 local decoding = require "lurcher.command.show.decoding"
 local errors = require "lurcher.base.errors"
@@ -118,8 +118,7 @@ end
 function body.show(res, style, sink)
   local first, err = res:read()
   if not first then return not err or nil, err end
-  if style.is_terminal or style.is_pretty then return read_out(res, first, style, sink) end
-  return each_piece(res, first, function(piece) return write(sink, piece, {}) end)
+  return read_out(res, first, style, sink)
 end
 
 return body

@@ -7,6 +7,7 @@ local errors = require "lurcher.base.errors"
 local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.task"
 local redact = require "lurcher.base.redact"
+local resubmit = require "lurcher.http.layer.resubmit"
 local origin_of = require("lurcher.native.url").origin
 local overlay = require("lurcher.base.tables").overlay
 
@@ -115,20 +116,6 @@ local function give_back(one, generation, res, raised)
   error(raised, 0)
 end
 
--- True when it was refused in the queue, because a circuit opened.
-local function was_turned_away(err)
-  return err.kind == "circuit_open" and err.retry_safe
-end
-
----The layer of clients without breakers. Another client of the same pool may open its breaker and end our
----queued request; it is submitted again.
-function breaker_layer.resubmit(request, next)
-  while true do
-    local res, err = next(request)
-    if res or not was_turned_away(err) then return res, err end
-  end
-end
-
 ---Lets a request through, or refuses it.
 function breaker_layer.layer(request, next)
   local one = request.client.breakers:of(request.url)
@@ -146,7 +133,7 @@ function breaker_layer.layer(request, next)
     if not ok then give_back(one, generation, nil, res) end
     local counted, raised = xpcall(count, trace, request, one, generation, began, res, err)
     if not counted then give_back(one, generation, res, raised) end
-    if res or not was_turned_away(err) then return res, err end
+    if res or not resubmit.is_due(err) then return res, err end
     generation = nil -- this circuit opened while it waited for a slot, or that of another client of the pool
   end
 end

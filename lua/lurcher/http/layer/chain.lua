@@ -5,11 +5,11 @@
 --- A layer is `function(request, next)`. The chain is put together once per client.
 
 local auth = require "lurcher.http.layer.auth"
-local breaker = require "lurcher.http.layer.breaker"
 local cookies = require "lurcher.http.layer.cookies"
 local middleware = require "lurcher.http.layer.middleware"
 local observe = require "lurcher.http.observe"
 local redirect = require "lurcher.http.layer.redirect"
+local resubmit = require "lurcher.http.layer.resubmit"
 local retry = require "lurcher.http.layer.retry"
 local transport = require "lurcher.http.layer.transport"
 
@@ -41,7 +41,7 @@ function chain.new(client, functions)
   layers[#layers + 1] = save_download
   layers[#layers + 1] = redirect.layer
   layers[#layers + 1] = retry.layer
-  layers[#layers + 1] = client.breakers and breaker.layer or breaker.resubmit
+  layers[#layers + 1] = client.breakers and require("lurcher.http.layer.breaker").layer or resubmit.layer
   if client.cookies then layers[#layers + 1] = cookies.layer end
   layers[#layers + 1] = auth.layer
   if client.cookies then layers[#layers + 1] = cookies.keep end
