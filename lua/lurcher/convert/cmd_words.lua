@@ -53,8 +53,12 @@ end
 
 -- ---- the program's words ----
 
--- Backslashes count only before a quote.
-local function backslashes(line, at)
+-- Browsers write two backslashes for each. Programs on Windows take them as one only before a quote.
+local function backslashes(line, at, is_doubled)
+  if is_doubled then
+    local escaped = line:match('^[\\"]', at + 1)
+    return escaped or "\\", at + (escaped and 2 or 1)
+  end
   local _, stop = line:find("^\\+", at)
   local count = stop - at + 1
   if line:sub(stop + 1, stop + 1) ~= '"' then return line:sub(at, stop), stop + 1 end
@@ -63,16 +67,16 @@ local function backslashes(line, at)
   return half, stop + 1
 end
 
-local function read_word(line, at)
+local function read_word(line, at, is_doubled)
   local pieces, in_quotes = {}, false
   while true do
-    local _, stop = line:find(in_quotes and '^[^"\\]+' or '^[^"\\ \t\n]+', at)
+    local _, stop = line:find(in_quotes and '^[^"\\]+' or '^[^"\\ \t]+', at)
     if stop then
       pieces[#pieces + 1], at = line:sub(at, stop), stop + 1
     end
     local byte = line:sub(at, at)
     if byte == "\\" then
-      pieces[#pieces + 1], at = backslashes(line, at)
+      pieces[#pieces + 1], at = backslashes(line, at, is_doubled)
     elseif byte == '"' and in_quotes and line:sub(at + 1, at + 1) == '"' then
       pieces[#pieces + 1], at = '"', at + 2
     elseif byte == '"' then
@@ -85,12 +89,12 @@ local function read_word(line, at)
   end
 end
 
-local function words_of(line)
+local function words_of(line, is_doubled)
   local words, at = {}, 1
   while true do
-    at = line:find("[^ \t\n]", at)
+    at = line:find("[^ \t]", at)
     if not at then return words end
-    words[#words + 1], at = read_word(line, at)
+    words[#words + 1], at = read_word(line, at, is_doubled)
   end
 end
 
@@ -101,11 +105,12 @@ function cmd_words.read(text)
   local nul = text:find("\0", 1, true)
   if nul then refusal.raise("a NUL byte cannot stand in a command", nul) end
   local commands, at, before = {}, 1, ""
+  local is_doubled = text:find('^"', 1, true) ~= nil -- a browser's
   while at <= #text do
     local line, stop = command_line(text, at)
     local operator = text:match("^[&|]+", stop) or text:match("^[<>]", stop) or text:match("^\r?\n", stop)
       or text:match("^.", stop) or ""
-    local command = { words = words_of(line), redirected = {}, from = at, to = stop - 1, before = before,
+    local command = { words = words_of(line, is_doubled), redirected = {}, from = at, to = stop - 1, before = before,
       after = operator:gsub("\r", "") }
     if operator:find("[<>]") then
       local to = (text:find("[\r\n]", stop) or #text + 1) - 1

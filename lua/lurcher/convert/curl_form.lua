@@ -49,18 +49,23 @@ end
 
 local ATTRIBUTES = { filename = true, headers = true, encoder = true }
 
+-- A type with parameters of its own: `text/html;charset=utf-8`; and the place behind it.
+local function type_at(text, at, ends)
+  local pieces = {}
+  repeat
+    pieces[#pieces + 1], at = value_at(text, at, ends)
+    local is_on = text:sub(at, at) == ";" and not ATTRIBUTES[text:match("^[ \t]*(%a+)=", at + 1)]
+    at = is_on and at + 1 or at
+  until not is_on
+  return table.concat(pieces, ";"), at
+end
+
 -- `;type=…;filename=…` behind a value, and the place behind them.
 local function attributes(part, text, at, word, ends)
   while text:sub(at, at) == ";" do
     local name, from = text:match("^[ \t]*(%a+)=()", at + 1)
     if name == "type" then
-      local value, stop = value_at(text, from, ends)
-      while text:sub(stop, stop) == ";" and not ATTRIBUTES[text:match("^[ \t]*(%a+)=", stop + 1)] do
-        local more -- of the type: ;charset=…
-        more, stop = value_at(text, stop + 1, ends)
-        value = value .. ";" .. more
-      end
-      part.type, at = value, stop
+      part.type, at = type_at(text, from, ends)
     elseif name == "filename" then
       part.filename, at = value_at(text, from, ends)
     elseif name == "headers" then

@@ -70,9 +70,15 @@ local function add_command(words, input, warnings, requests)
   for i = before + 1, #requests do requests[i].warnings = warnings end
 end
 
+-- The words from one on: there may be more than a stack holds.
+local function words_from(words, first)
+  local rest = {}
+  for i = first, #words do rest[#rest + 1] = words[i] end
+  return rest
+end
+
 local function from_list(words, requests)
-  local list = { unpack(words) }
-  if list[1] and is_curl(list[1]) then table.remove(list, 1) end
+  local list = words_from(words, words[1] and is_curl(words[1]) and 2 or 1)
   for i, word in ipairs(list) do
     if word:find("\0", 1, true) then refusal.raise(("word %d holds a NUL byte"):format(i)) end
   end
@@ -89,7 +95,7 @@ local function from_text(text, values, requests)
       command.is_curl = true
       if #requests > 0 then warnings = {} end
       warn_of_redirections(command, warnings)
-      add_command({ unpack(command.words, at + 1) }, command.input, warnings, requests)
+      add_command(words_from(command.words, at + 1), command.input, warnings, requests)
     else
       warn_of_other(text, command, before, warnings)
     end

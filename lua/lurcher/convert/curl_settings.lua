@@ -7,6 +7,7 @@ local data = require "lurcher.convert.data"
 local date = require "lurcher.date"
 local parameters = require "lurcher.convert.parameters"
 local refusal = require "lurcher.convert.refusal"
+local text = require "lurcher.base.text"
 
 local curl_settings = {}
 
@@ -80,8 +81,8 @@ end
 -- With "+" for a space. curl writes other digits into bodies than into URLs.
 local DIGITS = { ["--data-urlencode"] = "%%%02X", ["--url-query"] = "%%%02x" }
 
-local function encoded(text, digits)
-  return (text:gsub("[^%w%-._~]", function(byte)
+local function encoded(content, digits)
+  return (content:gsub("[^%w%-._~]", function(byte)
     return byte == " " and "+" or digits:format(byte:byte())
   end))
 end
@@ -90,12 +91,12 @@ end
 local function urlencoded(self, value, flag)
   local name, mark, rest = value:match("^([^=@]*)([=@])(.*)$")
   if not name then name, mark, rest = "", "=", value end
-  local text = mark == "@" and file_text(self, rest) or rest
-  if parameters.is_in(text) then
+  local content = mark == "@" and file_text(self, rest) or rest
+  if parameters.is_in(content) then
     refusal.raise(("%s %s: the value of a variable would have to be encoded: write it, or encode it and use %s"):format(
       flag, parameters.shown(value), flag == "--url-query" and "--url-query +…" or "--data"))
   end
-  return (name ~= "" and name .. "=" or "") .. encoded(text, DIGITS[flag])
+  return (name ~= "" and name .. "=" or "") .. encoded(content, DIGITS[flag])
 end
 
 set["data-urlencode"] = function(self, value) add_data(self, urlencoded(self, value, "--data-urlencode")) end
@@ -118,16 +119,19 @@ end
 -- ---- headers ----
 
 local function add_header(self, line)
-  local name, value = line:match("^%s*([^:]-)%s*:%s*(.*)$")
-  if not name then
-    name = line:match("^%s*([^;]-)%s*;%s*$")
-    value = ""
+  local colon = line:find(":", 1, true)
+  local name, value
+  if colon then
+    name = line:sub(1, colon - 1)
+    local from = line:find("%S", colon + 1)
+    value = from and line:sub(from) -- with nothing behind it: removed
+  else
+    name, value = text.trim(line):match("^([^;]*);$"), ""
     if not name then return self:warn("the header '%s' has no colon: curl leaves it out, too", line) end
-  elseif value == "" then
-    value = false
   end
+  name = text.trim(name)
   if name == "" then return self:warn("the header '%s' has no name: left out", line) end
-  table.insert(self.headers, { name, value })
+  table.insert(self.headers, { name, value or false })
 end
 
 function set.header(self, value)
@@ -157,8 +161,8 @@ set["continue-at"] = function(self, value)
 end
 
 set["time-cond"] = function(self, value)
-  local sign, text = value:match("^([+%-=]?)(.*)$")
-  local seconds = date.parse(text)
+  local sign, written = value:match("^([+%-=]?)(.*)$")
+  local seconds = date.parse(written)
   if sign == "=" or not seconds then refusal.raise(("--time-cond %s: no date that is understood"):format(value)) end
   local name = sign == "-" and "If-Unmodified-Since" or "If-Modified-Since"
   table.insert(self.headers, { name, date.format(seconds, "http") })

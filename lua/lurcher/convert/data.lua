@@ -23,14 +23,19 @@ end
 ---@param pieces (string|{ path: string, strips: boolean })[]
 ---@return string|lurcher.File|lurcher.ConvertData
 function data.new(pieces)
-  local joined = {}
+  local joined, texts = {}, {}
+  local function flush()
+    if texts[1] then joined[#joined + 1], texts = table.concat(texts), {} end
+  end
   for _, piece in ipairs(pieces) do
-    if type(piece) == "string" and type(joined[#joined]) == "string" then
-      joined[#joined] = joined[#joined] .. piece
+    if type(piece) == "string" then
+      texts[#texts + 1] = piece
     else
+      flush()
       joined[#joined + 1] = piece
     end
   end
+  flush()
   local only = joined[1]
   if #joined == 0 then return "" end
   if #joined == 1 and type(only) == "string" then return only end
