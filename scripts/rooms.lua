@@ -31,7 +31,7 @@ local C_ROOMS = {
   { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
   { "script/websocket", uses = "core core/ format/ net/ script/base script/task script/http", libraries = "lua" },
   { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },
-  { "cli", uses = "cli include" },
+  { "cli", uses = "cli include", libraries = "uv lua libedit" },
 }
 
 -- Library headers and the name they have above; what is not here is of C or POSIX.
@@ -40,7 +40,7 @@ local LIBRARIES = {
   ["lualib.h"] = "lua", ["luajit.h"] = "lua", ["zlib.h"] = "zlib", ["zstd.h"] = "zstd",
   ["brotli/"] = "brotli",
   ["zstd_errors.h"] = "zstd_errors", ["idn2.h"] = "idn2", ["libpsl.h"] = "psl", ["iconv.h"] = "iconv",
-  ["wslay/"] = "wslay",
+  ["wslay/"] = "wslay", ["histedit.h"] = "libedit",
 }
 
 -- The rooms of lua/lurcher, in order: a module may require those of its own room and of the rooms before it.

@@ -4,7 +4,10 @@
 local check = require "lurcher.base.check"
 local client = require "lurcher.http.client"
 local errors = require "lurcher.base.errors"
+local overlay = require("lurcher.base.tables").overlay
+local response = require "lurcher.http.response"
 local secret = require "lurcher.base.secret"
+local strict = require "lurcher.base.strict"
 
 ---@alias lurcher.Verb fun(url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
 
@@ -137,6 +140,35 @@ end
 function http.secret(text)
   check.argument(text, "string", 1, "http.secret")
   return secret.new(text)
+end
+
+local raising
+
+---The same functions for a prompt and for short scripts: what others return as nil and an error is raised, by the
+---clients that they make as well, unless those are given `raise = false`.
+---@return lurcher.http
+function http.raising()
+  if raising then return raising end
+  local own
+  raising = overlay(http)
+  raising.default = function()
+    own = own or client.new { raise = true }
+    return own
+  end
+  for _, name in ipairs { "request", "download", unpack(client.verbs) } do
+    raising[name] = function(first, ...)
+      if first == raising then called_with_colon(name) end
+      local one = raising.default()
+      return one[name](one, first, ...)
+    end
+  end
+  raising.client = function(opts)
+    if opts == raising then called_with_colon("client") end
+    if opts == nil or type(opts) == "table" then opts = overlay({ raise = true }, opts) end
+    return response.raised(client.new(opts))
+  end
+  strict.guard(raising, "http")
+  return raising
 end
 
 return http

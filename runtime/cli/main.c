@@ -3,6 +3,7 @@
 #include "manual.h"
 #include "options.h"
 #include "output.h"
+#include "repl.h"
 #include "signals.h"
 #include "source.h"
 #include "standard_streams.h"
@@ -63,13 +64,18 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
 {
   int exit_status = STATUS_FAILED;
   const char *const *arguments = (const char *const *)options->argv;
-  lur_status status = lur_set_arg(runtime, script->argument, options->argc, arguments);
-  if (status == LUR_OK)
+  bool is_prompt = options->kind == SOURCE_PROMPT;
+  int own = is_prompt && options->argc > 0; /* the script itself */
+  lur_status status = lur_set_arg(runtime, script->argument, options->argc - own, arguments + own);
+  if (status == LUR_OK && !is_prompt)
     status = lur_start(runtime, script->chunkname, script->text, script->length, shortened(options->argc),
                        arguments, on_done, &exit_status, NULL);
   if (status == LUR_OK) {
     summaries_watch(runtime);
-    status = lur_run(runtime);
+    if (is_prompt)
+      exit_status = repl_run(runtime, script, options);
+    else
+      status = lur_run(runtime);
   }
   if (status != LUR_OK) output_report(lur_error(runtime));
   if (!summaries_write() && exit_status == STATUS_OK) exit_status = STATUS_FAILED;
@@ -97,6 +103,7 @@ int main(int argc, char **argv)
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
   if (options.kind == SOURCE_COMPLETION) return output_finish(completion_print(options.argc, options.argv));
   if (options.kind == SOURCE_HELP) return manual_show(&options);
+  if (options.kind == SOURCE_PROMPT && !repl_has_terminal()) return output_finish(STATUS_USAGE);
   if (!source_read(&script, &options)) return STATUS_USAGE;
 
   lur_options runtime_options;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What an option does: go on with the next argument, or end with a status. */
 typedef enum { GO_ON = -1, END_WELL = STATUS_OK, WRONG_USAGE = STATUS_USAGE } verdict;
@@ -303,8 +304,12 @@ static source_kind kind_of(const char *word)
   return strcmp(word, "-") == 0 ? SOURCE_INPUT : SOURCE_FILE;
 }
 
-static verdict no_script(void)
+static verdict no_script(cli_options *options)
 {
+  if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
+    options->kind = SOURCE_PROMPT;
+    return GO_ON;
+  }
   fputs("lurcher: no script: give a file, '-' for standard input, or -e 'code'; lurcher --help shows more\n",
         stderr);
   return WRONG_USAGE;
@@ -332,8 +337,8 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
     so_far = apply(options, argv[i], NULL);
     if (so_far == GO_ON && options->kind == SOURCE_VERSION) return true;
   }
-  if (so_far == GO_ON && i >= argc) so_far = no_script();
-  if (so_far == GO_ON) {
+  if (so_far == GO_ON && i >= argc) so_far = no_script(options);
+  if (so_far == GO_ON && i < argc) {
     set_source(options, kind_of(argv[i]), argv[i], argc - i - 1, argv + i + 1);
     if (has_options(argv[i]) && (options->kind == SOURCE_REQUEST || options->kind == SOURCE_WORD))
       so_far = sort_options(options);

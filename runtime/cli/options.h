@@ -14,6 +14,7 @@ typedef enum {
   SOURCE_COMPLETION,
   SOURCE_VERSION,
   SOURCE_HELP,
+  SOURCE_PROMPT,
   SOURCE_REQUEST, /* lurcher get and the like: the module lurcher.command.request */
   SOURCE_WORD     /* a command whose module has its name */
 } source_kind;

@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include "line_editor.h"
 #include "progress.h"
 #include "signals.h"
 #include "summaries.h"
@@ -11,7 +12,9 @@
 #include <unistd.h>
 
 static bool on_terminal; /* standard output is one, perhaps that of the progress line */
-static int print_error;  /* errno of the first write that failed */
+static bool in_line;     /* what was written last did not end with a newline */
+static bool trace_shown;
+static int print_error; /* errno of the first write that failed */
 
 static void write_out(const char *text, size_t length)
 {
@@ -21,6 +24,13 @@ static void write_out(const char *text, size_t length)
   signals_stop(); /* its output would be lost */
 }
 
+/* What stands in the terminal's last lines is taken away before something is written there. */
+static void clear_place(void)
+{
+  line_editor_hide();
+  progress_hide();
+}
+
 static void on_print(const char *text, size_t length, void *ud)
 {
   (void)ud;
@@ -28,32 +38,48 @@ static void on_print(const char *text, size_t length, void *ud)
     write_out(text, length);
     return;
   }
-  progress_hide();
+  clear_place();
   write_out(text, length);
+  if (length) in_line = text[length - 1] != '\n';
   fflush(stdout);
   progress_show();
+}
+
+void output_line(const char *text)
+{
+  on_print(text, strlen(text), NULL);
+  on_print("\n", 1, NULL);
+}
+
+void output_end_line(void)
+{
+  if (in_line) on_print("\n", 1, NULL);
 }
 
 /* By fprintf, which makes one write of it, so that lines of several processes do not mix. */
 static void on_trace(const char *text, size_t length, void *ud)
 {
   (void)ud;
-  progress_hide();
+  if (!trace_shown) return;
+  clear_place();
   fprintf(stderr, "lurcher: %.*s\n", (int)length, text);
   progress_show();
 }
+
+void output_show_trace(bool on) { trace_shown = on; }
 
 static void on_log(lur_log_level level, const char *text, size_t length, void *ud)
 {
   (void)level;
   (void)ud;
-  progress_hide();
+  clear_place();
   fprintf(stderr, "%.*s\n", (int)length, text);
   progress_show();
 }
 
 void output_report(const char *text)
 {
+  line_editor_hide();
   progress_end();
   fflush(stdout);
   fprintf(stderr, "lurcher: %s\n", text);
@@ -76,7 +102,8 @@ void output_connect(lur_options *runtime_options, const cli_options *options, lu
   runtime_options->log = on_log;
   runtime_options->exit = on_exit_called;
   runtime_options->log_level = options->log_level;
-  runtime_options->trace = options->trace ? on_trace : NULL;
+  trace_shown = options->trace;
+  runtime_options->trace = options->trace || options->kind == SOURCE_PROMPT ? on_trace : NULL;
   runtime_options->trace_detail = options->trace_detail;
   progress_connect(runtime_options);
   on_terminal = isatty(STDOUT_FILENO);

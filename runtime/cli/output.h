@@ -7,6 +7,13 @@
 /* Connects the output of the runtime that will be in *runtime to this process's. */
 void output_connect(lur_options *runtime_options, const cli_options *options, lur_runtime **runtime);
 
+/* Prints a text as scripts print, and a newline; begins a new line unless one has just begun. */
+void output_line(const char *text);
+void output_end_line(void);
+
+/* Whether the runtime's trace is shown. */
+void output_show_trace(bool on);
+
 /* Tells the user. */
 void output_report(const char *text);
 

@@ -1,5 +1,7 @@
 #include "progress.h"
 
+#include "line_editor.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +42,7 @@ void progress_end(void)
 static int on_progress(const char *text, size_t length, void *ud)
 {
   (void)ud;
+  if (line_editor_reading()) return columns(); /* the line that is edited has the place */
   if (length && text[length - 1] == '\n') {
     fprintf(stderr, START "%.*s" ERASE "\n", (int)length - 1, text);
     line_length = 0;

@@ -62,8 +62,9 @@ bool source_read(source *s, const cli_options *options)
   static const struct {
     const char *argument, *chunkname;
   } names[] = {[SOURCE_STRING] = {"-e", "=(command line)"},  [SOURCE_INPUT] = {"-", "=standard input"},
-               [SOURCE_TESTS] = {"test", "@lurcher/test"},   [SOURCE_VERSION] = {"-", "@lurcher/version"},
-               [SOURCE_REQUEST] = {"-", "@lurcher/command"}, [SOURCE_WORD] = {"-", "@lurcher/command"}};
+               [SOURCE_TESTS] = {"test", "@lurcher/test"},   [SOURCE_PROMPT] = {"-", "=prompt"},
+               [SOURCE_VERSION] = {"-", "@lurcher/version"}, [SOURCE_REQUEST] = {"-", "@lurcher/command"},
+               [SOURCE_WORD] = {"-", "@lurcher/command"}};
   *s = (source){.argument = options->kind == SOURCE_FILE ? options->script : names[options->kind].argument};
   const char *shown = options->script;
   bool fine = true;
@@ -90,6 +91,11 @@ bool source_read(source *s, const cli_options *options)
   case SOURCE_REQUEST:
   case SOURCE_WORD:
     fine = make_call(s, options);
+    break;
+  case SOURCE_PROMPT:
+    if (options->argc == 0) break;
+    s->argument = shown = options->argv[0];
+    fine = read_file(s, shown);
     break;
   case SOURCE_COMPLETION: /* no script: see completion.h and manual.h */
   case SOURCE_HELP:

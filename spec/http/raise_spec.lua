@@ -8,6 +8,45 @@ local task = require "lurcher.task"
 local failure, message_of = raising.failure, raising.message
 local NOBODY = "http://127.0.0.1:1/"
 
+describe("http.raising", function()
+  local calls = http.raising()
+
+  it("gives the functions of http, whose calls raise", function()
+    local site = origin.start()
+    assert.are.equal(calls, http.raising())
+    site.answer = { body = '{"a":1}' }
+    assert.are.equal(1, calls.get(site.url):json().a)
+    assert.are.equal("PURGE", calls.request("PURGE", site.url).method)
+    site.answer = { status = 404 }
+    local once = { retry = false }
+    for _, call in ipairs {
+      function() calls.get(NOBODY, once) end, function() calls.request("GET", NOBODY, once) end,
+      function() calls.download(NOBODY, "/nowhere/", once) end, function() calls.client():get(NOBODY, once) end,
+      function() calls.client(once):get(NOBODY) end, function() calls.default():get(NOBODY, once) end,
+    } do
+      assert.is_truthy(failure(call).kind)
+    end
+    assert.are.equal("status", failure(function() calls.get(site.url) end).kind)
+    assert.are.equal(404, http.get(site.url).status)
+    site:stop()
+  end)
+
+  it("gives clients that do not raise when they are told so", function()
+    local res, err = calls.client({ raise = false, retry = false }):get(NOBODY)
+    assert.is_nil(res)
+    assert.are.equal("connect", err.kind)
+    assert.are.equal("file", failure(function() calls.client { cookies = "/" } end).kind)
+  end)
+
+  it("shares what raises nothing, and refuses what does not exist", function()
+    assert.are.equal(http.secret, calls.secret)
+    local message = message_of(function() return calls.gett end)
+    assert.matches("lurcher.http has no function 'gett'; did you mean 'get'", message)
+    assert.matches("call it with a dot: http.get", message_of(function() calls:get(NOBODY) end))
+    assert.matches("call it with a dot: http.client", message_of(function() calls:client() end))
+  end)
+end)
+
 describe("a client with raise", function()
   local site, api
 

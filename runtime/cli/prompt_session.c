@@ -1,0 +1,270 @@
+#include "prompt_session.h"
+
+#include "line_editor.h"
+#include "lurcher_lua.h"
+#include "manual_pages.h"
+#include "output.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MODULE "lurcher.command.repl" /* and its place in the registry */
+
+/* Instructions of Lua between two looks at whether Ctrl-C was pressed; once it was, each one is looked at.
+ * The hook is always there, because one that a signal handler brings might get lost. */
+enum { LOOK_EVERY = 1000 };
+
+static lur_runtime *runtime;
+static void (*on_finished)(void);
+
+/* ---- what Lua may call ---- */
+
+static int finished(lua_State *L)
+{
+  (void)L;
+  on_finished();
+  return 0;
+}
+
+static int show_trace(lua_State *L)
+{
+  output_show_trace(lua_toboolean(L, 1));
+  return 0;
+}
+
+static int columns(lua_State *L)
+{
+  lua_pushinteger(L, line_editor_columns());
+  return 1;
+}
+
+/* pages() -> the manual's pages by name */
+static int pages(lua_State *L)
+{
+  const char *name = (const char *)manual_pages;
+  lua_createtable(L, 0, (int)manual_pages_count);
+  for (size_t i = 0; i < manual_pages_count; i++) {
+    const char *page = name + strlen(name) + 1;
+    lua_pushstring(L, page);
+    lua_setfield(L, -2, name);
+    name = page + strlen(page) + 1;
+  }
+  return 1;
+}
+
+static bool is_folder(int folder, const struct dirent *entry)
+{
+  struct stat status;
+  if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+  return fstatat(folder, entry->d_name, &status, 0) == 0 && S_ISDIR(status.st_mode);
+}
+
+enum { MAX_NAMES = 2000 };
+
+/* list(folder) -> the names in it; those of folders end with "/" */
+static int list(lua_State *L)
+{
+  int count = 0;
+  DIR *folder = opendir(lua_tostring(L, 1));
+  lua_newtable(L);
+  for (struct dirent *entry; folder && count < MAX_NAMES && (entry = readdir(folder));) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    lua_pushfstring(L, "%s%s", entry->d_name, is_folder(dirfd(folder), entry) ? "/" : "");
+    lua_rawseti(L, -2, ++count);
+  }
+  if (folder) closedir(folder);
+  return 1;
+}
+
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+  while (length) {
+    ssize_t written = write(fd, bytes, length);
+    if (written < 0 && errno != EINTR) return false;
+    if (written < 0) continue;
+    bytes += written;
+    length -= (size_t)written;
+  }
+  return true;
+}
+
+/* write(path, data) -> what went wrong; only its owner may read the file */
+static int write_file(lua_State *L)
+{
+  size_t length;
+  const char *path = lua_tostring(L, 1), *data = lua_tolstring(L, 2, &length);
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  struct stat status;
+  bool fine = fd >= 0 && fstat(fd, &status) == 0;
+  if (fine && S_ISREG(status.st_mode)) fine = fchmod(fd, 0600) == 0;
+  fine = fine && write_all(fd, data, length);
+  int error = errno;
+  if (fd >= 0) close(fd);
+  if (fine) return 0;
+  lua_pushstring(L, strerror(error));
+  return 1;
+}
+
+static const struct {
+  const char *name;
+  lua_CFunction function;
+} functions[] = {{"finished", finished}, {"trace", show_trace}, {"columns", columns},
+                 {"pages", pages},       {"list", list},        {"write", write_file}};
+
+/* ---- asking ---- */
+
+typedef struct {
+  const char *function;
+  const char *text; /* its argument; NULL: none */
+  bool yes;
+  char *texts[2];
+} question;
+
+static int ask(lua_State *L)
+{
+  question *q = lua_touserdata(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, -1, q->function);
+  if (q->text) lua_pushstring(L, q->text);
+  lua_call(L, q->text != NULL, 2);
+  q->yes = lua_toboolean(L, -2);
+  for (int i = 0; i < 2; i++)
+    if (lua_type(L, i - 2) == LUA_TSTRING) q->texts[i] = strdup(lua_tostring(L, i - 2));
+  return 0;
+}
+
+static bool answer(question *q)
+{
+  lua_State *L = lur_lua(runtime);
+  if (lua_cpcall(L, ask, q) == 0) return q->yes;
+  const char *message = lua_tostring(L, -1);
+  output_report(message ? message : "not enough memory");
+  lua_pop(L, 1);
+  return false;
+}
+
+bool session_wants_more(const char *text)
+{
+  question q = {.function = "wants_more", .text = text};
+  return answer(&q);
+}
+
+bool session_keeps(const char *entry)
+{
+  question q = {.function = "keeps", .text = entry};
+  return answer(&q);
+}
+
+void session_complete(const char *line, const char **insertion, const char **listing)
+{
+  static question q;
+  free(q.texts[0]);
+  free(q.texts[1]);
+  q = (question){.function = "complete", .text = line};
+  answer(&q);
+  *insertion = q.texts[0] ? q.texts[0] : "";
+  *listing = q.texts[1] ? q.texts[1] : "";
+}
+
+void session_cancel(void)
+{
+  question q = {.function = "cancel"};
+  answer(&q);
+}
+
+void session_leave(void)
+{
+  question q = {.function = "leave"};
+  answer(&q);
+}
+
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t interrupted, was_running;
+static struct timespec interrupted_at;
+
+static double seconds_since(const struct timespec *then)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
+/* Between two instructions of Lua. */
+static void on_instruction(lua_State *L, lua_Debug *at)
+{
+  char task[8];
+  if (!interrupted) return;
+  lua_getinfo(L, "S", at);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, -1, "interrupt");
+  lua_pushnumber(L, lur_busy(runtime, task, sizeof task));
+  lua_pushnumber(L, seconds_since(&interrupted_at));
+  lua_pushboolean(L, was_running);
+  lua_pushboolean(L, strncmp(at->source, "@lurcher/", 9) == 0);
+  lua_call(L, 4, 1);
+  if (!lua_isnil(L, -1)) lua_error(L);
+  lua_pop(L, 2);
+}
+
+void session_interrupt(void)
+{
+  char task[8];
+  clock_gettime(CLOCK_MONOTONIC, &interrupted_at);
+  lur_busy(runtime, task, sizeof task);
+  was_running = *task != 0;
+  interrupted = true;
+  lua_sethook(lur_lua(runtime), on_instruction, LUA_MASKCOUNT, 1); /* only the count is another */
+}
+
+bool session_interrupted(void) { return interrupted; }
+
+void session_calm(void)
+{
+  interrupted = false;
+  lua_sethook(lur_lua(runtime), on_instruction, LUA_MASKCOUNT, LOOK_EVERY);
+}
+
+/* ---- open ---- */
+
+static int open_module(lua_State *L)
+{
+  const bool *has_colours = lua_touserdata(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.require");
+  lua_pushliteral(L, MODULE);
+  lua_call(L, 1, 1);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_getfield(L, -1, "open");
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    lua_pushcfunction(L, functions[i].function);
+    lua_setfield(L, -2, functions[i].name);
+  }
+  lua_pushboolean(L, *has_colours);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+bool session_open(lur_runtime *rt, bool has_colours, void (*finished_hook)(void))
+{
+  runtime = rt;
+  on_finished = finished_hook;
+  lua_State *L = lur_lua(rt);
+  if (lua_cpcall(L, open_module, &has_colours) == 0) {
+    session_calm();
+    return true;
+  }
+  const char *message = lua_tostring(L, -1);
+  output_report(message ? message : "not enough memory");
+  lua_pop(L, 1);
+  return false;
+}
