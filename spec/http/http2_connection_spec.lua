@@ -80,6 +80,25 @@ describe("a server that ends each connection after a few requests", function()
   end)
 end)
 
+-- libcurl takes one for alive on which the TLS close_notify waits to be read.
+it("an idle connection that the server has ended gets no request", function()
+  for _, method in ipairs { "GET", "POST" } do
+    local over = task.event()
+    local s = http2.server(function(connection, number)
+      connection:respond(connection:request(), "connection " .. number)
+      if number == 1 then return over:wait() end
+      connection:respond(connection:request(), "once more")
+    end)
+    local client = faults.client { tls = { ca = s.ca } }
+    assert.equal("connection 1", assert(client:get(s.url)).body)
+    over:set()
+    for _ = 1, 50 do task.yield() end -- the server runs in this loop
+    local body = method == "POST" and "x" or nil
+    assert.equal("connection 2", assert(client:request(method, s.url, { body = body })).body)
+    assert.equal("once more", assert(client:get(s.url)).body)
+  end
+end)
+
 describe("a connection that fell silent", function()
   local function silent_after_first()
     return http2.server(function(connection, number)

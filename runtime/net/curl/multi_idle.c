@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -121,6 +122,16 @@ bool multi_has_surplus(const multi *m, int local_port)
   watcher *w = watcher_find_port(&s->watchers, m, local_port);
   if (!w || !has_rested(w)) return false;
   return !resting_is_quiet(&s->resting, &s->watchers, w, uv_hrtime()) && can_be_read(w->fd);
+}
+
+bool multi_was_left(multi *m, int local_port)
+{
+  watcher *w = local_port ? watcher_find_port(&m->shared->watchers, m, local_port) : NULL;
+  if (!w || w->wanted || w->state == WATCHER_CONNECTING) return false;
+  struct pollfd socket = {.fd = w->fd, .events = POLLRDHUP};
+  if (poll(&socket, 1, 0) != 1) return false;
+  multi_end_connection(w);
+  return true;
 }
 
 void multi_note_begun(multi *m, int local_port)

@@ -29,6 +29,11 @@ bool multi_serves_another(const multi *m, int local_port, bool in_this_call);
  * May be called by libcurl's callbacks. */
 bool multi_has_surplus(const multi *m, int local_port);
 
+/* The same of a connection of HTTP/2, over which frames may come at any time: whether it was idle, and the
+ * peer has ended it. Then it ends here, too. libcurl 7.88 takes one for alive on which the TLS close_notify
+ * waits to be read. May be called by libcurl's callbacks. */
+bool multi_was_left(multi *m, int local_port);
+
 /* The exchange of `easy` is over: its connection ends by itself after so many nanoseconds without another. */
 void multi_expire_socket(multi *m, CURL *easy, uint64_t lifetime);
 

@@ -274,8 +274,8 @@ void pool_count_answer(admission *a)
 void pool_origin_known(admission *a, bool http2)
 {
   origin_group *g = a->group;
+  if (g->known && g->http2 == http2) return;
   g->http2 = http2;
-  if (g->known) return;
   g->known = true;
   g->gated = http2;
   let_others_start(a);

@@ -117,7 +117,8 @@ void pool_requeue(admission *a);
 /* What a waiting request waits for, in words. */
 void pool_describe_wait(const admission *a, char *text, size_t size);
 
-/* The request was connected: its origin's name resolves, and it does or does not speak HTTP/2. */
+/* The request was connected: its origin's name resolves, and it does or does not speak HTTP/2, which may not
+ * be what it did before. May be called by libcurl's callbacks. */
 void pool_origin_known(admission *a, bool http2);
 
 /* libcurl has no stream for the request and asks for a socket. `may`: it could use one.

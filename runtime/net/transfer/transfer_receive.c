@@ -116,13 +116,21 @@ static bool head_fits(transfer *t)
   return false;
 }
 
-/* Connected, or a connection is reused: the request goes out next. What came over an idle connection since
- * the loop last looked would be taken for its answer. */
+/* Whether the connection that libcurl has taken from the idle ones is over, or holds what nobody asked for,
+ * which would be taken for the answer. */
+static bool is_stale(const transfer *t, int local_port)
+{
+  multi *m = t->admission.multi;
+  if (pool_origin_is_http2(&t->admission)) return multi_was_left(m, local_port);
+  return multi_has_surplus(m, local_port) && !agreed_on_http2(t);
+}
+
+/* Connected, or a connection is reused: the request goes out next. */
 static int on_connected(void *user, char *address, char *local_address, int port, int local_port)
 {
   transfer *t = user;
-  t->exchange.stale =
-      !pool_origin_is_http2(&t->admission) && multi_has_surplus(t->admission.multi, local_port);
+  bool is_new = t->job.opened;
+  t->exchange.stale = is_stale(t, local_port);
   if (t->exchange.stale) return CURL_PREREQFUNC_ABORT;
   multi_note_begun(t->admission.multi, local_port);
   t->exchange.begun_call = t->admission.multi->calls;
@@ -139,7 +147,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   t->exchange.remote_port = (uint16_t)port;
   t->exchange.local_port = (uint16_t)local_port;
   transfer_set_external(t, !is_served_here(t, local_address));
-  if (!pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
+  if (is_new || !pool_origin_is_known(&t->admission)) pool_origin_known(&t->admission, agreed_on_http2(t));
   pool_connected(&t->admission, local_port);
   if (pool_origin_is_http2(&t->admission) && is_tls(t))
     multi_read_ahead(t->admission.multi, t->handle->easy, local_port);

@@ -150,6 +150,25 @@ static void sends_one_ahead_to_an_unknown_name(void)
   close_pool(p);
 }
 
+static void keeps_none_back_once_an_origin_has_left_http2(void)
+{
+  pool *p = open_pool(wide);
+  admission *first = submit(p, 0, "http://somewhere/");
+  pool_origin_known(first, true);
+  leave(0);
+  admission *second = submit(p, 1, "http://somewhere/");
+  submit(p, 2, "http://somewhere/");
+  submit(p, 3, "http://somewhere/");
+  check_string(journal, "ab");
+  pool_origin_known(second, false);
+  pool_admit(p);
+  check_string(journal, "abcd");
+  check(!pool_origin_is_http2(second));
+  pool_origin_known(second, true);
+  check(pool_origin_is_http2(second));
+  close_pool(p);
+}
+
 static void ends_those_that_wait_for_the_same_lookup(void)
 {
   error why = {.kind = ERROR_dns};
@@ -270,6 +289,7 @@ int main(void)
   lets_origins_take_turns();
   starts_by_priority();
   sends_one_ahead_to_an_unknown_name();
+  keeps_none_back_once_an_origin_has_left_http2();
   ends_those_that_wait_for_the_same_lookup();
   ends_all_when_it_closes();
   puts_one_that_got_no_socket_before_the_others();
