@@ -21,7 +21,11 @@ static void keep_freed_memory(void)
 {
 #ifdef LURCHER_MIMALLOC
   enum { MILLISECONDS = 500 };
+#if MI_MALLOC_VERSION < 210 /* Debian 12's: before it got its present name */
   mi_option_set_default(mi_option_decommit_delay, MILLISECONDS);
+#else
+  mi_option_set_default(mi_option_purge_delay, MILLISECONDS);
+#endif
 #endif
 }
 
