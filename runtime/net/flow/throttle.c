@@ -15,7 +15,7 @@ static const uint64_t FORGET_LEARNED = 10000 * MILLISECOND;
 static const uint64_t RECURRING = 3000 * MILLISECOND,
                       SHORT_HOLD = 5000 * MILLISECOND;  /* of holds by a rate */
 static const uint64_t SAME_WINDOW = 1500 * MILLISECOND; /* resets come in whole seconds */
-static const double MIN_STARTS = 10, CUT = 0.7, STEP = 0.1, MIN_RATE = 1;
+static const double MIN_STARTS = 10, RATE_CUT = 0.7, STEP = 0.1, MIN_RATE = 1;
 static const double NEAR = 0.9, SLOWLY = 0.01, AFTER_REFUSAL = 0.85; /* of the rate that was refused */
 
 static const size_t MIN_MEASURED = 8;   /* answers that tell a rate */
@@ -354,7 +354,7 @@ bool throttle_slow_down(throttle *t, uint64_t age)
   if (learned && (now - age <= t->learned_cut || now - t->learned_cut < SECOND)) return false;
   if (learned && (!rate || t->learned.rate < rate)) rate = t->learned.rate;
   if (!rate) return false;
-  set_learned(t, now, rate, rate * CUT);
+  set_learned(t, now, rate, rate * RATE_CUT);
   reconsider(t);
   return true;
 }
