@@ -218,6 +218,19 @@ describe("the prompt", function()
     prompt:finish()
   end)
 
+  it("sends what a curl command sends, and saves it", function()
+    local site = serving.start(function(req) return { status = 418, body = req.method .. " " .. req.body } end)
+    local prompt, saved = prompting.start { columns = 200 }, files.path "saved.lua"
+    assert.matches("^HTTP/1.1 418 .*\nPOST a=1\n$", prompt:enter((":curl -d a=1 %s/x"):format(site.url)))
+    assert.are.equal("418\n", prompt:enter "_.status")
+    assert.matches("^error: .*%-%-nonsense", prompt:enter((":curl --nonsense %s"):format(site.url)))
+    assert.are.equal("error: the variable NOBODY_SET_IT is not set\n", prompt:enter ":curl http://h/$NOBODY_SET_IT")
+    prompt:enter(":save " .. saved)
+    assert.matches("http.post(\"" .. site.url .. "/x\"", files.read "saved.lua", 1, true)
+    assert.is_truthy(loadfile(saved))
+    prompt:finish()
+  end)
+
   it("keeps the history in a file of its owner, without secrets", function()
     local environment = { XDG_STATE_HOME = files.path "state" }
     local prompt = prompting.start { environment = environment }

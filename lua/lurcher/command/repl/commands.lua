@@ -2,6 +2,7 @@
 
 local chunk = require "lurcher.command.repl.chunk"
 local native = require "lurcher.native.task"
+local overlay = require("lurcher.base.tables").overlay
 local save = require "lurcher.command.repl.save"
 local text = require "lurcher.base.text"
 local units = require "lurcher.base.units"
@@ -113,18 +114,27 @@ all.type = { "EXPRESSION", "what kind of value it is", function(session, argumen
   return type_of(expression(session, argument, "of what? :type EXPRESSION")())
 end }
 
+-- The script of requests as one entry, which leaves the last response in `_`.
+local function as_entry(source)
+  local last = source:find("local res =", 1, true) and "_ = res\n" or ""
+  return { text = ("do\n%s\n%send"):format(source:gsub("%s+$", ""), last), is_expression = false }
+end
+
 all.curl = { "COMMAND", "send what a curl command sends", function(session, argument)
   if argument == "" then fail "what? :curl COMMAND" end
-  local curl = session.module "curl"
-  if not curl then fail "this build has no lurcher.curl" end
-  if not argument:find("^curl%s") then argument = "curl " .. argument end
-  local request, err = curl.parse(argument)
-  if not request then error(err, 0) end
-  local http = session.module "http"
-  local source = curl.script(request)
-  local res = http.request(request.method, request.url, request.opts)
-  session.entries[#session.entries + 1] = { text = "do\n" .. source .. "\nend", is_expression = false }
-  session.shown(res)
+  local curl, http = session.module "curl", session.module "http"
+  if not argument:find("^curl%f[%W]") then argument = "curl " .. argument end
+  local requests, err = curl.parse_all(argument, os.getenv)
+  if not requests then error(err, 0) end
+  for _, request in ipairs(requests) do
+    for _, warning in ipairs(request.warnings) do native.print("curl: " .. text.line(warning) .. "\n") end
+    local unset = request.parameters[1]
+    if unset then fail(("the variable %s is not set"):format(unset)) end
+  end
+  for _, request in ipairs(requests) do
+    session.shown(http.request(request.method, request.url, overlay({ expect = false }, request.opts)))
+  end
+  session.entries[#session.entries + 1] = as_entry(curl.script(requests[2] and requests or requests[1]))
 end }
 
 ---@return string[]

@@ -76,15 +76,12 @@ function save.script(entries)
     lines[i] = { text = entry.text, is_expression = is_expression, sets_last = is_expression and wants_last }
     if entry.is_expression then wants_last = asks else wants_last = wants_last or asks end
   end
-  local out, has_last = {}, false
-  for i, line in ipairs(lines) do
-    has_last = has_last or line.sets_last or false
-    out[i] = written(line)
-  end
+  local out = {}
+  for i, line in ipairs(lines) do out[i] = written(line) end
   local body = table.concat(out, "\n")
   local heads = {}
   for _, name in ipairs(used_modules(body)) do heads[#heads + 1] = load_line(name) end
-  if has_last then heads[#heads + 1] = "local _" end
+  if uses_last(body) then heads[#heads + 1] = "local _" end
   return HEAD .. (heads[1] and "\n" .. table.concat(heads, "\n") .. "\n" or "") .. "\n" .. body .. "\n"
 end
 

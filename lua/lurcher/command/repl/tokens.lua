@@ -62,7 +62,7 @@ local function token_at(text, from)
   if last then return KEYWORDS[text:sub(from, last)] and "keyword" or "name", last end
   _, last = text:find("^%.?%d[%w.]*", from)
   if last then
-    local exponent = text:find("[eEpP]$", last) and text:match("^[+-]%d+()", last + 1)
+    local exponent = text:find("^[eEpP]", last) and text:match("^[+-]%d+()", last + 1)
     return "number", exponent and exponent - 1 or last
   end
   if first == '"' or first == "'" then return "text", quoted_end(text, from) end

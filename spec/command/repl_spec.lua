@@ -1,0 +1,233 @@
+-- The parts of the prompt that need no terminal.
+
+local chunk = require "lurcher.command.repl.chunk"
+local complete = require "lurcher.command.repl.complete"
+local history = require "lurcher.command.repl.history"
+local http = require "lurcher.http"
+local json = require "lurcher.json"
+local palette = require "lurcher.command.show.palette"
+local print_value = require "lurcher.command.repl.print"
+local save = require "lurcher.command.repl.save"
+local tokens = require "lurcher.command.repl.tokens"
+
+describe("what is typed", function()
+  it("is whole, or goes on in the next line", function()
+    for text, wanted in pairs {
+      ["1 +"] = "more", ["f("] = "more", ["{ 1,"] = "more", ["x ="] = "more", ["x."] = "more", ["x.y:"] = "more",
+      ["for i = 1, 2 do"] = "more", ["if x then"] = "more", ["function f()"] = "more", ["local function f()"] = "more",
+      ["[[text"] = "more", ["--[[ comment"] = "more", ["'text\\"] = "more", ["repeat x()"] = "more", ["not"] = "more",
+      ["local x,"] = "more", ["return"] = "fine", ["'text"] = "wrong", ["a b"] = "wrong", ["1 = 2"] = "wrong",
+      ["end"] = "wrong", ["x = = 1"] = "wrong", ["goto nowhere"] = "wrong", ["x"] = "fine", ["x = 1"] = "fine",
+      ["f 'x'"] = "fine", ["-- comment"] = "fine", ["x -- comment"] = "fine", ["f() ;"] = "fine", ["x\n+ 1"] = "fine",
+      ["local x <const> = 1"] = "wrong", ["~"] = "wrong", ["'\\n'"] = "fine", ["do local x end"] = "fine",
+    } do
+      local fn, message, is_incomplete = chunk.compile(chunk.session(), text)
+      assert.are.equal(wanted, fn and "fine" or is_incomplete and "more" or "wrong", text .. ": " .. tostring(message))
+    end
+  end)
+
+  it("declares what the top level calls local", function()
+    for text, wanted in pairs {
+      ["local x"] = "x", ["local x = 1"] = "x=", ["local a, b = f()"] = "a,b=", ["local function f() end"] = "f=",
+      ["do local x = 1 end"] = "", ["for i = 1, 2 do local x end local y = 1"] = "y=", ["x = 'local y = 1'"] = "",
+      ["-- local x\nlocal z"] = "z", ["x = [==[ local y ]==] local q"] = "q", ["--[[ local a ]] local b"] = "b",
+      ["f(function() local x end) local y = 2"] = "y=",
+      ["if a then local b elseif c then local d else local e end"] = "",
+      ["repeat local x until x local y"] = "y", ["while true do local x break end"] = "", ["t.locals = 1"] = "",
+      ["local x = function() local y end local z = 1"] = "x= z=", ["local x = 'a\\'local b'"] = "x=",
+      ["local x -- = 1\nlocal y = 2"] = "x y=",
+    } do
+      local found = {}
+      for i, one in ipairs(chunk.declarations(text)) do
+        found[i] = table.concat(one.names, ",") .. (one.has_value and "=" or "")
+      end
+      assert.are.equal(wanted, table.concat(found, " "), text)
+    end
+  end)
+
+  it("shares one variable between the lines and the functions that use it", function()
+    local session = chunk.session()
+    local function run(text) return assert(chunk.compile(session, text))() end
+    run "local n, unset = 1"
+    run "local function get() return n end function set(v) n = v end"
+    assert.are.equal(1, run "get()")
+    run "n = 2"
+    assert.are.equal(2, run "get()")
+    run "set(3)"
+    assert.are.equal(3, run "n")
+    run "local n = 4 if true then local n = 5 end"
+    assert.are.equal(4, run "get()")
+    assert.is_nil(run "unset")
+    assert.are.equal(tostring, run "local tostring = tostring return tostring")
+    run "local tostring"
+    assert.is_nil(run "tostring")
+    assert.is_nil(rawget(_G, "n"))
+    run "typed_global = 1"
+    assert.are.equal(1, rawget(_G, "typed_global"))
+    rawset(_G, "typed_global", nil)
+  end)
+
+  it("tells the line where it failed", function()
+    local ok, message = pcall(assert(chunk.compile(chunk.session(), "\nerror 'x'")))
+    assert.is_false(ok)
+    assert.are.equal("prompt:2: x", message)
+  end)
+
+  it("is read as Lua's tokens", function()
+    local kinds = {}
+    for i, token in ipairs(tokens.of "local a_1 = 0x1F + 1e-5 .. 'x\\'y' --c\n[=[ ]] ]=] ~= b.c:d") do
+      kinds[i] = token.text
+    end
+    assert.are.same({ "local", "a_1", "=", "0x1F", "+", "1e-5", "..", "'x\\'y'", "[=[ ]] ]=]", "~=", "b", ".", "c",
+      ":", "d" }, kinds)
+  end)
+end)
+
+describe("values at the prompt", function()
+  local function shown(value, columns)
+    return print_value.value(value, { columns = columns or 80, colours = palette.plain })
+  end
+
+  it("are shown as they are written in Lua", function()
+    local cycle = { name = "a" }
+    cycle.itself = cycle
+    local secret = http.secret "well hidden"
+    for _, case in ipairs {
+      { nil, "nil" }, { true, "true" }, { 1, "1" }, { -0.5, "-0.5" }, { 2 ^ 53, "9.007199254741e+15" },
+      { 1e15, "1000000000000000" },
+      { 1 / 0, "inf" }, { "a\"b\\\n\0é\27", [["a\"b\\\n\x00é\x1b"]] }, { {}, "{}" }, { json.null, "json.null" },
+      { { 1, 2, x = "y" }, '{ 1, 2, x = "y" }' }, { { b = 1, a = 2, ["c d"] = 3 }, '{ a = 2, b = 1, ["c d"] = 3 }' },
+      { { [10] = 1, [true] = 2 }, "{ [10] = 1, [true] = 2 }" },
+      { cycle, '{ itself = (a table that holds this one), name = "a" }' },
+      { { { { { { 1 } } } } }, "{ { { { {…} } } } }" }, { secret, "***" }, { { "well hidden" }, '{ "***" }' },
+      { print, "function" }, { json.array {}, "{}" }, { setmetatable({},
+      { __tostring = error }), "(a value that cannot be shown)" },
+      { setmetatable({ 1 }, { __index = error }), "{ 1 }" },
+    } do
+      assert.are.equal(case[2], shown(case[1]))
+    end
+    assert.matches("^function %(spec/command/repl_spec.lua:%d+%)$", shown(shown))
+  end)
+
+  it("are cut", function()
+    local long = {}
+    for i = 1, 1000 do long[i] = i end
+    assert.matches("  40,\n  … 960 more\n}$", shown(long))
+    assert.matches('^"x+…" %(9.8 KiB%)$', shown(("x"):rep(10000)))
+    assert.are.equal('{\n  "aaaaaaaaaa",\n  "bbbbbbbbbb"\n}', shown({ ("a"):rep(10), ("b"):rep(10) }, 20))
+    local wide = {}
+    for i = 1, 40 do wide[i] = { long, long } end
+    assert.is_true(#shown(wide) < 100000)
+  end)
+
+  it("of errors are one line", function()
+    assert.are.equal("boom", print_value.failure("prompt:1: boom", false))
+    assert.are.equal("line 2: boom", print_value.failure("prompt:2: boom", true))
+    assert.are.equal("a b", print_value.failure("a\nb", false))
+  end)
+end)
+
+describe("the history", function()
+  it("keeps what shows no secret", function()
+    for _, entry in ipairs {
+      "http.get 'https://example.com/a?page=2'", "http.bearer(os.getenv 'TOKEN')", "x = 1", "api.cookies:list()",
+      "http.get('https://example.com', { timeout = 5 })", ":help secrets", "local token = res:json().token",
+      "'an author'", "http.bearer(token)", ":curl https://example.com -d a=1",
+    } do
+      assert.is_true(history.keeps(entry), entry)
+    end
+  end)
+
+  it("leaves out what shows one", function()
+    local known = http.secret "very hidden"
+    for _, entry in ipairs {
+      "http.bearer('abc')", 'http.bearer "abc"', "http.bearer[[abc]]", "http.secret 'abc'", "http.secret(x)",
+      "http.get(u, { auth = { 'me', 'pass' } })", "auth={'a','b'}", "http.get 'https://me:pw@example.com/'",
+      "http.get 'https://token@example.com/'", "headers = { Authorization = 'Bearer abc' }", "http.basic('a', 'b')",
+      "headers = { ['Cookie'] = 'a=b' }", ":curl -u me:pw https://example.com", "password = 'x'", "api_key = 'x'",
+      ":curl -H 'Authorization: Basic YTpi' https://example.com", "http.get 'https://example.com/?access_token=abc'",
+      ":curl -b a=b https://example.com", "client_secret = 'x'", "token = \"x\"", "print 'very hidden'", "",
+      "http.digest('a', 'b')", ":curl --user a:b https://example.com", "proxy = 'http://a:b@proxy:3128'",
+    } do
+      assert.is_false(history.keeps(entry), entry)
+    end
+    assert.are.equal("***", tostring(known))
+  end)
+end)
+
+describe("completion", function()
+  local session
+  before_each(function()
+    session = chunk.session()
+    session.module = function(name) return require("lurcher." .. name) end
+    session.commands = { "help", "save", "time" }
+    session.topics = function() return { "retries", "tls" } end
+    session.list = function(folder)
+      return folder == "./" and { "beside" } or folder == "." and { "data.json", "dir/", ".hidden" } or nil
+    end
+    rawset(session.env, "files", { alpha = 1, beta = function() end, alert = { deep = 1 } })
+    rawset(session.env, "object", setmetatable({ own = 1 }, { __index = { method = function() end, field = 2 } }))
+    rawset(session.env, "odd", setmetatable({ plain = 1 }, { __index = function() error "called" end }))
+    session.locals.files, session.locals.object, session.locals.odd = "set", "set", "set"
+  end)
+
+  it("offers what may follow", function()
+    for line, wanted in pairs {
+      ["files.al"] = "alert alpha", ["files."] = "alert alpha beta", ["files.alert."] = "deep", ["files:"] = "beta",
+      ["object."] = "field method own", ["object:"] = "method", ["odd."] = "plain", ["nothing."] = "",
+      ["fil"] = "files",
+      ["x = fil"] = "files", ["http.ge"] = "get", ["json.dec"] = "decode", ["htt"] = "http", ["wh"] = "while",
+      ["f('da"] = "data.json", ["f('"] = "data.json dir/", ["f('."] = ".hidden", ["f('./b"] = "beside",
+      ["-- fil"] = nil,
+      ["http.get('u', { js"] = "json", ["http.get('u', { timeout = 5, js"] = "json",
+      ["http.get('u', { json = js"] = "json",
+      ["http.get('u', { timeout = { conn"] = "connect", ["api:get('u', { bo"] = "body",
+      ["http.client { base_"] = "base_url",
+      ["http.client({ base_"] = "base_url", ["http.get('u', { base_"] = "", [":sa"] = "save", [":help t"] = "tls",
+      [":save d"] = "data.json dir/", [":time fil"] = "files", ["http.client { limits = { per_"] = "per_origin",
+      ["x = 12"] = "", ["f(1, fil"] = "files", ["other { fil"] = "files",
+    } do
+      local found = complete.at(line, session)
+      assert.are.equal(wanted or "", found and table.concat(found.candidates, " ") or "", line)
+    end
+  end)
+
+  it("inserts what all have in common, and lists them when there is nothing more", function()
+    local insertion, listing = complete.press("files.a", session, 80)
+    assert.are.equal("l", insertion)
+    assert.are.equal("", listing)
+    insertion, listing = complete.press("files.al", session, 80)
+    assert.are.equal("", insertion)
+    assert.are.equal("alert  alpha", listing)
+    assert.are.equal("alert\nalpha", (select(2, complete.press("files.al", session, 8))))
+    assert.are.equal("t = ", (complete.press("http.client { limits = { burs", session, 80)))
+  end)
+end)
+
+describe("what is saved", function()
+  it("is a script that runs", function()
+    local script = save.script {
+      { text = "local n = 20" }, { text = "n + 1", is_expression = true }, { text = "x = _ * 2" },
+      { text = "x -- shown", is_expression = true }, { text = "return json.encode { 1 };", is_expression = true },
+      { text = "local m = 5 return m" },
+    }
+    assert.are.equal([[
+-- Typed at the prompt of Lurcher. Calls raise where they fail.
+
+local json = require "lurcher.json"
+local _
+
+local n = 20
+_ = n + 1
+x = _ * 2
+print(x -- shown
+)
+print(json.encode { 1 })
+do
+local m = 5 return m
+end
+]], script)
+    assert.is_truthy(load(script))
+    assert.matches('local http = require("lurcher.http").raising()', save.script { { text = "http.get(u)" } }, 1, true)
+  end)
+end)
