@@ -306,14 +306,13 @@ bool line_editor_open(lur_runtime *runtime, const line_editor_hooks *given)
   return false;
 }
 
+/* The editor itself stays until the process ends, which is soon: el_end loses the names of functions that
+ * were added. */
 void line_editor_close(void)
 {
   uv_close((uv_handle_t *)&redraw, NULL);
   terminal_input_close();
-  if (entries) libedit.history_end(entries);
-  if (editor) libedit.el_end(editor);
-  editor = NULL;
-  entries = NULL;
+  if (editor) libedit.el_set(editor, EL_PREP_TERM, 0);
 }
 
 /* ---- reading ---- */

@@ -108,12 +108,15 @@ static void start(const char *chunk, size_t length, int argc, const char *const 
 static void run_script(const source *script, const cli_options *options)
 {
   int argc = options->argc + 1; /* text, path, arguments */
+  char *text = strndup(script->text, script->length);
   const char **argv = malloc((size_t)argc * sizeof *argv);
-  if (!argv) return;
-  argv[0] = script->text;
-  for (int i = 1; i < argc; i++) argv[i] = options->argv[i - 1];
-  start(ENTER_SCRIPT, sizeof ENTER_SCRIPT - 1, argc, argv);
+  if (text && argv) {
+    argv[0] = text;
+    for (int i = 1; i < argc; i++) argv[i] = options->argv[i - 1];
+    start(ENTER_SCRIPT, sizeof ENTER_SCRIPT - 1, argc, argv);
+  }
   free(argv);
+  free(text);
 }
 
 /* ---- lines ---- */
