@@ -38,19 +38,12 @@ static bool is_like(const cli_command *one, const cli_command *other)
   return true;
 }
 
-static bool has_options(const char *command)
-{
-  for (size_t i = 0; i < word_options_count; i++)
-    if (options_belongs(&word_options_table[i], command)) return true;
-  return false;
-}
-
 /* Whether a command is the first of those that have its options. */
 static bool speaks_for_others(size_t command)
 {
   for (size_t i = 0; i < command; i++)
     if (is_like(&commands_table[i], &commands_table[command])) return false;
-  return has_options(commands_table[command].name);
+  return options_has_own(commands_table[command].name);
 }
 
 /* The names of all commands like this one. */
@@ -144,7 +137,7 @@ static void print_bash(void)
   fputs(bash_scripts, stdout);
   for (size_t i = 0; i < commands_count; i++) {
     if (speaks_for_others(i)) bash_options(i);
-    if (!has_options(commands_table[i].name))
+    if (!options_has_own(commands_table[i].name))
       bash_case(commands_table[i].name, commands_table[i].choices, false);
   }
   fputs(bash_end, stdout);
@@ -203,7 +196,7 @@ static void print_zsh(void)
         stdout);
   for (size_t i = 0; i < commands_count; i++) {
     if (speaks_for_others(i)) zsh_options(i);
-    if (commands_table[i].choices && !has_options(commands_table[i].name))
+    if (commands_table[i].choices && !options_has_own(commands_table[i].name))
       printf("    %s) _values argument %s ;;\n", commands_table[i].name, commands_table[i].choices);
   }
   fputs("    *) _files ;;\n"
@@ -230,7 +223,7 @@ static void fish_option(const cli_option *o)
   else {
     fputs("complete -c lurcher -n '__fish_use_subcommand; or __fish_seen_subcommand_from", stdout);
     for (size_t i = 0; i < commands_count; i++)
-      if (has_options(commands_table[i].name)) printf(" %s", commands_table[i].name);
+      if (options_has_own(commands_table[i].name)) printf(" %s", commands_table[i].name);
     printf("' -l %s", o->name + 2);
   }
   if (o->short_name) printf(" -s %s", o->short_name + 1);

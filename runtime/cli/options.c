@@ -246,13 +246,6 @@ static verdict apply(cli_options *options, const char *argument, const char *com
 
 /* ---- options of commands ---- */
 
-static bool has_options(const char *command)
-{
-  for (size_t i = 0; i < word_options_count; i++)
-    if (options_belongs(&word_options_table[i], command)) return true;
-  return false;
-}
-
 /* How many arguments from argv[0] on are an option of the command: 1, or 2 with the value of a short one; 0:
  * none, and *meant is set if it has that name. */
 static int own_option(const char *command, int argc, char **argv, const cli_option **meant)
@@ -340,7 +333,7 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
   if (so_far == GO_ON && i >= argc) so_far = no_script(options);
   if (so_far == GO_ON && i < argc) {
     set_source(options, kind_of(argv[i]), argv[i], argc - i - 1, argv + i + 1);
-    if (has_options(argv[i]) && (options->kind == SOURCE_REQUEST || options->kind == SOURCE_WORD))
+    if (options_has_own(argv[i]) && (options->kind == SOURCE_REQUEST || options->kind == SOURCE_WORD))
       so_far = sort_options(options);
   }
   *status = so_far;

@@ -45,3 +45,10 @@ bool options_belongs(const cli_option *option, const char *command)
   }
   return false;
 }
+
+bool options_has_own(const char *command)
+{
+  for (size_t i = 0; i < word_options_count; i++)
+    if (options_belongs(&word_options_table[i], command)) return true;
+  return false;
+}

@@ -33,4 +33,7 @@ extern const size_t word_options_count;
 /* Whether an option belongs to a command. */
 bool options_belongs(const cli_option *option, const char *command);
 
+/* Whether any option does. */
+bool options_has_own(const char *command);
+
 #endif

@@ -3,6 +3,7 @@
 local caret = require "lurcher.command.caret"
 local commanded = require "spec.support.commanded"
 local files = require "spec.support.files"
+local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local places = require "lurcher.command.request.places"
@@ -190,6 +191,20 @@ describe("the command line of a request", function()
     local file = assert(io.open "scripts/setup")
     assert.equal(file:read "*a", json.decode(ended.out:sub(9)).body)
     file:close()
+  end)
+
+  it("gives up standard input that does not come", function()
+    local path = files.begin() .. "/pipe"
+    process.shell('mkfifo "$1"', path)
+    local child = process.start({ "-c", 'exec "$0" post http://127.0.0.1:1 --body=- <>"$1"', process.lurcher, path },
+      { command = "sh" })
+    serving.eventually(function()
+      return #(fs.list(("/proc/%d/task"):format(child.pid)) or {}) > 1 -- the thread that waits for it
+    end)
+    child:kill "INT"
+    local ended = child:wait()
+    files.finish()
+    assert.same({ 130, "", "" }, { ended.status, ended.out, ended.err })
   end)
 
   it("takes options anywhere, the general ones too, until '--'", function()

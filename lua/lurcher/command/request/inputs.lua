@@ -4,8 +4,15 @@ local caret = require "lurcher.command.caret"
 
 local inputs = {}
 
--- Standard input can be read once.
-local standard_input
+local standard_input -- it can be read once
+
+-- All of standard input. What has to be waited for is read as a file, so that Ctrl-C ends the wait; a file is not,
+-- for it would begin at its start again. A socket has no path.
+local function read_standard_input()
+  local is_file = io.stdin:seek "cur" ~= nil
+  local text = not is_file and require("lurcher.fs").read("/dev/stdin", { max = math.huge })
+  return text or io.stdin:read "*a"
+end
 
 ---A path as it was typed: "~/" is the home folder, which a shell does not see behind an "@".
 ---@param path string
@@ -46,7 +53,7 @@ end
 ---@return string
 function inputs.read(path, argument, first, last)
   if path == "-" then
-    standard_input = standard_input or io.stdin:read "*a"
+    standard_input = standard_input or read_standard_input()
     return standard_input
   end
   inputs.check(path, argument, first, last)
