@@ -80,6 +80,14 @@ describe("a server that ends each connection after a few requests", function()
   end)
 end)
 
+-- Whether a connection to this URL got its peer's end (CLOSE_WAIT).
+local function is_left(url)
+  local list = assert(io.open "/proc/net/tcp")
+  local text = list:read "*a"
+  list:close()
+  return text:find((":%04X 08 "):format(url:match ":(%d+)$"), 1, true) ~= nil
+end
+
 -- libcurl takes one for alive on which the TLS close_notify waits to be read.
 it("an idle connection that the server has ended gets no request", function()
   for _, method in ipairs { "GET", "POST" } do
@@ -92,7 +100,7 @@ it("an idle connection that the server has ended gets no request", function()
     local client = faults.client { tls = { ca = s.ca } }
     assert.equal("connection 1", assert(client:get(s.url)).body)
     over:set()
-    for _ = 1, 50 do task.yield() end -- the server runs in this loop
+    serving.eventually(function() return is_left(s.url) end)
     local body = method == "POST" and "x" or nil
     assert.equal("connection 2", assert(client:request(method, s.url, { body = body })).body)
     assert.equal("once more", assert(client:get(s.url)).body)
