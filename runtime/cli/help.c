@@ -7,17 +7,18 @@
 
 static const char introduction[] =
     "\n"
-    "Runs Lua scripts that talk HTTP to many things at once. A script just waits for what it asks for; "
-    "tasks\n"
-    "make it do many things meanwhile. Its arguments are ... and the table arg. It ends when its last line\n"
-    "has run and every task it started has ended.\n"
+    "Runs Lua scripts that talk HTTP to many things at once. A script just waits for\n"
+    "what it asks for; tasks make it do many things meanwhile. Its arguments are ...\n"
+    "and the table arg. It ends when its last line has run and every task it started\n"
+    "has ended.\n"
     "\n"
     "options, before the script:\n";
 
 static const char examples[] =
     "\n"
     "examples:\n"
-    "  lurcher -e 'print(assert(require(\"lurcher.http\").get(...)).body)' https://example.org\n"
+    "  lurcher get https://example.org\n"
+    "  lurcher -e 'print(assert(http.get(...)).body)' https://example.org\n"
     "\n"
     "  #!/usr/bin/env lurcher\n"
     "  -- Fetches each URL given, eight at a time, and prints its status.\n"
@@ -30,13 +31,14 @@ static const char examples[] =
     "\n"
     "exit status:\n"
     "  0    the script ended well, or what it gave to os.exit\n"
-    "  1    it failed or does not compile: the error, and the lines that led to it, are on standard error\n"
+    "  1    it failed or does not compile: the error, and the lines that led to it,\n"
+    "       are on standard error\n"
     "  2    wrong usage, or the script cannot be read\n"
     "  3    a budget (--max-...) ended it\n"
-    "  130  SIGINT (Ctrl-C), 143 SIGTERM: tasks are cancelled and clean up, for at most 5 seconds;\n"
-    "       a second signal ends it at once\n";
+    "  130  SIGINT (Ctrl-C), 143 SIGTERM: tasks are cancelled and clean up, for at\n"
+    "       most 5 seconds; a second signal ends it at once\n";
 
-enum { WIDTH = 100, GAP = 2 };
+enum { WIDTH = 80 /* of any terminal */, GAP = 2 };
 
 /* Words from `text` on, in lines from column `margin` to WIDTH; the first line has been begun up to there. */
 static void print_wrapped(const char *text, int margin)
@@ -75,7 +77,7 @@ static bool is_alike(const cli_command *a, const cli_command *b)
 static void print_usage(void)
 {
   static const char *const forms[][2] = {
-      {"[options] script.lua [args...]", "run a script (works as a #! line)"},
+      {"[options] script.lua [args...]", "run a script (works as #! line)"},
       {"[options] -e 'code' [args...]", "run a string"},
       {"[options] - [args...]", "run standard input"},
   };
