@@ -10,6 +10,7 @@
 
 static const double LONG_TIME = 1e9; /* seconds: until something stops the loop */
 static const wchar_t REPLACEMENT = 0xfffd;
+static const char END_OF_INPUT = 4; /* Ctrl-D */
 
 static lur_runtime *runtime;
 static uv_async_t woken;
@@ -114,6 +115,13 @@ static bool has_input(void)
 {
   struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
   return poll(&input, 1, 0) > 0;
+}
+
+void terminal_input_take_typed_ahead(void)
+{
+  if (has_input()) fill();
+  for (size_t i = first; i < last; i++)
+    if (!bytes[i]) bytes[i] = END_OF_INPUT;
 }
 
 input_result terminal_input_read(wchar_t *character, bool (*interrupted)(void))

@@ -19,6 +19,9 @@ void terminal_input_close(void);
  * the process has to end, each time that something woke the loop. */
 input_result terminal_input_read(wchar_t *character, bool (*interrupted)(void));
 
+/* Takes what was typed before the terminal was made raw. A Ctrl-D that came then is a NUL now. */
+void terminal_input_take_typed_ahead(void);
+
 /* Drops what was typed and is not read yet. */
 void terminal_input_drop(void);
 

@@ -149,6 +149,18 @@ describe("the prompt", function()
     prompt:finish()
   end)
 
+  it("takes what is typed before it is back", function()
+    local prompt = prompting.start()
+    prompt:type "print 'begun' task.sleep(0.1) print 'over'\r"
+    prompt:wait "begun\r\n"
+    prompt:type "21 * 2\r"
+    prompt:wait(READY)
+    assert.matches("42\n", prompting.plain(prompt:wait(READY)))
+    prompt:type "print 'begun' task.sleep(0.1)\r"
+    prompt:wait "begun\r\n"
+    assert.are.equal(0, (prompt:finish()))
+  end)
+
   it("cancels what is left at Ctrl-D", function()
     local prompt = prompting.start()
     prompt:enter "task.spawn(function() task.defer(function() print 'cleaned' end) task.sleep(1000) end)"
