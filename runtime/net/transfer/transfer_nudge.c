@@ -35,14 +35,14 @@ bool transfer_nudge_is_due(const transfer *t)
          t->exchange.flow == FLOW_ON;
 }
 
-static bool on_finished(multi_job *job, const multi_result *result)
+static bool on_answered(multi_job *job, const multi_result *result)
 {
   (void)result;
   transfer_nudge_end(container_of(job, transfer_nudge_job, job)->asker);
   return false;
 }
 
-static bool expects_more(const multi_job *job)
+static bool is_awaited(const multi_job *job)
 {
   (void)job;
   return true;
@@ -54,13 +54,13 @@ static bool never(multi_job *job)
   return false;
 }
 
-static bool connects(const multi_job *job)
+static bool is_connecting(const multi_job *job)
 {
   (void)job;
   return false;
 }
 
-static const multi_job_class in_multi = {on_finished, expects_more, never, connects};
+static const multi_job_class nudging = {on_answered, is_awaited, never, is_connecting};
 
 static size_t discard(char *bytes, size_t size, size_t count, void *user)
 {
@@ -101,7 +101,7 @@ void transfer_nudge(transfer *t)
     free(n);
     return;
   }
-  n->job.class = &in_multi;
+  n->job.class = &nudging;
   n->asker = t;
   if (multi_add(t->admission.multi, &n->job, easy)) {
     t->exchange.nudge = n;
