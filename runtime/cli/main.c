@@ -20,8 +20,8 @@
 static void keep_freed_memory(void)
 {
 #ifdef LURCHER_MIMALLOC
-  enum { MILLISECONDS = 500 };
-#if MI_MALLOC_VERSION < 210 /* Debian 12's: before it got its present name */
+  enum { MILLISECONDS = 50 }; /* 500 cost 12 MB of 180 with 10,000 requests in flight, and saved no more */
+#if MI_MALLOC_VERSION < 210   /* Debian 12's: before it got its present name */
   mi_option_set_default(mi_option_decommit_delay, MILLISECONDS);
 #else
   mi_option_set_default(mi_option_purge_delay, MILLISECONDS);
