@@ -30,22 +30,22 @@ typedef struct {
   bool may_fold;   /* a continuation line may follow */
   bool has_length; /* Content-Length was seen */
   bool has_transfer_encoding;
+  uint8_t interim; /* 1xx responses before it */
 
   /* The newest response; the final one once `complete`. */
   buffer block; /* its header lines, each "Name: value\r\n": unfolded, without status line and blank line */
   int status;   /* 100 to 999; 0 before the first status line */
-  int version;  /* 10, 11 or 20 */
+  uint8_t version;               /* 10, 11 or 20 */
+  uint8_t flags;                 /* head_flags bits */
   int64_t content_length;        /* -1: none */
   unsigned keep_alive;           /* "Keep-Alive: timeout=", in seconds; 0: none */
   bool chunked;                  /* a Transfer-Encoding with "chunked" */
   bool close;                    /* the peer will close the connection, by what it says */
   bool must_close;               /* the framing is dubious: do not use the connection again */
   bool complete;                 /* the blank line of a final response came */
-  unsigned flags;                /* head_flags bits */
   char reason[HEAD_REASON_SIZE]; /* cut when longer, see CUT_MARK; ends with a NUL */
 
-  unsigned interim; /* 1xx responses before it */
-  size_t received;  /* bytes of all lines, interim responses and trailers included */
+  size_t received; /* bytes of all lines, interim responses and trailers included */
 } head;
 
 /* Makes an empty head; nothing is allocated before the first header line. */

@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct multi_job multi_job;
 
@@ -39,12 +40,12 @@ struct multi_job {
   struct multi *multi;
   CURL *easy;
   multi_job *next_lost; /* among those that lost a socket while they connected */
+  uint16_t sockets;     /* made for it; watchers that point here */
   bool lost;
-  bool blames;      /* set by the job: its end blames the addresses it was connecting to */
-  bool picks;       /* set by the job: addresses that did not answer lately are left out … */
-  unsigned skipped; /* … and were, so often */
-  unsigned sockets; /* made for it; watchers that point here */
-  bool opened;      /* a socket was made for it; the job clears this when it is connected */
+  bool blames;  /* set by the job: its end blames the addresses it was connecting to */
+  bool picks;   /* set by the job: addresses that did not answer lately are left out … */
+  bool skipped; /* … and were */
+  bool opened;  /* a socket was made for it; the job clears this when it is connected */
 };
 
 #endif

@@ -32,15 +32,15 @@ struct admission {
   struct origin *origin; /* NULL: it was not submitted */
   struct origin_group *group;
   stream_ticket ticket;
+  uint8_t state; /* an admission_state */
+  bool granted;  /* its start was counted in the network's run limits */
+  bool unread;   /* counted as such by its origin's throttle in `round` */
+  uint32_t round;
+  uint32_t shard;         /* the number of its multi */
   multi *multi;           /* where it runs */
   uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
   uint64_t rate_wait;     /* nanoseconds that it waited for a rate, a hold or a limiter */
   metrics_series *series; /* it is counted in; NULL: none */
-  admission_state state;
-  uint32_t shard; /* the number of its multi */
-  bool granted;   /* its start was counted in the network's run limits */
-  bool unread;    /* counted as such by its origin's throttle … */
-  uint32_t round; /* … in that round */
 };
 
 /* It is counted as one that waits in that series from now on (NULL: in none). */

@@ -32,8 +32,8 @@ typedef struct {
 
 /* One request's place there; zeroed: it has none. */
 typedef struct {
-  bool entered, connecting, attached;
-  bool rides; /* when it started, there may have been a stream for it */
+  bool entered : 1, connecting : 1, attached : 1;
+  bool rides : 1; /* when it started, there may have been a stream for it */
   uint16_t port;
 } stream_ticket;
 

@@ -33,7 +33,7 @@ static void on_delay_over(timer *delay)
 
 static void write_soon(file_sink *s)
 {
-  loop *l = s->transfer->network->loop;
+  loop *l = s->transfer->pool->network->loop;
   if (timer_active(&s->delay)) return;
   clock_start(&l->real, &s->delay, clock_now(&l->real) + MAX_DELAY,
               on_delay_over); /* else: when it is more */
@@ -104,7 +104,7 @@ bool transfer_pour_into_file(transfer *t, file_writer *w, const file_sink_limit 
   file_writer_ref(s->writer = w);
   w->on_room = on_room;
   w->user = s;
-  share_memory(w, t->network->running);
+  share_memory(w, t->pool->network->running);
   transfer_pour(t, &s->sink);
   return true;
 }

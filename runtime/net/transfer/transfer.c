@@ -14,6 +14,9 @@
 
 enum { MAX_SPARES = 1024 };
 
+/* With one byte more, mimalloc would take 128 more for each. */
+_Static_assert(sizeof(transfer) <= 896, "a transfer has outgrown the allocator's class");
+
 static error out_of_memory = {.kind = ERROR_limit, .message = "out of memory"};
 
 /* ---- life ---- */
@@ -52,7 +55,6 @@ transfer *transfer_new(pool *p, transfer_options *options, header_list *headers,
   }
   t->admission.class = &in_pool;
   t->job.class = &in_multi;
-  t->network = p->network;
   pool_ref(t->pool = p);
   transfer_options_ref(t->options = options);
   header_list_ref(t->request.headers = headers);
@@ -114,7 +116,7 @@ static origin_sample sample_of(const transfer *t)
 
 void transfer_set_external(transfer *t, bool external)
 {
-  loop *l = t->network->loop;
+  loop *l = t->pool->network->loop;
   if (t->time != &l->virtual || external == t->exchange.external) return;
   l->external_requests += external ? 1u : -1u;
   t->exchange.external = external;
@@ -201,13 +203,13 @@ void transfer_fail_memory(transfer *t)
 /* The first failure stays; one that is the reason of the run's limits is counted there. */
 static void set_failure(transfer *t, const error *why)
 {
-  run_limits *l = &t->network->run_limits;
+  run_limits *l = &t->pool->network->run_limits;
   if (t->failure) return;
   *transfer_failure(t) = *why;
   if (why == &l->reason) run_limits_refused(l);
 }
 
-void transfer_fail_refused(transfer *t) { set_failure(t, &t->network->run_limits.reason); }
+void transfer_fail_refused(transfer *t) { set_failure(t, &t->pool->network->run_limits.reason); }
 
 void transfer_fail_with(transfer *t, const error *why)
 {
@@ -255,7 +257,7 @@ static bool submit(transfer *t, const char *label)
 void transfer_start(transfer *t, const char *label)
 {
   /* The script may have computed for long since the loop last looked at the clock. */
-  loop_update_now(t->network->loop);
+  loop_update_now(t->pool->network->loop);
   t->times.queued = clock_now(t->time);
   t->response.head.limit = t->options->max_headers;
   t->response.head.http2_allowed =
@@ -267,13 +269,13 @@ void transfer_start(transfer *t, const char *label)
   t->job.picks = true;
   t->job.opened = false;
   head_reset(&t->response.head);
-  if (t->pool->closed || t->network->run_limits.refusing) {
-    metrics *counted = &t->network->metrics;
+  if (t->pool->closed || t->pool->network->run_limits.refusing) {
+    metrics *counted = &t->pool->network->metrics;
     admission_count_in(&t->admission, metrics_find_url(counted, label ? label : "", &t->request.target));
     if (t->pool->closed)
       transfer_cancel(t, "the client is closed");
     else
-      transfer_fail_with(t, &t->network->run_limits.reason);
+      transfer_fail_with(t, &t->pool->network->run_limits.reason);
   } else if (!submit(t, label)) {
     transfer_fail_memory(t);
   } else if (t->admission.state == ADMISSION_WAITING) {
@@ -287,7 +289,7 @@ void transfer_begin(transfer *t)
 {
   upload_state body = transfer_exchange_prepare(t);
   if (body == UPLOAD_FAILED && upload_is_starved(t->request.upload)) {
-    network_out_of_descriptors(t->network);
+    network_out_of_descriptors(t->pool->network);
     wait_for_descriptors(t);
   } else if (body == UPLOAD_FAILED) {
     transfer_fail_upload(t);
@@ -325,7 +327,7 @@ static void put_back(transfer *t)
 
 static void wait_for_descriptors(transfer *t)
 {
-  bool others_run = t->network->running > 1;
+  bool others_run = t->pool->network->running > 1;
   if (others_run && t->request.deadline == t->times.dispatched + t->options->total)
     t->request.deadline = 0; /* nothing was begun */
   if (!t->exchange.starved_at) t->exchange.starved_at = clock_now(t->time);
@@ -350,7 +352,7 @@ static bool try_skipped_addresses(transfer *t, const multi_result *result)
   if (t->exchange.connection != CONNECTION_NONE || !t->job.skipped || result->code != CURLE_COULDNT_CONNECT)
     return false;
   t->job.picks = false;
-  t->job.skipped = 0;
+  t->job.skipped = false;
   put_back(t);
   return true;
 }

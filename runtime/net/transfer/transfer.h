@@ -42,8 +42,7 @@ struct transfer {
   multi_job job;       /* what its multi sees of it */
   operation op;
 
-  /* Counted references, but for the network, which lives as long as the pool, and the clock. */
-  network *network;
+  /* Counted references, but for the clock. */
   pool *pool;
   transfer_options *options;
   loop_clock *time; /* of its limits and times */

@@ -34,7 +34,7 @@ static bool set_whole(transfer *t, const char *text, size_t path)
   CURLUcode code = curl_url_set(t->handle->address, CURLUPART_URL, text, CURLU_PATH_AS_IS);
   if (code) return refused(t, code);
   if (!path || !buffer_append(&t->handle->address_text, text, length + 1)) return true;
-  t->handle->address_path = path;
+  t->handle->address_path = (uint32_t)path;
   return true;
 }
 

@@ -44,7 +44,7 @@ static void on_turn(deferred *d);
 static void go_on_later(transfer *t)
 {
   t->exchange.turn.run = on_turn;
-  loop_defer(t->network->loop, &t->exchange.turn);
+  loop_defer(t->pool->network->loop, &t->exchange.turn);
 }
 
 bool transfer_decode(transfer *t)
@@ -105,7 +105,7 @@ void transfer_body_give_up(transfer *t)
 void transfer_body_stop(transfer *t)
 {
   timer_stop(&t->exchange.clock);
-  loop_undefer(t->network->loop, &t->exchange.turn);
+  loop_undefer(t->pool->network->loop, &t->exchange.turn);
 }
 
 /* ---- streams ---- */

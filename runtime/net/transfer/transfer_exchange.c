@@ -35,7 +35,7 @@ static long share_of(long size, long least, size_t all, size_t running)
 static long buffer_for(const transfer *t)
 {
   if (t->request.connect_only) return MIN_BUFFER; /* only a proxy answers into it */
-  size_t running = t->network->running;
+  size_t running = t->pool->network->running;
   /* libcurl 7.88 stops nghttp2 in the middle of what it has read when a stream's buffer is full, and where
    * that is at the last byte of a body, it never hears of the end. Without TLS, which gives it little at
    * once, streams that run at once fill 128 KiB. */
@@ -190,7 +190,7 @@ static bool prepare_easy(transfer *t, bool shares)
   h->hint[0] = 0;
   if (h->easy) return true;
   h->easy = transfer_options_new_easy(t->options, buffer_size);
-  h->buffer = buffer_size;
+  h->buffer = (uint32_t)buffer_size;
   if (!h->easy) return false;
   h->used = h->has_address = h->is_virtual = false;
   h->multi = NULL;
@@ -215,7 +215,7 @@ bool transfer_exchange_begin(transfer *t, CURLSH *share)
   if (!prepare_easy(t, share) || !set_request(t)) return false;
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
-  bool is_virtual = t->time == &t->network->loop->virtual;
+  bool is_virtual = t->time == &t->pool->network->loop->virtual;
   if (is_virtual != t->handle->is_virtual)
     transfer_options_set_connect(t->options, t->handle->easy, is_virtual);
   t->handle->is_virtual = is_virtual;
@@ -244,7 +244,7 @@ void transfer_exchange_collect(transfer *t)
   t->exchange.bytes_sent = (uint64_t)request_size + t->exchange.uploaded;
   if (t->exchange.connection != CONNECTION_NONE && connects == 0) t->exchange.connection = CONNECTION_REUSED;
   if (t->exchange.connection == CONNECTION_REUSED) return;
-  if (t->time == &t->network->loop->virtual) {
+  if (t->time == &t->pool->network->loop->virtual) {
     t->times.connect = t->times.connected ? t->times.connected - t->times.dispatched : 0;
     return;
   }
@@ -255,7 +255,7 @@ void transfer_exchange_collect(transfer *t)
   t->times.connect = connect > dns ? connect - dns : 0;
   t->times.tls = tls > connect ? tls - connect : 0;
   /* Ours are read from the clock once per batch of events, and a handshake takes long. */
-  loop_update_now(t->network->loop);
+  loop_update_now(t->pool->network->loop);
   uint64_t first_byte = t->times.dispatched + info_time(t->handle->easy, CURLINFO_STARTTRANSFER_TIME_T);
   if (t->times.first_byte && t->times.first_byte < first_byte) t->times.first_byte = first_byte;
 }

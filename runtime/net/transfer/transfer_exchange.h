@@ -16,13 +16,14 @@ struct transfer_nudge_job;
  * is recycled. */
 typedef struct {
   char remote_address[TRANSFER_ADDRESS_SIZE];
-  char hint[CURL_ERROR_SIZE];     /* libcurl's words on what failed since it was connected */
-  CURL *easy;                     /* the transfer_options are set on it */
-  long buffer;                    /* the size of its receive buffer */
-  CURLU *address;                 /* its URL, once it is used again */
-  buffer address_text;            /* the URL that was set on it … */
-  size_t address_path;            /* … and where its path begins; 0: set it as a whole next time */
-  const multi *multi;             /* what was set on it last; only compared */
+  char hint[CURL_ERROR_SIZE]; /* libcurl's words on what failed since it was connected */
+  CURL *easy;                 /* the transfer_options are set on it */
+  uint32_t address_path;      /* where the path of `address_text` begins; 0: set it as a whole next time */
+  uint32_t buffer;            /* the size of its receive buffer … */
+  const char *buffer_start;   /* … and where that is, of transfer_nudge.c; only compared */
+  CURLU *address;             /* its URL, once it is used again */
+  buffer address_text;        /* the URL that was set on it */
+  const multi *multi;         /* what was set on it last; only compared */
   const struct curl_slist *lines; /* … of headers; those for a proxy are set anew each time */
   bool used, has_address;
   bool ran_alone;  /* without a share */
@@ -42,6 +43,7 @@ typedef enum {
   FLOW_PAUSED, /* its reader is slow */
 } transfer_flow;
 
+/* Tens of thousands may be under way, so every byte counts. */
 typedef struct {
   timer clock;            /* the next limit of time */
   deferred turn;          /* the next step of decoding */
@@ -51,44 +53,43 @@ typedef struct {
   uint64_t uploaded;
   uint64_t bytes_sent;
   struct curl_slist *connect_to, *host_line; /* for the option server_name */
-  uint8_t connection;                        /* a transfer_connection */
-  uint8_t flow;                              /* a transfer_flow */
-  bool expectation_refused;                  /* by a 417, and libcurl did not make the request again yet */
-  long rejection;                            /* why a certificate was; X509_V_OK: none was */
-  bool is_stream;                            /* counted as one of HTTP/2 */
-  bool ended_by_head;                        /* no more than the head of the response was wanted */
-  bool wants_login;  /* its proxy answered CONNECT with 407: that is the head of the response */
-  bool upload_waits; /* libcurl waits for more of the body */
-  bool prepares;     /* files of the body are looked at, before libcurl gets it */
-  CURLSH *share;     /* what it will begin with */
-  bool external;     /* counted in the loop's external_requests */
+  CURLSH *share;                             /* what it will begin with */
   uint16_t remote_port, local_port;
+  uint8_t connection;           /* a transfer_connection */
+  uint8_t flow;                 /* a transfer_flow */
+  bool expectation_refused : 1; /* by a 417, and libcurl did not make the request again yet */
+  bool is_stream : 1;           /* counted as one of HTTP/2 */
+  bool ended_by_head : 1;       /* no more than the head of the response was wanted */
+  bool wants_login : 1;         /* its proxy answered CONNECT with 407: that is the head of the response */
+  bool upload_waits : 1;        /* libcurl waits for more of the body */
+  bool prepares : 1;            /* files of the body are looked at, before libcurl gets it */
+  bool external : 1;            /* counted in the loop's external_requests */
+  int rejection;                /* why a certificate was; X509_V_OK: none was */
 
   /* Of transfer_receive.c and transfer_surplus.c. */
-  bool close_notified;        /* only known of TLS bodies without length */
-  bool first_header_expected; /* next, on a handle that was used before */
-  bool verbose;               /* CURLOPT_VERBOSE is set */
-  bool looks_up;              /* its name is looked up anew */
-  bool held;                  /* it was paused once */
-  bool given_up;              /* what libcurl still hands over is thrown away */
-  bool rides;                 /* a stream of a connection that exists is all it may have */
-  bool surplus;               /* there was none, and it may make no connection: it waits */
-  bool stale;                 /* libcurl gave it a connection that cannot be used any more */
-  bool body_apart;            /* the body may not have come with the head */
-  unsigned answered_before;   /* by its origin group when it was dispatched */
-  unsigned begun_call;        /* the multi's call in which it got its connection … */
-  unsigned first_call;        /* … and in which the head began */
-  uint64_t framed;            /* bytes of the body with its framing; 0: not counted */
+  unsigned answered_before;       /* by its origin group when it was dispatched */
+  unsigned begun_call;            /* the multi's call in which it got its connection … */
+  unsigned first_call;            /* … and in which the head began */
+  bool close_notified : 1;        /* only known of TLS bodies without length */
+  bool first_header_expected : 1; /* next, on a handle that was used before */
+  bool verbose : 1;               /* CURLOPT_VERBOSE is set */
+  bool looks_up : 1;              /* its name is looked up anew */
+  bool held : 1;                  /* it was paused once */
+  bool given_up : 1;              /* what libcurl still hands over is thrown away */
+  bool rides : 1;                 /* a stream of a connection that exists is all it may have */
+  bool surplus : 1;               /* there was none, and it may make no connection: it waits */
+  bool stale : 1;                 /* libcurl gave it a connection that cannot be used any more */
+  bool body_apart : 1;            /* the body may not have come with the head */
 
   /* Of transfer_nudge.c. */
-  const char *buffer_start; /* of the buffer that libcurl receives into; only compared */
-  bool was_full;            /* what came last filled the buffer */
-  bool may_lack_end;        /* what came last is the rest of what the buffer could not hold */
+  bool was_full : 1;     /* what came last filled the buffer */
+  bool may_lack_end : 1; /* what came last is the rest of what the buffer could not hold */
+  bool is_authority : 1; /* of transfer_certificate.c: `certificate` is one further up */
   struct transfer_nudge_job *nudge;
 
-  void *certificate; /* X509, of transfer_certificate.c: the server's own, or the one that was refused */
-  bool is_authority; /* that is one further up */
+  void *certificate; /* X509: the server's own, or the one that was refused */
   void *session;     /* SSL; NULL: no TLS, HTTP/2, or no head yet */
+  uint64_t framed;   /* bytes of the body with its framing; 0: not counted */
 } transfer_exchange;
 
 /* Looks at the files of its body, see upload_prepare. After UPLOAD_LATER transfer_begin is called. */

@@ -444,7 +444,7 @@ void transfer_fail_stream(transfer *t)
 
 void transfer_failure_set(transfer *t, const multi_result *result)
 {
-  t->exchange.rejection = transfer_take_rejection();
+  t->exchange.rejection = (int)transfer_take_rejection();
   if (t->failure || transfer_proxy_failed(t, result->code)) return;
   const known_failure unknown = {.code = result->code, .kind = ERROR_protocol}, *known = find(t, result);
   if (!known) known = &unknown;

@@ -80,7 +80,7 @@ static void fail_starved(transfer *t, const time_limit *limit)
 /* While others run, their ends give descriptors back: the wait has an end, and begins anew. */
 static bool waits_for_others(transfer *t)
 {
-  if (!t->exchange.starved_at || !t->network->running) return false;
+  if (!t->exchange.starved_at || !t->pool->network->running) return false;
   t->exchange.starved_at = clock_now(t->time);
   return next_limit(t).due > clock_now(t->time);
 }

@@ -20,12 +20,12 @@ void transfer_nudge_note(transfer *t, const char *bytes, size_t length)
   transfer_exchange *x = &t->exchange;
   /* What comes with the head lies behind it in the buffer. */
   if (!t->response.bytes_received)
-    x->buffer_start = bytes - ((uintptr_t)bytes % ALIGNMENT ? t->response.head.received : 0);
-  if (bytes == x->buffer_start) {
+    t->handle->buffer_start = bytes - ((uintptr_t)bytes % ALIGNMENT ? t->response.head.received : 0);
+  if (bytes == t->handle->buffer_start) {
     x->may_lack_end = x->was_full;
     x->was_full = false;
   }
-  if (bytes + length == x->buffer_start + t->handle->buffer) x->was_full = true;
+  if (bytes + length == t->handle->buffer_start + t->handle->buffer) x->was_full = true;
   if (transfer_nudge_is_due(t)) transfer_limits_changed(t);
 }
 

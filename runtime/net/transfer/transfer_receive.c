@@ -88,7 +88,7 @@ static bool is_served_here(const transfer *t, const char *local_address)
   const char *address = t->handle->remote_address;
   bool is_path = *address == '/';
   bool is_near = is_path || !strncmp(address, "127.", 4) || !strcmp(address, local_address);
-  return is_near && local_server_find(t->network->loop, is_path ? 0 : t->exchange.remote_port, address);
+  return is_near && local_server_find(t->pool->network->loop, is_path ? 0 : t->exchange.remote_port, address);
 }
 
 /* What libcurl puts into one head: with HTTP/1 it is out of memory beyond that. With HTTP/2, nghttp2 keeps a
@@ -162,7 +162,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
 /* Counts what came. False: it was more than the run may receive, and the transfer has failed. */
 static bool count_received(transfer *t, size_t length)
 {
-  if (run_limits_receive(&t->network->run_limits, length)) return true;
+  if (run_limits_receive(&t->pool->network->run_limits, length)) return true;
   transfer_fail_refused(t);
   return false;
 }
@@ -232,7 +232,7 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
   size_t length = size * count;
   if (t->job.opened) return on_proxy_head(t, line, length);
   /* Once for each response: the clock of the batch may be from before a hundred others. */
-  if (!t->times.first_byte) loop_update_now(t->network->loop);
+  if (!t->times.first_byte) loop_update_now(t->pool->network->loop);
   touch(t);
   t->admission.multi->received++;
   if (!t->times.first_byte) t->times.first_byte = t->exchange.active_at;

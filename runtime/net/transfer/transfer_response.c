@@ -108,7 +108,7 @@ static bool decode_piece(transfer_response *r, decode_input *in, error *e)
   size_t got;
   decode_result result = decoder_read(r->decoder, in, piece, sizeof piece, &got, e);
   r->undecoded = result == DECODE_GIVEN || result == DECODE_BUSY;
-  r->decoded += result == DECODE_BUSY ? TURN : got;
+  r->decoded += result == DECODE_BUSY ? TURN : (uint32_t)got;
   return result != DECODE_FAILED && (got == 0 || add_to_body(r, piece, got, e));
 }
 

@@ -24,14 +24,14 @@ typedef struct {
   bool decompress;
   bool to_head; /* it answers a HEAD request */
 
-  bool undecoded; /* decoding goes on without more input */
+  bool undecoded;   /* decoding goes on without more input */
+  uint32_t decoded; /* bytes in the current turn; see transfer_response_is_tired */
   head head;
   decoder *decoder; /* NULL: the body needs none */
   byte_queue raw;   /* received, not yet decoded */
   byte_queue body;  /* decoded; for a stream what was not taken yet */
   body_sink *sink;  /* what is decoded goes there; NULL: into `body` */
   size_t wanted;    /* bytes of the body that its reader needs at once */
-  size_t decoded;   /* bytes in the current turn; see transfer_response_is_tired */
   uint64_t bytes_received;
 } transfer_response;
 

@@ -155,7 +155,7 @@ websocket *websocket_new(transfer *t)
     transfer_free(t);
     return NULL;
   }
-  w->loop = t->network->loop;
+  w->loop = t->pool->network->loop;
   w->time = t->time;
   w->last = &w->first;
   w->pong_length = WEBSOCKET_NO_PONG;

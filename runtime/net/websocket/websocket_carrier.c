@@ -10,7 +10,7 @@
 static void on_event(uv_poll_t *poll, int status, int events)
 {
   websocket_carrier *c = poll->data;
-  loop *l = c->transfer->network->loop;
+  loop *l = c->transfer->pool->network->loop;
   loop_event(l);
   loop_note_activity(l);
   if (status < 0) { /* libuv has stopped watching; what is read or written meets the error */
@@ -29,7 +29,7 @@ static void on_look(deferred *d)
 
 static void close_detached(const websocket_carrier *c)
 {
-  network *n = c->transfer->network;
+  network *n = c->transfer->pool->network;
   if (c->watcher) watcher_close(&n->multis.watchers, c->socket);
   close(c->socket);
   network_descriptor_freed(n);
@@ -37,7 +37,7 @@ static void close_detached(const websocket_carrier *c)
 
 static void let_go(websocket_carrier *c)
 {
-  loop_undefer(c->transfer->network->loop, &c->look);
+  loop_undefer(c->transfer->pool->network->loop, &c->look);
   if (c->detached)
     close_detached(c);
   else if (c->watcher)
@@ -72,7 +72,7 @@ bool websocket_carrier_open(websocket_carrier *c, transfer *t)
   c->direct = is_plain(t);
   if (c->direct) c->socket = transfer_exchange_detach(t);
   c->detached = c->socket >= 0;
-  c->watcher = c->detached ? multi_take_detached(&t->network->multis, c->socket, c)
+  c->watcher = c->detached ? multi_take_detached(&t->pool->network->multis, c->socket, c)
                            : multi_take_socket(t->admission.multi, t->handle->easy, c);
   if (!c->watcher) return false;
   c->socket = c->watcher->fd;
@@ -89,13 +89,13 @@ void websocket_carrier_watch(websocket_carrier *c, bool reading, bool writing)
 void websocket_carrier_look(websocket_carrier *c)
 {
   c->may_read = true;
-  if (c->transfer) loop_defer(c->transfer->network->loop, &c->look);
+  if (c->transfer) loop_defer(c->transfer->pool->network->loop, &c->look);
 }
 
 void websocket_carrier_look_to_write(websocket_carrier *c)
 {
   c->may_read |= !c->direct; /* TLS may have to read before it can write */
-  if (c->transfer) loop_defer(c->transfer->network->loop, &c->look);
+  if (c->transfer) loop_defer(c->transfer->pool->network->loop, &c->look);
 }
 
 /* ---- bytes ---- */

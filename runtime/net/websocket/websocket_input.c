@@ -140,7 +140,7 @@ static void on_input_end(websocket *w, const error *why)
 static void take_bytes(websocket *w, const char *bytes, size_t length)
 {
   websocket_input input = {bytes, length};
-  run_limits *limits = &w->carrier.transfer->network->run_limits;
+  run_limits *limits = &w->carrier.transfer->pool->network->run_limits;
   w->heard_at = websocket_now(w);
   if (!run_limits_receive(limits, length)) {
     run_limits_refused(limits);

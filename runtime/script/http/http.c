@@ -40,7 +40,7 @@ static bool set_upload(lua_State *L, transfer *t, bool keeps)
     return true;
   }
   const char *bytes = lua_tolstring(L, 6, &length);
-  t->request.upload = upload_of_bytes(bytes, length, t->network->loop);
+  t->request.upload = upload_of_bytes(bytes, length, t->pool->network->loop);
   /* the string may go before the upload ends */
   return t->request.upload && (!keeps || upload_keep(t->request.upload));
 }
@@ -100,7 +100,7 @@ static int start(lua_State *L, bool streaming, task_results results)
   error e;
   transfer *t = make_transfer(L, streaming, &e);
   if (!t) return errors_return(L, &e);
-  operation_begin(&t->op, &transfer_class, t->network->loop, true);
+  operation_begin(&t->op, &transfer_class, t->pool->network->loop, true);
   transfer_start(t, lua_isstring(L, 10) ? lua_tostring(L, 10) : NULL);
   return task_wait(L, &t->op, results);
 }
@@ -137,7 +137,7 @@ static int open_results(lua_State *L, operation *op);
 static int perform_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
-  network *n = t->network;
+  network *n = t->pool->network;
   int count = 5;
   if (t->request.streaming) return open_results(L, op);
   http_network_keep(n, t);
@@ -166,7 +166,7 @@ static int perform(lua_State *L) { return start(L, false, perform_results); }
 static int open_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
-  network *n = t->network;
+  network *n = t->pool->network;
   http_network_keep(n, t);
   if (t->failure && !t->response.head.complete) {
     int count = push_failure(L, t);

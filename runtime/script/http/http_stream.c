@@ -75,7 +75,7 @@ static int try_again(lua_State *L, operation *op)
 static int wait_for_more(lua_State *L, transfer *t)
 {
   if (t->op.state != OPERATION_IDLE) return errors_raise(L, "another task reads this response already");
-  operation_begin(&t->op, &reading_class, t->network->loop, true);
+  operation_begin(&t->op, &reading_class, t->pool->network->loop, true);
   return task_wait(L, &t->op, try_again);
 }
 
@@ -173,7 +173,7 @@ static int summary(lua_State *L)
 static void begin(lua_State *L, transfer *t)
 {
   if (t->op.state != OPERATION_IDLE) errors_raise(L, "another task reads this response already");
-  operation_begin(&t->op, &reading_class, t->network->loop, true);
+  operation_begin(&t->op, &reading_class, t->pool->network->loop, true);
 }
 
 static int gathered(lua_State *L, operation *op)

@@ -91,9 +91,9 @@ static void push_summary(lua_State *L, const transfer *t)
 static int connect_results(lua_State *L, operation *op)
 {
   transfer *t = transfer_of(op);
-  http_network_keep(t->network, t);
+  http_network_keep(t->pool->network, t);
   if (t->failure) {
-    network *n = t->network;
+    network *n = t->pool->network;
     bool wants_login = t->exchange.wants_login;
     errors_return(L, t->failure);
     push_summary(L, t);
@@ -105,7 +105,7 @@ static int connect_results(lua_State *L, operation *op)
   *b = (box){0};
   luaL_getmetatable(L, WEBSOCKET);
   lua_setmetatable(L, -2);
-  http_network_release(t->network);
+  http_network_release(t->pool->network);
   b->socket = websocket_new(t);
   if (!b->socket) return luaL_error(L, "not enough memory, or the connection was closed at once");
   b->socket->user = b;
@@ -122,7 +122,7 @@ static int connect_to(lua_State *L)
   transfer *t = new_transfer(L, &e);
   if (!t) return errors_return(L, &e);
   t->request.deadline = lua_isnumber(L, 5) ? loop_nanoseconds(lua_tonumber(L, 5)) : 0;
-  operation_begin(&t->op, &connect_class, t->network->loop, true);
+  operation_begin(&t->op, &connect_class, t->pool->network->loop, true);
   transfer_start(t, lua_isstring(L, 6) ? lua_tostring(L, 6) : NULL);
   return task_wait(L, &t->op, connect_results);
 }

@@ -28,7 +28,7 @@ static transfer_options options; /* none is set */
 static error failure(CURLcode code, const char *words, bool others_failed, void (*change)(transfer *t))
 {
   transfer_handle handle = {0};
-  transfer t = {.handle = &handle, .pool = &clients, .network = &net, .exchange.connection = CONNECTION_SOME};
+  transfer t = {.handle = &handle, .pool = &clients, .exchange.connection = CONNECTION_SOME};
   t.options = &options;
   t.admission.origin = &peer;
   t.admission.group = &group;
