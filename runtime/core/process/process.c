@@ -110,12 +110,15 @@ void process_wait_free(process_wait *w)
 
 /* ---- output ---- */
 
+/* Of a variable of each thread, all would be cleared whenever a thread starts, the process's first included.
+ */
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
-  static _Thread_local char bytes[65536]; /* used up before the next one is asked for */
+  enum { ROOM = 65536 };
+  char *bytes = malloc(ROOM);
   (void)handle;
   (void)suggested;
-  *room = uv_buf_init(bytes, sizeof bytes);
+  *room = uv_buf_init(bytes, bytes ? ROOM : 0);
 }
 
 static void on_bytes(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
@@ -128,6 +131,7 @@ static void on_bytes(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
     uv_read_stop(stream);
     o->reading = false;
   }
+  free(bytes->base);
   if (length) changed(p);
 }
 

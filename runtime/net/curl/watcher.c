@@ -4,6 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { MAX_PORTS = UINT16_MAX + 1 };
+
+static int *port_entry(const watcher_table *table, int port)
+{
+  return &table->by_port[(size_t)port & (table->ports - 1)];
+}
+
 static bool make_room(watcher_table *table, size_t index)
 {
   if (index < table->capacity) return true;
@@ -14,6 +21,8 @@ static bool make_room(watcher_table *table, size_t index)
   memset(grown + table->capacity, 0, (capacity - table->capacity) * sizeof *grown);
   table->by_fd = grown;
   table->capacity = capacity;
+  free(table->by_port); /* for a larger one, with the next port that is noted */
+  table->by_port = NULL;
   return true;
 }
 
@@ -44,18 +53,29 @@ watcher *watcher_open(watcher_table *table, uv_loop_t *uv, int fd)
   return w;
 }
 
+/* Of a few connections hardly two share an entry, and of many each port has its own. All of that for a script
+ * of one request would be 256 KB to clear. */
+static void make_ports(watcher_table *table)
+{
+  table->ports = table->capacity < MAX_PORTS / 4 ? 4 * table->capacity : MAX_PORTS;
+  table->by_port = calloc(table->ports, sizeof *table->by_port);
+  for (size_t fd = 0; table->by_port && fd < table->capacity; fd++) {
+    watcher *w = table->by_fd[fd];
+    if (w && w->local_port) *port_entry(table, w->local_port) = w->fd + 1;
+  }
+}
+
 void watcher_note_port(watcher_table *table, watcher *w, uint16_t port)
 {
   w->local_port = port;
-  if (!table->by_port) table->by_port = calloc(UINT16_MAX + 1, sizeof *table->by_port);
-  if (table->by_port) table->by_port[port] = w->fd + 1;
+  if (!table->by_port) make_ports(table);
+  if (table->by_port) *port_entry(table, port) = w->fd + 1;
 }
 
-/* Connections to different peers may share a port. */
+/* Connections to different peers may share a port, and two ports an entry. */
 watcher *watcher_find_port(const watcher_table *table, const struct multi *m, int port)
 {
-  watcher *w =
-      table->by_port && port > 0 && port <= UINT16_MAX ? watcher_find(table, table->by_port[port] - 1) : NULL;
+  watcher *w = table->by_port && port > 0 ? watcher_find(table, *port_entry(table, port) - 1) : NULL;
   if (w && w->multi == m && w->local_port == port) return w;
   for (size_t fd = 0; fd < table->capacity; fd++) {
     w = table->by_fd[fd];

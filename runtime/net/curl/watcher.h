@@ -53,7 +53,8 @@ typedef struct watcher {
 typedef struct {
   watcher **by_fd;
   size_t capacity;
-  int *by_port; /* descriptor + 1 of the watcher that had the local port last; NULL: none was noted */
+  int *by_port; /* descriptor + 1 of the watcher that last had a port with these low bits; NULL: none had */
+  size_t ports; /* entries there, a power of two */
 } watcher_table;
 
 /* The watcher of `fd`, made when missing. NULL: out of memory, or the kernel cannot poll it. */
