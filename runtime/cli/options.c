@@ -2,6 +2,7 @@
 
 #include "help.h"
 #include "options_table.h"
+#include "suggestion.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -149,55 +150,9 @@ static apply_option *const functions[] = {
 #undef WORD_OPTION
 };
 
-/* ---- suggestions ---- */
-
-enum { NAME_MAX_LENGTH = 24 };
-
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
-/* How many letters must be added, dropped, changed or swapped with their neighbour to make one of the other.
- */
-static size_t distance(const char *a, size_t a_length, const char *b)
-{
-  size_t rows[3][NAME_MAX_LENGTH + 1], b_length = strlen(b);
-  size_t *before = rows[0], *last = rows[1], *row = rows[2];
-  for (size_t j = 0; j <= b_length; j++) last[j] = j;
-  for (size_t i = 1; i <= a_length; i++) {
-    row[0] = i;
-    for (size_t j = 1; j <= b_length; j++) {
-      size_t best = smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        best = smaller(best, before[j - 2] + 1);
-      row[j] = best;
-    }
-    size_t *oldest = before;
-    before = last;
-    last = row;
-    row = oldest;
-  }
-  return last[b_length];
-}
-
-/* The known option most like `name`, or NULL. `command` may be NULL. */
-static const cli_option *nearest(const char *name, size_t length, const char *command)
-{
-  const cli_option *found = NULL;
-  size_t best = 3;
-  for (size_t i = 0; i < options_count + word_options_count; i++) {
-    const cli_option *o = i < options_count ? &options_table[i] : &word_options_table[i - options_count];
-    if (length < 3 || length > NAME_MAX_LENGTH || (o->words && !(command && options_belongs(o, command))))
-      continue;
-    size_t letters = distance(name, length, o->name);
-    if (letters >= best) continue;
-    best = letters;
-    found = o;
-  }
-  return found;
-}
-
 static verdict unknown_option(const char *argument, size_t length, const char *command)
 {
-  const cli_option *meant = nearest(argument, length, command);
+  const cli_option *meant = suggestion_option(argument, length, command);
   fprintf(stderr, "lurcher: unknown option '%.*s'", (int)length, argument);
   if (meant)
     fprintf(stderr, "; did you mean '%s%s%s'?\n", meant->name, meant->value ? "=" : "",

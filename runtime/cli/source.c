@@ -1,5 +1,7 @@
 #include "source.h"
 
+#include "suggestion.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -55,6 +57,19 @@ static bool make_call(source *s, const cli_options *options)
   return length >= 0;
 }
 
+/* A word that names no file may be a command that was misspelt, or a URL. */
+static void report_unreadable(const cli_options *options, const char *shown, int error)
+{
+  const char *meant = NULL;
+  if (error == ENOENT && options->kind == SOURCE_FILE) meant = suggestion_command(options->script);
+  fprintf(stderr, "lurcher: cannot read %s: %s: %s", shown, strerrorname_np(error), strerror(error));
+  if (meant)
+    fprintf(stderr, "; did you mean 'lurcher %s%s%s'?\n", meant, strchr(shown, ':') ? " " : "",
+            strchr(shown, ':') ? shown : "");
+  else
+    fputc('\n', stderr);
+}
+
 bool source_read(source *s, const cli_options *options)
 {
   static const char tests[] = "return require('lurcher.command.test').run(...)";
@@ -107,7 +122,7 @@ bool source_read(source *s, const cli_options *options)
     if (!fine) s->chunkname = NULL;
   }
   if (fine) return true;
-  fprintf(stderr, "lurcher: cannot read %s: %s: %s\n", shown, strerrorname_np(errno), strerror(errno));
+  report_unreadable(options, shown, errno);
   source_free(s);
   return false;
 }

@@ -163,6 +163,13 @@ describe("lurcher", function()
         "--grace=-1: give a number of seconds from 0 to 86400, as in --grace=10" },
       { { "-e" }, "option '-e' needs code: lurcher -e 'print(\"hello\")'" },
       { { "/no/such/script.lua" }, "cannot read /no/such/script.lua: ENOENT: No such file or directory" },
+      { { "gte", "http://localhost/" }, "cannot read gte: ENOENT: No such file or directory; did you "
+        .. "mean 'lurcher get'?" },
+      { { "GET", "/" }, "cannot read GET: ENOENT: No such file or directory; did you mean 'lurcher get'?" },
+      { { "improt" }, "cannot read improt: ENOENT: No such file or directory; did you mean 'lurcher import'?" },
+      { { "localhost:3000/a" }, "cannot read localhost:3000/a: ENOENT: No such file or directory; did you mean "
+        .. "'lurcher get localhost:3000/a'?" },
+      { { "get.lua" }, "cannot read get.lua: ENOENT: No such file or directory\n" },
       { { "/" }, "cannot read /: EISDIR: Is a directory" },
     } do
       it("says: " .. case[2], function()
