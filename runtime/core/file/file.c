@@ -42,10 +42,14 @@ static bool wait_ready(int fd, short events, job *j, error *e)
 
 /* ---- reading ---- */
 
+/* Opened by its path a file on standard input would begin anew, and a socket could not be opened at all. */
+static int open_standard_input(void) { return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); }
+
 int file_open(const char *path, error *e)
 {
   /* O_NONBLOCK: opening a pipe without a writer must not hang a pool thread. */
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = strcmp(path, "/dev/stdin") == 0 ? open_standard_input()
+                                           : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) file_error(e, "read", path, errno);
   return fd;
 }

@@ -14,7 +14,8 @@
 /* Sets kind "file", "cannot VERB 'PATH': reason (ENAME)" and the code ENAME. Returns false. */
 bool file_error(error *e, const char *verb, const char *path, int number);
 
-/* Opens for reading. Never waits for a writer of a pipe: file_read_some does. Returns -1 on failure. */
+/* Opens for reading. Never waits for a writer of a pipe: file_read_some does. "/dev/stdin" goes on where
+ * standard input stands. Returns -1 on failure. */
 int file_open(const char *path, error *e);
 
 /* Appends what comes next, at most `max` bytes, to `out`. `*got` 0: the end. A pipe or a terminal is waited

@@ -6,12 +6,11 @@ local inputs = {}
 
 local standard_input -- it can be read once
 
--- All of standard input. What has to be waited for is read as a file, so that Ctrl-C ends the wait; a file is not,
--- for it would begin at its start again. A socket has no path.
-local function read_standard_input()
-  local is_file = io.stdin:seek "cur" ~= nil
-  local text = not is_file and require("lurcher.fs").read("/dev/stdin", { max = math.huge })
-  return text or io.stdin:read "*a"
+-- All that is left of standard input.
+local function read_standard_input(argument, first, last)
+  local text, err = require("lurcher.fs").read("/dev/stdin", { max = math.huge })
+  if text then return text end
+  caret.refuse("cannot read standard input: " .. err.code, argument, first, last or #argument)
 end
 
 ---A path as it was typed: "~/" is the home folder, which a shell does not see behind an "@".
@@ -53,7 +52,7 @@ end
 ---@return string
 function inputs.read(path, argument, first, last)
   if path == "-" then
-    standard_input = standard_input or read_standard_input()
+    standard_input = standard_input or read_standard_input(argument, first, last)
     return standard_input
   end
   inputs.check(path, argument, first, last)
