@@ -41,6 +41,36 @@ describe("a one-shot request", function()
       { req.headers["x-a"], req.headers["x-b"], req.headers["content-type"] })
   end)
 
+  it("prints with --offline, byte by byte, what goes over the wire", function()
+    files.begin()
+    local path = files.path "a.txt"
+    assert(fs.write(path, ("line\n"):rep(20000)))
+    local received
+    local url = serving.start(function(req)
+      local lines = { ("%s %s HTTP/1.1"):format(req.method, req.target) }
+      for name, value in req:each_header() do lines[#lines + 1] = (name .. ": " .. value):gsub(" $", "") end
+      received = table.concat(lines, "\r\n") .. "\r\n\r\n" .. req.body
+      return { body = "" }
+    end).url
+    for _, arguments in ipairs {
+      { "get", url .. "/a b?x=1", "y==2" },
+      { "get", url, "X-A:1", "Accept:a/b", "E;", "X-B:2", "X-A:3" },
+      { "get", url, "Accept:", "User-Agent:", "Cookie:a=1", "X-A:1", "--show-secrets" },
+      { "get", url, "X-A:1", "Host:example.com" },
+      { "post", url, "a=1", "Cookie:a=1", "X-A:1", "--bearer=t", "--show-secrets" },
+      { "post", url }, { "patch", url }, { "delete", url },
+      { "put", url, "--body=@" .. path, "X-A:1", "Content-Type:a/b" },
+      { "post", url, "--form", "a=1", "b=2", "--auth=u:p", "--show-secrets" },
+    } do
+      local word = table.remove(arguments, 1)
+      assert.equal(0, run(word, unpack(arguments)).status)
+      local sent = received
+      arguments[#arguments + 1] = "--offline"
+      assert.equal(sent, run(word, unpack(arguments)).out)
+    end
+    files.finish()
+  end)
+
   it("sends no Content-Type with a body that is given as text", function()
     start()
     run("post", base, "--body=a")
@@ -262,6 +292,25 @@ describe("a session of requests", function()
     files.finish()
   end)
 
+  it("is the request that --offline, --lua and --curl print, too", function()
+    local home = files.begin()
+    assert(fs.mkdir(home .. "/lurcher"))
+    assert(fs.write(home .. "/lurcher/mine.lua",
+      'return { base_url = "http://h.localhost/v1", params = { k = 1, b = "2", q = 3 } }'))
+    local function get(option, word)
+      return process.run({ "XDG_CONFIG_HOME=" .. home, "XDG_STATE_HOME=" .. home .. "/state",
+        process.lurcher, word or "get", "items", "q==4", "--session=mine", option }, { command = "env" })
+    end
+    local offline = get "--offline"
+    assert.same({ 0, "" }, { offline.status, offline.err })
+    assert.matches("^GET /v1/items%?b=2&k=1&q=4 HTTP/1.1\r\n", offline.out)
+    assert.matches("curl 'http://h.localhost/v1/items?b=2&k=1&q=4' ", get("--curl").out, 1, true)
+    assert.matches(" -b '" .. home .. "/state/lurcher/sessions/mine.cookies'", get("--curl").out, 1, true)
+    assert.matches('params = { { "b", "2" }, { "k", 1 }, { "q", "4" } }', get("--lua").out, 1, true)
+    assert.is_false(fs.exists(home .. "/state"))
+    files.finish()
+  end)
+
   it("takes the defaults of a profile that bears its name, and does not write there", function()
     local seen
     local url = serving.start(function(req)
@@ -279,6 +328,43 @@ describe("a session of requests", function()
     assert.same({ status = 0, out = "", err = "" }, { status = ended.status, out = ended.out, err = ended.err })
     assert.same({ "/v1/items/7?k=1&q=2", "typed", "profile", "Bearer b" }, seen)
     assert.equal("mine.lua\n", (process.shell('ls "$1/conf/lurcher"', home)))
+    files.finish()
+  end)
+end)
+
+describe("a request from the shell", function()
+  -- Runs a shell's command, in which "$1" is the command.
+  local function shell(text) return process.run({ "-c", text, "sh", process.lurcher }, { command = "sh" }) end
+
+  it("is written with the variables that its credentials are from", function()
+    local variables = "TOK=hidden-token USR=ada PW=hidden-word "
+    for option, patterns in pairs {
+      ["--curl"] = { "-H 'Authorization: Bearer '\"$TOK\" ", "-u \"$USR\"':'\"$PW\" " },
+      ["--lua"] = { 'os.getenv "TOK".*http.bearer%(tok%)', 'os.getenv "USR".*os.getenv "PW".*auth = { usr, pw }' },
+    } do
+      local bearer = shell(variables .. '"$1" get http://h/ --bearer=env:TOK ' .. option).out
+      local basic = shell(variables .. '"$1" get http://h/ --auth=env:USR:env:PW ' .. option).out
+      assert.matches(patterns[1], bearer, 1, option == "--curl")
+      assert.matches(patterns[2], basic, 1, option == "--curl")
+      assert.is_nil((bearer .. basic):find("hidden"))
+    end
+    assert.matches("-u 'ada:hidden-word'",
+      shell(variables .. '"$1" get http://h/ --auth=env:USR:env:PW --curl --show-secrets').out, 1, true)
+  end)
+
+  it("reads standard input from where it stands, in a file as well", function()
+    files.begin()
+    assert(fs.write(files.path "lines", "one\ntwo\nthree\n"))
+    local path = files.path "lines"
+    local function behind_a_line(command)
+      return shell(("(read -r line; echo \"$line\"; \"$1\" %s) < '%s'"):format(command, path))
+    end
+    local each = behind_a_line "get http://h/{} --each=- --curl"
+    assert.matches("^one\ncurl 'http://h/two' [^\n]*\ncurl 'http://h/three' [^\n]*\n$", each.out)
+    assert.matches("^one\n.*\r\n\r\ntwo\nthree\n$", behind_a_line("post http://h/ --body=- --offline").out)
+    local closed = shell '"$1" post http://h/ --body=- --offline <&-'
+    assert.equal(2, closed.status)
+    assert.matches("cannot read standard input: EBADF\n  %-%-body=%-\n         %^", closed.err)
     files.finish()
   end)
 end)

@@ -19,13 +19,6 @@ local request = {}
 
 local STREAMS = { out = io.stdout, err = io.stderr }
 
-local function print_as_command(record, settings, streams)
-  local text = require("lurcher.curl").format(record.method, record.url, record.opts,
-    { secrets = settings.show_secrets })
-  streams.out:write(text, "\n")
-  return 0
-end
-
 local function print_as_script(record, settings, streams)
   streams.out:write((require("lurcher.curl").script(record, { secrets = settings.show_secrets })))
   return 0
@@ -35,7 +28,7 @@ end
 local function perform(typed, record, settings, streams)
   if settings.each then return require("lurcher.command.request.each").run(typed, settings, streams) end
   if settings.lua then return print_as_script(record, settings, streams) end
-  if settings.curl then return print_as_command(record, settings, streams) end
+  if settings.curl then return require "lurcher.command.request.as_curl"(record, settings, streams) end
   if settings.pages then return require("lurcher.command.request.pages").run(record, settings, streams) end
   local show = require "lurcher.command.show"
   if settings.offline then return show.request(record, settings, streams) end

@@ -3,6 +3,7 @@
 
 local check = require "lurcher.base.check"
 local curl_body = require "lurcher.convert.curl_body"
+local header_order = require "lurcher.http.header_order"
 local options = require "lurcher.http.options"
 local request = require "lurcher.http.request"
 local scheme = require "lurcher.http.auth.scheme"
@@ -15,12 +16,6 @@ local curl_command = {}
 
 local reveal = secret.reveal
 local quote = shell_text.quote
-
--- Headers that go over the wire behind the others: see runtime/net/curl/header_list.c.
-local LATE = {}
-for name in ("host content-type content-length te connection expect upgrade cookie authorization"):gmatch("%S+") do
-  LATE[name] = true
-end
 
 -- Whether a header stands aside for what the layers send in its place.
 local function is_replaced(req, key)
@@ -37,23 +32,6 @@ local function given_lines(req)
   if req.content_type then lines[#lines + 1] = { "Content-Type", req.content_type } end
   if req.cookie then lines[#lines + 1] = { "Cookie", req.cookie } end
   return lines
-end
-
--- The lines in the order of the wire: Accept, what libcurl does not look for, the others.
-local function header_lines(req)
-  local given, accept, early, late = given_lines(req), nil, {}, {}
-  for _, line in ipairs(given) do
-    local key, text = line[1]:lower(), reveal(line[2])
-    if key == "accept" and not accept and text ~= "" then
-      accept = line
-    else
-      table.insert((LATE[key] or key == "accept" or text == "") and late or early, line)
-    end
-  end
-  if not accept then return given end
-  table.insert(early, 1, accept)
-  for _, line in ipairs(late) do early[#early + 1] = line end
-  return early
 end
 
 ---@class lurcher.CurlCommand
@@ -95,7 +73,7 @@ end
 
 local function add_headers(self, req, body)
   local hidden, there = req.settings.dropped, {}
-  for _, line in ipairs(header_lines(req)) do
+  for _, line in ipairs(header_order(given_lines(req))) do
     local name, value = line[1], line[2]
     local key, text = name:lower(), reveal(value)
     there[key] = true
@@ -121,7 +99,7 @@ local function add_headers(self, req, body)
 end
 
 local function add_user(self, user, password, flag)
-  local pieces = secret_names.split(user, "USER")
+  local pieces = self.names:pieces(user, "USER")
   pieces[#pieces + 1] = ":"
   if reveal(password) ~= "" then pieces[#pieces + 1] = { name = "PASSWORD", text = reveal(password) } end
   if flag then self:add(flag) end
@@ -231,6 +209,7 @@ local function add_way(self, req)
   self:add_value("--interface", merged.local_address)
   add_resolve(self, merged.resolve)
   if merged.ip then self:add("-" .. merged.ip) end
+  self:add_value("-b", rawget(req, "cookie_file"))
 end
 
 -- ---- commands ----
@@ -238,9 +217,10 @@ end
 ---The command for a request.
 ---@param req lurcher.Request
 ---@param shown? boolean secrets are written as they are
+---@param variables? table<string, string> names of environment variables that secrets are from, by their values
 ---@return string
-function curl_command.of(req, shown)
-  local self = setmetatable({ words = {}, notes = {}, names = secret_names.new(shown or false) }, Command)
+function curl_command.of(req, shown, variables)
+  local self = setmetatable({ words = {}, notes = {}, names = secret_names.new(shown or false, variables) }, Command)
   local body = curl_body.of(req, self.names)
   add_method(self, req.method, body)
   add_url(self, req)
@@ -291,7 +271,9 @@ function curl_command.request(method, url, opts, what)
   local of_client, of_request = parted(opts)
   local own = options.merge({}, options.check_client(of_client, what))
   local client = { settings = settings.new(own, SAID), base = own.base_url and request.base(own.base_url) or false }
-  return request.described(client, request.method(method), url, of_request, what)
+  local described, err = request.described(client, request.method(method), url, of_request, what)
+  if described and type(own.cookies) == "string" then described.cookie_file = own.cookies end
+  return described, err
 end
 
 return curl_command

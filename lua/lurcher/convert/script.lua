@@ -86,6 +86,10 @@ function Script:hidden(value, name)
   return self:joined(self:split { { name = name, text = secret.reveal(value) } })
 end
 
+function Script:user(value)
+  return self:joined(self:split(self.names:pieces(value, "USER")))
+end
+
 function Script:file(value)
   local opts = {}
   for _, name in ipairs { "offset", "length", "type" } do
@@ -139,10 +143,10 @@ end
 
 local auth_source = {
   basic = function(self, given)
-    return ("{ %s, %s }"):format(self:text(given[1], "USER"), self:hidden(given[2], "PASSWORD"))
+    return ("{ %s, %s }"):format(self:user(given[1]), self:hidden(given[2], "PASSWORD"))
   end,
   digest = function(self, given)
-    return ("http.digest(%s, %s)"):format(self:text(given[1], "USER"), self:hidden(given[2], "PASSWORD"))
+    return ("http.digest(%s, %s)"):format(self:user(given[1]), self:hidden(given[2], "PASSWORD"))
   end,
   bearer = function(self, given)
     if not given[1] then return ("http.bearer(%s)"):format(self:variable "TOKEN") end
@@ -435,7 +439,8 @@ end
 ---@return string
 function script.of(list, how)
   local requests = checked(list)
-  local self = setmetatable({ names = secret_names.new(how and how.secrets or false), variables = {}, order = {},
+  local names = secret_names.new(how and how.secrets or false, requests[1].variables)
+  local self = setmetatable({ names = names, variables = {}, order = {},
     taken = { http = true, fs = true, json = true, res = true, requests = true, print = true, assert = true,
       os = true },
     known = {}, left_out = {} }, Script)

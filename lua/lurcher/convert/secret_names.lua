@@ -22,13 +22,26 @@ end
 ---@class lurcher.SecretNames variables of one text, each for one secret
 ---@field private shown boolean
 ---@field private taken table<string, string> name -> the secret's text
+---@field private known table<string, string> the secret's text -> the name that it has already
 local Names = {}
 Names.__index = Names
 
 ---@param shown boolean secrets are written as they are
+---@param known? table<string, string> names of variables by their values
 ---@return lurcher.SecretNames
-function secret_names.new(shown)
-  return setmetatable({ shown = shown, taken = {} }, Names)
+function secret_names.new(shown, known)
+  local self = setmetatable({ shown = shown, taken = {}, known = known or {} }, Names)
+  for text, name in pairs(self.known) do self.taken[name] = text end
+  return self
+end
+
+---The pieces of a text that is a secret only if it was read from a variable.
+---@param text string|lurcher.Secret
+---@param name string
+---@return table[]
+function Names:pieces(text, name)
+  local plain = secret.reveal(text)
+  return self.known[plain] and { { name = name, text = plain } } or secret_names.split(text, name)
 end
 
 ---The variable for a piece; nil when its text is to be written.
@@ -36,6 +49,7 @@ end
 ---@return string?
 function Names:of(piece)
   if type(piece) == "string" or self.shown and piece.text then return nil end
+  if piece.text and self.known[piece.text] then return self.known[piece.text] end
   local name, number = piece.name, 1
   while piece.text and (self.taken[name] or piece.text) ~= piece.text do
     number = number + 1

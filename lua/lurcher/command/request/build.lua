@@ -10,7 +10,7 @@ local build = {}
 ---@field url string
 ---@field opts table what lurcher.http takes for a request
 ---@field client? table what it takes for a client besides: limits, cookies
----@field parameters? string[] names of variables that stand for parts of it
+---@field variables table<string, string> names of environment variables by their values: where credentials are from
 
 -- Puts what a line of --each holds in place of `{}` and `{name}`. A "url" is percent-encoded, "json" is the text
 -- of a value.

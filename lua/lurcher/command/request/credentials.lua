@@ -4,8 +4,8 @@ local caret = require "lurcher.command.caret"
 
 local credentials = {}
 
--- The text, or the value of the variable that "env:NAME" names.
-local function resolve(option, text, first)
+-- The text, or the value of the variable that "env:NAME" names, which is noted.
+local function resolve(option, text, first, variables)
   local name = text:match("^env:(.*)$")
   if not name then return text end
   local value = name ~= "" and os.getenv(name)
@@ -13,6 +13,7 @@ local function resolve(option, text, first)
     local message = name == "" and "env: needs the name of a variable" or ("the variable %s is not set"):format(name)
     caret.refuse(message, option.argument, first, first + #text - 1)
   end
+  variables[value] = name
   return value
 end
 
@@ -27,18 +28,20 @@ end
 
 ---Of --auth=USER:PASSWORD; either may be "env:NAME", and so may both together.
 ---@param option lurcher.command.Option
+---@param variables table<string, string> gets the names of variables by their values
 ---@return table
-function credentials.auth(option)
+function credentials.auth(option, variables)
   local text, first = option.value, place_of(option)
   local is_whole = text:find("^env:[^:]*$") ~= nil
-  if is_whole then text = resolve(option, text, first) end
+  if is_whole then text = resolve(option, text, first, {}) end
   local user, password = text:match("^(env:[^:]*):(.*)$")
   if is_whole or not user then user, password = text:match("^([^:]*):(.*)$") end
   if not user then
     caret.refuse("--auth is USER:PASSWORD, and either may be env:NAME", option.argument, first, #option.argument)
   end
   if not is_whole then
-    user, password = resolve(option, user, first), resolve(option, password, first + #user + 1)
+    user, password = resolve(option, user, first, variables),
+      resolve(option, password, first + #user + 1, variables)
   end
   check(option, "basic", user, password)
   return { user, password }
@@ -46,9 +49,11 @@ end
 
 ---Of --bearer=TOKEN.
 ---@param option lurcher.command.Option
+---@param variables table<string, string>
 ---@return table
-function credentials.bearer(option)
-  local token, first = resolve(option, option.value, place_of(option)), place_of(option)
+function credentials.bearer(option, variables)
+  local first = place_of(option)
+  local token = resolve(option, option.value, first, variables)
   if token == "" then caret.refuse("the token is empty", option.argument, first) end
   return check(option, "bearer", token)
 end

@@ -151,12 +151,6 @@ local function print_requests(self, streams, print)
   return worst
 end
 
-local function print_as_command(record, settings, streams)
-  streams.out:write(require("lurcher.curl").format(record.method, record.url, record.opts,
-    { secrets = settings.show_secrets }), "\n")
-  return 0
-end
-
 local function print_offline(record, settings, streams)
   local status = require("lurcher.command.show").request(record, settings, streams)
   streams.out:write "\n\n"
@@ -168,7 +162,9 @@ end
 local function run(self, record, streams)
   local settings = self.settings
   if settings.offline then return print_requests(self, streams, print_offline) end
-  if settings.curl then return print_requests(self, streams, print_as_command) end
+  if settings.curl then
+    return print_requests(self, streams, require "lurcher.command.request.as_curl")
+  end
   local printer, failure = printing.new(settings, streams)
   if not printer then return printing.fail(streams, failure) end
   local concurrency = settings.concurrency or CONCURRENCY

@@ -54,7 +54,7 @@ local function credential(name)
     if typed.options[others[name]] and record.opts.auth then
       refuse({ value = true, argument = option.argument }, ("--%s is given already"):format(others[name]))
     end
-    record.opts.auth = require("lurcher.command.request.credentials")[name](option)
+    record.opts.auth = require("lurcher.command.request.credentials")[name](option, record.variables)
   end
 end
 
@@ -122,7 +122,7 @@ end
 ---@return table record with `opts` and `client`
 ---@return table settings by name: the value of an option, or true
 function options.apply(typed)
-  local record, settings = { opts = {} }, {}
+  local record, settings = { opts = {}, variables = {} }, {}
   for _, name in ipairs(typed.order) do
     local option = typed.options[name]
     if REQUEST[name] then

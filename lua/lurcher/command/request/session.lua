@@ -71,6 +71,31 @@ local function lay(name, below, above)
   return (name == "headers" and lay_headers or overlay)(below, above)
 end
 
+local function names_of(map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- Parameters in the order in which a client sends them: those of the profile by name, without what was typed again.
+local function lay_params(below, above)
+  if not below then return above end
+  local merged, typed = {}, {}
+  for _, pair in ipairs(above or {}) do typed[pair[1]] = true end
+  if type(below[1]) == "table" then
+    for _, pair in ipairs(below) do
+      if not typed[pair[1]] then merged[#merged + 1] = pair end
+    end
+  else
+    for _, name in ipairs(names_of(below)) do
+      if not typed[name] then merged[#merged + 1] = { name, below[name] } end
+    end
+  end
+  for _, pair in ipairs(above or {}) do merged[#merged + 1] = pair end
+  return merged
+end
+
 -- What a profile says, below what was typed.
 local function apply_profile(record, option, profile)
   local options = require "lurcher.http.options"
@@ -78,7 +103,7 @@ local function apply_profile(record, option, profile)
   if not ok then refuse(option, (message:gsub("^[^:]*:%d+: ", ""))) end
   for name, value in pairs(profile) do
     if name == "params" then
-      record.client = overlay({ params = value }, record.client)
+      record.opts.params = lay_params(value, record.opts.params)
     elseif options.is_request_option(name) then
       record.opts[name] = lay(name, value, record.opts[name])
     elseif name ~= "base_url" and name ~= "raise" then
@@ -139,7 +164,7 @@ local function apply_known(record, known)
     local name, value = argument:match("^%-%-(%a+)=(.*)$")
     if name == "auth" or name == "bearer" then
       local credentials = require "lurcher.command.request.credentials"
-      record.opts.auth = credentials[name] { value = value, argument = argument }
+      record.opts.auth = credentials[name]({ value = value, argument = argument }, record.variables)
     end
   end
 end
@@ -186,7 +211,7 @@ function session.apply(typed, record)
   apply_known(record, known)
   apply_profile(record, option, state.profile)
   record.client = record.client or {}
-  record.client.cookies = state.cookies
+  if not typed.options.offline or fs.exists(state.cookies) then record.client.cookies = state.cookies end
   local is_sent = not (typed.options.offline or typed.options.lua or typed.options.curl)
   if not is_sent then return end
   local ok, err = fs.mkdir(state.place, { parents = true })

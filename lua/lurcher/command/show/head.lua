@@ -1,5 +1,6 @@
 --- The heads of requests and responses, for people.
 
+local header_order = require "lurcher.http.header_order"
 local native = require "lurcher.native.http"
 local palette = require "lurcher.command.show.palette"
 local redact = require "lurcher.base.redact"
@@ -46,7 +47,8 @@ end
 
 local function header_line(out, name, value, style)
   if style.is_terminal then name, value = text.printable(name), text.printable(value) end
-  out[#out + 1] = ("%s%s%s: %s"):format(style.colours.name, name, style.colours.off, value)
+  local gap = value ~= "" and " " or ""
+  out[#out + 1] = ("%s%s%s:%s%s"):format(style.colours.name, name, style.colours.off, gap, value)
 end
 
 ---The lines of a response's head.
@@ -63,39 +65,37 @@ function head.response(res, style, hides)
   return out
 end
 
--- Header lines that are sent but not given: {name, value, …}.
-local function added(req, given)
-  local list, content = {}, req.body
-  if not given.host then
-    local authority = req.url:match("^%a+://([^/?#]*)")
-    list = { "Host", (authority:gsub("^.*@", "")) }
+-- What frames the body: { name, value }, or nil.
+local function framing(req)
+  local content = req.body
+  if type(content) == "string" and content ~= "" then return { "Content-Length", tostring(#content) } end
+  if type(content) == "table" then
+    if not content.length then return { "Transfer-Encoding", "chunked" } end
+    return { "Content-Length", ("%.0f"):format(content.length) }
   end
-  if type(content) == "string" and content ~= "" then
-    list[#list + 1], list[#list + 2] = "Content-Length", tostring(#content)
-  elseif type(content) == "table" then
-    local length = content.length
-    list[#list + 1] = length and "Content-Length" or "Transfer-Encoding"
-    list[#list + 1] = length and ("%.0f"):format(length) or "chunked"
-  elseif req.method == "POST" or req.method == "PUT" or req.method == "PATCH" then
-    list[#list + 1], list[#list + 2] = "Content-Length", "0"
-  end
-  return list
+  if req.method == "POST" or req.method == "PUT" or req.method == "PATCH" then return { "Content-Length", "0" } end
 end
 
--- What goes out as headers: {name, value, …}, as the layers have put it together.
+-- What goes out as headers, in the order of the wire: { { name, value }, … }, as the layers have put it together.
 local function sent(req)
-  local flat, given, list = req:flat_headers(), {}, {}
-  for i = 1, #flat, 2 do given[flat[i]:lower()] = true end
+  local flat, lines, host = req:flat_headers(), {}, nil
   local own = { cookie = req.cookie, authorization = req.authorization, ["content-type"] = req.content_type }
-  for _, value in ipairs(added(req, given)) do list[#list + 1] = value end
   for i = 1, #flat, 2 do
-    if not own[flat[i]:lower()] then list[#list + 1], list[#list + 2] = flat[i], flat[i + 1] end
+    local line, key = { flat[i], flat[i + 1] }, flat[i]:lower()
+    if key == "host" and not host then
+      host = line
+    elseif not own[key] then
+      lines[#lines + 1] = line
+    end
   end
   for _, name in ipairs { "Content-Type", "Cookie", "Authorization" } do
     local value = own[name:lower()]
-    if value then list[#list + 1], list[#list + 2] = name, value end
+    if value then lines[#lines + 1] = { name, value } end
   end
-  return list
+  lines = header_order(lines)
+  table.insert(lines, 1, host or { "Host", (req.url:match("^%a+://([^/?#]*)"):gsub("^.*@", "")) })
+  lines[#lines + 1] = framing(req)
+  return lines
 end
 
 -- Path and query, as they are sent.
@@ -119,9 +119,8 @@ function head.request(req, style, shows_secrets, version)
   if style.is_terminal then where = text.printable(where) end
   local out = { ("%s%s%s %s %s"):format(style.colours.name, req.method, style.colours.off, where,
     version_text(version or "1.1")) }
-  local list = sent(req)
-  for i = 1, #list, 2 do
-    local name, value = list[i], secret.reveal(list[i + 1])
+  for _, line in ipairs(sent(req)) do
+    local name, value = line[1], secret.reveal(line[2])
     local lower = name:lower()
     if not shows_secrets and lower ~= "host" then
       value = hidden[lower] and masked(value) or secret.scrub(value)

@@ -22,7 +22,7 @@ local function read_file(piece, take)
     bytes, err = reader:read()
     if not bytes then break end
     local dropped = math.min(skip, #bytes)
-    bytes, skip = bytes:sub(dropped + 1, dropped + math.min(left, 2 ^ 31)), skip - dropped
+    bytes, skip = bytes:sub(dropped + 1, dropped + math.min(left, #bytes)), skip - dropped
     left = left - #bytes
     local ok, failure = take(bytes)
     if not ok then return nil, failure end
