@@ -322,33 +322,61 @@ describe("a body without a length", function()
     return #body
   end
 
-  it("ends when it stops libcurl at its last byte: the server is asked something", function()
-    local size
+  local function get(s, path)
+    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 }, retry = false }
+    return #assert(client:get(s.url .. (path or "/"))).body
+  end
+
+  it("ends when it stops libcurl at its last byte: the server is pinged, not asked for anything", function()
+    local size, asked = nil, false
     local s = http2.server(function(connection)
       size = fill(connection, connection:request())
-      connection:respond(connection:request(), "anything")
-      connection:request()
+      asked = connection:request() ~= nil
     end)
-    local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 }, retry = false }
-    local body = assert(client:get(s.url)).body
-    assert.equal(size, #body)
-    assert.equal(1, s:connections())
+    assert.equal(get(s), size)
+    s:stop()
+    assert.is_false(asked)
   end)
 
-  it("ends, too, when the answer to that is an error", function()
+  it("ends, too, when its connection has no stream left", function()
     local size
     local s = http2.server(function(connection)
       size = fill(connection, connection:request())
-      connection:reset(connection:request(), "INTERNAL_ERROR")
       connection:request()
-    end)
+    end, nil, 1)
+    assert.equal(get(s), size)
+  end)
+
+  it("ends, too, when another connection has streams left", function()
+    local size
+    local second = task.event()
+    local s = http2.server(function(connection, number)
+      if number == 1 then
+        connection:respond(connection:request(), "first")
+        local kept = { connection:request(), connection:request() }
+        second:wait()
+        for _, stream in ipairs(kept) do connection:respond(stream, "kept") end
+        connection:request()
+      else
+        local stream = connection:request()
+        second:set()
+        task.sleep(0.05)
+        size = fill(connection, stream)
+        connection:request()
+      end
+    end, nil, 2)
     local client = faults.client { tls = { ca = s.ca }, timeout = { read = 10 }, retry = false }
-    local body = assert(client:get(s.url)).body
-    assert.equal(size, #body)
+    local function body(path) return function() return assert(client:get(s.url .. path)).body end end
+    assert.equal("first", body "/0" ())
+    local one, two, three = task.all { body "/1", body "/2", body "/3" }
+    assert.equal("kept", one)
+    assert.equal("kept", two)
+    assert.equal(size, #three)
   end)
 
   it("keeps its limits when there is no answer, and its client closes", function()
     local s = http2.server(function(connection)
+      connection.deaf = true
       fill(connection, connection:request())
       while connection:request() do end
     end)

@@ -57,7 +57,8 @@ end
 local Connection = {}
 Connection.__index = Connection
 
----Reads the next frame that is not about settings, windows, priorities or pings; nil at the end.
+---Reads the next frame that is not about settings, windows, priorities or pings; nil at the end. Pings are
+---answered unless the connection is `deaf`.
 ---@return { kind: string, flags: integer, stream: integer, payload: string }?
 function Connection:next()
   while true do
@@ -69,8 +70,11 @@ function Connection:next()
       stream = number(head:sub(6, 9)), payload = payload }
     self.seen[#self.seen + 1] = frame
     if frame.kind == "SETTINGS" then
-      if bit.band(frame.flags, http2.ACK) == 0 then self:send("SETTINGS", http2.ACK, 0, "") end
-    elseif frame.kind ~= "WINDOW_UPDATE" and frame.kind ~= "PING" and frame.kind ~= 2 then
+      if not self.deaf and bit.band(frame.flags, http2.ACK) == 0 then self:send("SETTINGS", http2.ACK, 0, "") end
+    elseif frame.kind == "PING" then
+      local is_question = bit.band(frame.flags, http2.ACK) == 0
+      if is_question and not self.deaf then self:send("PING", http2.ACK, 0, frame.payload) end
+    elseif frame.kind ~= "WINDOW_UPDATE" and frame.kind ~= 2 then
       return frame
     end
   end

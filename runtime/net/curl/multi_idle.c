@@ -21,6 +21,19 @@ int multi_port_of(watcher *w)
   return port;
 }
 
+watcher *multi_only_socket(const multi *m, int local_port)
+{
+  const watcher_table *watchers = &m->shared->watchers;
+  watcher *found = NULL;
+  for (size_t fd = 0; local_port && fd < watchers->capacity; fd++) {
+    watcher *w = watchers->by_fd[fd];
+    if (!w || w->multi != m || multi_port_of(w) != local_port) continue;
+    if (found) return NULL;
+    found = w;
+  }
+  return found;
+}
+
 void multi_end_connection(watcher *w)
 {
   char unwanted[16 * 1024];

@@ -51,4 +51,7 @@ void multi_end_connection(watcher *w);
 /* The local port of a socket; 0: it has none. */
 int multi_port_of(watcher *w);
 
+/* The one socket with that local port. Connections to different peers may share a port: then NULL. */
+watcher *multi_only_socket(const multi *m, int local_port);
+
 #endif

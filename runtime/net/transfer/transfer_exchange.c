@@ -4,7 +4,6 @@
 #include "net/transfer/transfer_address.h"
 #include "net/transfer/transfer_certificate.h"
 #include "net/transfer/transfer_limits.h"
-#include "net/transfer/transfer_nudge.h"
 #include "net/transfer/transfer_receive.h"
 
 #include <fcntl.h>
@@ -280,7 +279,6 @@ void transfer_exchange_end(transfer *t, bool clean)
     t->exchange.given_up = true;
     curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
   }
-  transfer_nudge_end(t);
   if (t->exchange.flow != FLOW_NONE) multi_remove(t->admission.multi, &t->job);
   if (t->exchange.is_stream) metrics_close_stream(t->admission.series);
   t->exchange.is_stream = false;

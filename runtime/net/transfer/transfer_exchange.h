@@ -10,7 +10,6 @@
 enum { TRANSFER_ADDRESS_SIZE = 48 };
 
 struct transfer;
-struct transfer_nudge_job;
 
 /* libcurl's side of a transfer, made when it first runs: tens of thousands may wait. Kept when the transfer
  * is recycled. */
@@ -85,7 +84,7 @@ typedef struct {
   bool was_full : 1;     /* what came last filled the buffer */
   bool may_lack_end : 1; /* what came last is the rest of what the buffer could not hold */
   bool is_authority : 1; /* of transfer_certificate.c: `certificate` is one further up */
-  struct transfer_nudge_job *nudge;
+  uint64_t nudged_at;    /* when the peer was last asked, or could not be */
 
   void *certificate; /* X509: the server's own, or the one that was refused */
   void *session;     /* SSL; NULL: no TLS, HTTP/2, or no head yet */

@@ -32,7 +32,7 @@ static time_limit next_limit(const transfer *t)
   if (t->admission.state == ADMISSION_ENDED) return first; /* the body is still decoded */
   if (t->exchange.discard_until && t->exchange.discard_until < first.due)
     first = (time_limit){.due = t->exchange.discard_until};
-  if (transfer_nudge_is_due(t)) consider(&first, t->exchange.active_at, NUDGE_AFTER, "nudge", NULL);
+  if (transfer_nudge_is_due(t)) consider(&first, transfer_nudge_since(t), NUDGE_AFTER, "nudge", NULL);
   if (t->exchange.prepares) return first;
   if (t->exchange.connection == CONNECTION_NONE)
     consider(&first, t->times.dispatched, p->connect, "connect", "while connecting to");

@@ -2,9 +2,8 @@
  *
  * When a stream's buffer is full, libcurl stops nghttp2 in the middle of what it has read. When it stops at
  * the last byte of that, and this is the last byte of the body, nghttp2 would tell of the end in its next
- * call; but that comes only with further bytes of the peer, who has no more to say. So it is asked something:
- * a request of "OPTIONS *", which asks for nothing in particular (RFC 9110, 9.3.7), over the same connection.
- * Whatever the answer is, its bytes bring the end. */
+ * call; but that comes only with further bytes of the peer, who has no more to say. So it is sent a PING
+ * over the same connection, and the bytes of the answer bring the end. */
 #ifndef LURCHER_NET_TRANSFER_NUDGE_H
 #define LURCHER_NET_TRANSFER_NUDGE_H
 
@@ -24,10 +23,11 @@ void transfer_nudge_note(struct transfer *t, const char *bytes, size_t length);
 /* Nothing came since bytes after which the end may be lost. */
 bool transfer_nudge_is_due(const struct transfer *t);
 
-/* Asks the peer, once until more comes. Not from within a libcurl callback. */
-void transfer_nudge(struct transfer *t);
+/* Since when that is so, or the peer could not be asked. */
+uint64_t transfer_nudge_since(const struct transfer *t);
 
-/* Forgets the question. Not from within a libcurl callback. */
-void transfer_nudge_end(struct transfer *t);
+/* Asks the peer, once until more comes; where it cannot now, it is due again. Not from within a libcurl
+ * callback. */
+void transfer_nudge(struct transfer *t);
 
 #endif
