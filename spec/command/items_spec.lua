@@ -421,6 +421,13 @@ local WRONG = {
     { { "--auth=a:b", "--bearer=c", U }, "given already", "--bearer=c", 1, 10 },
     { { "--session=a/b", U }, "no '/'", "--session=a/b", 11, 3 },
     { { "--session=", U }, "no '/'", "--session=", 11 },
+    { { "--each=/dev/null", "--pages", U }, "%-%-pages does not go with %-%-each", "--pages", 1, 7 },
+    { { "-v", "--each=/dev/null", U }, "%-%-verbose does not go with %-%-each", "-v", 1, 2 },
+    { { "--lua", "--each=/dev/null", U }, "%-%-lua does not go with %-%-each", "--lua", 1, 5 },
+    { { "--download=x", "--pages", U }, "%-%-download does not go with %-%-pages", "--download=x", 1, 12 },
+    { { "--curl", "--pages=number", U }, "%-%-curl does not go with %-%-pages", "--curl", 1, 6 },
+    { { "--download", "-o", "x", U }, "%-%-output does not go with %-%-download", "x", 1, 1 },
+    { { "--items=a", U }, "%-%-items is for %-%-pages", "--items=a", 1, 9 },
   },
 }
 

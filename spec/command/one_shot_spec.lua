@@ -311,6 +311,33 @@ describe("a session of requests", function()
     files.finish()
   end)
 
+  it("heeds of a file that somebody wrote only what can be sent", function()
+    local seen
+    local url = serving.start(function(req)
+      seen = {}
+      for name, value in req:each_header() do seen[#seen + 1] = name .. ":" .. value end
+      return { body = "" }
+    end).url
+    local home = files.begin()
+    assert(fs.mkdir(home .. "/lurcher/sessions", { parents = true }))
+    for _, text in ipairs {
+      '{"%s":{"headers":[1,"a"],"credential":{"a":1}}}', '{"%s":{"headers":"a"}}', '{"%s":7}', "[", "\0",
+      '{"%s":{"headers":{"X-A":5,"B\\r\\nC":"d","D":"e\\r\\nF: g","Content-Length":"5","Host":"evil",\z
+        "Transfer-Encoding":"chunked","X-B":"kept"}}}',
+    } do
+      assert(fs.write(home .. "/lurcher/sessions/mine.json", (text:gsub("%%s", url))))
+      local ended = process.run({ "XDG_STATE_HOME=" .. home, process.lurcher, "get", url, "--session=mine" },
+        { command = "env" })
+      assert.same({ 0, "" }, { ended.status, ended.err }, text)
+      local named = table.concat(seen, "\n")
+      for _, unwanted in ipairs { "\n[BDF]:", "X%-A", "evil", "Length" } do
+        assert.is_nil(("\n" .. named):find(unwanted), text)
+      end
+      assert.equal(text:find("kept", 1, true) ~= nil, named:find("X-B:kept", 1, true) ~= nil)
+    end
+    files.finish()
+  end)
+
   it("takes the defaults of a profile that bears its name, and does not write there", function()
     local seen
     local url = serving.start(function(req)
@@ -362,6 +389,9 @@ describe("a request from the shell", function()
     local each = behind_a_line "get http://h/{} --each=- --curl"
     assert.matches("^one\ncurl 'http://h/two' [^\n]*\ncurl 'http://h/three' [^\n]*\n$", each.out)
     assert.matches("^one\n.*\r\n\r\ntwo\nthree\n$", behind_a_line("post http://h/ --body=- --offline").out)
+    local twice = shell 'echo a | "$1" post http://h/ --each=- --body=- --offline'
+    assert.equal(2, twice.status)
+    assert.matches("can be read once\n  %-%-each=%-\n         %^", twice.err)
     local closed = shell '"$1" post http://h/ --body=- --offline <&-'
     assert.equal(2, closed.status)
     assert.matches("cannot read standard input: EBADF\n  %-%-body=%-\n         %^", closed.err)

@@ -1,5 +1,7 @@
 local commanded = require "spec.support.commanded"
 local files = require "spec.support.files"
+local fs = require "lurcher.fs"
+local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 
 local run = commanded.run
@@ -84,6 +86,32 @@ describe("--pages", function()
     end
     local ended = run("get", url "/counted", "--pages=offset", "--items=d")
     assert.matches("the path 'd' leads into the page", ended.err, 1, true)
+  end)
+
+  it("sends nothing with --offline, and prints the request of the first page", function()
+    local offline = run("get", "http://127.0.0.1:1/a", "--pages=number:p", "q==1", "--offline")
+    assert.same({ 0, "" }, { offline.status, offline.err })
+    assert.matches("^GET /a%?[qp]=1&[qp]=1 HTTP/1.1\r\n", offline.out)
+    assert.matches("^GET /a HTTP/1.1\r\n", run("get", "http://127.0.0.1:1/a", "--pages", "--offline").out)
+  end)
+
+  it("is a loop in the script of --lua, which prints the same", function()
+    files.begin()
+    for path, options in pairs {
+      ["/list"] = { "--pages" }, ["/counted"] = { "--pages=offset:start" },
+      ["/cursor"] = { "--pages=cursor:after:meta.next", "--items=items", "--bearer=hidden-token" },
+    } do
+      local at = url(path)
+      local sent = run("get", at, unpack(options))
+      options[#options + 1] = "--lua"
+      local script = run("get", at, unpack(options)).out
+      assert.is_nil(script:find "hidden")
+      assert(fs.write(files.path "script.lua", script))
+      local ended = process.run({ "TOKEN=hidden-token", process.lurcher, files.path "script.lua" }, { command = "env" })
+      assert.same({ 0, "" }, { ended.status, ended.err })
+      assert.equal(sent.out, ended.out)
+    end
+    files.finish()
   end)
 
   it("is wrong usage in another form", function()

@@ -19,7 +19,18 @@ local request = {}
 
 local STREAMS = { out = io.stdout, err = io.stderr }
 
+local function refuse(usage, streams)
+  if not caret.is(usage) then error(usage, 0) end
+  streams.err:write(tostring(usage))
+  return 2
+end
+
 local function print_as_script(record, settings, streams)
+  if settings.pages then
+    local ok, source = pcall(require("lurcher.command.request.pages").next_page_source, settings.pages)
+    if not ok then return refuse(source, streams) end
+    record.pages = { next = source, items = settings.items }
+  end
   streams.out:write((require("lurcher.curl").script(record, { secrets = settings.show_secrets })))
   return 0
 end
@@ -29,7 +40,9 @@ local function perform(typed, record, settings, streams)
   if settings.each then return require("lurcher.command.request.each").run(typed, settings, streams) end
   if settings.lua then return print_as_script(record, settings, streams) end
   if settings.curl then return require "lurcher.command.request.as_curl"(record, settings, streams) end
-  if settings.pages then return require("lurcher.command.request.pages").run(record, settings, streams) end
+  if settings.pages and not settings.offline then
+    return require("lurcher.command.request.pages").run(record, settings, streams)
+  end
   local show = require "lurcher.command.show"
   if settings.offline then return show.request(record, settings, streams) end
   return show.run(record, settings, streams)
@@ -47,9 +60,7 @@ function request.perform(word, list, streams)
     return typed, build.request(typed, typed.options.each and require("lurcher.command.request.places").sample)
   end)
   if ok then return perform(typed, record, settings, streams) end
-  if not caret.is(typed) then error(typed, 0) end
-  streams.err:write(tostring(typed))
-  return 2
+  return refuse(typed, streams)
 end
 
 ---@param word string

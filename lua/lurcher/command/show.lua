@@ -1,5 +1,6 @@
 --- Sends a request and shows what comes: on a terminal for people, into a pipe the bytes of the body.
 
+local caret = require "lurcher.command.caret"
 local errors = require "lurcher.base.errors"
 local overlay = require("lurcher.base.tables").overlay
 local send = require "lurcher.command.request.send"
@@ -178,10 +179,18 @@ end
 function show.request(record, settings, streams)
   local self = new(record, settings, streams)
   local watching = watched(record, function(req)
-    self.sent, req.early_result = req, { 204, "", "", nil, 0 }
+    self.sent, req.early_result = self.sent or req, { 204, "", "", nil, 0 }
   end)
-  local ok, res, err = pcall(send.request, watching, { expect = false, retry = false })
-  if not ok and not errors.is_error(res) then
+  local ok, res, err
+  if settings.pages then
+    ok, res = pcall(require("lurcher.command.request.pages").request_first, watching, settings)
+  else
+    ok, res, err = pcall(send.request, watching, { expect = false, retry = false })
+  end
+  if not ok and caret.is(res) then
+    streams.err:write(tostring(res))
+    return 2
+  elseif not ok and not errors.is_error(res) then
     self:say(text.line((tostring(res):gsub("^[%w_/.-]+%.lua:%d+: ", ""))))
     return 2
   elseif not ok then

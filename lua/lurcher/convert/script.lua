@@ -374,11 +374,27 @@ end
 
 function Script:assemble(title, body)
   local out = self:title(title)
-  add(out, "", self.needs_fs and requiring "fs" or {}, requiring "http", self.needs_json and requiring "json" or {})
+  add(out, "", self.needs_fs and requiring "fs" or {}, requiring "http", self.needs_json and requiring "json" or {},
+    self.needs_pages and requiring "pages" or {})
   local environment = self:environment()
   if environment[1] then add(out, "", environment) end
   add(out, "", body)
   return table.concat(out, "\n") .. "\n"
+end
+
+-- The loop over the items of all pages of a request. `pages` has the source of `next`, and the path of the items.
+function Script:of_pages(request)
+  self.known, self.left_out = request.parameters or {}, {}
+  local client, url = request.client_of, self:url(request.url)
+  local entries = self:options(script_body.readable(request.opts), "  ")
+  if request.method ~= "GET" then table.insert(entries, 1, "method = " .. lua_text.string(request.method)) end
+  if request.pages.items then table.insert(entries, 1, "items = " .. lua_text.string(request.pages.items)) end
+  table.insert(entries, 1, "next = " .. request.pages.next)
+  self.needs_json, self.needs_pages = true, true
+  local first = ("for item in pages.items(%s, %s, "):format(client and client.name or "http", url)
+  local lines = comments_of(request, self.left_out)
+  add(lines, first .. lua_text.braces(entries, "", #first + 4) .. ") do", "  print(json.encode(item))", "end")
+  return lines
 end
 
 -- A single request: a call, and its body.
@@ -388,10 +404,15 @@ function Script:of_one(request)
     request.client_of = { name = "api", base = "", opts = request.client, requests = { request } }
     add(body, self:client(request.client_of))
   end
+  local title = ("%s %s"):format(request.method, shown_url(request.url))
+  if request.pages then
+    add(body, self:of_pages(request))
+    return self:assemble(title .. ", page by page", body)
+  end
   local call = self:call(request, "")
   add(body, comments_of(request, self.left_out), "local res = assert(" .. call .. ")",
     request.method == "HEAD" and "print(res.status, res.headers)" or "print(res.body)")
-  return self:assemble(("%s %s"):format(request.method, shown_url(request.url)), body)
+  return self:assemble(title, body)
 end
 
 -- A function for each request, and the calls of all.
@@ -441,8 +462,8 @@ function script.of(list, how)
   local requests = checked(list)
   local names = secret_names.new(how and how.secrets or false, requests[1].variables)
   local self = setmetatable({ names = names, variables = {}, order = {},
-    taken = { http = true, fs = true, json = true, res = true, requests = true, print = true, assert = true,
-      os = true },
+    taken = { http = true, fs = true, json = true, pages = true, item = true, res = true, requests = true,
+      print = true, assert = true, os = true },
     known = {}, left_out = {} }, Script)
   if #requests == 1 then return self:of_one(requests[1]) end
   local function written(value)

@@ -184,14 +184,14 @@ end
 ---@return integer status
 function each.run(typed, settings, streams)
   local self = { typed = typed, settings = settings, client = nil }
-  if settings.lua then
-    streams.err:write "lurcher: --lua writes one request as a script: leave --each away\n"
-    return 2
-  end
   local ok, record = pcall(function()
     local argument = "--each=" .. settings.each
     inputs.check(settings.each, argument, 8)
-    return build.request(typed, places.sample)
+    local record = build.request(typed, places.sample)
+    if settings.each == "-" and inputs.has_read_all() then
+      caret.refuse("standard input is the body already, and can be read once", argument, 8)
+    end
+    return record
   end)
   if ok then return run(self, record, streams) end
   if not caret.is(record) then error(record, 0) end

@@ -44,6 +44,10 @@ function inputs.check(path, argument, first, last)
   end
 end
 
+---Whether an argument has taken all of standard input.
+---@return boolean
+function inputs.has_read_all() return standard_input ~= nil end
+
 ---The content of a file, or of standard input for "-". Raises wrong usage when it cannot be read.
 ---@param path string
 ---@param argument string

@@ -117,6 +117,30 @@ local function check(record, option)
   if not ok then refuse(option, message:match("option '.*$")) end
 end
 
+-- Options of which one would be without effect: the first of each goes with none of the others.
+local ALONE = {
+  { "each", "pages", "download", "include", "verbose", "headers", "lua" },
+  { "pages", "download", "include", "verbose", "headers", "curl" },
+  { "download", "output", "pick" },
+}
+
+local function spelled(name) return "--" .. name:gsub("_", "-") end
+
+local function check_together(typed)
+  for _, names in ipairs(ALONE) do
+    for i = 2, typed.options[names[1]] and #names or 1 do
+      local other = typed.options[names[i]]
+      if other then
+        refuse({ value = true, argument = other.argument },
+          ("%s does not go with %s"):format(spelled(names[i]), spelled(names[1])))
+      end
+    end
+  end
+  if typed.options.items and not typed.options.pages then
+    refuse({ value = true, argument = typed.options.items.argument }, "--items is for --pages")
+  end
+end
+
 ---What a command line says beside URL and items; raises wrong usage.
 ---@param typed lurcher.command.Typed
 ---@return table record with `opts` and `client`
@@ -132,6 +156,7 @@ function options.apply(typed)
       settings[name] = SETTINGS[name] and SETTINGS[name](option) or option.value
     end
   end
+  check_together(typed)
   return record, settings
 end
 

@@ -37,6 +37,31 @@ function command.next_page(how)
   return make(rest) or caret.refuse(FORMS, argument, 9 + #(name or how), #argument)
 end
 
+---The same as a script has it.
+---@param how string|true
+---@return string
+function command.next_page_source(how)
+  command.next_page(how)
+  local name, rest = how == true and "link" or how:match("^[^:]*"), how ~= true and how:match("^[^:]*:(.*)$")
+  if name == "cursor" then
+    return ("pages.cursor { param = %q, path = %q }"):format(rest:match("^([^:]+):(.+)$"))
+  end
+  if not rest then return ("pages.%s()"):format(name) end
+  return ("pages.%s { %s = %q }"):format(name, name == "url" and "path" or "param", rest)
+end
+
+---Has the first page requested, and whatever comes of it left away: for --offline.
+---@param record lurcher.command.Record whose client sees the request and answers it
+---@param settings table
+function command.request_first(record, settings)
+  local following = command.next_page(settings.pages)
+  local opts = overlay(record.opts, { method = record.method, next = following, items = settings.items })
+  local iterator = pages.each(send.client(record), record.url, opts)
+  local ok, err = pcall(iterator)
+  iterator:close()
+  if not ok and not errors.is_error(err) then error(err, 0) end
+end
+
 -- The JSON text of a page's list; nil: it has none.
 local function list_of(res, settings)
   if res.status == 204 then return nil end

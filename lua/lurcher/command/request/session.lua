@@ -7,6 +7,7 @@
 local caret = require "lurcher.command.caret"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
+local merge_headers = require("lurcher.http.headers").merge
 local native = require "lurcher.native.fs"
 local overlay = require("lurcher.base.tables").overlay
 
@@ -154,9 +155,19 @@ local function kept_of(known, typed, headers)
   return kept
 end
 
+-- The headers that a file holds, which may have been written by anybody.
+local function headers_in(known)
+  local headers = {}
+  for name, value in pairs(type(known.headers) == "table" and known.headers or headers) do
+    local is_text = type(name) == "string" and type(value) == "string"
+    if is_text and is_kept(name) and pcall(merge_headers, {}, { [name] = value }) then headers[name] = value end
+  end
+  return headers
+end
+
 -- What was given for an origin before, below what was typed.
 local function apply_known(record, known)
-  if type(known.headers) == "table" then
+  if next(known.headers) ~= nil then
     record.opts.headers = lay_headers(known.headers, record.opts.headers or {})
   end
   local argument = type(known.credential) == "string" and known.credential
@@ -207,6 +218,7 @@ end
 function session.apply(typed, record)
   local option, state, origin = typed.options.session, state_of(typed), origin_of(record.url)
   local known = type(state.by_origin[origin]) == "table" and state.by_origin[origin] or {}
+  known = { headers = headers_in(known), credential = known.credential }
   local kept = kept_of(known, typed, record.opts.headers)
   apply_known(record, known)
   apply_profile(record, option, state.profile)
