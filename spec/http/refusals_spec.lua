@@ -115,6 +115,36 @@ describe("a fan-out against a rate of 10 a second that answers with Retry-After:
     end
   end)
 
+  it("needs two holds where answers are quick, whatever the limit is", function()
+    for _, seconds in ipairs { 1, 2 } do
+      local asked = { status = 429, headers = { ["Retry-After"] = tostring(seconds) } }
+      for _, row in ipairs { { 5, 1 }, { 10, 1 }, { 10, 3 }, { 10, 20 }, { 30, 30 } } do
+        local rate, capacity = unpack(row)
+        for _, concurrency in ipairs { 8, 64 } do
+          local ended, seen, took = fan_out(nil, 20 * rate, concurrency, bucket(rate, capacity, 0.005, asked))
+          assert.same({ [200] = 20 * rate }, ended)
+          local refused, ideal = #seen - 20 * rate, 20 - capacity / rate
+          assert.is_true(took < 1.36 * ideal, table.concat({ rate, capacity, seconds, concurrency, took }, " "))
+          assert.is_true(refused < 3 * concurrency, refused)
+        end
+      end
+    end
+  end)
+
+  it("finds a limit that has become higher or lower", function()
+    for _, row in ipairs { { 10, 20, 16 }, { 20, 10, 7 } } do
+      local before, after, least = unpack(row)
+      local early, late = bucket(before, 1, 0.02, refusal(429)), bucket(after, 1, 0.02, refusal(429))
+      local function answer(now) return (now < 40 and early or late)(now) end
+      local count = 0
+      local _, seen = fan_out(nil, 40 * before + 60 * after, 64, answer)
+      for _, entry in ipairs(seen) do
+        if entry[1] >= 75 and entry[1] < 85 and entry[2] == 200 then count = count + 1 end
+      end
+      assert.is_true(count >= 10 * least, count)
+    end
+  end)
+
   it("ends refused without retries", function()
     local ended = fan_out({ retry = false }, 30, 64, bucket(10, 10, 0.02, refusal(429)))
     assert.is_true(ended[429] > 0)

@@ -3,25 +3,19 @@
 #include "core/container_of.h"
 #include "core/loop/loop.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef enum { HOLD = 1, QUOTA = 2, RATE = 4, LEARNED = 8, LIMITER = 16, SLOW = 32 } throttle_part;
 
 static const uint64_t SECOND = 1000 * MILLISECOND;
-static const uint64_t MIN_SPAN = 100 * MILLISECOND; /* to measure a rate over */
-static const uint64_t FORGET_LEARNED = 10000 * MILLISECOND;
-static const uint64_t RECURRING = 3000 * MILLISECOND,
-                      SHORT_HOLD = 5000 * MILLISECOND;  /* of holds by a rate */
+static const uint64_t MIN_SPAN = 100 * MILLISECOND;     /* to measure a rate over */
 static const uint64_t SAME_WINDOW = 1500 * MILLISECOND; /* resets come in whole seconds */
-static const double MIN_STARTS = 10, RATE_CUT = 0.7, STEP = 0.1, MIN_RATE = 1;
-static const double NEAR = 0.9, SLOWLY = 0.01, AFTER_REFUSAL = 0.85; /* of the rate that was refused */
-
-static const size_t MIN_MEASURED = 8;   /* answers that tell a rate */
-static const size_t MIN_GUESSED = 5;    /* and from which one may be guessed */
-static const uint64_t SLOW_ANSWERS = 4; /* that a slow start takes, one after the other */
-static const size_t MAX_WINDOW = 4096;  /* of a slow start: then it is over */
+static const uint64_t RECURRING = 3000 * MILLISECOND;   /* of holds by a rate */
+static const uint64_t SLOW_ANSWERS = 4;                 /* that a slow start takes, one after the other */
+static const double MIN_STARTS = 10;
+static const size_t MANY_REFUSED = 3;  /* of one burst: it met a rate */
+static const size_t MAX_WINDOW = 4096; /* of a slow start: then it is over */
 
 static void open_throttle(throttle *t, uint64_t now)
 {
@@ -57,6 +51,7 @@ void throttle_init(throttle *t, loop_clock *time, double rate, double burst, lim
   uint64_t now = clock_now(time);
   *t = (throttle){.time = time, .on_open = on_open, .shared = shared, .busy_since = now, .second_since = now};
   t->turn.on_turn = on_turn;
+  t->round_since = now;
   if (rate > 0) t->parts |= RATE;
   if (rate > 0) token_bucket_init(&t->rate, rate, burst, now);
   if (shared) t->parts |= LIMITER;
@@ -70,6 +65,14 @@ void throttle_deinit(throttle *t)
 
 /* ---- how much started lately ---- */
 
+/* What is seen from now on is evidence of the rate. */
+static void watch_anew(throttle *t, uint64_t now)
+{
+  t->round_since = now;
+  t->seen = (hold_evidence){0};
+  t->refused = 0;
+}
+
 static void count_start(throttle *t, uint64_t now)
 {
   if (now - t->second_since >= SECOND) {
@@ -78,6 +81,7 @@ static void count_start(throttle *t, uint64_t now)
     t->this_second = 0;
     t->second_since = pause ? now : t->second_since + SECOND;
     if (pause) t->busy_since = now;
+    if (pause) watch_anew(t, now);
   }
   t->this_second++;
 }
@@ -94,33 +98,37 @@ static double recent_rate(const throttle *t, uint64_t now)
 
 /* ---- the parts ---- */
 
-static void drop(throttle *t, throttle_part part) { t->parts &= (uint16_t)~part; }
+static void drop(throttle *t, unsigned parts) { t->parts &= (uint16_t)~parts; }
 
-/* Near what was refused it grows slowly: each refusal costs a hold. A guess from too few answers doubles each
- * second until it is refused. */
-static double grown_rate(const throttle *t, double seconds)
-{
-  double rate = t->learned.rate, near = NEAR * t->learned_ceiling;
-  if (!t->learned_step) return rate * exp2(seconds);
-  if (!t->learned_ceiling) return rate + t->learned_step * seconds;
-  double quick = rate < near ? (near - rate) / t->learned_step : 0;
-  if (quick > seconds) quick = seconds;
-  return rate + t->learned_step * quick + SLOWLY * t->learned_ceiling * (seconds - quick);
-}
-
-/* Lets the learned rate grow; false: it is no longer needed. */
+/* Lets the learned rate grow, but not while nothing is sent; false: there is none, or it is no longer needed.
+ */
 static bool grow_learned(throttle *t, uint64_t now)
 {
-  uint64_t since = t->learned_bound > t->learned_cut ? t->learned_bound : t->learned_cut;
-  if (now - since >= FORGET_LEARNED) {
-    drop(t, LEARNED);
-    return false;
+  if (!(t->parts & LEARNED)) return false;
+  if (!learned_rate_grow(&t->learned, t->parts & HOLD ? t->held_since : now)) drop(t, LEARNED);
+  return t->parts & LEARNED;
+}
+
+/* Whether what was refused before the hold met a rate: some were accepted, and many were refused or it is not
+ * the first hold. */
+static bool met_rate(const throttle *t)
+{
+  if (!t->refused || !t->seen.accepted) return false;
+  if (t->parts & LEARNED || t->refused >= MANY_REFUSED) return true;
+  return t->recurs;
+}
+
+/* The hold is over: only now the answers to what started before it have come, and are evidence, too. */
+static void end_hold(throttle *t, uint64_t now)
+{
+  bool known = grow_learned(t, now);
+  drop(t, HOLD);
+  if (met_rate(t)) {
+    if (!known) t->learned = (learned_rate){0};
+    learned_rate_correct(&t->learned, now, known, &t->seen);
+    t->parts |= LEARNED;
   }
-  if (now <= t->learned_at) return true;
-  double seconds = (double)(now - t->learned_at) / NANOSECONDS;
-  token_bucket_set_rate(&t->learned, now, grown_rate(t, seconds));
-  t->learned_at = now;
-  return true;
+  watch_anew(t, now);
 }
 
 static uint64_t half_or(uint64_t window, uint64_t most) { return window / 2 < most ? window / 2 : most; }
@@ -151,7 +159,7 @@ static uint64_t part_due(throttle *t, throttle_part part, uint64_t now)
   bool awaited = t->closed_by == part;
   switch (part) {
   case HOLD:
-    if (t->held_until <= now) drop(t, HOLD);
+    if (t->held_until <= now) end_hold(t, now);
     return t->held_until;
   case SLOW:
     return t->in_window < t->window ? now : UINT64_MAX;
@@ -160,8 +168,7 @@ static uint64_t part_due(throttle *t, throttle_part part, uint64_t now)
   case RATE:
     return token_bucket_due(&t->rate, now, 1, awaited);
   case LEARNED:
-    if (!grow_learned(t, now)) return now;
-    return token_bucket_due(&t->learned, now, 1, awaited);
+    return grow_learned(t, now) ? learned_rate_due(&t->learned, now, awaited) : now;
   default:
     return now;
   }
@@ -172,7 +179,7 @@ static void close_throttle(throttle *t, throttle_part part, uint64_t now, uint64
   if (!t->closed_by) t->closed_since = now;
   t->closed_by = (uint16_t)part;
   t->opens_at = opens_at;
-  if (part == LEARNED) t->learned_bound = now;
+  if (part == LEARNED) t->learned.bound = now;
   if (opens_at == UINT64_MAX) return;
   bool precise = part == RATE || part == LEARNED; /* the waits follow each other, and errors would add up */
   (precise ? clock_start_precise : clock_start)(t->time, &t->wait, opens_at, on_wait_over);
@@ -200,7 +207,7 @@ static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
   }
   if (t->shared && !pass_limiter(t, arrival, now)) return false;
   if (t->parts & RATE) token_bucket_take(&t->rate, 1);
-  if (t->parts & LEARNED) token_bucket_take(&t->learned, 1);
+  if (t->parts & LEARNED) learned_rate_take(&t->learned, now);
   if (t->parts & QUOTA) t->quota_left -= 1;
   if (t->parts & SLOW) t->in_window++;
   open_throttle(t, now);
@@ -236,8 +243,9 @@ static void reconsider(throttle *t)
 bool throttle_answered(throttle *t, uint32_t round, bool accepted)
 {
   t->unread--;
+  bool held = t->parts & HOLD;
+  if (accepted && round + held == t->round) t->seen.accepted++;
   if (round != t->round) return false;
-  t->accepted += accepted;
   if (!(t->parts & SLOW)) return false;
   t->in_window--;
   if (accepted) t->window *= 2;
@@ -249,66 +257,53 @@ bool throttle_answered(throttle *t, uint32_t round, bool accepted)
 
 /* ---- what servers say ---- */
 
-/* From now on `slower`; the step by which it grows is measured by `rate`. */
-static void set_learned(throttle *t, uint64_t now, double rate, double slower)
+/* The request that was refused started `age` nanoseconds ago. What started before the last hold is no news.
+ */
+static void count_refusal(throttle *t, uint64_t now, uint64_t age)
 {
-  if (slower < MIN_RATE) slower = MIN_RATE;
-  if (!(t->parts & LEARNED)) token_bucket_init(&t->learned, slower, 1, now);
-  token_bucket_set_rate(&t->learned, now, slower);
-  t->learned_step = rate * STEP > MIN_RATE ? rate * STEP : MIN_RATE;
-  t->learned_at = t->learned_cut = now;
-  t->learned_ceiling = 0;
-  t->parts |= LEARNED;
+  uint64_t started = now - age;
+  if (started < t->round_since) return;
+  bool earliest = !t->refused++ || started < t->seen.refused_at;
+  if (!earliest) return;
+  if (!(t->parts & HOLD)) t->recurs = t->round && started - t->held_until <= RECURRING + SLOW_ANSWERS * age;
+  t->seen.refused_at = started;
+  t->seen.span = started - t->round_since;
 }
 
-static double per_second(size_t count, uint64_t span)
+static void begin_hold(throttle *t, uint64_t now)
 {
-  if (span < MIN_SPAN) span = MIN_SPAN;
-  return (double)count / ((double)span / NANOSECONDS);
+  t->held_since = now;
+  t->seen.first_accepted = t->seen.accepted;
+  t->parts |= HOLD | SLOW;
+  t->round++;
+  t->window = 1;
+  t->in_window = 0;
 }
 
-/* The rate that was refused: the learned one as it was when the refused request started, or, when that is
- * less, what the server accepted in the span up to then. */
-static double refused_rate(const throttle *t, uint64_t span, uint64_t age)
+static void give_up_hold(throttle *t, uint64_t now)
 {
-  double learned = t->learned.rate;
-  if (!t->learned_step) return learned / exp2((double)age / NANOSECONDS);
-  double accepted = per_second(t->accepted, span) / NEAR;
-  return t->accepted >= MIN_MEASURED && accepted < learned ? accepted : learned;
-}
-
-/* Between the last hold and this one, which lasts until then, so many were accepted. The answers' own time
- * (`age`) does not count: the server had refused before it. Without a learned rate, the slow start came to
- * its end at once, and the hold's length is the best guess at the limit's window. */
-static void learn_from_holds(throttle *t, uint64_t now, uint64_t until, uint64_t age)
-{
-  uint64_t began = t->held_until, hold = until - now;
-  if (!t->round || now < began || hold > SHORT_HOLD) return;
-  bool learned = t->parts & LEARNED && grow_learned(t, now);
-  if (!learned && now - began > RECURRING + SLOW_ANSWERS * age) return;
-  uint64_t span = now - began > age ? now - began - age : 0;
-  double ceiling = learned ? refused_rate(t, span, age) : 0;
-  double rate = per_second(t->accepted, learned ? span + hold : span > hold ? span : hold);
-  if (rate < AFTER_REFUSAL * ceiling) rate = AFTER_REFUSAL * ceiling;
-  set_learned(t, now, rate, rate);
-  t->learned_ceiling = ceiling;
-  t->learned_at = until; /* it does not grow while nothing is sent */
-  if (!learned && t->accepted < MIN_GUESSED) t->learned_step = 0;
+  drop(t, HOLD | SLOW);
+  t->held_until = now;
+  t->round++;
+  watch_anew(t, now);
+  reconsider(t);
 }
 
 bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age)
 {
   uint64_t now = clock_now(t->time), until = now + loop_nanoseconds(seconds);
+  if (t->parts & HOLD && t->held_until <= now) end_hold(t, now);
   uint64_t before = t->parts & HOLD ? t->held_until : 0;
-  if (seconds > 0 && until <= before) return false;
-  if (seconds > 0) learn_from_holds(t, now, until, age);
+  if (seconds <= 0) {
+    give_up_hold(t, now);
+    return false;
+  }
+  count_refusal(t, now, age);
+  t->seen.cost = until - now + SLOW_ANSWERS * age;
+  if (until <= before) return false;
+  if (!before) begin_hold(t, now);
   t->held_until = until;
   snprintf(t->held_by, sizeof t->held_by, "%s", why);
-  t->parts |= HOLD | SLOW;
-  t->round++;
-  t->window = 1;
-  t->in_window = t->accepted = 0;
-  if (seconds <= 0) drop(t, SLOW);
   reconsider(t);
   return until > before + SECOND;
 }
@@ -349,12 +344,13 @@ bool throttle_set_quota(throttle *t, const throttle_quota *said, double patience
 bool throttle_slow_down(throttle *t, uint64_t age)
 {
   uint64_t now = clock_now(t->time);
-  double rate = recent_rate(t, now);
-  bool learned = t->parts & LEARNED && grow_learned(t, now);
-  if (learned && (now - age <= t->learned_cut || now - t->learned_cut < SECOND)) return false;
-  if (learned && (!rate || t->learned.rate < rate)) rate = t->learned.rate;
+  double rate = recent_rate(t, now), learned = throttle_learned_rate(t);
+  if (learned > 0 && (now - age <= t->learned.since || now - t->learned.since < SECOND)) return false;
+  if (learned > 0 && (!rate || learned < rate)) rate = learned;
   if (!rate) return false;
-  set_learned(t, now, rate, rate * RATE_CUT);
+  if (!learned) t->learned = (learned_rate){0};
+  learned_rate_cut(&t->learned, now, rate);
+  t->parts |= LEARNED;
   reconsider(t);
   return true;
 }
@@ -372,7 +368,7 @@ bool throttle_is_fresh(throttle *t)
   if (t->parts & HOLD && t->held_until > now) return false;
   if (t->parts & SLOW || t->unread) return false;
   if (t->parts & QUOTA && t->quota_until + (t->quota_limit ? t->quota_window : 0) > now) return false;
-  if (t->parts & LEARNED && grow_learned(t, now)) return false;
+  if (grow_learned(t, now)) return false;
   return !(t->parts & RATE) || token_bucket_full(&t->rate, now);
 }
 
@@ -385,7 +381,7 @@ double throttle_held(const throttle *t)
 
 double throttle_learned_rate(throttle *t)
 {
-  return t->parts & LEARNED && grow_learned(t, clock_now(t->time)) ? t->learned.rate : 0;
+  return grow_learned(t, clock_now(t->time)) ? t->learned.bucket.rate : 0;
 }
 
 double throttle_quota_left(const throttle *t)
@@ -418,7 +414,7 @@ void throttle_describe(const throttle *t, char *text, size_t size)
     snprintf(text, size, "held by its rate of %.3g/s", t->rate.rate);
     break;
   case LEARNED:
-    snprintf(text, size, "held by a rate of %.3g/s, learned from refusals", t->learned.rate);
+    snprintf(text, size, "held by a rate of %.3g/s, learned from refusals", t->learned.bucket.rate);
     break;
   case LIMITER:
     snprintf(text, size, "held by a shared limiter of %.3g/s", t->shared->bucket.rate);

@@ -5,7 +5,7 @@
  *   slow      after a hold: one, then twice as many unanswered ones with each answer that is no refusal
  *   quota     the server said how many it will take until then (RateLimit headers)
  *   rate      the script's own limits.rate and burst
- *   learned   a rate found out from refusals that gave no hint, see throttle_slow_down
+ *   learned   a rate found out from refusals, see learned_rate.h
  *   limiter   a rate shared with other clients and tasks
  *
  * A closed throttle opens by itself: one timer, or a place in the limiter's queue, and `on_open` is called.
@@ -13,6 +13,7 @@
 #ifndef LURCHER_NET_THROTTLE_H
 #define LURCHER_NET_THROTTLE_H
 
+#include "net/flow/learned_rate.h"
 #include "net/flow/limiter.h"
 
 #include <stddef.h>
@@ -33,12 +34,17 @@ struct throttle {
 
   size_t unread; /* requests that passed and whose answer was not looked at yet */
 
-  uint64_t held_until;
+  uint64_t held_since, held_until;
   char held_by[THROTTLE_REASON_SIZE];
 
   uint32_t round;           /* counts holds, so that answers to what started before one do not count */
   size_t window, in_window; /* of this round: how many may be unanswered, and how many are */
-  size_t accepted;          /* answers of this round that were no refusals */
+
+  /* What this round, or while it holds the one before, tells of the rate. */
+  uint64_t round_since;
+  bool recurs;    /* the refusal came soon after a hold */
+  size_t refused; /* by a hold */
+  hold_evidence seen;
 
   uint64_t quota_until, quota_patience;
   double quota_least; /* what the server said was left, the least of what it said */
@@ -46,11 +52,8 @@ struct throttle {
   double quota_limit;    /* of a whole window; 0: not known */
   uint64_t quota_window; /* its length, as stated or as the longest reset that was seen */
 
-  token_bucket rate, learned;
-  double learned_step;              /* requests a second, gained each second; 0: it doubles */
-  double learned_ceiling;           /* the rate that was refused last; 0: none was */
-  uint64_t learned_at, learned_cut; /* rate last set (or the end of the hold then), cut */
-  uint64_t learned_bound;           /* last time that a request had to wait for it */
+  token_bucket rate;
+  learned_rate learned;
 
   limiter *shared;
   limiter_waiter turn;
@@ -78,10 +81,10 @@ bool throttle_answered(throttle *t, uint32_t round, bool accepted);
 void throttle_rest(throttle *t);
 
 /* Nobody may pass before `seconds` are over; 0: at once. A later end that was set before stays, unless
- * `seconds` is 0. After it requests start slowly: all at once would only be refused again. Short holds that
- * follow each other are what a rate limit does: from the second on, requests come at the rate that was
- * accepted from one to the next (a learned rate, as below). `age`: nanoseconds since the request started that
- * was refused. True: that is news, by more than the second that dates are exact to. */
+ * `seconds` is 0. After it requests start slowly: all at once would only be refused again. Many that are
+ * refused at once, and a hold soon after another, are what a rate limit does: from its end on requests come
+ * at a learned rate. `age`: nanoseconds since the request started that was refused. True: that is news, by
+ * more than the second that dates are exact to. */
 bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age);
 
 /* What a server says of its quota. */

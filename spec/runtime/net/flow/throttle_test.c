@@ -112,68 +112,133 @@ static void starts_slowly_after_a_hold(void)
   throttle_deinit(&t);
 }
 
-static void learns_a_rate_from_short_holds_in_a_row(void)
+static void needs_more_than_one_refusal_for_a_rate(void)
 {
   throttle t = make(0, 1);
-  throttle_hold(&t, 1, "Retry-After", 0);
-  pass_time(SECOND + MILLISECOND);
-  check(throttle_learned_rate(&t) == 0); /* one may be an accident */
-  for (int i = 0; i < 9; i++) {
-    check(throttle_pass(&t, 1));
-    answer(&t, 1, true);
+  for (int i = 0; i < 2; i++) {
+    throttle_hold(&t, 1, "Retry-After", 0);
+    pass_time(SECOND + MILLISECOND);
+    check(throttle_pass(&t, 1) && throttle_learned_rate(&t) == 0); /* nothing was accepted */
   }
-  throttle_hold(&t, 1, "Retry-After", 0);
-  double rate =
-      throttle_learned_rate(&t); /* 9 in the second or so from the end of one hold to that of the next */
-  check(rate > 8.5 && rate < 9.5);
-  throttle_deinit(&t);
-  t = make(0, 1);
-  for (int i = 0; i < 3; i++) {
-    throttle_hold(&t, 30, "Retry-After", 0); /* a server at rest */
-    pass_time(30 * SECOND + MILLISECOND);
-  }
-  check(throttle_learned_rate(&t) == 0);
+  answer(&t, 1, true);
+  throttle_hold(&t, 30, "Retry-After", 0);
+  pass_time(30 * SECOND + MILLISECOND);
+  check(throttle_pass(&t, 1) && throttle_learned_rate(&t) > 0); /* two in a row */
   throttle_deinit(&t);
 }
 
-/* As after a second hold, when `count` passed at once after the first. */
-static throttle refused_twice(unsigned count, uint64_t age)
+/* As after so many that started at once were accepted, and four were refused, both after `age`; at the hold's
+ * end. */
+static throttle refused_after(unsigned count, uint64_t age, double hold)
 {
   throttle t = make(0, 1);
-  throttle_hold(&t, 1, "Retry-After", 0);
-  pass_time(SECOND);
-  for (unsigned i = 0; i < count; i++) {
-    check(throttle_pass(&t, 1));
-    answer(&t, 1, true);
-  }
+  for (unsigned i = 0; i < count + 4; i++) check(throttle_pass(&t, 1));
   pass_time(age);
-  throttle_hold(&t, 1, "Retry-After", age);
+  answer(&t, count, true);
+  for (unsigned i = 0; i < 4; i++) {
+    throttle_hold(&t, hold, "Retry-After", age);
+    throttle_answered(&t, t.round - 1, false);
+  }
+  pass_time(loop_nanoseconds(hold));
   return t;
 }
 
-static void guesses_a_rate_without_the_time_of_answers(void)
+/* Lets pass and be accepted what may, until so many did. True: in that time, a tenth more or less. */
+static bool passes_in(throttle *t, unsigned count, double seconds)
 {
-  throttle t = refused_twice(10, 800 * MILLISECOND);
-  check(throttle_learned_rate(&t) == 10);
+  uint64_t begun = time_of_test.now;
+  for (unsigned i = 0; i < count;) {
+    bool passes = throttle_pass(t, 1);
+    if (passes) answer(t, 1, true);
+    i += passes;
+    if (!passes) pass_time(MILLISECOND);
+  }
+  double took = (double)(time_of_test.now - begun) / SECOND;
+  return took > 0.9 * seconds && took < 1.1 * seconds;
+}
+
+static void climbs_from_few_and_keeps_what_was_accepted(void)
+{
+  throttle t = refused_after(1, 0, 1);
+  uint64_t begun = time_of_test.now;
+  check(passes_in(&t, 15, 2)); /* each a tenth faster than the one before, from 4 a second on */
+  uint64_t refused = begun + 700 * MILLISECOND; /* the one after those at 0, 0.25 and 0.48 s */
+  throttle_hold(&t, 1, "Retry-After", time_of_test.now - refused);
   pass_time(SECOND);
-  check(throttle_learned_rate(&t) == 10); /* it does not grow while nothing is sent */
-  pass_time(SECOND);
-  check(throttle_learned_rate(&t) == 11);
+  check(throttle_pass(&t, 1));
+  double rate = throttle_learned_rate(&t);
+  check(rate > 4.3 && rate < 4.4);
   throttle_deinit(&t);
 }
 
-static void doubles_what_was_guessed_from_too_few(void)
+static void takes_several_for_the_quota_of_a_second_where_holds_are_dear(void)
 {
-  throttle t = refused_twice(2, 0);
-  check(throttle_learned_rate(&t) == 2);
-  pass_time(SECOND);
-  check(throttle_learned_rate(&t) == 2);
-  pass_time(3 * SECOND);
+  throttle t = refused_after(10, 800 * MILLISECOND, 1);
+  check(throttle_pass(&t, 1));
   double rate = throttle_learned_rate(&t);
-  check(rate > 15.9 && rate < 16.1);
-  throttle_hold(&t, 1, "Retry-After", SECOND); /* what was refused was sent at 8 a second */
+  check(rate > 9.6 && rate < 9.8);
+  throttle_deinit(&t);
+}
+
+static void tells_a_quota_from_what_is_saved_up(void)
+{
+  throttle t = refused_after(10, 0, 1);
+  check(passes_in(&t, 10, 0.7)); /* as many as before: a quota */
+  throttle_hold(&t, 1, "Retry-After", 0);
+  pass_time(SECOND);
+  check(throttle_pass(&t, 1));
+  double rate = throttle_learned_rate(&t);
+  check(rate > 9.6 && rate < 9.8);
+  throttle_deinit(&t);
+  t = refused_after(10, 0, 1);
+  passes_in(&t, 40, 0); /* at 40 a second in the end; ten had been saved up */
+  throttle_hold(&t, 1, "Retry-After", 0);
+  pass_time(SECOND);
+  check(throttle_pass(&t, 1));
   rate = throttle_learned_rate(&t);
-  check(rate > 6.7 && rate < 6.9);
+  check(rate > 16 && rate < 25);
+  throttle_deinit(&t);
+}
+
+/* A known rate of 9.7. */
+static throttle at_known_rate(void)
+{
+  throttle t = refused_after(10, 800 * MILLISECOND, 1);
+  check(throttle_pass(&t, 1));
+  answer(&t, 1, true);
+  t.parts &= (uint16_t)~32u; /* the slow start is over */
+  return t;
+}
+
+static void keeps_a_known_rate_and_grows_by_the_cube_of_time(void)
+{
+  throttle t = at_known_rate();
+  check(passes_in(&t, 190, 190 / 9.7));
+  double rate = throttle_learned_rate(&t);
+  check(rate > 9.6 && rate < 9.8);
+  check(passes_in(&t, 50, 5));
+  rate = throttle_learned_rate(&t);
+  check(rate > 10 && rate < 11);
+  check(passes_in(&t, 110, 7.5));
+  rate = throttle_learned_rate(&t);
+  check(rate > 18 && rate < 22);
+  throttle_deinit(&t);
+}
+
+static void cuts_a_known_rate_that_is_refused_soon(void)
+{
+  throttle t = at_known_rate();
+  for (int i = 0; i < 2; i++) {
+    passes_in(&t, 20, 2);
+    double before = throttle_learned_rate(&t), cut = i ? 0.7 : 0.9;
+    throttle_hold(&t, 1, "Retry-After", 0);
+    check(throttle_learned_rate(&t) == before);
+    pass_time(SECOND);
+    check(throttle_pass(&t, 1));
+    double rate = throttle_learned_rate(&t);
+    check(rate > 0.99 * cut * before && rate < 1.01 * cut * before);
+    answer(&t, 1, true);
+  }
   throttle_deinit(&t);
 }
 
@@ -253,9 +318,12 @@ int main(void)
   keeps_a_rate_with_bursts();
   holds_until_the_latest_end();
   starts_slowly_after_a_hold();
-  learns_a_rate_from_short_holds_in_a_row();
-  guesses_a_rate_without_the_time_of_answers();
-  doubles_what_was_guessed_from_too_few();
+  needs_more_than_one_refusal_for_a_rate();
+  climbs_from_few_and_keeps_what_was_accepted();
+  takes_several_for_the_quota_of_a_second_where_holds_are_dear();
+  tells_a_quota_from_what_is_saved_up();
+  keeps_a_known_rate_and_grows_by_the_cube_of_time();
+  cuts_a_known_rate_that_is_refused_soon();
   takes_from_a_quota_what_starts_or_is_unread();
   keeps_a_quota_in_later_windows();
   does_not_wait_for_a_quota_beyond_its_patience();
