@@ -74,17 +74,30 @@ static void *move_first_block(lur_runtime *rt, void *block, size_t old_size, siz
   return moved;
 }
 
+/* While the state is made, and of blocks that are from then. */
+static __attribute__((noinline)) void *allocate_first(lur_runtime *rt, void *block, size_t old_size,
+                                                      size_t size)
+{
+  if (is_first_block(rt, block)) return move_first_block(rt, block, old_size, size);
+  if (!block && size) return take_first_block(rt, size);
+  if (size) return realloc(block, size);
+  free(block);
+  return NULL;
+}
+
 static void *allocate(void *ud, void *block, size_t old_size, size_t size)
 {
   lur_runtime *rt = ud;
   void *moved = NULL;
-  if (block && is_first_block(rt, block))
-    moved = move_first_block(rt, block, old_size, size);
-  else if (size)
-    moved = !block && rt->opening ? take_first_block(rt, size) : realloc(block, size);
-  else
+  if (rt->opening || is_first_block(rt, block))
+    moved = allocate_first(rt, block, old_size, size);
+  else if (!size)
     free(block);
-  if (size && !moved) rt->refused = true;
+  else if (block)
+    moved = realloc(block, size);
+  else
+    moved = malloc(size); /* for a third of the instructions of realloc */
+  if (!moved && size) rt->refused = true;
   return moved;
 }
 
