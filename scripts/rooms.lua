@@ -265,6 +265,15 @@ local function check_names(paths)
   end
 end
 
+-- The names that a line declares: "static const int A = f(1, 2), B = 3;" has two.
+local function static_names(line)
+  local names = { line:match("^static [^=;(]-([%a_][%w_]*)%s*[(=;,[]") }
+  if not names[1] or line:find("^static [^=;(]*%(") then return names end
+  local rest = line:gsub("%b()", ""):gsub("%b{}", ""):gsub("[({].*", "")
+  for name in rest:gmatch(",%s*%**([%a_][%w_]*)") do table.insert(names, name) end
+  return names
+end
+
 -- The release build compiles several files of a room as one; not those of the command, which are few.
 local function check_statics(paths)
   local seen = {}
@@ -272,12 +281,13 @@ local function check_statics(paths)
     local room = path:match("^runtime/(.*)/[^/]*%.c$")
     if room == "cli" then room = nil end
     for line in room and bare(read(path)):gmatch("[^\n]+") or function() end do
-      local name = line:match("^static [^=;(]-([%a_][%w_]*)%s*[(=;[]")
-      local key = name and room .. " " .. name
-      if key and seen[key] and seen[key] ~= path then
-        finding("%s and %s both have a static '%s': give each a name of its own", seen[key], path, name)
+      for _, name in ipairs(static_names(line)) do
+        local key = room .. " " .. name
+        if seen[key] and seen[key] ~= path then
+          finding("%s and %s both have a static '%s': give each a name of its own", seen[key], path, name)
+        end
+        seen[key] = path
       end
-      if key then seen[key] = path end
     end
   end
 end
