@@ -65,6 +65,18 @@ describe("curl.parse", function()
     end
   end)
 
+  it("follows as many redirects as curl, and tells where the method would differ", function()
+    for options, redirects in pairs { [""] = 0, ["-L"] = 50, ["-L --max-redirs 3"] = 3, ["--max-redirs 3"] = 0,
+      ["-L --max-redirs -1"] = 2 ^ 31, ["-L --no-location"] = 0 } do
+      local request = parsed("curl http://a " .. options)
+      assert.same({ redirects, {} }, { request.opts.redirects, request.warnings }, options)
+    end
+    for options, warnings in pairs { ["-d a"] = 0, ["-X GET"] = 0, ["-X POST -d a"] = 1, ["-X DELETE"] = 1 } do
+      local requests = assert(curl.parse_all("curl -L http://a/[1-3] " .. options))
+      assert.equal(warnings, #requests[1].warnings, options)
+    end
+  end)
+
   it("raises for what is no command", function()
     assert.has_error(function() curl.parse(7) end,
       "bad argument #1 to 'curl.parse' (string or table expected, got 7)")

@@ -210,11 +210,12 @@ local function auth_of(settings)
   return settings.netrc and { scheme = "netrc", settings.netrc[1] }
 end
 
+local MAX_REDIRECTS = 50 -- that curl follows
+
 local function redirects_of(settings)
   if not settings.follows then return 0 end
-  if settings.trusts then settings:warn "--location-trusted: credentials are not sent to other origins" end
-  local max = settings.max_redirects
-  return max and (max < 0 and 2 ^ 31 or max) or nil
+  local max = settings.max_redirects or MAX_REDIRECTS
+  return max < 0 and 2 ^ 31 or max
 end
 
 local function retry_of(settings)
@@ -290,12 +291,23 @@ local function one(settings, url, upload)
   return request
 end
 
+-- What redirects do otherwise here.
+local function warn_of_redirects(settings)
+  if not settings.follows then return end
+  if settings.trusts then settings:warn "--location-trusted: credentials are not sent to other origins" end
+  local method = settings.method
+  if not method or method == "GET" or method == "HEAD" then return end
+  settings:warn("--request %s with --location: curl says %s to where a 301, 302 or 303 leads, too; here it is %s",
+    method, method, method == "POST" and "GET" or "GET after a 303")
+end
+
 ---Adds the requests of what one block of options set to a list.
 ---@param settings lurcher.CurlSettings
 ---@param requests lurcher.CurlRequest[]
 function curl_request.add(settings, requests)
   if #settings.urls == 0 then refusal.raise "the command has no URL" end
   if #settings.uploads > #settings.urls then refusal.raise "there are more --upload-file than URLs" end
+  warn_of_redirects(settings)
   for i, given in ipairs(settings.urls) do
     local upload = settings.uploads[i]
     for _, url in ipairs(settings.is_plain_url and { given } or curl_glob.expand(given)) do
