@@ -66,6 +66,7 @@ static const char bash_begin[] =
     "  elif ((COMP_CWORD > 2)) && [[ ${COMP_WORDS[COMP_CWORD - 1]} == = ]]; then\n"
     "    name=${COMP_WORDS[COMP_CWORD - 2]}\n"
     "  fi\n"
+    "  [[ $word == @ || $word == =@ ]] && word=''\n"
     "  for ((at = 1; at < COMP_CWORD; at++)); do\n"
     "    [[ ${COMP_WORDS[at]} == -* || ${COMP_WORDS[at]} == = || ${COMP_WORDS[at - 1]} == = ]] && continue\n"
     "    command=${COMP_WORDS[at]}\n"
@@ -192,6 +193,7 @@ static void print_zsh(void)
         "  _files -g '*.lua'\n"
         "}\n"
         "_lurcher_rest() {\n"
+        "  if compset -P '*@'; then _files; return; fi\n"
         "  case $words[1] in\n",
         stdout);
   for (size_t i = 0; i < commands_count; i++) {

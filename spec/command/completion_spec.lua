@@ -13,12 +13,12 @@ local function is_there(shell)
   return process.run({ "-c", "command -v " .. shell }, { command = "sh" }).status == 0
 end
 
--- What bash would offer for a command line, whose last word is being typed; bash itself cuts it at "=".
+-- What bash would offer for a command line, whose last word is being typed; bash itself cuts it at "=" and "@".
 local function offered_by_bash(line)
   local words = {}
   for word in (line .. " "):gmatch("(%S*) ") do
-    local name, value = word:match("^(.-)=(.*)$")
-    for _, part in ipairs(name and { name, "=", value ~= "" and value or nil } or { word }) do
+    local name, mark, value = word:match("^([^=@]*)([=@]+)(.*)$")
+    for _, part in ipairs(name and { name, mark, value ~= "" and value or nil } or { word }) do
       words[#words + 1] = "'" .. part .. "'"
     end
   end
@@ -81,10 +81,25 @@ describe("the completion", function()
     assert.same({ "--max-requests=", "--max-bytes=", "--max-time=" }, offered_by_bash "lurcher get --max")
     assert.same({ "auto", "all", "none" }, offered_by_bash "lurcher --trace get --pretty=")
     assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher get --output=completion_")
+    assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher post x file@completion_")
+    assert.same({ "completion_spec.lua" }, offered_by_bash "lurcher post x --body=@completion_")
+    assert.is_true(#offered_by_bash "lurcher post x file@" > 10)
     assert.same({ "HEAD" }, offered_by_bash "lurcher request HE")
     assert.same({}, offered_by_bash "lurcher ws --fo")
     assert.same({}, offered_by_bash "lurcher test --fo")
     assert.same({ "curl", "har" }, offered_by_bash "lurcher import ")
+  end)
+
+  it("offers files behind a name and @ in zsh", function()
+    if not is_there "zsh" then return end
+    local ended = process.run({ "-fc", [=[
+      compset() { [[ $PREFIX == ${~2}* ]] && PREFIX=${PREFIX##${~2}} }
+      _files() { print files $PREFIX }
+      _arguments() { print arguments }
+      eval "$1"
+      for PREFIX in f@/etc/ho --body=@a name=@ --fo; do words=(post x $PREFIX); _lurcher_rest; done]=], "zsh",
+      completion "zsh" }, { command = "zsh" })
+    assert.same({ "arguments\nfiles /etc/ho\nfiles a\nfiles\narguments\n", "" }, { ended.out, ended.err })
   end)
 
   it("offers them in fish", function()
