@@ -149,6 +149,22 @@ print(assert(propfind_items_end()))
       request("PROPFIND", "items/8f14e45fceea467a/end", { Accept = "*/*" }) })
   end)
 
+  it("hoists headers that nearly all requests have, and takes them from the others", function()
+    local list = {}
+    for i = 1, 10 do
+      list[i] = { method = "GET", url = "http://h/" .. i, opts = { headers = { ["X-All"] = "a", ["X-Most"] = "m",
+        ["X-Few"] = i <= 3 and "f" or nil, Accept = i > 1 and "a/b" or nil } } }
+    end
+    list[2].opts.headers["X-Most"] = nil
+    list[3].opts.headers["X-Most"] = "other"
+    list[4].opts.headers["X-Most"], list[4].opts.headers["x-most"] = nil, "m"
+    local text = curl.script(list)
+    local function count(part) return select(2, text:gsub(part, "")) end
+    assert.same({ 1, 4, 1, 1, 1 }, { count '"X%-All"%]', count '"X%-Most"%]' + count '"x%-most"%]',
+      count '"X%-Most"%] = false', count '"X%-Most"%] = "other"', count '"x%-most"%] = "m"' })
+    assert.same({ 3, 9 }, { count '"X%-Few"%] = "f"', count 'Accept = "a/b"' })
+  end)
+
   it("writes JSON and forms as tables where they give the same bytes, else as they are", function()
     local function body(text, content_type)
       return curl.script({ method = "POST", url = "http://h/", opts = { body = text,

@@ -6,6 +6,8 @@ local options = require "lurcher.http.options"
 
 local script_plan = {}
 
+local MIN_USUAL = 4 -- requests that have a header which others lack
+
 ---@class lurcher.ScriptClient
 ---@field base string
 ---@field name string
@@ -80,6 +82,53 @@ local function copied(opts)
   return copy
 end
 
+-- Headers that are sent in any case, or that belong to one body: not sending them is another request.
+local OWN = { accept = true, ["accept-encoding"] = true, ["user-agent"] = true, ["content-type"] = true, host = true }
+
+local function has_name(headers, name)
+  for known in pairs(headers) do
+    if known:lower() == name:lower() then return true end
+  end
+  return false
+end
+
+-- The value that most have, and how many have none.
+local function usual_value(tables, name, written)
+  local counts, best, missing = {}, nil, 0
+  for _, headers in ipairs(tables) do
+    local value = headers[name]
+    if value == nil then
+      missing = missing + (has_name(headers, name) and 0 or 1)
+    else
+      local source = written(value)
+      counts[source] = (counts[source] or 0) + 1
+      if not best or counts[source] > counts[written(best)] then best = value end
+    end
+  end
+  return best, counts[written(best)], missing
+end
+
+-- Takes what nearly all have out of them; those few that do not send it say so.
+local function hoist_usual(tables, common, written)
+  local names = {}
+  for _, headers in ipairs(tables) do
+    for name in pairs(headers) do names[name] = not OWN[name:lower()] and not has_name(common, name) or nil end
+  end
+  for name in pairs(names) do
+    local value, count, missing = usual_value(tables, name, written)
+    if value and count >= MIN_USUAL and missing * 4 <= count then
+      common[name] = value
+      for _, headers in ipairs(tables) do
+        if headers[name] ~= nil and written(headers[name]) == written(value) then
+          headers[name] = nil
+        elseif not has_name(headers, name) then
+          headers[name] = false
+        end
+      end
+    end
+  end
+end
+
 local function hoist_headers(requests, written)
   local headers = {}
   for i, request in ipairs(requests) do
@@ -87,6 +136,7 @@ local function hoist_headers(requests, written)
     headers[i] = request.opts.headers
   end
   local common = hoist_entries(headers, written)
+  hoist_usual(headers, common, written)
   for _, request in ipairs(requests) do
     if next(request.opts.headers) == nil then request.opts.headers = nil end
   end
