@@ -141,5 +141,5 @@ int main(void)
   leaves_out_who_is_in_use_or_rests_for_long();
   forgets_the_oldest_of_many();
   survives_the_end_of_a_socket();
-  return 0;
+  return unit_end();
 }

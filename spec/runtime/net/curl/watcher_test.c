@@ -89,5 +89,5 @@ int main(void)
   tells_the_same_port_of_two_multis_apart();
   finds_all_after_the_table_grew();
   check(uv_loop_close(&loop) == 0);
-  return 0;
+  return unit_end();
 }
