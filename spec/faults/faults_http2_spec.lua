@@ -293,6 +293,26 @@ describe("a request that HTTP/2 says was not processed", function()
     for _ = 1, 3 do assert.equal("hello", assert(client:get(s.url)).body) end
     assert.equal(3, s:connections())
   end)
+
+  it("what a drained connection turns away is sent again, beside connections that were given up", function()
+    local s = http2.server(function(connection)
+      local last
+      for _ = 1, 5 do
+        last = connection:request()
+        if not last then return end
+        connection:respond(last, "hello")
+      end
+      connection:goaway(last, "NO_ERROR")
+      linger(connection)
+    end, nil, 10)
+    local client = faults.client { tls = { ca = s.ca }, retry = { attempts = 100, base = 0, budget = false } }
+    local list = {}
+    for i = 1, 100 do list[i] = i end
+    local bodies = assert(task.map(list, function()
+      return assert(client:get(s.url)).body
+    end, { concurrency = 100 }))
+    for i = 1, 100 do assert.equal("hello", bodies[i]) end
+  end)
 end)
 
 describe("streams of one HTTP/2 connection", function()

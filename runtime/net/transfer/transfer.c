@@ -466,7 +466,8 @@ static void finish(transfer *t, const multi_result *result)
 static bool on_finished(multi_job *job, const multi_result *result)
 {
   transfer *t = container_of(job, transfer, job);
-  bool has_text = result->code != CURLE_OK && t->handle->hint[0];
+  /* A connection that could not be made, or was one too many, tells nothing of the streams of another. */
+  bool has_text = result->code != CURLE_OK && result->code != CURLE_COULDNT_CONNECT && t->handle->hint[0];
   finish(t, result);
   return has_text;
 }

@@ -31,12 +31,15 @@ static bool is_whole(const transfer *t)
          t->response.bytes_received >= (uint64_t)t->response.head.content_length;
 }
 
-/* Whether libcurl had words for another transfer of the same multi in the call it just made. */
+/* Whether libcurl had words for another transfer of the same multi, which had a connection, in the call it
+ * just made. */
 static bool others_were_told(const transfer *t, const multi_result *result)
 {
   list_each (link, &t->pool->running) {
     const transfer *other = container_of(link, const transfer, admission.item.link);
-    if (other != t && other->admission.multi == t->admission.multi && other->handle->hint[0]) return true;
+    if (other != t && other->admission.multi == t->admission.multi && other->handle->hint[0] &&
+        other->exchange.connection != CONNECTION_NONE)
+      return true;
   }
   return result->others_failed;
 }
