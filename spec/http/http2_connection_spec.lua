@@ -207,7 +207,7 @@ it("an upload to a slow reader leaves the loop to others", function()
   local elapsed, used = task.now() - began, os.clock() - turns
   ticker:cancel()
   assert.is_true(elapsed > 0.4)
-  assert.is_true(ticks > elapsed / interval / 5, ticks .. " ticks in " .. elapsed .. " s")
+  assert.is_true(ticks > elapsed / interval / 20, ticks .. " ticks in " .. elapsed .. " s")
   assert.is_true(used < elapsed / 2, used .. " s of CPU in " .. elapsed .. " s")
 end)
 

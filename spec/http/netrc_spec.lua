@@ -89,6 +89,7 @@ describe("netrc", function()
   end)
 
   local function write(text, mode)
+    fs.remove(files.path "netrc") -- one without write permission is not written again
     assert(fs.write(files.path "netrc", text))
     assert.equal(0, os.execute("chmod " .. (mode or "600") .. " " .. files.path "netrc"))
     return files.path "netrc"

@@ -90,7 +90,7 @@ end
 -- that.
 local function spawn(directory, command, ready)
   local keeper = assert(io.popen(([[
-    cd %s && exec >log 2>&1
+    cd %s && exec >log 2>&1; PATH=$PATH:/usr/sbin # nghttpd and danted are there
     %s </dev/null &
     pid=$!; echo $pid >pid.new; mv pid.new pid
     cat >/dev/null; kill $pid 2>/dev/null; wait $pid
