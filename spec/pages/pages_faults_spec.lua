@@ -186,6 +186,35 @@ describe("pages", function()
       fails("url", "ftp", { next = pages.url "next", items = "data" })
     end)
 
+    for name, case in pairs {
+      ["a URL that is none"] = { "http://[", "url", pages.url },
+      ["a URL of another scheme"] = { "mailto:somebody", "url", pages.url },
+      ["a cursor that is a list"] = { json.array {}, "decode", function(path)
+        return pages.cursor { param = "at", path = path }
+      end },
+      ["a cursor whose path leads into a list"] = { json.array { { at = "x" } }, "decode", function(path)
+        return pages.cursor { param = "at", path = path .. ".at" }
+      end },
+    } do
+      it("behind the items of the page that leads nowhere: " .. name, function()
+        site.answer = answer { data = slice(1, 2), next = case[1] }
+        for ahead = 0, 2 do
+          local opts, given = { next = case[3] "next", items = "data", ahead = ahead }, {}
+          local iterator = pages.items(api, "x", opts)
+          local err = failure(function()
+            for item in iterator do given[#given + 1] = item end
+          end)
+          assert.are.equal(case[2], err.kind)
+          assert.are.equal(1, err.page)
+          assert.are.equal(2, #given)
+          assert.is_nil((iterator()))
+          opts.max_items = 2
+          assert.are.equal("1 2", ids(pages.items(api, "x", opts)))
+        end
+        asked(6)
+      end)
+    end
+
     it("once: the iterator is over then", function()
       site.answer = { status = 500 }
       local iterator = pages.items(api, "x", { next = pages.link() })

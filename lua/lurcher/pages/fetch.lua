@@ -282,6 +282,12 @@ local function keep_distance(self)
   if start > now then task.sleep(start - now) end
 end
 
+local function find_following(self, page)
+  page.following = self.strategy:following(page, self.run)
+  if page.following ~= nil then page.foreign_next = leads_away(self, page) end
+end
+
+-- What is wrong with the way on is kept beside the page: its items came before that.
 local function fetch(self, position, number, foreign)
   keep_distance(self)
   local url, opts = self:target(position, foreign)
@@ -296,8 +302,8 @@ local function fetch(self, position, number, foreign)
   page.n = page.items and #page.items or 0
   if page.items then check_all_given(self, page) end
   if res.status ~= 204 then learn(self, page) end
-  page.following = self.strategy:following(page, self.run)
-  if page.following ~= nil then page.foreign_next = leads_away(self, page) end
+  local ok, failure = pcall(find_following, self, page)
+  if not ok then page.following, page.no_way_on = nil, { failure } end
   return page
 end
 
@@ -308,8 +314,9 @@ end
 ---@return lurcher.Page
 function Fetcher:fetch(position, number, foreign)
   local ok, page = pcall(fetch, self, position, number, foreign)
-  if ok then return page end
-  error(self:name_page(page, number, position), 0)
+  if not ok then error(self:name_page(page, number, position), 0) end
+  if page.no_way_on then self:name_page(page.no_way_on[1], number, position) end
+  return page
 end
 
 ---The canonical URL of the first page, without the parameters that the options add.

@@ -46,6 +46,11 @@ local function try(self, place)
   return { number = place.number, failure = page }
 end
 
+-- The end behind a page that leads nowhere.
+local function dead_end(page)
+  return page.no_way_on and { number = page.number, failure = page.no_way_on[1] }
+end
+
 local function in_a_loop(self, page)
   return failure(self, page.number + 1, page.following, { kind = "protocol",
     message = "the pages form a loop: the next one was there before" })
@@ -67,7 +72,7 @@ function Schedule:sequence(place, empty)
   local seen, last = trail(), nil
   local strategy = self.fetcher.strategy
   local function ended(entry)
-    place = nil
+    place, last = nil, nil
     return entry
   end
   -- Where it goes on after the last page; an entry when it must not.
@@ -78,7 +83,11 @@ function Schedule:sequence(place, empty)
       or beyond(self, place.number, place.position)
   end
   return function()
-    if not place then return nil end
+    if not place then
+      local failed = last and dead_end(last)
+      last = nil
+      return failed
+    end
     local refused = go_on()
     if refused then return ended(refused) end
     local page = try(self, place)
@@ -109,6 +118,7 @@ function Schedule:parallel(place)
     local entry = place
     if not first then
       entry = try(self, place)
+      if entry.no_way_on then entry = dead_end(entry) end
       first = entry
       if entry.failure or entry.following == nil then
         place = nil
@@ -126,7 +136,8 @@ end
 ---@return table page or failure
 function Schedule:resolve(entry)
   if entry.res or entry.failure then return entry end
-  return try(self, entry)
+  local page = try(self, entry)
+  return dead_end(page) or page
 end
 
 ---@param fields table fetcher, max_pages, max_empty, repeats

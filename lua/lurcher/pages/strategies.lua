@@ -87,7 +87,8 @@ local function linked(page, target)
       path.outline(target)) }, 0)
   end
   local address, message = url.join(secret.reveal(page.res.url), target)
-  if address then return (address:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1")) end
+  if address and address:find("^https?://") then return (address:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1")) end
+  message = message or "only http and https URLs can be requested"
   error(errors.new { kind = "url", message = ("the next page's URL %q is none: %s"):format(target, message) },
     0)
 end
