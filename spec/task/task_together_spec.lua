@@ -339,6 +339,25 @@ describe("task.stream", function()
     assert.same({ 1 }, seen)
   end)
 
+  it("gives what the iterator of items gave before it raised", function()
+    for _, ordered in ipairs { true, false } do
+      local at, seen = 0, {}
+      local function items()
+        at = at + 1
+        if at > 5 then error("cut off", 0) end
+        return at
+      end
+      local ok, err = pcall(function()
+        for _, value in task.stream(items, function(item) task.yield() return item end, { ordered = ordered }) do
+          seen[#seen + 1] = value
+        end
+      end)
+      assert.is_false(ok)
+      assert.equal("cut off", err)
+      assert.same({ 1, 2, 3, 4, 5 }, seen)
+    end
+  end)
+
   it("raises what the iterator of items raises", function()
     local ok, message = pcall(function()
       for _ in task.stream(function() error("no items", 0) end, forever) do error("unexpected") end

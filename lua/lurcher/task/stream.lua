@@ -54,20 +54,28 @@ local function produce_items(self, scope, next_item, fn)
       wait_as(self, "producer_waiting", "the loop over a stream to go on")
     end
     local item, err = next_item()
-    if failed(item, err) then self.source_failure = err end
+    if failed(item, err) then error(err, 0) end
     if item == nil then return end
     index = index + 1
     spawn(scope.native, 0, run_streamed, self, fn, item, index)
   end
 end
 
+-- What a source gave before it failed is done and given first, as a loop over the source would have had it.
+local function drain_source(self, scope, next_item, fn)
+  local ok, err = xpcall(produce_items, trace, self, scope, next_item, fn)
+  if ok then return end
+  raise_if_stopping()
+  self.source_failure = { err }
+end
+
 local function produce(self, next_item, fn)
   local scope = scopes.open()
-  local ok, err = xpcall(scopes.run, trace, scope, nil, produce_items, self, scope, next_item, fn)
+  local ok, err = xpcall(scopes.run, trace, scope, nil, drain_source, self, scope, next_item, fn)
   self.over = true
   wake_waiter(self, "consumer")
   if not ok then error(err, 0) end
-  if self.source_failure ~= nil then error(self.source_failure, 0) end -- what came before it is given first
+  if self.source_failure then error(self.source_failure[1], 0) end
 end
 
 function Stream:__call()
