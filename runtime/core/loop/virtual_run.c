@@ -36,8 +36,9 @@ void virtual_run_end(loop *l)
   l->virtual_ahead = (int64_t)(l->virtual.now - uv_hrtime());
 }
 
-/* A busy kernel hands bytes between two sockets of this process on a moment late, and a skip of seconds in that
- * moment ends requests by their limits. So it is given one before such a skip, where a server is here. */
+/* A busy kernel hands bytes between two sockets of this process on a moment late, and a skip of seconds in
+ * that moment ends requests by their limits. So it is given one before such a skip, where a server is here.
+ */
 enum { KERNEL_MOMENT = 2 /* real milliseconds */ };
 
 static int moment_before(const loop *l, uint64_t due)
