@@ -50,6 +50,7 @@ local LIBRARIES = {
 local LUA_ROOMS = {
   "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
   "retry", "breaker", "server", "http", "http/layer", "metrics", "report", "convert", "client", "sse", "ws", "pages",
+  "mock",
   "command",
 }
 local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", curl = "convert" }

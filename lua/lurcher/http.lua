@@ -75,7 +75,7 @@ end
 local default
 
 local function default_client()
-  default = default or client.new()
+  default = default or client.shared()
   return default
 end
 
@@ -152,7 +152,7 @@ function http.raising()
   local own
   raising = overlay(http)
   raising.default = function()
-    own = own or client.new { raise = true }
+    own = own or client.shared { raise = true }
     return own
   end
   for _, name in ipairs { "request", "download", unpack(client.verbs) } do

@@ -118,6 +118,10 @@ end
 -- A connection to the server, in a tunnel through whatever proxy.
 local function connected(req)
   local own = req.settings
+  if own.transport and not own.transport:passes(req) then
+    return nil, nil, errors.new { kind = "mock", message = "a mock answers requests, but has no WebSockets: let this \z
+      origin pass (mock:pass_through), or start a server (lurcher.server)" }
+  end
   if not own.proxies then return exchange.run(req, connect, own.profile, nil) end
   own.tunnels = true
   return require("lurcher.http.layer.proxied").send(req, connect)

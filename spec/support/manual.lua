@@ -200,7 +200,7 @@ function manual.serve() return assert(server.start(api(), { grace = 0 })) end
 local DRIVER = [[
 local MODULES = {}
 for _, name in ipairs { "breaker", "clock", "crypto", "csv", "curl", "date", "fs", "http", "json", "log", "metrics",
-  "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
+  "mock", "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
   MODULES[name] = true
 end
 local END = string.char(30)

@@ -99,6 +99,11 @@ local function run(req)
   return note_call(req, self.chain(req))
 end
 
+-- Whether requests may go past the layers.
+local function set_direct(self)
+  self.direct = not (self.chain or next(self.hooks) or self.settings.auth or self.settings.transport)
+end
+
 local function assemble(merged, pool, budget, jar, breakers)
   local self = setmetatable({
     pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
@@ -108,7 +113,7 @@ local function assemble(merged, pool, budget, jar, breakers)
   }, Client)
   local functions = merged.middleware
   if functions and functions[1] then self.chain = new_chain(self, functions) end
-  self.direct = not (self.chain or next(self.hooks) or self.settings.auth)
+  set_direct(self)
   return self
 end
 
@@ -266,6 +271,31 @@ end
 
 local function check_self(self, what)
   if not client.is(self) then errors.raise(("call it with a colon: client:%s(…)"):format(what)) end
+end
+
+-- Clients that are made without being asked for: they follow what is installed.
+local shared = {}
+
+---A client behind functions of a module.
+---@param opts? table
+---@return lurcher.Client
+function client.shared(opts)
+  local self = response.raised(client.new(opts))
+  shared[#shared + 1] = self
+  return self
+end
+
+---Puts a mock under the clients that will be made, and under those of `client.shared`; false: the network.
+---@param mock lurcher.Mock|false
+---@return lurcher.Mock|false before
+function client.install(mock)
+  local before = settings.installed
+  settings.installed = mock
+  for _, self in ipairs(shared) do
+    self.settings.transport = mock
+    set_direct(self)
+  end
+  return before
 end
 
 client.verbs = { "get", "head", "post", "put", "patch", "delete", "options" }

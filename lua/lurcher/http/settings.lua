@@ -259,6 +259,9 @@ local function encoded(layers)
   return require("lurcher.url.query").encode(layers, "%20", "parameter")
 end
 
+---What answers the requests of clients that do not say so themselves: a mock; false: the network.
+settings.installed = false
+
 ---The settings of a client.
 ---@param merged table
 ---@param said? table<string, true> options that nobody has to be warned of
@@ -266,6 +269,7 @@ end
 function settings.new(merged, said)
   local self = { options = merged, said = said or {}, logins = cache.new(CACHE_SIZE), through = through }
   self.__index = self -- it is the metatable of the settings that inherit from it
+  self.transport = value_or(merged.transport, settings.installed)
   set_headers(self, merged)
   set_profile(self, merged)
   set_policies(self, merged)

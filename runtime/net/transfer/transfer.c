@@ -4,6 +4,7 @@
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_failure.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_played.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
 #include "net/transfer/transfer_summary.h"
@@ -294,6 +295,8 @@ void transfer_begin(transfer *t)
   } else if (body == UPLOAD_FAILED) {
     transfer_fail_upload(t);
     end(t, false);
+  } else if (body == UPLOAD_END && t->request.played) {
+    transfer_played_begin(t);
   } else if (body == UPLOAD_END && !transfer_exchange_begin(t, t->exchange.share)) {
     transfer_fail_memory(t); /* unless a failure is set */
   } else {

@@ -29,12 +29,13 @@ typedef struct {
   uint64_t dns, connect, tls; /* durations of those phases, 0 on a reused connection */
 } transfer_times;
 
-/* Who uses the connection of a transfer with request.connect_only. */
+/* Who uses the connection of a transfer with request.connect_only, or answers one with request.played. */
 typedef struct transfer_rider transfer_rider;
 
 struct transfer_rider {
   void (*end)(
       transfer_rider *rider); /* the connection is about to be closed; the failure, if any, tells why */
+  void (*more)(transfer_rider *rider); /* played: the request's body, or the response's reader, goes on */
 };
 
 struct transfer {
@@ -52,7 +53,7 @@ struct transfer {
   transfer_response response;
 
   error *failure;        /* NULL: none so far */
-  transfer_rider *rider; /* NULL: none; set once it is connected */
+  transfer_rider *rider; /* NULL: none; set once it is connected, or played */
   transfer_times times;
 
   /* Not cleared when a transfer is used again. */

@@ -24,6 +24,10 @@ static void let_continue(transfer *t)
   t->exchange.flow = FLOW_ON;
   t->exchange.active_at = clock_now(t->time);
   transfer_limits_watch(t);
+  if (t->request.played) {
+    if (t->rider) t->rider->more(t->rider);
+    return;
+  }
   /* What libcurl held comes now, and it may be paused again. */
   if (curl_easy_pause(t->handle->easy, CURLPAUSE_CONT) == CURLE_OK) return;
   error_set(transfer_failure(t), ERROR_limit, "read", "out of memory"); /* unless a failure is set */

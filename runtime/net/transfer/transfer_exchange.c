@@ -74,6 +74,10 @@ static void on_more(void *user)
   t->exchange.upload_waits = false;
   t->exchange.active_at = clock_now(t->time);
   transfer_limits_watch(t);
+  if (t->request.played) {
+    if (t->rider) t->rider->more(t->rider);
+    return;
+  }
   int flow = t->exchange.flow == FLOW_PAUSED ? CURLPAUSE_RECV : CURLPAUSE_CONT;
   if (curl_easy_pause(t->handle->easy, flow) != CURLE_OK) transfer_fail_memory(t);
 }
@@ -274,6 +278,7 @@ static bool is_reusable(const transfer *t)
 void transfer_exchange_end(transfer *t, bool clean)
 {
   static const long DNS_CACHE_SECONDS = 60; /* libcurl's default */
+  if (t->request.played) t->exchange.flow = FLOW_NONE;
   if (t->exchange.flow == FLOW_PAUSED) {
     /* libcurl 7.88 would never free what it holds of an HTTP/2 stream */
     t->exchange.given_up = true;

@@ -37,8 +37,8 @@ static bool others_were_told(const transfer *t, const multi_result *result)
 {
   list_each (link, &t->pool->running) {
     const transfer *other = container_of(link, const transfer, admission.item.link);
-    if (other != t && other->admission.multi == t->admission.multi && other->handle->hint[0] &&
-        other->exchange.connection != CONNECTION_NONE)
+    if (other != t && other->admission.multi == t->admission.multi && !other->request.played &&
+        other->handle->hint[0] && other->exchange.connection != CONNECTION_NONE)
       return true;
   }
   return result->others_failed;

@@ -159,8 +159,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   return CURL_PREREQFUNC_OK;
 }
 
-/* Counts what came. False: it was more than the run may receive, and the transfer has failed. */
-static bool count_received(transfer *t, size_t length)
+bool transfer_count_received(transfer *t, size_t length)
 {
   if (run_limits_receive(&t->pool->network->run_limits, length)) return true;
   transfer_fail_refused(t);
@@ -219,11 +218,16 @@ static bool open_undecided(transfer *t)
   return true;
 }
 
+void transfer_head_complete(transfer *t)
+{
+  if (t->request.streaming || open_undecided(t)) operation_complete(&t->op);
+}
+
 /* A line of the proxy's answer to CONNECT. */
 static size_t on_proxy_head(transfer *t, const char *line, size_t length)
 {
   if (t->failure || !transfer_proxy_line(t, line, length)) return 0;
-  return count_received(t, length) ? length : 0;
+  return transfer_count_received(t, length) ? length : 0;
 }
 
 static size_t on_head(char *line, size_t size, size_t count, void *user)
@@ -252,9 +256,9 @@ static size_t on_head(char *line, size_t size, size_t count, void *user)
     if (is_tls(t) && t->response.head.version < 20) t->exchange.session = tls_session_of(t);
     if (t->exchange.session && transfer_response_ends_with_connection(&t->response)) await_close_notify(t);
     if (t->response.head.must_close) curl_easy_setopt(t->handle->easy, CURLOPT_FORBID_REUSE, 1L);
-    if (t->request.streaming || open_undecided(t)) operation_complete(&t->op);
+    transfer_head_complete(t);
   }
-  return count_received(t, length) ? length : 0;
+  return transfer_count_received(t, length) ? length : 0;
 }
 
 /* ---- body ---- */
@@ -286,11 +290,25 @@ static void note_streamed(const transfer *t, size_t length)
     multi_note_streamed(t->admission.multi, t->exchange.local_port);
 }
 
+bool transfer_take_body(transfer *t, const char *bytes, size_t length)
+{
+  error e;
+  if (!transfer_response_receive(&t->response, bytes, length, &e)) {
+    transfer_fail_reading(t, &e);
+    return false;
+  }
+  note_progress(t);
+  if (t->request.streaming)
+    operation_complete(&t->op);
+  else if (!t->response.streaming && !transfer_decode(t))
+    return false;
+  return transfer_count_received(t, length);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
   transfer *t = user;
   size_t length = size * count;
-  error e;
   touch(t);
   note_streamed(t, length);
   if (t->exchange.given_up) return length;
@@ -302,16 +320,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
   if (transfer_response_is_full(&t->response)) return hold_back(t);
   surplus_watch_body(t, bytes);
   if (t->response.head.version == 20) transfer_nudge_note(t, bytes, length);
-  if (!transfer_response_receive(&t->response, bytes, length, &e)) {
-    transfer_fail_reading(t, &e);
-    return 0;
-  }
-  note_progress(t);
-  if (t->request.streaming)
-    operation_complete(&t->op);
-  else if (!t->response.streaming && !transfer_decode(t))
-    return 0;
-  return count_received(t, length) ? length : 0;
+  return transfer_take_body(t, bytes, length) ? length : 0;
 }
 
 void transfer_check_complete(transfer *t)

@@ -10,6 +10,15 @@ void transfer_set_callbacks(transfer *t);
 /* Has transfers learn what happens on the TLS connections of an SSL_CTX. */
 void transfer_watch_tls(void *context);
 
+/* The head is there, which tells whether the response is read as a stream. */
+void transfer_head_complete(transfer *t);
+
+/* Takes bytes of the body. False: the transfer has failed. */
+bool transfer_take_body(transfer *t, const char *bytes, size_t length);
+
+/* Counts what came. False: it was more than the run may receive, and the transfer has failed. */
+bool transfer_count_received(transfer *t, size_t length);
+
 /* Checks after a clean end that everything announced has arrived; else sets the failure. */
 void transfer_check_complete(transfer *t);
 

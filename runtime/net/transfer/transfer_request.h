@@ -17,6 +17,7 @@ typedef struct {
   uint64_t deadline;           /* time; 0: the option `total` from dispatch on */
   transfer_progress *progress; /* counted; NULL: nobody looks */
   bool streaming, expect_continue;
+  bool played;       /* by the program, in place of libcurl: transfer_played.h */
   bool connect_only; /* only a connection is made, for something else than a request: transfer.rider */
 
   /* Of statuses that may mean that the response is not for the script: TRANSFER_STATUSES bits, borrowed until

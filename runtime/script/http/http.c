@@ -7,6 +7,7 @@
 #include "script/http/http_info.h"
 #include "script/http/http_network.h"
 #include "script/http/http_options.h"
+#include "script/http/http_played.h"
 #include "script/http/http_pool.h"
 #include "script/http/http_stream.h"
 #include "script/http/http_upload.h"
@@ -55,7 +56,7 @@ static void set_progress(transfer *t, transfer_progress *p)
 }
 
 /* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label, undecided,
- * progress): a transfer set up, or NULL and `e`. */
+ * progress, played): a transfer set up, or NULL and `e`. */
 static transfer *make_transfer(lua_State *L, bool streaming, error *e)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
@@ -92,8 +93,11 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     return NULL;
   }
   set_progress(t, progress);
+  t->request.played = lua_toboolean(L, 13);
   return t;
 }
+
+static int play_results(lua_State *L, operation *op);
 
 static int start(lua_State *L, bool streaming, task_results results)
 {
@@ -102,7 +106,7 @@ static int start(lua_State *L, bool streaming, task_results results)
   if (!t) return errors_return(L, &e);
   operation_begin(&t->op, &transfer_class, t->pool->network->loop, true);
   transfer_start(t, lua_isstring(L, 10) ? lua_tostring(L, 10) : NULL);
-  return task_wait(L, &t->op, results);
+  return task_wait(L, &t->op, t->request.played ? play_results : results);
 }
 
 static void push_summary(lua_State *L, const transfer *t)
@@ -159,7 +163,8 @@ static int perform_results(lua_State *L, operation *op)
 /* native.perform(pool, profile, method, url, headers, body, deadline, expect_continue, priority, label,
  * undecided, progress) → status, body, head, info, flags (head_flags bits) | nil, err, info [, the head of a
  * proxy's 407]; with a status of the set `undecided`, when the head is there, with a stream for a body, which
- * is to be gathered, discarded or closed
+ * is to be gathered, discarded or closed.
+ * With `played`: when it holds its slot, the other side of the exchange, see native.take
  */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
@@ -185,6 +190,29 @@ static int open_results(lua_State *L, operation *op)
 
 /* native.open(the same) → status, stream, head, info, flags | nil, err, info: when the head is there */
 static int open_stream(lua_State *L) { return start(L, true, open_results); }
+
+/* It holds its slot, and the script is to answer it. */
+static int play_results(lua_State *L, operation *op)
+{
+  transfer *t = transfer_of(op);
+  network *n = t->pool->network;
+  if (t->failure) return perform_results(L, op);
+  http_network_keep(n, t);
+  http_push_played(L, t);
+  http_network_release(n);
+  return 1;
+}
+
+/* native.take(played) → what perform or open gives, once it is there */
+static int take(lua_State *L)
+{
+  transfer *t = http_played_release(L, 1);
+  bool has_head = t->response.head.complete && t->request.streaming;
+  bool is_decoded = t->failure || t->response.streaming || !t->response.undecoded;
+  operation_begin(&t->op, &transfer_class, t->pool->network->loop, true);
+  if (has_head || (t->admission.state == ADMISSION_ENDED && is_decoded)) operation_complete(&t->op);
+  return task_wait(L, &t->op, t->request.streaming ? open_results : perform_results);
+}
 
 /* native.info(info) → table, see http_push_info */
 static int info(lua_State *L)
@@ -238,11 +266,13 @@ int luaopen_lurcher_native_http(lua_State *L)
   http_register_options(L);
   http_register_stream(L);
   http_register_upload(L);
+  http_register_played(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   http_headers_register(L);
   task_set_blocking(L, -1, "perform", perform);
   task_set_blocking(L, -1, "open", open_stream);
+  task_set_blocking(L, -1, "take", take);
   task_set_blocking(L, -1, "file", http_look_at_file);
   return 1;
 }

@@ -94,6 +94,8 @@ end
 -- The results of an exchange with the server, perhaps through a proxy.
 local function exchanged(request, call)
   local own = request.settings
+  local other = own.transport
+  if other and not other:passes(request) then return other:exchange(request, call) end
   if own.proxies then return require("lurcher.http.layer.proxied").send(request, call) end
   return exchange.run(request, call, own.profile, nil, own.undecided)
 end

@@ -168,6 +168,13 @@ function checks.resolve_map(value)
   return nil
 end
 
+-- What mock.new made.
+function checks.transport(value)
+  if value == false then return nil end
+  if type(value) == "table" and (getmetatable(value) or value).__name == "lurcher.Mock" then return nil end
+  return "a mock (lurcher.mock) or false"
+end
+
 -- What is in it is checked where it is read: a message must not show what may be a password.
 function checks.proxy(value)
   if value == false or type(value) == "string" or type(value) == "table" then return nil end

@@ -1,0 +1,87 @@
+--- The URL of an entry: a string, a template such as "/users/{id}", a Lua pattern with both anchors, or a function.
+
+local errors = require "lurcher.base.errors"
+local matching = require "lurcher.mock.matching"
+local native = require "lurcher.native.url"
+local parameters = require "lurcher.mock.parameters"
+local url = require "lurcher.url"
+
+local address = {}
+
+local MAGIC = "[%^%$%(%)%%%.%[%]%*%+%-%?]"
+
+-- The Lua pattern of a path or URL with {names}, and the names.
+local function compile(text)
+  local names = {}
+  local pattern = text:gsub(MAGIC, "%%%0"):gsub("{([%w_]+)}", function(name)
+    names[#names + 1] = name
+    return "([^/?]+)"
+  end)
+  return "^" .. pattern .. "$", names
+end
+
+-- Without a query: scheme, host and path in their canonical form, where it is a URL that can be read.
+local function canonical(text)
+  if text:find("{", 1, true) or not text:find "^%a[%w+.-]*://" then return text end
+  local whole, message = native.normalize(text)
+  if not whole then errors.raise("mock:on: " .. message) end
+  return whole
+end
+
+local function of_pattern(pattern)
+  local well, message = pcall(string.find, "", pattern)
+  if not well then errors.raise(("mock:on: the pattern does not compile: %s"):format(tostring(message))) end
+  return function(list, req)
+    local captures = { req.url:match(pattern) }
+    if captures[1] == nil then
+      list[#list + 1] = { "url", "a match of " .. pattern, tostring(req) }
+      return
+    end
+    req.captures = captures
+  end
+end
+
+local function of_function(accepts)
+  return function(list, req)
+    if not accepts(req) then list[#list + 1] = { "url", "what a function accepts", tostring(req) } end
+  end
+end
+
+-- What a name of a template stands for in this request.
+local function captured(names, found)
+  local captures = {}
+  for i, name in ipairs(names) do captures[name] = url.decode(found[i]) end
+  return captures
+end
+
+local function of_text(text)
+  local base, query = canonical(text):match "^([^?]*)%??(.*)$"
+  local pattern, names = compile(base)
+  local is_path = base:sub(1, 1) == "/"
+  local wanted = query ~= "" and parameters.parse(query) or nil
+  return function(list, req)
+    local sent = is_path and req.path or req.url:match "^[^?]*"
+    local found = { sent:match(pattern) }
+    if found[1] == nil then
+      list[#list + 1] = { "url", base, sent }
+    else
+      req.captures = names[1] and captured(names, found) or {}
+    end
+    if wanted then matching.compare_map(list, "params", wanted, req.query, true) end
+  end
+end
+
+---What compares a request's URL with that of an entry, and notes `captures`.
+---@param wanted string|fun(req: lurcher.mock.Request): boolean
+---@return fun(list: table[], req: lurcher.mock.Request)
+function address.compile(wanted)
+  if type(wanted) == "function" then return of_function(wanted) end
+  if wanted:find "^%^" and wanted:find "%$$" then return of_pattern(wanted) end
+  if not wanted:find "^/" and not wanted:find "^%a[%w+.-]*://" then
+    errors.raise(('mock:on: "%s" is neither a URL, nor a path such as "/users/{id}", nor a pattern in ^ and $')
+      :format(wanted))
+  end
+  return of_text(wanted)
+end
+
+return address

@@ -1,0 +1,135 @@
+--- Plays the server's side of an exchange that a client has begun: the native layer does with it what it does with
+--- what comes from a network.
+
+local answer = require "lurcher.mock.answer"
+local companion = require "lurcher.http.companion"
+local errors = require "lurcher.base.errors"
+local native = require "lurcher.native.http"
+local raw_pcall = require("lurcher.native.task").raw_pcall
+local url = require "lurcher.native.url"
+
+local play = {}
+
+local FOREVER = 1e6 -- seconds: what waits so long is ended by a limit
+
+-- All of the request's body.
+local function read_body(exchange)
+  local pieces = {}
+  while true do
+    local piece = exchange:read()
+    if piece == nil then return table.concat(pieces) end
+    if piece then
+      pieces[#pieces + 1] = piece
+    else
+      exchange:wait()
+    end
+  end
+end
+
+-- Gives a piece of a body, when there is room for it. False: nobody wants more.
+local function write(exchange, piece)
+  while true do
+    local taken = exchange:write(piece)
+    if taken ~= nil then return taken end
+    exchange:wait()
+  end
+end
+
+local function write_pieces(exchange, iterator, what)
+  while true do
+    local piece, err = iterator()
+    if piece == nil then
+      if err ~= nil then errors.raise(("%s: the body's iterator failed: %s"):format(what, tostring(err))) end
+      return
+    end
+    if type(piece) ~= "string" then
+      errors.raise(("%s: the body's iterator gave a %s, not a string"):format(what, type(piece)))
+    end
+    if not write(exchange, piece) then return end
+  end
+end
+
+local function respond(exchange, one, req, what)
+  if not exchange:head(answer.head(one)) then return end
+  local has_body = req.method ~= "HEAD" and one.status ~= 204 and one.status ~= 304
+  if has_body and type(one.body) == "string" then
+    if one.body ~= "" and not write(exchange, one.body) then return end
+  elseif has_body then
+    write_pieces(exchange, one.body, what)
+  end
+  exchange:finish()
+end
+
+local MESSAGES = { timeout = "timeout of %s", dns = "cannot resolve %s", connect = "cannot connect to %s",
+  tls = "TLS with %s failed", closed = "%s closed the connection", truncated = "%s ended the body too early",
+  protocol = "%s broke HTTP" }
+
+local function fail(exchange, one, req)
+  local message = one.message or (MESSAGES[one.fails] or "%s failed"):format(url.origin(req.url)) .. " (mocked)"
+  exchange:fail(one.fails, one.phase, message, one.is_safe)
+end
+
+local function give(exchange, one, req, what)
+  if one.delay and not exchange:wait(one.delay) then return end
+  if one.calls then
+    local first, body, headers = one.calls(req)
+    if first == nil and type(body) == "string" then
+      one = answer.fail(what, body, headers)
+    elseif first == nil and errors.is_error(body) then
+      one = { fails = body.kind, phase = body.phase, message = body.message, is_safe = body.retry_safe }
+    else
+      one = answer.reply(what, first == nil and 200 or first, body, headers)
+    end
+  end
+  if one.stalls then
+    while exchange:wait(FOREVER) do end -- luacheck: ignore 542
+  elseif one.fails then
+    fail(exchange, one, req)
+  elseif not one.calls then
+    respond(exchange, one, req, what)
+  end
+end
+
+-- In a task beside the call. What raises there is raised by the call.
+local function give_beside(exchange, one, req, what)
+  local ok, raised = raw_pcall(give, exchange, one, req, what)
+  if ok then return end
+  exchange:fail("canceled", nil, what .. " raised")
+  error(raised, 0)
+end
+
+local function is_at_hand(one)
+  return not one.delay and not one.calls and not one.stalls and type(one.body) ~= "function"
+end
+
+-- The body of the request, once it is connected. A text is at hand, but counts as sent only when it was read.
+local function receive(exchange, request)
+  exchange:connect()
+  local body = request.body or ""
+  if body == "" then return "" end
+  local read = read_body(exchange)
+  return type(body) == "string" and body or read
+end
+
+---Answers an exchange.
+---@param exchange userdata as native.perform gives it
+---@param request lurcher.Request
+---@param find fun(request: lurcher.Request, body: string): table?, lurcher.mock.Request|string, string? the answer, the
+---  request and what made it; or nil and why there is none
+---@return table? beside a companion that goes on with the answer
+function play.begin(exchange, request, find)
+  local body = receive(exchange, request)
+  local one, req, what = find(request, body)
+  if not one then
+    exchange:fail("mock", nil, req)
+  elseif is_at_hand(one) then
+    give(exchange, one, req, what)
+  else
+    return companion.start(give_beside, exchange, one, req, what)
+  end
+end
+
+---Waits for what the client makes of the answer.
+play.take = native.take
+
+return play
