@@ -2,6 +2,7 @@
 
 #include "line_editor.h"
 #include "progress.h"
+#include "prompt_session.h"
 #include "signals.h"
 #include "summaries.h"
 
@@ -16,12 +17,24 @@ static bool in_line;     /* what was written last did not end with a newline */
 static bool trace_shown;
 static int print_error; /* errno of the first write that failed */
 
-static void write_out(const char *text, size_t length)
+/* At the prompt Ctrl-C drops the rest of a long text, which slow terminals would show for seconds. */
+enum { PIECE = 4096 };
+
+/* How much of it was written. */
+static size_t write_out(const char *text, size_t length)
 {
-  errno = 0;
-  if (fwrite(text, 1, length, stdout) == length || print_error) return;
+  size_t done = 0, size = on_terminal ? PIECE : length;
+  while (done < length) {
+    size_t piece = length - done < size ? length - done : size;
+    errno = 0;
+    if (fwrite(text + done, 1, piece, stdout) != piece) break;
+    done += piece;
+    if (session_interrupted()) return done;
+  }
+  if (done == length || print_error) return done;
   print_error = errno;
   signals_stop(); /* its output would be lost */
+  return done;
 }
 
 /* What stands in the terminal's last lines is taken away before something is written there. */
@@ -39,8 +52,8 @@ static void on_print(const char *text, size_t length, void *ud)
     return;
   }
   clear_place();
-  write_out(text, length);
-  if (length) in_line = text[length - 1] != '\n';
+  size_t written = write_out(text, length);
+  if (written) in_line = text[written - 1] != '\n';
   fflush(stdout);
   progress_show();
 }

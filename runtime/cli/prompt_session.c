@@ -40,6 +40,13 @@ static int show_trace(lua_State *L)
   return 0;
 }
 
+static int end_line(lua_State *L)
+{
+  (void)L;
+  output_end_line();
+  return 0;
+}
+
 static int columns(lua_State *L)
 {
   lua_pushinteger(L, line_editor_columns());
@@ -116,7 +123,7 @@ static int write_file(lua_State *L)
 static const struct {
   const char *name;
   lua_CFunction function;
-} functions[] = {{"finished", finished}, {"trace", show_trace}, {"columns", columns},
+} functions[] = {{"finished", finished}, {"trace", show_trace}, {"end_line", end_line}, {"columns", columns},
                  {"pages", pages},       {"list", list},        {"write", write_file}};
 
 /* ---- asking ---- */

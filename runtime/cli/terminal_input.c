@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -16,6 +17,7 @@ static lur_runtime *runtime;
 static uv_async_t woken;
 static uv_check_t polled;
 static uv_poll_t readable;
+static int watched = -1; /* an epoll that watches the terminal */
 static char bytes[4096]; /* that were read from the terminal */
 static size_t first, last;
 static bool ended;
@@ -35,12 +37,28 @@ static void on_readable(uv_poll_t *poll, int status, int events)
   uv_stop(poll->loop);
 }
 
+/* libuv would make the terminal itself non-blocking, and with it standard output, which is the same file, as
+ * well as the input of the shell after us: writes would then lose what a slow terminal does not take at once.
+ */
+static bool watch_terminal(uv_loop_t *loop)
+{
+  struct epoll_event event = {.events = EPOLLIN};
+  watched = epoll_create1(EPOLL_CLOEXEC);
+  if (watched < 0) return false;
+  if (epoll_ctl(watched, EPOLL_CTL_ADD, STDIN_FILENO, &event) == 0 &&
+      uv_poll_init(loop, &readable, watched) == 0)
+    return true;
+  close(watched);
+  watched = -1;
+  return false;
+}
+
 bool terminal_input_open(lur_runtime *rt)
 {
   runtime = rt;
   uv_loop_t *loop = lur_loop(rt);
   if (uv_async_init(loop, &woken, on_woken) != 0) return false;
-  if (uv_poll_init(loop, &readable, STDIN_FILENO) == 0) {
+  if (watch_terminal(loop)) {
     uv_check_init(loop, &polled);
     uv_check_start(&polled, on_polled);
     uv_unref((uv_handle_t *)&polled);
@@ -56,6 +74,7 @@ void terminal_input_close(void)
   uv_close((uv_handle_t *)&readable, NULL);
   uv_close((uv_handle_t *)&polled, NULL);
   lur_run_for(runtime, 0);
+  close(watched);
 }
 
 void terminal_input_wake(void) { uv_async_send(&woken); }

@@ -18,6 +18,7 @@ describe("the prompt", function()
       { "1 + 1", "2\n" }, { "_ * 2", "4\n" }, { "nil", "nil\n" }, { "_", "4\n" }, { "five = 5", "" }, { "_", "4\n" },
       { "'a\\n' .. 'b'", '"a\\nb"\n' }, { "1, 'two'", '1\n"two"\n' }, { "print 'hi'", "hi\n" }, { "_", "1\n" },
       { "return 7", "7\n" }, { "-- nothing", "" }, { "#'日本'", "6\n" }, { "do io.write 'no end' end", "no end\n" },
+      { "io.write 'no end' error 'x'", "no end\nerror: x\n" },
       { "{ b = 1, a = { true } }", "{ a = { true }, b = 1 }\n" }, { "json.decode '[null]'", "{ json.null }\n" },
       { "error 'boom'", "error: boom\n" },
       { "error({ kind = 1 })", "error: the script raised a table: {\"kind\":1}\n" },
@@ -130,6 +131,22 @@ describe("the prompt", function()
       prompt:type "\3"
       prompt:wait(READY)
     end
+    assert.are.equal(0, (prompt:finish()))
+  end)
+
+  it("writes all of a long text, and drops the rest of it at Ctrl-C", function()
+    local prompt = prompting.start()
+    assert.are.equal(("x"):rep(1e6) .. "\n", prompt:enter "print(('x'):rep(1e6))")
+    prompt:enter "local ffi = require 'ffi' ffi.cdef 'int fcntl(int, int, ...);'"
+    assert.are.equal("0\n", prompt:enter "bit.band(ffi.C.fcntl(1, 3), 0x800)") -- of F_GETFL, O_NONBLOCK
+    for _ = 1, 10 do
+      prompt:type "print 'begun' while true do print(('x'):rep(1e5)) end\r"
+      prompt:wait "begun\r\n"
+      prompt:type "\3"
+      prompt:wait "\ninterrupted\r\n"
+      prompt:wait(READY)
+    end
+    assert.are.equal("1\n", prompt:enter "1")
     assert.are.equal(0, (prompt:finish()))
   end)
 

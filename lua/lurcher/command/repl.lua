@@ -13,6 +13,7 @@ local MAX_ENTRIES = 2000 -- that are kept for :save
 ---@class lurcher.repl.Host what C gives
 ---@field finished fun() the entry has ended: the prompt comes back
 ---@field trace fun(on: boolean)
+---@field end_line fun() what was printed last gets the newline that it lacks
 ---@field columns fun(): integer
 ---@field pages fun(): table<string, string> of the manual, by name
 ---@field list fun(folder: string): string[] names in a folder; those of folders end with "/"
@@ -93,6 +94,7 @@ end
 -- ---- entries ----
 
 local function show(value)
+  session.host.end_line()
   native.print(require("lurcher.command.repl.print").value(value, session.style) .. "\n")
 end
 
@@ -126,6 +128,7 @@ local function run_code(text)
 end
 
 local function failed(text, err)
+  session.host.end_line()
   if errors.is_error(err) and err.kind == "canceled" and native.stopping() then
     native.print "interrupted\n"
     return
