@@ -39,7 +39,7 @@ function prompting.start(options)
   for name, value in pairs(options.environment or {}) do environment[name] = value or nil end
   local arguments = { "spec/support/at_prompt.py", tostring(options.columns or 80), process.lurcher }
   for _, argument in ipairs(options.arguments or { "repl" }) do arguments[#arguments + 1] = argument end
-  local child = assert(lurcher_process.start("python3", arguments, { env = environment }))
+  local child = assert(lurcher_process.start("/usr/bin/python3", arguments, { env = environment }))
   local prompt = setmetatable({ child = child, text = "", ready = options.ready or prompting.READY }, Prompt)
   prompt.greeting = plain(prompt:wait(prompt.ready))
   return prompt
