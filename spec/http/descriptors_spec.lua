@@ -81,3 +81,63 @@ describe("with 100 descriptors", function()
     ]]))
   end)
 end)
+
+-- With `left` descriptors, and others taken by the script itself.
+local function run_with(left, text)
+  return run(40, ([[
+    local function take()
+      local taken = {}
+      repeat
+        local file = io.open "/dev/null"
+        taken[#taken + 1] = file
+      until not file
+      for _ = 1, %d do table.remove(taken):close() end
+      return taken
+    end
+    assert(client:get(url))
+    local calls, failed = {}, 0
+    local function begin(opts)
+      for i = 1, 200 do
+        calls[i] = task.spawn(function()
+          local res, err = client:get(url, opts)
+          if not res then failed = failed + 1 end
+          assert(res or err.kind == "connect" and err.limit == 40, err)
+        end)
+      end
+    end
+  ]]):format(left) .. text)
+end
+
+describe("with no descriptor that comes free by itself", function()
+  before_each(files.begin)
+  after_each(files.finish)
+
+  it("requests that have waited for timeout.connect in the queue fail together", function()
+    assert.equal("200 in time", run_with(0, [[
+      client:close()
+      client = http.client { retry = false }
+      local taken = take()
+      local from = task.now()
+      begin { timeout = { connect = 1 } }
+      for _, call in ipairs(calls) do call:join() end
+      for _, file in ipairs(taken) do file:close() end
+      io.write(failed, " ", task.now() - from < 12 and "in time" or "late")
+    ]]))
+  end)
+
+  it("nothing is done while they wait", function()
+    assert.equal("0 idle", run_with(0, [[
+      client:close()
+      client = http.client { retry = false }
+      local taken = take()
+      begin { timeout = { connect = 60 } }
+      task.sleep(0.5)
+      local from = os.clock()
+      task.sleep(1)
+      local spent = os.clock() - from
+      for _, file in ipairs(taken) do file:close() end
+      for _, call in ipairs(calls) do call:join() end
+      io.write(failed, " ", spent < 0.1 and "idle" or "busy")
+    ]]))
+  end)
+end)

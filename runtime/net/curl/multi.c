@@ -384,10 +384,12 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE) {
       m->no_descriptor = true;
+      if (!m->shared->starving_since) m->shared->starving_since = loop_now(m->shared->loop);
       m->shared->on_no_descriptor(m->shared);
     }
     return CURL_SOCKET_BAD;
   }
+  m->shared->starving_since = 0;
   watcher *w = watcher_find(&m->shared->watchers, fd);
   if (w) forget(w); /* closed before libcurl wanted anything of it */
   w = watcher_open(&m->shared->watchers, m->shared->loop->uv, fd);

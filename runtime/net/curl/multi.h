@@ -16,6 +16,8 @@ struct multi_shared {
   watcher_table watchers;
   resting_sockets resting;
   failed_addresses failed;
+  uint64_t
+      starving_since; /* socket() has failed for want of a descriptor each time since; 0: the last did not */
   void (*on_no_descriptor)(multi_shared *s);    /* socket() failed for want of one; libcurl is running */
   void (*on_descriptor_freed)(multi_shared *s); /* a socket was closed; libcurl is running */
 };

@@ -39,7 +39,7 @@ static void count_out(pool *p, admission *a)
   if (!g->in_flight) g->streams.refusals = 0; /* who comes later finds out anew */
   if (--g->shard_load[a->shard], a->shard < g->first_free) g->first_free = a->shard;
   p->in_flight--;
-  if (n->running-- == n->max_running) network_descriptor_freed(n);
+  n->running--;
   if (!n->running && n->run_limits.refused && n->run_limits.on_idle)
     n->run_limits.on_idle(n->run_limits.user);
   list_remove(&a->item.link);
@@ -181,9 +181,11 @@ static void leave_slot(admission *a, const origin_sample *sample)
 {
   origin *o = a->origin;
   if (sample) origin_learn(o, sample);
+  network *n = o->pool->network;
+  bool was_full = n->running == n->max_running;
   count_out(o->pool, a);
   origin_offer(o);
-  network *n = o->pool->network;
+  if (was_full || n->starved) network_descriptor_freed(n); /* its own, or that of its idle connection */
   if (sample && sample->overloaded)
     loop_defer(n->loop, &n->admit_all); /* the script reads the refusal first: perhaps nobody is to come */
   else

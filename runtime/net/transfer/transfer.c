@@ -328,12 +328,21 @@ static void put_back(transfer *t)
   transfer_limits_changed(t);
 }
 
+/* Since when it waits for a descriptor: its time in the queue counts too while none was left for anybody. */
+static uint64_t starved_since(const transfer *t)
+{
+  const network *n = t->pool->network;
+  uint64_t now = clock_now(t->time), since = n->multis.starving_since, age = 0;
+  if (since) age = loop_now(n->loop) - since;
+  return age < now - t->times.queued ? now - age : t->times.queued;
+}
+
 static void wait_for_descriptors(transfer *t)
 {
   bool others_run = t->pool->network->running > 1;
   if (others_run && t->request.deadline == t->times.dispatched + t->options->total)
     t->request.deadline = 0; /* nothing was begun */
-  if (!t->exchange.starved_at) t->exchange.starved_at = clock_now(t->time);
+  if (!t->exchange.starved_at) t->exchange.starved_at = starved_since(t);
   put_back(t); /* its limits are again those of the queue */
 }
 

@@ -74,7 +74,9 @@ static void fail_starved(transfer *t, const time_limit *limit)
             (double)limit->limit / NANOSECONDS);
   e->limit = (double)files.rlim_cur;
   e->retry_safe = true;
+  network *n = t->pool->network;
   transfer_stop(t);
+  network_descriptor_freed(n); /* those behind it have waited, too: each finds out for itself */
 }
 
 /* While others run, their ends give descriptors back: the wait has an end, and begins anew. */
