@@ -3,6 +3,7 @@
 
 local data = require "lurcher.convert.data"
 local file = require "lurcher.http.file"
+local headers = require "lurcher.http.headers"
 local multipart = require "lurcher.http.multipart"
 
 local mime = {}
@@ -24,7 +25,8 @@ local function head_of(part, disposition)
     .. (filename and "; filename=" .. quoted(filename) or "") }
   local content_type = part.type or filename and multipart.guessed(filename)
   if content_type then lines[2] = "Content-Type: " .. content_type end
-  for name, value in pairs(part.headers or {}) do lines[#lines + 1] = name .. ": " .. value end
+  local own = headers.merge({}, part.headers or {})
+  for i = 1, #own, 2 do lines[#lines + 1] = own[i] .. ": " .. own[i + 1] end
   return table.concat(lines, "\r\n")
 end
 

@@ -114,7 +114,10 @@ local function hoist_usual(tables, common, written)
   for _, headers in ipairs(tables) do
     for name in pairs(headers) do names[name] = not OWN[name:lower()] and not has_name(common, name) or nil end
   end
-  for name in pairs(names) do
+  local sorted = {}
+  for name in pairs(names) do sorted[#sorted + 1] = name end
+  table.sort(sorted)
+  for _, name in ipairs(sorted) do
     local value, count, missing = usual_value(tables, name, written)
     if value and count >= MIN_USUAL and missing * 4 <= count then
       common[name] = value
