@@ -13,7 +13,7 @@
 
 /* An entry is a line of the file, with "\n" for its newlines and "\\" for its backslashes. */
 enum {
-  MAX_SIZE = 4 * 1024 * 1024, /* bytes of the file: a larger one is not read */
+  MAX_SIZE = 4 * 1024 * 1024, /* bytes of the file, from its end, that are read */
   MAX_ENTRIES = 1000,         /* that are kept when the file is written anew */
 };
 
@@ -51,8 +51,7 @@ static const char *wrong_file(int fd)
   if (fstat(fd, &status) != 0) return strerror(errno);
   if (!S_ISREG(status.st_mode)) return "it is no file";
   if (status.st_uid != geteuid()) return "it belongs to another user";
-  if (status.st_mode & 077 && fchmod(fd, 0600) != 0) return strerror(errno);
-  return status.st_size > MAX_SIZE ? "it is too large" : NULL;
+  return status.st_mode & 077 && fchmod(fd, 0600) != 0 ? strerror(errno) : NULL;
 }
 
 /* The file, or -1 after it was said what is wrong with it. */
@@ -80,14 +79,19 @@ static void unescape(char *line)
   *to = 0;
 }
 
-static char *read_all(int fd)
+/* The end of the file. NULs, which are there after the machine lost its power, end lines. */
+static char *read_end(int fd)
 {
   char *text = malloc(MAX_SIZE + 1);
   size_t length = 0;
   ssize_t got = 1;
+  lseek(fd, -MAX_SIZE, SEEK_END); /* fails where there is less */
   while (text && length < MAX_SIZE && (got = read(fd, text + length, MAX_SIZE - length)) > 0)
     length += (size_t)got;
-  if (text) text[length] = 0;
+  if (!text) return NULL;
+  for (size_t i = 0; i < length; i++)
+    if (!text[i]) text[i] = '\n';
+  text[length] = 0;
   return text;
 }
 
@@ -124,7 +128,7 @@ void history_load(void (*remember)(const char *entry))
     return;
   }
   int fd = open_file(O_RDWR);
-  char *text = fd >= 0 ? read_all(fd) : NULL;
+  char *text = fd >= 0 ? read_end(fd) : NULL;
   if (fd >= 0) close(fd);
   if (!text) return;
   char *entries = last_entries(text);
@@ -139,10 +143,18 @@ void history_load(void (*remember)(const char *entry))
 
 /* ---- writing ---- */
 
+/* Whether the last line of the file was cut off. */
+static bool is_in_line(int fd)
+{
+  char last = '\n';
+  return lseek(fd, -1, SEEK_END) >= 0 && read(fd, &last, 1) == 1 && last != '\n';
+}
+
 void history_append(const char *entry)
 {
-  int fd = open_file(O_WRONLY | O_APPEND);
-  char *line = fd >= 0 ? malloc(2 * strlen(entry) + 2) : NULL, *to = line;
+  int fd = open_file(O_RDWR | O_APPEND);
+  char *line = fd >= 0 ? malloc(2 * strlen(entry) + 3) : NULL, *to = line;
+  if (line && is_in_line(fd)) *to++ = '\n';
   for (const char *c = entry; line && *c; c++) {
     if (*c == '\\' || *c == '\n') *to++ = '\\';
     *to++ = *c == '\n' ? 'n' : *c;

@@ -332,6 +332,7 @@ line_result line_editor_read(const char *prompt, const char **text)
   was_interrupted = has_ended = false;
   progress_end();
   output_end_line();
+  continued = false;
   libedit.el_set(editor, EL_PREP_TERM, 1); /* before the prompt is there: what is typed at once is not lost */
   terminal_input_take_typed_ahead();
   switch_paste(true);

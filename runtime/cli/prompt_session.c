@@ -4,6 +4,7 @@
 #include "lurcher_lua.h"
 #include "manual_pages.h"
 #include "output.h"
+#include "signals.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -209,7 +210,7 @@ static double seconds_since(const struct timespec *then)
 static void on_instruction(lua_State *L, lua_Debug *at)
 {
   char task[8];
-  if (!interrupted) return;
+  if (!interrupted && !signals_stopping()) return;
   lua_getinfo(L, "S", at);
   lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
   lua_getfield(L, -1, "interrupt");

@@ -53,6 +53,7 @@ static void watch_signals(void)
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaction(numbers[i], &action, NULL);
+  signals_watch_hangup();
 }
 
 static bool is_interrupted(void) { return session_interrupted() || signals_stopping(); }

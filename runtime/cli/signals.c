@@ -173,6 +173,8 @@ void signals_watch(lur_runtime *rt, double grace_seconds, double max_time)
   if (timed) set_alarm(max_time + STOP_SECONDS);
 }
 
+void signals_watch_hangup(void) { handle_unless_ignored(SIGHUP, on_signal); }
+
 void signals_forget(void) { atomic_store(&runtime, NULL); }
 
 int signals_received(void) { return received; }

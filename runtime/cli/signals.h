@@ -15,13 +15,16 @@
  * write. */
 void signals_watch(lur_runtime *runtime, double grace, double max_time);
 
+/* SIGHUP does what SIGTERM does, too: the terminal is gone, or soon will be. */
+void signals_watch_hangup(void);
+
 /* Signals no longer reach the runtime, which is about to be closed; they still end the process. */
 void signals_forget(void);
 
 /* Cancels the scripts as a signal would, but leaves the exit status alone. */
 void signals_stop(void);
 
-/* The first SIGINT or SIGTERM that came, or 0. */
+/* The first SIGINT, SIGTERM or SIGHUP that came, or 0. */
 int signals_received(void);
 
 /* Whether the scripts were cancelled from here, for whatever reason. */

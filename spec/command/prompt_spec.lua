@@ -196,6 +196,12 @@ describe("the prompt", function()
     prompt:type "task.spawn(function() task.sleep(0.01) ffi.C.kill(ffi.C.getpid(), 15) end)\r"
     prompt:wait "task.spawn"
     assert.are.equal(143, assert(prompt.child:wait()).status)
+    prompt = prompting.start()
+    prompt:enter "local ffi = require 'ffi' ffi.cdef 'int kill(int, int); int getpid(void);'"
+    prompt:enter "task.spawn(function() task.defer(function() print 'cleaned' end) task.sleep(1000) end)"
+    prompt:type "ffi.C.kill(ffi.C.getpid(), 1) while true do end\r"
+    prompt:wait "cleaned"
+    assert.are.equal(129, assert(prompt.child:wait()).status)
   end)
 
   it("completes globals, fields, options and names of files", function()
@@ -277,6 +283,20 @@ describe("the prompt", function()
     prompt:wait "two' end"
     assert.are.equal("two\n", prompt:enter "")
     prompt:finish()
+  end)
+
+  it("goes on with a history that is damaged or large", function()
+    assert(os.execute(("mkdir -p '%s'"):format(files.path "state/lurcher")))
+    local history = assert(io.open(files.path "state/lurcher/history", "wb"))
+    history:write(("'many'\n"):rep(700000), "'lost'\n", "\0\0\0'later'\n", "'cut o")
+    history:close()
+    local prompt = prompting.start { environment = { XDG_STATE_HOME = files.path "state" } }
+    prompt:type "\27[A"
+    prompt:wait "'later'"
+    assert.are.equal('"later"\n', prompt:enter "")
+    prompt:enter "'new'"
+    prompt:finish()
+    assert.matches("\n'cut o\n'later'\n'new'\n$", files.read "state/lurcher/history")
   end)
 
   it("works without a history, and says so once", function()
