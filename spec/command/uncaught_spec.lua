@@ -71,6 +71,9 @@ describe("the report of a script that failed", function()
       ["local res = { text = print } print('a' .. res.text)"] = "hint: it is called, with a colon",
       ["print('status: ' + 200)"] = "hint: texts are joined by ..",
       ["local name = 'a' print(name + 1)"] = "hint: texts are joined by ..",
+      ["print(table.unpack { 1 })"] = "hint: unpack(list) is a global here",
+      ["local text = 'a,b' text:split(',')"] = "hint: for part in text:gmatch",
+      ["os.sleep(1)"] = "hint: task.sleep(seconds) waits",
       ["await(1)"] = "hint: calls wait by themselves",
       ["try { 1 }"] = "hint: pcall(fn, …)",
     } do
@@ -99,7 +102,8 @@ describe("the report of a script that failed", function()
       ["if a && b then end"] = "is and", ["if a || b then end"] = "is or", ["if !a then end"] = "is not",
       ["const x = 5"] = "local", ["let x = 5"] = "local", ["x = { \"a\": 1 }"] = "%[\"other%-name\"%]",
       ["def f(x)\nend"] = "function", ["f = x => x"] = "function", ["x = a ? b : c"] = "and yes or no",
-      ["import json"] = "require", ["if (a) {\n}"] = "then or do", ["try\nend"] = "pcall",
+      ["x = 7 // 2"] = "math.floor", ["x = [1, 2]"] = "a list is", ["return [ ]"] = "a list is",
+      ["print([1])"] = "a list is", ["import json"] = "require", ["if (a) {\n}"] = "then or do", ["try\nend"] = "pcall",
       ["await http.get()"] = "wait by themselves",
     } do
       local text, err = hint(code)
@@ -108,7 +112,8 @@ describe("the report of a script that failed", function()
   end)
 
   it("tells nothing about other mistakes of syntax", function()
-    for _, code in ipairs { "x = = 5", "print('a // b != c'", "if x then -- a != b\n", "x = (5" } do
+    for _, code in ipairs { "x = = 5", "print('a // b != c'", "if x then -- a != b\n", "x = (5", "x = [[ a ]] b",
+      "x = [=[a]=] b" } do
       assert.equal("", (hint(code)))
     end
   end)

@@ -110,6 +110,21 @@ local ELSEWHERE = {
   fetch = "http.get(url) requests", requests = "http.get(url) requests", axios = "http.get(url) requests",
 }
 
+-- Functions that tables, strings and libraries have elsewhere.
+local FUNCTIONS_ELSEWHERE = {
+  unpack = "unpack(list) is a global here", pack = "{ n = select('#', …), … } does that here",
+  split = 'for part in text:gmatch("[^,]+") do … end splits', trim = 'text:match("^%s*(.-)%s*$") trims',
+  strip = 'text:match("^%s*(.-)%s*$") trims', replace = 'text:gsub("old", "new") replaces',
+  startswith = "text:sub(1, #start) == start tells", startsWith = "text:sub(1, #start) == start tells",
+  append = "list[#list + 1] = value appends", push = "list[#list + 1] = value appends",
+  join = 'table.concat(list, ", ") joins', sleep = "task.sleep(seconds) waits",
+}
+
+local function hint_for_function(message)
+  local name = message:match("attempt to call %a+ '([%w_]+)' %(a nil value%)")
+  return name and FUNCTIONS_ELSEWHERE[name]
+end
+
 local function hint_for_global(name)
   if modules.names()["lurcher." .. name] then
     return ('a module is loaded before it is used: local %s = require "lurcher.%s"'):format(name, name)
@@ -148,7 +163,7 @@ function uncaught.hint(message, way)
     return habit and "hint: " .. habit
   end
   local global = first:match("global '([%w_]+)' %(a nil value%)")
-  local hint = global and hint_for_global(global)
+  local hint = global and hint_for_global(global) or hint_for_function(first)
   for i = 1, hint and 0 or #way do
     local err = errors.last(way[i])
     if err then
@@ -164,7 +179,7 @@ end
 
 -- { pattern, what is written in Lua } of a line of code without its texts and comments.
 local SLIPS = {
-  { "//", "a comment begins with --" },
+  { "//", "a comment begins with --, and the whole part of a / b is math.floor(a / b)" },
   { "/%*", "a comment over several lines is --[[ … ]]" },
   { "^%s*#", "a comment begins with --" },
   { "!=", "'not equal' is ~=" },
@@ -198,6 +213,9 @@ local SLIPS = {
   { "[{,]%s*[%a_][%w_]*%s*:%s", "a table is { name = 1 }" },
   { "%)%s*{%s*$", "a block begins with then or do and ends with end" },
   { "%f[%w_]else%s*{", "a block ends with end" },
+  { "[^%[=]=%s*%[[^%[=]", "a list is { 1, 2 }" },
+  { "%(%s*%[[^%[=]", "a list is { 1, 2 }" },
+  { "%f[%w_]return%s*%[[^%[=]", "a list is { 1, 2 }" },
   { "`", "a text stands in \"…\", '…' or [[…]]" },
   { "%?", "a condition that gives a value is: test and yes or no" },
 }
