@@ -57,7 +57,8 @@ typedef enum {
   LUR_NO_MEMORY, /* memory ran out */
   LUR_INVALID,   /* an argument is wrong, or the function may not be called now */
   LUR_IO,        /* the operating system refused something: see lur_error */
-  LUR_BUDGET     /* a budget set by the host was used up; see lur_options */
+  LUR_BUDGET,    /* a budget set by the host was used up; see lur_options */
+  LUR_LIMIT      /* a limit set by the host was reached; see lur_options */
 } lur_status;
 
 /* A script has ended: its body, every task it started, and their clean-up. Called exactly once per started
@@ -90,6 +91,43 @@ typedef void (*lur_log_fn)(lur_log_level level, const char *text, size_t length,
  * one is shown below it. At most about ten a second. Returns how many columns there are; 0: not known. */
 typedef int (*lur_progress_fn)(const char *text, size_t length, void *ud);
 
+struct sockaddr;
+
+typedef enum {
+  LUR_NET_NAME,
+  LUR_NET_ADDRESS,
+  LUR_LISTEN,
+  LUR_READ,
+  LUR_WRITE,
+  LUR_ENV,
+  LUR_RUN,
+  LUR_FFI,
+  LUR_MODULE
+} lur_access_kind;
+
+/* Something that a script is about to touch; valid during the call. */
+typedef struct lur_access {
+  size_t size;
+  lur_access_kind kind;
+  const char *name;
+  int port;
+  const struct sockaddr *address;
+  const char *why;
+  lur_task *task;
+} lur_access;
+
+/* Lua's own libraries; bytecode: load and lur_start take it, and string.dump is there. */
+enum {
+  LUR_SANDBOX = 0,
+  LUR_LIB_IO = 1,
+  LUR_LIB_OS = 2,
+  LUR_LIB_FFI = 4,
+  LUR_LIB_DEBUG = 8,
+  LUR_LIB_JIT = 16,
+  LUR_LIB_PACKAGE = 32,
+  LUR_LIB_BYTECODE = 64
+};
+
 /* Always set up by lur_options_init first; then change what should differ. New members are only added at the
  * end; `size` tells the library which of them the host knows. */
 typedef struct lur_options {
@@ -119,6 +157,31 @@ typedef struct lur_options {
 
   int trace_detail; /* of `trace`, besides one line per attempt and decision: 0 nothing, 1 the heads of
                        request and response, 2 the start of their bodies, too; a line each */
+
+  /* Limits; 0: none. A script that reaches one ends with LUR_LIMIT, and a report that names it and the line.
+   * pcall cannot catch that; clean-up code has one more burst, and 4.5 seconds. `memory_limit`, `cpu_seconds`
+   * and `max_tasks` end every script, the others the one at fault; the runtime lives on. The first three
+   * switch the JIT off. */
+  size_t memory_limit;  /* bytes: the Lua heap, and bodies and buffers of requests, servers and WebSockets */
+  double burst_seconds; /* of the processor's time between two waits of a task */
+  double cpu_seconds;   /* of the processor's time for all tasks; scripts that start later end so, too */
+  unsigned max_tasks;   /* at once */
+  unsigned max_in_flight; /* requests at once: further ones wait */
+  size_t max_body;        /* bytes of a body in memory, as the script's own option; kind "too_large" */
+  unsigned max_depth;     /* of calls nested in C functions: gsub, sort, format, coroutines */
+
+  /* What scripts may touch. Called before each access; 0: it fails with kind "denied". NULL: everything. */
+  int (*permit)(const lur_access *access, void *ud);
+  unsigned libraries; /* LUR_LIB_… of Lua's own that scripts get; default all. LUR_SANDBOX: none of them */
+
+  /* Asked for modules that are not ours, before any file is looked for: the source, which must stay valid
+   * until the next call, its length, and perhaps the name for messages ("@name.lua"; NULL: the module's);
+   * NULL: there is none. It must not call into the runtime. */
+  const char *(*load_module)(const char *module, size_t *length, const char **chunkname, void *ud);
+  const char *module_path; /* takes the place of package.path, and there is no package.cpath then; "": no
+                              files; NULL: as Lua has it. Copied */
+  double slice_seconds; /* how long tasks may run before the loop looks at its sockets again, and lur_run_for
+                           at its time; 0: 5 ms */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */

@@ -20,8 +20,8 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-static const char *const status_names[] = {"ok",        "failed",  "syntax", "canceled",
-                                           "no_memory", "invalid", "io",     "budget"};
+static const char *const status_names[] = {"ok",      "failed", "syntax", "canceled", "no_memory",
+                                           "invalid", "io",     "budget", "limit"};
 
 const char *lur_version(void) { return LURCHER_VERSION; }
 
@@ -36,11 +36,17 @@ struct uv_loop_s *lur_loop(lur_runtime *runtime) { return runtime ? runtime->loo
 
 lua_State *lur_lua(lur_runtime *runtime) { return runtime ? runtime->L : NULL; }
 
+enum {
+  ALL_LIBRARIES =
+      LUR_LIB_IO | LUR_LIB_OS | LUR_LIB_FFI | LUR_LIB_DEBUG | LUR_LIB_JIT | LUR_LIB_PACKAGE | LUR_LIB_BYTECODE
+};
+
 void lur_options_init_sized(lur_options *options, size_t size)
 {
   memset(options, 0, size);
   options->size = size;
   if (size > offsetof(lur_options, log_level)) options->log_level = LUR_LOG_WARN;
+  if (size > offsetof(lur_options, libraries)) options->libraries = ALL_LIBRARIES;
 }
 
 static lur_status fail(lur_runtime *rt, lur_status status, const char *message)
@@ -179,6 +185,15 @@ static void on_wake(void *user)
   if (atomic_exchange(&rt->interrupted, false)) runtime_interrupt(rt, NULL);
 }
 
+/* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
+static bool asks_for_more(const lur_options *o)
+{
+  bool limits = o->memory_limit || o->burst_seconds != 0 || o->cpu_seconds != 0 || o->max_tasks ||
+                o->max_in_flight || o->max_body || o->max_depth;
+  bool permissions = o->permit || o->libraries != ALL_LIBRARIES;
+  return limits || permissions || o->load_module || o->module_path || o->slice_seconds != 0;
+}
+
 static void script_ended(scope *s);
 static void task_has_ended(lur_runtime *rt);
 
@@ -195,7 +210,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
     size_t size = options->size < sizeof *options ? options->size : sizeof *options;
     memcpy(&rt->options, options, size);
   }
-  if (!(rt->options.max_seconds >= 0)) {
+  if (!(rt->options.max_seconds >= 0) || asks_for_more(&rt->options)) {
     free(rt);
     return LUR_INVALID;
   }

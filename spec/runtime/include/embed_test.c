@@ -68,6 +68,18 @@ static void test_hosts_of_older_headers(void)
   check(runtime == NULL);
 }
 
+static void test_refuses_what_it_does_not_heed(void)
+{
+  lur_options options;
+  lur_runtime *runtime;
+  lur_options_init(&options);
+  check(options.libraries == 127);
+  options.libraries = LUR_SANDBOX;
+  check(lur_open(&runtime, &options) == LUR_INVALID);
+  check(runtime == NULL);
+  check_string(lur_status_name(LUR_LIMIT), "limit");
+}
+
 static void test_arguments(void)
 {
   const char *const arguments[] = {"a", "b"};
@@ -341,6 +353,7 @@ int main(void)
   test_done_may_start_another_script();
   test_defaults_suffice();
   test_hosts_of_older_headers();
+  test_refuses_what_it_does_not_heed();
   test_arguments();
   test_errors_of_scripts();
   test_os_exit_needs_the_host();
