@@ -49,7 +49,7 @@ static void note_lost(watcher *w)
 {
   multi_job *job = w->job;
   multi_shared *shared = w->multi->shared;
-  if (!job || !job->class->connects(job) || (w->multi->removing && !job->blames)) return;
+  if (!job || w->reads_ahead || !job->class->connects(job) || (w->multi->removing && !job->blames)) return;
   failed_addresses_add(&shared->failed, &w->address, loop_now(shared->loop));
   wake_later(w->multi, job);
 }
@@ -78,9 +78,9 @@ static void forget_drained(watcher *w)
 static void forget_ahead(watcher *w)
 {
   watcher **place = &w->multi->ahead;
-  while (*place != w) place = &(*place)->next_ahead;
-  *place = w->next_ahead;
-  w->session = NULL;
+  while (*place != w) place = &(*place)->ahead.next;
+  *place = w->ahead.next;
+  w->reads_ahead = false;
 }
 
 /* The socket is closed, or about to be. */
@@ -89,7 +89,7 @@ static void forget(watcher *w)
   release_job(w);
   multi *m = w->multi;
   if (w->looks) forget_drained(w);
-  if (w->session) forget_ahead(w);
+  if (w->reads_ahead) forget_ahead(w);
   watcher **place = &m->new_sockets;
   while (*place && *place != w) place = &(*place)->next_new;
   if (*place) *place = w->next_new;
@@ -158,7 +158,7 @@ static void note_drained(multi *m)
 
 static void note_unread(multi *m)
 {
-  for (watcher *w = m->ahead; w; w = w->next_ahead)
+  for (watcher *w = m->ahead; w; w = w->ahead.next)
     if (multi_has_more(w)) look_again(w, 1);
 }
 

@@ -49,7 +49,7 @@ static const watcher *socket_of(const multi *m, SSL *session, int local_port)
 {
   if (!session) return multi_only_socket(m, local_port);
   const watcher *w = m->ahead;
-  while (w && w->session != session) w = w->next_ahead;
+  while (w && w->ahead.session != session) w = w->ahead.next;
   return w;
 }
 

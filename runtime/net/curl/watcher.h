@@ -31,23 +31,27 @@ typedef struct watcher {
   struct multi_job *job;        /* for which it was made; NULL: that has its connection, or is over */
   struct watcher *next_new;     /* among the sockets made in libcurl's current call */
   struct watcher *next_drained; /* among the multi's `drained` */
-  struct watcher *next_ahead;   /* among the multi's `ahead` */
-  void *session;                /* its TLS session, which reads ahead: libcurl's; or NULL */
-  unsigned received;            /* the multi's count when it was last asked for more */
-  failed_address address;       /* of the peer */
+  union {
+    failed_address address; /* of the peer, while its job connects */
+    struct {                /* afterwards, with reads_ahead */
+      struct watcher *next; /* among the multi's `ahead` */
+      void *session;        /* its TLS session, which reads ahead: libcurl's */
+      unsigned received;    /* the multi's count when it was last asked for more */
+    } ahead;
+  };
+  uint64_t due;   /* while it is idle: time of the pool's clock when it ends; 0: not by itself */
+  uint64_t heard; /* time of the loop when it last became readable */
+  uint32_t inode; /* which socket it is, whatever the number `fd` stands for now */
   int fd;
-  bool muted;          /* not watched for becoming writable, though libcurl wants that */
-  uint8_t wanted;      /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
-  uint8_t armed;       /* what epoll watches */
-  uint8_t futile;      /* times in a row that it became writable and nothing was sent */
-  uint8_t looks;       /* to be taken at it as one of the drained; 0: it is none */
-  uint8_t place;       /* among the resting, from 1; 0: none, or it has lost it */
   uint16_t local_port; /* 0: not known yet */
-  watcher_state state;
-  uint32_t device; /* with `inode`: which socket it is, */
-  ino_t inode;     /* whatever the number `fd` stands for now */
-  uint64_t due;    /* while it is idle: time of the pool's clock when it ends; 0: not by itself */
-  uint64_t heard;  /* time of the loop when it last became readable */
+  uint8_t state : 3;   /* a watcher_state */
+  bool muted : 1;      /* not watched for becoming writable, though libcurl wants that */
+  bool reads_ahead : 1;
+  uint8_t wanted : 4; /* UV_READABLE | UV_WRITABLE as libcurl has it now; 0 between transfers */
+  uint8_t armed : 4;  /* what epoll watches */
+  uint8_t futile;     /* times in a row that it became writable and nothing was sent */
+  uint8_t looks;      /* to be taken at it as one of the drained; 0: it is none */
+  uint8_t place;      /* among the resting, from 1; 0: none, or it has lost it */
 } watcher;
 
 typedef struct {
