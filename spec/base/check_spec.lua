@@ -91,6 +91,26 @@ describe("lurcher.base.check", function()
     assert.are.equal("a string of 50 bytes", check.shown(("x"):rep(50)))
   end)
 
+  it("raises nothing that would steer a terminal, whatever name the script gave", function()
+    local http, task = require "lurcher.http", require "lurcher.task"
+    local name = "\27]0;x\7\r\194\155ä\226\128\174"
+    for what, call in pairs {
+      ["an option"] = function() http.get("http://host/", { [name] = 1 }) end,
+      ["an option of an option"] = function() http.get("http://host/", { timeout = { [name] = 1 } }) end,
+      ["a header"] = function() http.get("http://host/", { headers = { [name] = "x" } }) end,
+      ["a method"] = function() http.request(name, "http://host/") end,
+      ["a list's key"] = function() task.map({ [name] = 1 }, print) end,
+      ["a function"] = function() return http[name] end,
+      ["a field"] = function() return http.client {}[name] end,
+      ["a kind"] = function() select(2, http.get "http://"):is(name) end,
+    } do
+      local message = message_of(call)
+      assert.is_nil(message:find("[%c\127]"), what)
+      assert.is_nil(message:find("\194\155", 1, true), what)
+      assert.is_nil(message:find("\226\128\174", 1, true), what)
+    end
+  end)
+
   it("says that functions of a module are called with a dot", function()
     local json = require "lurcher.json"
     local ok, message = pcall(function() json:decode("{}") end)

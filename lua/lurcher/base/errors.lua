@@ -182,10 +182,16 @@ function errors.position()
   end
 end
 
----Raises a mistake of the program, with the caller's position.
+-- The message without what would steer a terminal; its lines stay.
+local function safe(message)
+  if not message:find("[^\n\32-\126]") then return message end
+  return (message:gsub("[^\n]+", text.printable))
+end
+
+---Raises a mistake of the program, with the caller's position. The message may quote what the script gave.
 ---@param message string
 function errors.raise(message)
-  error(errors.position() .. message, 0)
+  error(errors.position() .. safe(message), 0)
 end
 
 return errors
