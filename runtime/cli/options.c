@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "complaint.h"
 #include "help.h"
 #include "options_table.h"
 #include "suggestion.h"
@@ -24,7 +25,7 @@ static verdict set_log_level(cli_options *options, const char *value)
     options->log_level = LUR_LOG_ERROR + i;
     return GO_ON;
   }
-  fprintf(stderr, "lurcher: --log=%s: the levels are error, warn, info and debug\n", value);
+  complain("--log=%s: the levels are error, warn, info and debug", value);
   return WRONG_USAGE;
 }
 
@@ -40,7 +41,7 @@ static verdict set_trace_detail(cli_options *options, const char *value)
   options->trace = true;
   options->trace_detail = strcmp(value, "headers") == 0 ? 1 : strcmp(value, "bodies") == 0 ? 2 : 0;
   if (options->trace_detail) return GO_ON;
-  fprintf(stderr, "lurcher: --trace=%s: it is --trace, --trace=headers or --trace=bodies\n", value);
+  complain("--trace=%s: it is --trace, --trace=headers or --trace=bodies", value);
   return WRONG_USAGE;
 }
 
@@ -74,7 +75,7 @@ static verdict set_grace(cli_options *options, const char *value)
   char *end;
   options->grace = strtod(value, &end);
   if (*value && !*end && options->grace >= 0 && options->grace <= 86400) return GO_ON;
-  fprintf(stderr, "lurcher: --grace=%s: give a number of seconds from 0 to 86400, as in --grace=10\n", value);
+  complain("--grace=%s: give a number of seconds from 0 to 86400, as in --grace=10", value);
   return WRONG_USAGE;
 }
 
@@ -88,8 +89,7 @@ static verdict set_max_requests(cli_options *options, const char *value)
     options->max_requests = (unsigned long long)count;
     return GO_ON;
   }
-  fprintf(stderr, "lurcher: --max-requests=%s: give a whole number of requests, as in --max-requests=1000\n",
-          value);
+  complain("--max-requests=%s: give a whole number of requests, as in --max-requests=1000", value);
   return WRONG_USAGE;
 }
 
@@ -107,11 +107,9 @@ static verdict set_max_bytes(cli_options *options, const char *value)
     options->max_bytes = (unsigned long long)size;
     return GO_ON;
   }
-  fprintf(
-      stderr,
-      "lurcher: --max-bytes=%s: give a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T, as in "
-      "--max-bytes=10M\n",
-      value);
+  complain("--max-bytes=%s: give a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T, as in "
+           "--max-bytes=10M",
+           value);
   return WRONG_USAGE;
 }
 
@@ -120,7 +118,7 @@ static verdict set_max_time(cli_options *options, const char *value)
   char *end;
   options->max_time = strtod(value, &end);
   if (is_digit(*value) && !*end && options->max_time > 0 && options->max_time <= 1e9) return GO_ON;
-  fprintf(stderr, "lurcher: --max-time=%s: give a number of seconds above 0, as in --max-time=60\n", value);
+  complain("--max-time=%s: give a number of seconds above 0, as in --max-time=60", value);
   return WRONG_USAGE;
 }
 
@@ -153,12 +151,11 @@ static apply_option *const functions[] = {
 static verdict unknown_option(const char *argument, size_t length, const char *command)
 {
   const cli_option *meant = suggestion_option(argument, length, command);
-  fprintf(stderr, "lurcher: unknown option '%.*s'", (int)length, argument);
   if (meant)
-    fprintf(stderr, "; did you mean '%s%s%s'?\n", meant->name, meant->value ? "=" : "",
-            meant->value ? meant->value : "");
+    complain("unknown option '%.*s'; did you mean '%s%s%s'?", (int)length, argument, meant->name,
+             meant->value ? "=" : "", meant->value ? meant->value : "");
   else
-    fputs("; lurcher --help shows all\n", stderr);
+    complain("unknown option '%.*s'; lurcher --help shows all", (int)length, argument);
   return WRONG_USAGE;
 }
 
@@ -174,9 +171,9 @@ static verdict refuse(const cli_option *meant, const char *argument, size_t leng
 {
   if (!meant) return unknown_option(argument, length, command);
   if (meant->value)
-    fprintf(stderr, "lurcher: option '%s' needs a value: %s=%s\n", meant->name, meant->name, meant->value);
+    complain("option '%s' needs a value: %s=%s", meant->name, meant->name, meant->value);
   else
-    fprintf(stderr, "lurcher: option '%.*s' takes no value\n", (int)length, argument);
+    complain("option '%.*s' takes no value", (int)length, argument);
   return WRONG_USAGE;
 }
 

@@ -1,5 +1,6 @@
 #include "source.h"
 
+#include "complaint.h"
 #include "suggestion.h"
 
 #include <errno.h>
@@ -62,12 +63,13 @@ static void report_unreadable(const cli_options *options, const char *shown, int
 {
   const char *meant = NULL;
   if (error == ENOENT && options->kind == SOURCE_FILE) meant = suggestion_command(options->script);
-  fprintf(stderr, "lurcher: cannot read %s: %s: %s", shown, strerrorname_np(error), strerror(error));
+  const char *name = strerrorname_np(error), *why = strerror(error);
+  const char *url = strchr(shown, ':') ? shown : "";
   if (meant)
-    fprintf(stderr, "; did you mean 'lurcher %s%s%s'?\n", meant, strchr(shown, ':') ? " " : "",
-            strchr(shown, ':') ? shown : "");
+    complain("cannot read %s: %s: %s; did you mean 'lurcher %s%s%s'?", shown, name, why, meant,
+             *url ? " " : "", url);
   else
-    fputc('\n', stderr);
+    complain("cannot read %s: %s: %s", shown, name, why);
 }
 
 bool source_read(source *s, const cli_options *options)

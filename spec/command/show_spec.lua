@@ -33,6 +33,10 @@ local ANSWERS = {
   ["/empty"] = function() return of_type("application/json", "") end,
   ["/moved"] = function() return { status = 302, headers = { Location = "/text" } } end,
   ["/cookie"] = function() return { headers = { ["Set-Cookie"] = "id=hidden; Path=/" }, body = "x" } end,
+  ["/cookies"] = function()
+    return { headers = { ["Set-Cookie"] = { 'e="a;hidden"; Path=/; HttpOnly', 'e="a; Path=hidden"; Path=/; HttpOnly',
+      "n=a; hidden; secure", "hidden", "hidden;Path", 'e="a; hidden' } }, body = "x" }
+  end,
   ["/file"] = function()
     return { headers = { ["Content-Disposition"] = 'attachment; filename="..profile"' }, body = "bytes" }
   end,
@@ -166,6 +170,14 @@ describe("what a one-shot request shows", function()
     local clear = run("post", at "/cookie", "a=b", "-v", "--auth=user:pass", "--show-secrets")
     assert.matches("\nAuthorization: Basic dXNlcjpwYXNz\n", clear.out)
     assert.matches("\nSet%-Cookie: id=hidden; Path=/\n", clear.out)
+  end)
+
+  it("has nothing of a cookie that is set, whatever its value holds", function()
+    local out = run("get", at "/cookies", "-v").out
+    for line in out:gmatch "Set%-Cookie:[^\n]*" do assert.is_nil(line:match "hidden", line) end
+    assert.matches('\nSet%-Cookie: e=%*%*%*; Path=/; HttpOnly\n', out)
+    assert.matches('\nSet%-Cookie: n=%*%*%*; secure\n', out)
+    assert.matches('\nSet%-Cookie: %*%*%*\n', out)
   end)
 
   it("is the last of the requests after redirects", function()

@@ -58,6 +58,9 @@ curl --form-string 'a=@FILE;type=x' HOST/f
 curl -X PUT -F a=b HOST/f
 curl -H 'Content-Type: multipart/form-data' -F a=b HOST/f
 curl -H 'Content-Type: multipart/mixed' -F a=b -F c=@FILE HOST/f
+curl -H 'Content-Type: multipart/mixed' -F 'a=b;headers="Z: 1";headers="Y: 2";headers="X: 3";headers="Z: 4"' HOST/f
+curl -F 'a=b;headers="X-A: 1";headers="X-A: 2";headers="X-B: 3"' HOST/f
+curl -F 'b=@FILE;headers="Z: 1";headers="Y: 2";headers="X: 3";headers="W: 4",DIR/b.txt;headers="B: 5"' HOST/f
 curl -e 'http://a/;auto' -b a=b -b 'c=d; e=f' HOST/h
 curl -b a=b -H 'Cookie: x=y' HOST/h
 curl -b DIR/cookies.txt HOST/h

@@ -13,6 +13,16 @@ function tables.overlay(below, above)
   return merged
 end
 
+---The keys of a map of names, sorted: what is written or sent must not depend on the order of `pairs`.
+---@param map table<string, any>
+---@return string[]
+function tables.sorted_keys(map)
+  local keys = {}
+  for key in next, map do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 ---Whether a value is an object of a class, told by its metatable's __name: for modules that know what the
 ---class can do but do not load it.
 ---@param value any

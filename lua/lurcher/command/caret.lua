@@ -11,6 +11,8 @@ Usage.__index = Usage
 
 local caret = {}
 
+local line = require("lurcher.base.text").line
+
 local MAX_BEFORE, MAX_AFTER = 60, 30 -- bytes of the argument that are shown around the caret
 
 ---Raises wrong usage.
@@ -55,9 +57,9 @@ end
 ---@return string
 function Usage:__tostring()
   local units = require "lurcher.base.units"
-  if not self.argument then return ("lurcher: %s\n"):format(self.message) end
+  if not self.argument then return ("lurcher: %s\n"):format(line(self.message)) end
   local before, marked, after = excerpt(self.argument, self.first, self.last)
-  return ("lurcher: %s\n  %s%s%s\n  %s%s\n"):format(self.message, before, marked, after,
+  return ("lurcher: %s\n  %s%s%s\n  %s%s\n"):format(line(self.message), before, marked, after,
     (" "):rep(units.width(before)), ("^"):rep(math.max(1, units.width(marked))))
 end
 

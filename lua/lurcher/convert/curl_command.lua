@@ -11,6 +11,7 @@ local secret = require "lurcher.base.secret"
 local secret_names = require "lurcher.convert.secret_names"
 local settings = require "lurcher.http.settings"
 local shell_text = require "lurcher.convert.shell_text"
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 
 local curl_command = {}
 
@@ -185,12 +186,9 @@ end
 local VERSIONS = { ["1.1"] = "--http1.1", ["2"] = "--http2", ["2-prior-knowledge"] = "--http2-prior-knowledge" }
 
 local function add_resolve(self, map)
-  local keys = {}
-  for key, address in pairs(map or {}) do
-    if address then keys[#keys + 1] = key end
+  for _, key in ipairs(sorted_keys(map or {})) do
+    if map[key] then self:add_value("--resolve", key .. ":" .. map[key]) end
   end
-  table.sort(keys)
-  for _, key in ipairs(keys) do self:add_value("--resolve", key .. ":" .. map[key]) end
 end
 
 local function add_way(self, req)

@@ -1,7 +1,9 @@
 --- What curl's -F says: parts of a form, with their types, file names and headers.
 
 local data = require "lurcher.convert.data"
+local headers = require "lurcher.http.headers"
 local multipart = require "lurcher.http.multipart"
+local parameters = require "lurcher.convert.parameters"
 local refusal = require "lurcher.convert.refusal"
 
 local curl_form = {}
@@ -11,6 +13,16 @@ local TYPES = { gif = "image/gif", jpg = "image/jpeg", jpeg = "image/jpeg", png 
   txt = "text/plain", htm = "text/html", html = "text/html", pdf = "application/pdf", xml = "application/xml" }
 
 local function refuse(word, what) refusal.raise(("--form %s: %s"):format(word, what)) end
+
+---The first value of a header that a part was given.
+---@param part table
+---@param name string in lower case
+---@return string?
+function curl_form.header(part, name)
+  for _, line in ipairs(part.headers or {}) do
+    if line[1]:lower() == name then return line[2] end
+  end
+end
 
 -- A value in quotes, or up to one of `ends`; and the place behind it.
 local function value_at(text, at, ends)
@@ -43,8 +55,10 @@ end
 local function header_into(part, line, word)
   local name, value = line:match("^([^:]+):%s*(.-)%s*$")
   if not name then refuse(word, ("'%s' is no header"):format(line)) end
+  local ok, problem = pcall(headers.merge, {}, { [name] = parameters.shown(value) })
+  if not ok then refuse(word, (tostring(problem):gsub("^[^:]*%.lua:%d+: ", ""))) end
   part.headers = part.headers or {}
-  part.headers[name] = value
+  table.insert(part.headers, { name, value })
 end
 
 local ATTRIBUTES = { filename = true, headers = true, encoder = true }
@@ -94,7 +108,7 @@ end
 
 -- The type that curl would give to a file, where ours would be another.
 local function settle_type(part)
-  if part.type or part.headers and (part.headers["Content-Type"] or part.headers["content-type"]) then return end
+  if part.type or curl_form.header(part, "content-type") then return end
   local shown = part.filename
   if shown == nil and part.file then shown = part.file:match("[^/]*$") end
   if not shown then return end
@@ -150,7 +164,7 @@ local function plain(part, text, word)
 end
 
 ---The part that an argument of -F says: a part of `multipart`, or one with `content` (a path whose text is the
----value) or `mixed` (several files).
+---value) or `mixed` (several files); its headers are lines { name, value }, as they were typed.
 ---@param word string
 ---@param input? { text?: string, path?: string } what is standard input
 ---@return table part

@@ -13,6 +13,23 @@ local shown = parameters.shown
 
 -- ---- forms ----
 
+-- Lines as a map, in which those of one name are a list.
+local function header_map(lines)
+  local map, spelled = {}, {}
+  for _, line in ipairs(lines) do
+    local key = line[1]:lower()
+    local name = spelled[key] or line[1]
+    local before = map[name]
+    spelled[key] = name
+    if type(before) == "table" then
+      table.insert(before, line[2])
+    else
+      map[name] = before and { before, line[2] } or line[2]
+    end
+  end
+  return map
+end
+
 -- A part of -F as one of `multipart`. Several files within one make a body that is written out.
 local function part_of(given)
   local part = { name = given.name, value = given.value, file = given.file, type = given.type,
@@ -39,6 +56,7 @@ function curl_parts.set_form(settings, opts, content_type)
   for i, given in ipairs(settings.form) do parts[i] = part_of(given) end
   local given = content_type and content_type[2]
   if not given or given:lower():find("^multipart/form%-data%s*%f[;%z]") then
+    for _, part in ipairs(parts) do part.headers = part.headers and header_map(part.headers) end
     opts.multipart = parts
     return
   end

@@ -3,6 +3,7 @@
 
 local lua_text = require "lurcher.convert.lua_text"
 local options = require "lurcher.http.options"
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 
 local script_plan = {}
 
@@ -114,12 +115,9 @@ local function hoist_usual(tables, common, written)
   for _, headers in ipairs(tables) do
     for name in pairs(headers) do names[name] = not OWN[name:lower()] and not has_name(common, name) or nil end
   end
-  local sorted = {}
-  for name in pairs(names) do sorted[#sorted + 1] = name end
-  table.sort(sorted)
-  for _, name in ipairs(sorted) do
+  for _, name in ipairs(sorted_keys(names)) do
     local value, count, missing = usual_value(tables, name, written)
-    if value and count >= MIN_USUAL and missing * 4 <= count then
+    if not has_name(common, name) and value and count >= MIN_USUAL and missing * 4 <= count then
       common[name] = value
       for _, headers in ipairs(tables) do
         if headers[name] ~= nil and written(headers[name]) == written(value) then

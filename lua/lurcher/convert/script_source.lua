@@ -12,6 +12,7 @@ local script_body = require "lurcher.convert.script_body"
 local script_plan = require "lurcher.convert.script_plan"
 local secret = require "lurcher.base.secret"
 local secret_names = require "lurcher.convert.secret_names"
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 
 local script_source = {}
 
@@ -169,9 +170,8 @@ local SECRET_ARGUMENTS = { secret_key = "AWS_SECRET_ACCESS_KEY", session_token =
 
 -- A scheme whose function takes a table.
 local function of_options(self, given, indent)
-  local opts, entries = given[1], {}
-  for name in pairs(opts) do entries[#entries + 1] = name end
-  table.sort(entries)
+  local opts = given[1]
+  local entries = sorted_keys(opts)
   for i, name in ipairs(entries) do
     local hidden = SECRET_ARGUMENTS[name]
     entries[i] = ("%s = %s"):format(name, hidden and self:hidden(opts[name], hidden) or self:value(opts[name], "", 0))
@@ -208,9 +208,7 @@ end
 
 function Source:headers(given, indent, hidden)
   if type(given) ~= "table" then return tostring(given) end
-  local names = {}
-  for name in pairs(given) do names[#names + 1] = name end
-  table.sort(names)
+  local names = sorted_keys(given)
   for i, name in ipairs(names) do
     names[i] = lua_text.key(name) .. self:header(name, given[name], hidden)
   end

@@ -88,23 +88,33 @@ local function refuse_control(text, what, where)
   if text:find("[%z\1-\31\127]") then raise(("%s: %s holds a control character"):format(where, what)) end
 end
 
--- The lines above a part's content.
+---The lines above a part's content, of what was checked.
+---@param disposition string "form-data"
+---@param name? string
+---@param filename? string
+---@param content_type? string|false
+---@param own { [1]: string, [2]: string|lurcher.Secret }[] more lines
+---@return string
+function multipart.head(disposition, name, filename, content_type, own)
+  local lines = { "Content-Disposition: " .. disposition
+    .. (name and "; name=" .. quoted(with_line_ends(name)) or "") .. (filename and "; filename=" .. quoted(filename) or "") }
+  if content_type then lines[2] = "Content-Type: " .. content_type end
+  for _, line in ipairs(own) do lines[#lines + 1] = line[1] .. ": " .. secret.reveal(line[2]) end
+  return table.concat(lines, "\r\n") .. "\r\n\r\n"
+end
+
+-- The same for a part of a script.
 local function head_of(part, content, filename, where)
-  local lines = { "Content-Disposition: form-data; name=" .. quoted(with_line_ends(part.name))
-    .. (filename and "; filename=" .. quoted(filename) or "") }
-  local content_type = part.type or file.is(content) and content.type or filename and multipart.guessed(filename)
+  local lines, content_type = {}, part.type or file.is(content) and content.type or filename and multipart.guessed(filename)
   local own = part.headers and headers.merge({}, part.headers) or {}
   for i = 1, #own, 2 do
     local name = own[i]:lower()
     if name == "content-disposition" then raise(where .. ": Content-Disposition is made of name and filename") end
     if name == "content-type" then content_type = false end
+    lines[#lines + 1] = { own[i], own[i + 1] }
   end
-  if content_type then
-    refuse_control(content_type, "type", where)
-    lines[2] = "Content-Type: " .. content_type
-  end
-  for i = 1, #own, 2 do lines[#lines + 1] = own[i] .. ": " .. secret.reveal(own[i + 1]) end
-  return table.concat(lines, "\r\n") .. "\r\n\r\n"
+  if content_type then refuse_control(content_type, "type", where) end
+  return multipart.head("form-data", part.name, filename, content_type, lines)
 end
 
 -- Puts a string at the end of a list of pieces, joined to a string before it.

@@ -1,5 +1,6 @@
 --- The metrics as Prometheus reads them: the text exposition format, version 0.0.4.
 
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 local text = require "lurcher.base.text"
 
 local prometheus = {}
@@ -23,13 +24,6 @@ local function labels(series, more)
   local all = ('name="%s",origin="%s"'):format(escaped(series.name), escaped(series.origin))
   for i = 1, #more, 2 do all = all .. (',%s="%s"'):format(more[i], escaped(more[i + 1])) end
   return "{" .. all .. "}"
-end
-
-local function sorted_keys(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
 end
 
 -- One metric: `each(series, add)` calls add(value, { label, value, … }) for each of its samples.

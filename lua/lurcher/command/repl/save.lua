@@ -1,6 +1,7 @@
 --- What worked at the prompt, as a script.
 
 local modules = require "lurcher.native.modules"
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 local tokens = require "lurcher.command.repl.tokens"
 
 local save = {}
@@ -19,10 +20,7 @@ local function used_modules(text)
       used[token.text] = true
     end
   end
-  local sorted = {}
-  for name in pairs(used) do sorted[#sorted + 1] = name end
-  table.sort(sorted)
-  return sorted
+  return sorted_keys(used)
 end
 
 local function load_line(name)

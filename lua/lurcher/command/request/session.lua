@@ -10,6 +10,7 @@ local json = require "lurcher.json"
 local merge_headers = require("lurcher.http.headers").merge
 local native = require "lurcher.native.fs"
 local overlay = require("lurcher.base.tables").overlay
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 
 local session = {}
 
@@ -72,13 +73,6 @@ local function lay(name, below, above)
   return (name == "headers" and lay_headers or overlay)(below, above)
 end
 
-local function names_of(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 -- Parameters in the order in which a client sends them: those of the profile by name, without what was typed again.
 local function lay_params(below, above)
   if not below then return above end
@@ -89,7 +83,7 @@ local function lay_params(below, above)
       if not typed[pair[1]] then merged[#merged + 1] = pair end
     end
   else
-    for _, name in ipairs(names_of(below)) do
+    for _, name in ipairs(sorted_keys(below)) do
       if not typed[name] then merged[#merged + 1] = { name, below[name] } end
     end
   end

@@ -45,6 +45,24 @@ local function masked(value)
   return scheme and scheme .. " " .. HIDDEN or HIDDEN
 end
 
+local SET_COOKIE_ATTRIBUTES = { path = true, domain = true, expires = true, ["max-age"] = true, secure = true,
+  httponly = true, samesite = true, partitioned = true, priority = true }
+
+-- A Set-Cookie line without what the cookie holds: some values have a `;` in them, some lines no name, so only what
+-- stands behind the value and is an attribute may be seen.
+local function without_cookie(value)
+  local name, rest = value:match("^([^=;]*=)(.*)$")
+  rest = rest or value
+  local _, quoted_to = rest:find('^%s*"[^"]*"')
+  local shown = { (name or "") .. HIDDEN }
+  local from = rest:find(";", quoted_to or 1, true)
+  for attribute in (from and rest:sub(from + 1) or ""):gmatch("[^;]+") do
+    local word = attribute:match("^%s*([^=%s]*)")
+    if SET_COOKIE_ATTRIBUTES[word:lower()] then shown[#shown + 1] = attribute end
+  end
+  return table.concat(shown, ";")
+end
+
 local function header_line(out, name, value, style)
   if style.is_terminal then name, value = text.printable(name), text.printable(value) end
   local gap = value ~= "" and " " or ""
@@ -59,7 +77,7 @@ end
 function head.response(res, style, hides)
   local out = { head.status(res, style.colours) }
   for _, name, value in native.head_next, res.head, 0 do
-    if hides and name:lower() == "set-cookie" then value = value:gsub("=[^;]*", "=" .. HIDDEN, 1) end
+    if hides and name:lower() == "set-cookie" then value = without_cookie(value) end
     header_line(out, name, value, style)
   end
   return out

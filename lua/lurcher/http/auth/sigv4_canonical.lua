@@ -2,6 +2,7 @@
 --- both sign the same text.
 
 local secret = require "lurcher.base.secret"
+local sorted_keys = require("lurcher.base.tables").sorted_keys
 local trim = require("lurcher.base.text").trim
 local url = require "lurcher.native.url"
 
@@ -114,9 +115,7 @@ end
 ---@return string lines
 ---@return string names "host;x-amz-date"
 function canonical.headers(fields)
-  local names, lines = {}, {}
-  for name in pairs(fields) do names[#names + 1] = name end
-  table.sort(names)
+  local names, lines = sorted_keys(fields), {}
   for i, name in ipairs(names) do lines[i] = name .. ":" .. fields[name] .. "\n" end
   return table.concat(lines), table.concat(names, ";")
 end
