@@ -277,3 +277,47 @@ describe("refusals without a hint", function()
     end)
   end)
 end)
+
+describe("a fan-out against a silent limit", function()
+  -- Each: what may be taken at once, and what comes in a second; or as many in each second.
+  local function bucket(rate, capacity)
+    local tokens, last = capacity, 0
+    return function(now)
+      tokens, last = math.min(capacity, tokens + (now - last) * rate), now
+      local fine = tokens >= 1
+      if fine then tokens = tokens - 1 end
+      return fine
+    end
+  end
+
+  local function window(rate)
+    local at, used
+    return function(now)
+      if at ~= math.floor(now) then at, used = math.floor(now), 0 end
+      used = used + 1
+      return used <= rate
+    end
+  end
+
+  for name, case in pairs {
+    ["of 5 a second, answers after 0.3 s"] = { takes = window(5), count = 100, latency = 0.3, ideal = 19.3 },
+    ["of 10 a second, answers after 0.3 s"] = { takes = window(10), count = 200, latency = 0.3, ideal = 19.3 },
+    ["of 10 a second"] = { takes = bucket(10, 10), count = 200, latency = 0.05, ideal = 19.05 },
+    ["of 10 a second that takes no two at once"] =
+      { takes = bucket(10, 1), count = 200, latency = 0.05, ideal = 19.95 },
+    ["of 50 a second that takes 5 at once, and a long hold"] =
+      { takes = bucket(50, 5), count = 1000, latency = 0.3, ideal = 20.2, hold = "2", ratio = 1.5 },
+  } do
+    it(name .. ", fails nobody and takes little more than it has to", function()
+      run({ timeout = { total = 600 } }, function(_, now)
+        local taken = case.takes(now)
+        task.sleep(case.latency)
+        return not taken and refusal(429, { ["Retry-After"] = case.hold or "1" })
+      end, function(client, site)
+        task.map(numbers(case.count), function() assert.equal(200, client:get(site.url).status) end,
+          { concurrency = 64 })
+        assert.is_true(site.now() < (case.ratio or 1.3) * case.ideal, "took " .. site.now())
+      end)
+    end)
+  end
+end)

@@ -69,7 +69,7 @@ void throttle_deinit(throttle *t)
 static void watch_anew(throttle *t, uint64_t now)
 {
   t->round_since = now;
-  t->seen = (hold_evidence){0};
+  t->seen = (hold_evidence){.paced_since = now};
   t->refused = 0;
 }
 
@@ -195,6 +195,14 @@ static bool pass_limiter(throttle *t, uint64_t arrival, uint64_t now)
   return passed;
 }
 
+/* From now on the rate alone decides, unless one more waits for the slow start. */
+static void note_pace(throttle *t, uint64_t now)
+{
+  if (t->refused) return;
+  t->seen.paced_since = now;
+  t->seen.paced_accepted = 0;
+}
+
 static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
 {
   static const throttle_part timed[] = {HOLD, SLOW, QUOTA, RATE, LEARNED};
@@ -203,6 +211,7 @@ static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
     uint64_t due = part_due(t, timed[i], now);
     if (due <= now) continue;
     close_throttle(t, timed[i], now, due);
+    if (timed[i] == SLOW) t->waited = true;
     return false;
   }
   if (t->shared && !pass_limiter(t, arrival, now)) return false;
@@ -210,6 +219,8 @@ static bool pass_parts(throttle *t, uint64_t arrival, uint64_t now)
   if (t->parts & LEARNED) learned_rate_take(&t->learned, now);
   if (t->parts & QUOTA) t->quota_left -= 1;
   if (t->parts & SLOW) t->in_window++;
+  if (t->waited) note_pace(t, now);
+  t->waited = false;
   open_throttle(t, now);
   return true;
 }
@@ -240,11 +251,24 @@ static void reconsider(throttle *t)
   t->on_open(t);
 }
 
-bool throttle_answered(throttle *t, uint32_t round, bool accepted)
+static uint32_t short_time(uint64_t time) { return (uint32_t)(time >> 20); }
+
+uint32_t throttle_time(const throttle *t) { return short_time(clock_now(t->time)); }
+
+static void count_accepted(throttle *t, uint32_t passed_at)
+{
+  t->seen.accepted++;
+  bool later = t->refused && (int32_t)(passed_at - short_time(t->seen.refused_at)) > 0;
+  if (later) return;
+  t->seen.first_accepted++;
+  if ((int32_t)(passed_at - short_time(t->seen.paced_since)) >= 0) t->seen.paced_accepted++;
+}
+
+bool throttle_answered(throttle *t, uint32_t round, uint32_t passed_at, bool accepted)
 {
   t->unread--;
   bool held = t->parts & HOLD;
-  if (accepted && round + held == t->round) t->seen.accepted++;
+  if (accepted && round + held == t->round) count_accepted(t, passed_at);
   if (round != t->round) return false;
   if (!(t->parts & SLOW)) return false;
   t->in_window--;
@@ -273,7 +297,6 @@ static void count_refusal(throttle *t, uint64_t now, uint64_t age)
 static void begin_hold(throttle *t, uint64_t now)
 {
   t->held_since = now;
-  t->seen.first_accepted = t->seen.accepted;
   t->parts |= HOLD | SLOW;
   t->round++;
   t->window = 1;

@@ -39,6 +39,7 @@ struct throttle {
 
   uint32_t round;           /* counts holds, so that answers to what started before one do not count */
   size_t window, in_window; /* of this round: how many may be unanswered, and how many are */
+  bool waited;              /* the one that asks next, for the answers of these */
 
   /* What this round, or while it holds the one before, tells of the rate. */
   uint64_t round_since;
@@ -72,10 +73,13 @@ void throttle_deinit(throttle *t);
  * it as unread, until throttle_answered. False: `on_open` is called when it may ask again. */
 bool throttle_pass(throttle *t, uint64_t arrival);
 
-/* The answer to a request that passed in that `round` (t->round, then) was looked at, or there is none.
- * `accepted`: it is an answer, and no refusal. True: whoever waits may ask again, but `on_open` is not
- * called. */
-bool throttle_answered(throttle *t, uint32_t round, bool accepted);
+/* Now, in 4 bytes: units of a millisecond and a bit, that begin again from 0 after 52 days. */
+uint32_t throttle_time(const throttle *t);
+
+/* The answer to a request that passed in that `round` (t->round, then) and at that throttle_time was looked
+ * at, or there is none. `accepted`: it is an answer, and no refusal. True: whoever waits may ask again, but
+ * `on_open` is not called. */
+bool throttle_answered(throttle *t, uint32_t round, uint32_t passed_at, bool accepted);
 
 /* No request waits to pass any more. */
 void throttle_rest(throttle *t);

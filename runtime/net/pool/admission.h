@@ -32,11 +32,12 @@ struct admission {
   struct origin *origin; /* NULL: it was not submitted */
   struct origin_group *group;
   stream_ticket ticket;
-  uint8_t state; /* an admission_state */
-  bool granted;  /* its start was counted in the network's run limits */
-  bool unread;   /* counted as such by its origin's throttle in `round` */
+  uint8_t state : 7;  /* an admission_state */
+  uint8_t unread : 1; /* counted as such by its origin's throttle, which it passed in `round` */
+  bool granted;       /* its start was counted in the network's run limits */
+  uint16_t shard;     /* the number of its multi */
   uint32_t round;
-  uint32_t shard;         /* the number of its multi */
+  uint32_t passed_at;     /* as throttle_time has it */
   multi *multi;           /* where it runs */
   uint64_t closed_before; /* how long its origin's throttle had been closed when it came */
   uint64_t rate_wait;     /* nanoseconds that it waited for a rate, a hold or a limiter */

@@ -72,7 +72,7 @@ void origin_group_await(origin_group *g)
   if (!timer_active(&g->grace)) clock_start(time, &g->grace, clock_now(time) + period, on_grace_over);
 }
 
-multi *origin_group_choose(origin_group *g, uint32_t *shard)
+multi *origin_group_choose(origin_group *g, uint16_t *shard)
 {
   size_t i = g->first_free;
   if (g->gated) {
@@ -88,6 +88,6 @@ multi *origin_group_choose(origin_group *g, uint32_t *shard)
     g->shard_load = grown;
     g->shard_count = i + 1;
   }
-  *shard = (uint32_t)i;
+  *shard = (uint16_t)i;
   return connection_group_multi(g->connections, g->origin->pool, i);
 }

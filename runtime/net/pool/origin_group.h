@@ -35,6 +35,6 @@ bool origin_group_lets_start(const origin_group *g);
 void origin_group_await(origin_group *g);
 
 /* The multi on which the next request runs; `shard` is its number. NULL: out of memory. */
-multi *origin_group_choose(origin_group *g, uint32_t *shard);
+multi *origin_group_choose(origin_group *g, uint16_t *shard);
 
 #endif

@@ -19,6 +19,7 @@ static void count_in(pool *p, admission *a)
   a->origin->in_flight++;
   a->unread = true;
   a->round = a->origin->throttle.round;
+  a->passed_at = throttle_time(&a->origin->throttle);
   a->group->in_flight++;
   stream_gate_enter(&a->group->streams, &a->ticket);
   a->group->shard_load[a->shard]++;
@@ -70,7 +71,7 @@ static void start_first(origin *o)
   origin_group *g = a->group;
   a->multi = origin_group_choose(g, &a->shard);
   if (!a->multi) {
-    throttle_answered(&o->throttle, o->throttle.round, false);
+    throttle_answered(&o->throttle, o->throttle.round, 0, false);
     o->admissions--;
     a->origin = NULL; /* it holds nothing */
     a->class->end(a, &out_of_memory);
@@ -208,7 +209,7 @@ void pool_answer_read(admission *a, bool accepted)
 {
   if (!a->unread) return;
   a->unread = false;
-  if (!throttle_answered(&a->origin->throttle, a->round, accepted)) return;
+  if (!throttle_answered(&a->origin->throttle, a->round, a->passed_at, accepted)) return;
   network *n = a->origin->pool->network;
   origin_offer(a->origin);
   loop_defer(n->loop, &n->admit_all); /* later: the refusal that was just read may hold all of them first */

@@ -35,7 +35,7 @@ static void lets_all_through_when_nothing_limits_them(void)
   throttle t = make(0, 1);
   for (int i = 0; i < 1000; i++) check(throttle_pass(&t, 1));
   check(throttle_closed_time(&t) == 0 && !throttle_is_fresh(&t));
-  for (int i = 0; i < 1000; i++) throttle_answered(&t, t.round, true);
+  for (int i = 0; i < 1000; i++) throttle_answered(&t, t.round, throttle_time(&t), true);
   check(throttle_is_fresh(&t));
   throttle_deinit(&t);
 }
@@ -87,7 +87,7 @@ static unsigned pass_all(throttle *t)
 
 static void answer(throttle *t, unsigned count, bool accepted)
 {
-  while (count-- > 0) throttle_answered(t, t->round, accepted);
+  while (count-- > 0) throttle_answered(t, t->round, throttle_time(t), accepted);
 }
 
 static void starts_slowly_after_a_hold(void)
@@ -105,7 +105,8 @@ static void starts_slowly_after_a_hold(void)
   check(pass_all(&t) == 4);
   uint32_t before = t.round;
   throttle_hold(&t, 10, "Retry-After", 0);
-  for (int i = 0; i < 8; i++) throttle_answered(&t, before, true); /* to what started before it */
+  for (int i = 0; i < 8; i++)
+    throttle_answered(&t, before, throttle_time(&t), true); /* to what started before it */
   check(pass_all(&t) == 0);
   pass_time(10 * SECOND + MILLISECOND);
   check(pass_all(&t) == 1 && t.unread == 1);
@@ -137,7 +138,7 @@ static throttle refused_after(unsigned count, uint64_t age, double hold)
   answer(&t, count, true);
   for (unsigned i = 0; i < 4; i++) {
     throttle_hold(&t, hold, "Retry-After", age);
-    throttle_answered(&t, t.round - 1, false);
+    throttle_answered(&t, t.round - 1, throttle_time(&t), false);
   }
   pass_time(loop_nanoseconds(hold));
   return t;
@@ -161,13 +162,13 @@ static void climbs_from_few_and_keeps_what_was_accepted(void)
 {
   throttle t = refused_after(1, 0, 1);
   uint64_t begun = time_of_test.now;
-  check(passes_in(&t, 15, 2)); /* each a tenth faster than the one before, from 4 a second on */
-  uint64_t refused = begun + 700 * MILLISECOND; /* the one after those at 0, 0.25 and 0.48 s */
+  check(passes_in(&t, 15, 1.5)); /* each a sixth faster than the one before, from 4 a second on */
+  uint64_t refused = begun + 600 * MILLISECOND; /* the one after those at 0, 0.25 and 0.48 s */
   throttle_hold(&t, 1, "Retry-After", time_of_test.now - refused);
   pass_time(SECOND);
   check(throttle_pass(&t, 1));
   double rate = throttle_learned_rate(&t);
-  check(rate > 4.3 && rate < 4.4);
+  check(rate > 4.3 && rate < 4.9);
   throttle_deinit(&t);
 }
 
@@ -180,10 +181,68 @@ static void takes_several_for_the_quota_of_a_second_where_holds_are_dear(void)
   throttle_deinit(&t);
 }
 
+/* Guessed as 9.7 a second. */
+static throttle with_a_guess(void)
+{
+  throttle t = refused_after(10, 800 * MILLISECOND, 1);
+  check(throttle_pass(&t, 1));
+  answer(&t, 1, true);
+  return t;
+}
+
+static void climbs_from_a_guess_after_five_times_what_a_hold_costs(void)
+{
+  throttle t = with_a_guess();
+  check(passes_in(&t, 194, 20));
+  double rate = throttle_learned_rate(&t);
+  check(rate > 9.6 && rate < 9.8);
+  check(passes_in(&t, 40, 2.2));
+  rate = throttle_learned_rate(&t);
+  check(rate > 20);
+  throttle_hold(&t, 1, "Retry-After", 0);
+  pass_time(SECOND);
+  check(throttle_pass(&t, 1));
+  check(throttle_learned_rate(&t) >= 9.6); /* it held for long */
+  throttle_deinit(&t);
+}
+
+static void replaces_a_guess_by_what_was_accepted_beyond_the_first(void)
+{
+  throttle t = with_a_guess();
+  check(passes_in(&t, 20, 2)); /* ten of them had been saved up */
+  throttle_hold(&t, 1, "Retry-After", 0);
+  pass_time(SECOND);
+  check(throttle_pass(&t, 1));
+  double rate = throttle_learned_rate(&t);
+  check(rate > 4.5 && rate < 5.5);
+  throttle_deinit(&t);
+}
+
+static void counts_what_started_before_the_first_refusal_in_whatever_order_it_is_read(void)
+{
+  throttle t = make(0, 1);
+  for (unsigned i = 0; i < 14; i++) check(throttle_pass(&t, 1));
+  uint32_t first = throttle_time(&t);
+  pass_time(900 * MILLISECOND);
+  for (unsigned i = 0; i < 5; i++) throttle_answered(&t, t.round, first, true);
+  for (unsigned i = 0; i < 5; i++) check(throttle_pass(&t, 1));
+  uint32_t second = throttle_time(&t);
+  for (unsigned i = 0; i < 4; i++) throttle_hold(&t, 1, "Retry-After", 900 * MILLISECOND);
+  for (unsigned i = 0; i < 5; i++) throttle_answered(&t, t.round - 1, first, true);
+  pass_time(900 * MILLISECOND);
+  for (unsigned i = 0; i < 5; i++) throttle_answered(&t, t.round - 1, second, true);
+  pass_time(100 * MILLISECOND);
+  check(throttle_pass(&t, 1));
+  double rate = throttle_learned_rate(&t);
+  check(rate > 9.6 && rate < 9.8);
+  throttle_deinit(&t);
+}
+
 static void tells_a_quota_from_what_is_saved_up(void)
 {
   throttle t = refused_after(10, 0, 1);
-  check(passes_in(&t, 10, 0.7)); /* as many as before: a quota */
+  check(passes_in(&t, 10, 0.6)); /* as many as before: a quota */
+  pass_time(40 * MILLISECOND);
   throttle_hold(&t, 1, "Retry-After", 0);
   pass_time(SECOND);
   check(throttle_pass(&t, 1));
@@ -196,16 +255,15 @@ static void tells_a_quota_from_what_is_saved_up(void)
   pass_time(SECOND);
   check(throttle_pass(&t, 1));
   rate = throttle_learned_rate(&t);
-  check(rate > 16 && rate < 25);
+  check(rate > 16 && rate < 28);
   throttle_deinit(&t);
 }
 
 /* A known rate of 9.7. */
 static throttle at_known_rate(void)
 {
-  throttle t = refused_after(10, 800 * MILLISECOND, 1);
-  check(throttle_pass(&t, 1));
-  answer(&t, 1, true);
+  throttle t = with_a_guess();
+  t.learned.growth = GROWS_CUBICALLY;
   t.parts &= (uint16_t)~32u; /* the slow start is over */
   return t;
 }
@@ -321,6 +379,9 @@ int main(void)
   needs_more_than_one_refusal_for_a_rate();
   climbs_from_few_and_keeps_what_was_accepted();
   takes_several_for_the_quota_of_a_second_where_holds_are_dear();
+  climbs_from_a_guess_after_five_times_what_a_hold_costs();
+  replaces_a_guess_by_what_was_accepted_beyond_the_first();
+  counts_what_started_before_the_first_refusal_in_whatever_order_it_is_read();
   tells_a_quota_from_what_is_saved_up();
   keeps_a_known_rate_and_grows_by_the_cube_of_time();
   cuts_a_known_rate_that_is_refused_soon();
