@@ -67,6 +67,22 @@ describe("what is typed", function()
     rawset(_G, "typed_global", nil)
   end)
 
+  it("may have more locals than a function, and texts over several lines", function()
+    local session, lines, names = chunk.session(), {}, {}
+    for i = 1, 250 do
+      lines[i], names[i] = ("local v%d = %d"):format(i, i), "v" .. i
+    end
+    assert(chunk.compile(session, table.concat(lines, "\n")))()
+    local sum = ("local function sum() return %s end"):format(table.concat(names, " + "))
+    assert(chunk.compile(session, table.concat(lines, " ", 1, 100) .. " " .. sum))()
+    assert.are.equal(250 * 251 / 2, assert(chunk.compile(session, "sum()"))())
+    assert(chunk.compile(session, "local t = 'a\\z\n  local b'"))()
+    assert.are.equal("alocal b", assert(chunk.compile(session, "t"))())
+    local fn, message = chunk.compile(session, "do " .. table.concat(lines, " ") .. " end")
+    assert.is_nil(fn)
+    assert.matches("more than 200 local variables", message)
+  end)
+
   it("tells the line where it failed", function()
     local ok, message = pcall(assert(chunk.compile(chunk.session(), "\nerror 'x'")))
     assert.is_false(ok)
@@ -132,7 +148,8 @@ describe("the history", function()
     for _, entry in ipairs {
       "http.get 'https://example.com/a?page=2'", "http.bearer(os.getenv 'TOKEN')", "x = 1", "api.cookies:list()",
       "http.get('https://example.com', { timeout = 5 })", ":help secrets", "local token = res:json().token",
-      "'an author'", "http.bearer(token)", ":curl https://example.com -d a=1",
+      "'an author'", "http.bearer(token)", ":curl https://example.com -d a=1", "tokens = {}", "error 'token missing'",
+      ":curl -H 'Accept: a/b' -H \"X-Token: $TOKEN\" https://example.com/?page=2", "for token in all() do f 'x' end",
     } do
       assert.is_true(history.keeps(entry), entry)
     end
@@ -147,6 +164,12 @@ describe("the history", function()
       "headers = { ['Cookie'] = 'a=b' }", ":curl -u me:pw https://example.com", "password = 'x'", "api_key = 'x'",
       ":curl -H 'Authorization: Basic YTpi' https://example.com", "http.get 'https://example.com/?access_token=abc'",
       ":curl -b a=b https://example.com", "client_secret = 'x'", "token = \"x\"", "print 'very hidden'", "",
+      "http.get '/x?access_token=abc'", ":curl example.com/x?api_key=abc", ":curl -sSLu a:b h", ":curl -sb a=b h",
+      ":curl -H 'X-Api-Key: abc' h", ":curl -H 'PRIVATE-TOKEN: abc' h", ":curl -d password=abc h", ":curl a:b@h/x",
+      ":curl -x 'a:b@proxy:3128' h", ":curl -F client_secret=abc h", "tokens = { github = 'abc' }",
+      "cookies = { a = 'b' }",
+      "local token, x = 'abc', 1", "f('password', 'abc')", "private_key = 'abc'", "x = 'ghp_abcdefgh12345678'",
+      "headers = { ['X-Auth-Key'] = 'abc' }", "'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln'", "pwd = 'abc'",
       "http.digest('a', 'b')", ":curl --user a:b https://example.com", "proxy = 'http://a:b@proxy:3128'",
     } do
       assert.is_false(history.keeps(entry), entry)

@@ -95,14 +95,19 @@ local function is_incomplete(text, message)
   return not message:find("unfinished string", 1, true) or text:sub(-1) == "\\"
 end
 
+-- What limits locals does not limit the session's variables.
+local function is_of_many_locals(message)
+  return message:find("more than 200 local variables", 1, true) or message:find("more than 60 upvalues", 1, true)
+end
+
 -- The statements of a text, with the locals of the top level as the session's.
 local function load_statements(session, text, name)
   local plain, message = load_in(session, text, name)
-  if not plain then return nil, message end
+  if not plain and not is_of_many_locals(message) then return nil, message end
   local found = chunk.declarations(text)
-  if #found == 0 then return plain end
+  if #found == 0 then return plain, message end
   local fn = load_in(session, without_locals(text, found), name)
-  if not fn then return plain end
+  if not fn then return plain, message end
   for _, declaration in ipairs(found) do
     for _, declared in ipairs(declaration.names) do
       session.locals[declared] = session.locals[declared] or "declared"

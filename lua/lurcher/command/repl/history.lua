@@ -7,19 +7,33 @@ local history = {}
 
 local MAX_ENTRY = 64 * 1024 -- bytes
 
+-- Parts of the names of secrets, in lower case.
+local NAMES = { "token", "passw", "passphrase", "%f[%a]pwd", "secret", "credential", "api[_%-]?key", "private[_%-]?key",
+  "auth[_%-]?key", "access[_%-]?key", "x%-auth" }
+
 -- What is followed by a secret that is written out, in lower case.
 local WRITTEN = {
   "secret%s*[%(\"'%[]", -- http.secret
   "bearer%s*%(?%s*[\"'%[]", "bearer%s+[%w%-._~+/]+=*", "%f[%a]basic%s*%(", "%f[%a]basic%s+[%w+/]+=*",
   "%f[%a]digest%s*%(", "auth%s*=%s*{", "auth%s*=%s*[\"'%[]", "aws_sigv4", "oauth2%s*[%({]", "authorization",
-  "cookie[\"'%]%s]*=%s*[\"'%[]", "cookie:%s*%S", "token[%w_]*[\"'%]%s]*[=:]%s*[\"'%[]",
-  "passw[%w_]*[\"'%]%s]*[=:]%s*[\"'%[]", "secret[%w_]*[\"'%]%s]*[=:]%s*[\"'%[]",
-  "api[_%-]?key[%w_]*[\"'%]%s]*[=:]%s*[\"'%[]",
+  "cookie[\"'%]%s]*=%s*[\"'%[]", "cookies%s*=%s*{", "cookie:%s*%S",
 }
 
--- Options of curl that take one.
-local OF_CURL = { "%s%-[ub]%s*%S", "%-%-user[%s=]", "%-%-proxy%-user", "%-%-oauth2%-bearer", "%-%-cookie[%s=]",
-  "%-%-pass[%s=]" }
+-- What follows options of curl that take one.
+local OF_CURL = { "%s%-%a*[ub]%s*%S", "%-%-use?r?[%s=]", "%-%-proxy%-user", "%-%-oauth2%-bearer", "%-%-cookie[%s=]",
+  "%-%-pass[%s=]", "%f[^%s\"'=][^%s/?#\"'=:]+:[^%s/?#\"']*@" }
+
+for _, name in ipairs(NAMES) do
+  local whole = name .. "[%w_%-]*"
+  WRITTEN[#WRITTEN + 1] = whole .. "[\"'%]%s]*[=:,]%s*[\"'%[]"
+  WRITTEN[#WRITTEN + 1] = whole .. "%s*=%s*{[^}\"'%[]*[\"'%[]"
+  WRITTEN[#WRITTEN + 1] = whole .. "%s*,[%w_,%s]*=%s*[\"'%[]"
+  OF_CURL[#OF_CURL + 1] = whole .. "[\"']?%s*[=:]%s*[\"']?[^%s$\"']"
+end
+
+-- Tokens that some services mark as such.
+local MARKED = { "%f[%w]gh[oprsu]_%w%w%w%w%w%w%w%w", "github_pat_%w", "%f[%w]glpat%-%w",
+  "%f[%w]sk[_%-][%w_%-]*%w%w%w%w%w%w%w%w", "%f[%w]xox[abeprs]%-%w", "%f[%w]eyJ[%w_%-]+%.eyJ", "%f[%w]A[KS]IA%u%w%w%w%w%w%w%w", "hooks%.slack%.com/services/%w" }
 
 local function has_any(entry, patterns)
   for _, pattern in ipairs(patterns) do
@@ -30,6 +44,10 @@ end
 
 -- Userinfo, or a query value whose name says that it is secret.
 local function has_secret_url(entry)
+  for parameter in entry:gmatch("[?&]([%w_%-.%%]+=[^%s\"'&%]]+)") do
+    local url = "http://host/?" .. parameter
+    if redact.url(url) ~= url then return true end
+  end
   for url in entry:gmatch("%a[%w+.-]*://[^%s\"'%]]+") do
     if url:find("^%a[%w+.-]*://[^/?#]*@") or redact.url(url) ~= url then return true end
   end
@@ -41,8 +59,9 @@ end
 function history.keeps(entry)
   if #entry > MAX_ENTRY or not entry:find("%S") then return false end
   local lower = entry:lower()
-  if has_any(lower, WRITTEN) or lower:find("curl", 1, true) and has_any(lower, OF_CURL) then return false end
-  return not has_secret_url(entry) and secret.scrub(entry) == entry
+  if has_any(lower, WRITTEN) or has_any(entry, MARKED) or has_secret_url(entry) then return false end
+  if lower:find("curl", 1, true) and has_any(lower, OF_CURL) then return false end
+  return secret.scrub(entry) == entry
 end
 
 return history

@@ -37,7 +37,11 @@ local function quoted_end(text, from)
     local found = text:sub(at, at)
     if found == quote then return at, false end
     if found == "\n" then return at - 1, true end
-    at = at + (found == "\\" and 2 or 1)
+    if found == "\\" then
+      at = text:match("^z%s*()", at + 1) or at + 2
+    else
+      at = at + 1
+    end
     if at > #text + 1 then return #text, true end
   end
 end
