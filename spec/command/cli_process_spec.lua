@@ -66,8 +66,8 @@ print(child.stdout.decode(), child.returncode)
 
   it("on open files, too low to start, is told", function()
     for _, limit in ipairs { 4, 5, 8 } do
-      local ended = process.run({ "-c", ('ulimit -n %d; exec "$1" -e "print(1)"'):format(limit), "sh",
-        process.lurcher }, { command = "sh" })
+      local shell = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -n %d; exec "$1" -e "print(1)"' -- none inherited
+      local ended = process.run({ "-c", shell:format(limit), "sh", process.lurcher }, { command = "sh" })
       assert.equal(1, ended.status)
       assert.equal(("lurcher: the event loop cannot be made: too few files may be open (the limit is %d)\n")
         :format(limit), ended.err)

@@ -80,23 +80,23 @@ describe("lurcher", function()
       local count, many = 0, task.event()
       local s = serving.start(function()
         count = count + 1
-        if count == 450 then many:set() end -- about as many as 500 descriptors allow
+        if count == 100 then many:set() end -- of the 200 that the descriptors allow about
         many:wait()
         return { body = "answer" }
       end)
-      local ended = run({ "-c", 'ulimit -n 500; exec "$0" -e "$@"', process.lurcher, [[
+      local ended = run({ "-c", 'ulimit -n 220; exec "$0" -e "$@"', process.lurcher, [[
         local http, task = require "lurcher.http", require "lurcher.task"
         local url = ...
-        local api = http.client { limits = { inflight = 700, per_origin = 700 }, retry = false }
+        local api = http.client { limits = { inflight = 300, per_origin = 300 }, retry = false }
         local last = 0
-        task.map(function() last = last + 1 return last <= 700 and last or nil end, function()
+        task.map(function() last = last + 1 return last <= 300 and last or nil end, function()
           return assert(api:get(url)).body
-        end, { concurrency = 700 })
+        end, { concurrency = 300 })
         print "all answered"
       ]], s.url }, { command = "sh" })
       assert.equal("", ended.err)
       assert.equal("all answered\n", ended.out)
-      assert.equal(700, count)
+      assert.equal(300, count)
     end)
 
     it("counts a wait for a file descriptor to timeout.queue, too", function()

@@ -49,14 +49,34 @@ local function assert_clean(text, what)
   for line in text:gmatch("[^\n]+") do assert(#line <= 4600, what .. ": a line of " .. #line .. " bytes") end
 end
 
+local function urls_of_each()
+  local s, urls = hostile_server(), {}
+  for name in pairs(ANSWERS) do urls[#urls + 1] = s.url .. "/" .. name end
+  table.sort(urls)
+  return urls
+end
+
+-- Runs the code with these options once for each answer.
 local function run_on_each(what, options, code)
-  local s = hostile_server()
-  for name in pairs(ANSWERS) do
+  for _, url in ipairs(urls_of_each()) do
     local arguments = { unpack(options) }
-    for _, word in ipairs { "-e", code, s.url .. "/" .. name } do arguments[#arguments + 1] = word end
+    for _, word in ipairs { "-e", code, url } do arguments[#arguments + 1] = word end
     local ended = process.run(arguments)
-    assert_clean(ended.out .. ended.err, what .. ", " .. name)
+    assert_clean(ended.out .. ended.err, what .. ", " .. url)
   end
+end
+
+-- The same in one process, for what does not end it.
+local function run_on_all(what, options, code)
+  local arguments, urls = { unpack(options) }, urls_of_each()
+  table.insert(arguments, "-e")
+  table.insert(arguments, ("for _, url in ipairs { ... } do (function(...) %s end)(url) end io.stderr:write 'all'")
+    :format(code))
+  for _, url in ipairs(urls) do table.insert(arguments, url) end
+  local ended = process.run(arguments)
+  assert_clean(ended.out .. ended.err, what)
+  assert.equal(0, ended.status)
+  assert.matches("all", ended.err)
 end
 
 describe("the terminal", function()
@@ -68,7 +88,7 @@ describe("the terminal", function()
   end)
 
   it("is not steered by what errors say themselves", function()
-    run_on_each("printed", {}, [[
+    run_on_all("printed", {}, [[
       local res, err = require("lurcher.http").get(..., { expect = 200, retry = false })
       if res then print(res) end
       if not err then _, err = res:json() end
@@ -83,13 +103,14 @@ describe("the terminal", function()
   end)
 
   it("is not steered through traces, tables and waterfalls", function()
-    run_on_each("trace", { "--trace=bodies", "--stats", "--explain" }, [[
+    run_on_all("trace", { "--trace=bodies", "--stats", "--explain" }, [[
       require("lurcher.http").get(..., { retry = { attempts = 2, base = 0 } })]])
   end)
 
   it("is not steered through log lines", function()
-    run_on_each("log", {}, [[
+    run_on_all("log", {}, [[
       local log = require "lurcher.log"
+      log.format "text"
       local res, err = require("lurcher.http").get(..., { expect = 200, retry = false })
       log.warn("x", { err = err, res = res, reason = res and res.reason })
       log.warn(tostring(err or res))
