@@ -3,6 +3,8 @@
 local files = require "spec.support.files"
 local process = require "spec.support.process"
 
+process.always_search_leaks = true
+
 -- Runs a Python program that starts the command, sys.argv[1].
 local function python(text, ...)
   return process.run({ "-c", "import os, resource, signal, subprocess, sys, time\n" .. text, process.lurcher, ... },

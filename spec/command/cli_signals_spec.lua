@@ -2,6 +2,8 @@ local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
 
+process.always_search_leaks = true
+
 local start, script, eventually = process.start, process.script, serving.eventually
 
 -- A server that never answers, and a function that gives how many requests it has got.

@@ -4,6 +4,8 @@ local assert = require "luassert"
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 
+process.always_search_leaks = true
+
 local function run(limit, code, ...)
   return process.run({ "-c", 'ulimit -n $0; exec "$@"', tostring(limit), process.lurcher, "-e", code, ... },
     { command = "sh" })

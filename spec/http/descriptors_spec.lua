@@ -5,6 +5,8 @@ local fs = require "lurcher.fs"
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 
+process.always_search_leaks = true
+
 -- What a script prints that runs with so many descriptors.
 local function run(limit, text)
   local s = serving.start(function(req)
