@@ -12,7 +12,9 @@
 #include <string.h>
 
 static const char SCRIPT[] = "return require('lurcher.command.help').run(...)";
-enum { FIXED_ARGUMENTS = 3 }; /* before the pages: the width, whether bold is understood, the topic */
+/* Before the pages: the width, whether bold is understood, the topic. Then of each page its name, its text,
+ * and how it is laid out. */
+enum { FIXED_ARGUMENTS = 3, PAGE_ARGUMENTS = 3 };
 
 /* "circuit breakers" out of the arguments "circuit" and "breakers"; the caller frees it. */
 static char *join_words(int count, char **words)
@@ -66,21 +68,39 @@ static int run(const char **arguments, int count)
   return exit_status;
 }
 
+/* Which form of a page has this width; -1: none. */
+static int form_for(int columns)
+{
+  if (columns > manual_columns[MANUAL_FORMS - 1]) return MANUAL_FORMS - 1;
+  int form = MANUAL_FORMS - 1;
+  while (form >= 0 && manual_columns[form] != columns) form--;
+  return form;
+}
+
+static void add_pages(const char **arguments, int form)
+{
+  for (size_t i = 0; i < manual_pages_count; i++) {
+    *arguments++ = manual_pages[i].name;
+    *arguments++ = manual_pages[i].text;
+    *arguments++ = form < 0 ? "" : manual_pages[i].laid_out[form];
+  }
+}
+
 int manual_show(const cli_options *options)
 {
-  int status = STATUS_FAILED, count = FIXED_ARGUMENTS + 2 * (int)manual_pages_count;
+  int status = STATUS_FAILED, count = FIXED_ARGUMENTS + PAGE_ARGUMENTS * (int)manual_pages_count;
   char width[16], *topic = join_words(options->argc, options->argv);
   const char **arguments = malloc((size_t)count * sizeof *arguments);
   if (!topic || !arguments) {
     output_report("not enough memory for the manual");
     goto fail;
   }
-  snprintf(width, sizeof width, "%d", pager_columns());
+  int columns = pager_columns();
+  snprintf(width, sizeof width, "%d", columns);
   arguments[0] = width;
   arguments[1] = pager_knows_bold() ? "bold" : "plain";
   arguments[2] = topic;
-  const char *text = (const char *)manual_pages;
-  for (int i = FIXED_ARGUMENTS; i < count; i++, text += strlen(text) + 1) arguments[i] = text;
+  add_pages(arguments + FIXED_ARGUMENTS, form_for(columns));
   status = run(arguments, count);
 fail:
   free(arguments);

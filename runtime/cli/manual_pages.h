@@ -4,8 +4,15 @@
 
 #include <stddef.h>
 
-/* Name, NUL, text, NUL for each page. */
-extern const unsigned char manual_pages[];
+enum { MANUAL_FORMS = 2 };
+
+typedef struct {
+  const char *name, *text;            /* the text is Markdown */
+  const char *laid_out[MANUAL_FORMS]; /* for manual_columns, by help.lay_out of lurcher.command.help */
+} manual_page;
+
+extern const int manual_columns[MANUAL_FORMS]; /* rising; the last stands for all that are wider, too */
+extern const manual_page manual_pages[];
 extern const size_t manual_pages_count;
 
 #endif

@@ -57,13 +57,10 @@ static int columns(lua_State *L)
 /* pages() -> the manual's pages by name */
 static int pages(lua_State *L)
 {
-  const char *name = (const char *)manual_pages;
   lua_createtable(L, 0, (int)manual_pages_count);
   for (size_t i = 0; i < manual_pages_count; i++) {
-    const char *page = name + strlen(name) + 1;
-    lua_pushstring(L, page);
-    lua_setfield(L, -2, name);
-    name = page + strlen(page) + 1;
+    lua_pushstring(L, manual_pages[i].text);
+    lua_setfield(L, -2, manual_pages[i].name);
   }
   return 1;
 }

@@ -1,8 +1,6 @@
 --- `lurcher help [topic]`: a page of the manual, for a terminal of some width.
 
-local markdown = require "lurcher.command.markdown"
-local check = require "lurcher.base.check"
-local units = require "lurcher.base.units"
+-- Other modules are loaded where they are needed: most pages are laid out already.
 
 local help = {}
 
@@ -23,7 +21,7 @@ local function bold(text)
 end
 
 local function same(text) return text end
-local function inline(text) return markdown.inline(text, bold, same) end
+local function inline(text) return require("lurcher.command.markdown").inline(text, bold, same) end
 
 -- Most texts have neither, and a search for one byte takes no time beside a pattern's.
 local function has_marks(text) return text:find(BOLD, 1, true) or text:find(NORMAL, 1, true) end
@@ -65,7 +63,7 @@ local function width(text)
   local known = known_widths[text]
   if known then return known end
   local bare = without_marks(text)
-  known = is_ascii(bare) and #bare or units.width(bare)
+  known = is_ascii(bare) and #bare or require("lurcher.base.units").width(bare)
   known_widths[text] = known
   return known
 end
@@ -294,25 +292,39 @@ function render.list(out, block, columns)
   end
 end
 
+-- Widths at which the pages are laid out when the command is built: of a pipe and most terminals, and of those
+-- that are wider than lines become.
+help.BUILT_COLUMNS = { 80, MAX_COLUMNS }
+
+---A page in lines, with marks around what is bold.
+---@param page string Markdown
+---@param columns integer
+---@return string
+function help.lay_out(page, columns)
+  columns = math.max(MIN_COLUMNS, math.min(columns, MAX_COLUMNS))
+  find_leads(page)
+  local out = {}
+  for i, block in ipairs(require("lurcher.command.markdown").parse(page)) do
+    if i > 1 then out[#out + 1] = "" end
+    render[block.kind](out, block, columns)
+  end
+  return (table.concat(out, "\n"):gsub(BLANK, " "))
+end
+
+---@param text string of help.lay_out
+---@param knows_bold boolean
+---@return string
+function help.dress(text, knows_bold)
+  return (text:gsub(BOLD, knows_bold and "\27[1m" or ""):gsub(NORMAL, knows_bold and "\27[0m" or ""))
+end
+
 ---A page as text.
 ---@param page string Markdown
 ---@param columns integer
 ---@param knows_bold boolean
 ---@return string
 function help.render(page, columns, knows_bold)
-  columns = math.max(MIN_COLUMNS, math.min(columns, MAX_COLUMNS))
-  find_leads(page)
-  local out = {}
-  for i, block in ipairs(markdown.parse(page)) do
-    if i > 1 then out[#out + 1] = "" end
-    render[block.kind](out, block, columns)
-  end
-  local codes = { [BOLD] = "", [NORMAL] = "", [BLANK] = " " }
-  if knows_bold then codes[BOLD], codes[NORMAL] = "\27[1m", "\27[0m" end
-  for i, line in ipairs(out) do
-    if has_marks(line) or line:find(BLANK, 1, true) then out[i] = line:gsub("[\1-\3]", codes) end
-  end
-  return table.concat(out, "\n")
+  return help.dress(help.lay_out(page, columns), knows_bold)
 end
 
 -- ---- topics ----
@@ -377,7 +389,7 @@ end
 
 -- Says what could have been meant, on standard error.
 local function refuse(pages, topic, others)
-  local near = check.suggest(normal(topic), names_of(pages))
+  local near = require("lurcher.base.check").suggest(normal(topic), names_of(pages))
   local hint = near and ("; did you mean '%s'?"):format(near)
     or others[1] and "" or "; lurcher help lists all"
   io.stderr:write(("lurcher: help has no topic '%s'%s\n"):format(topic, hint))
@@ -388,14 +400,15 @@ end
 ---@param columns string how wide the terminal is
 ---@param style "bold"|"plain"
 ---@param topic string "": the list of topics
----@param ... string name and text of each page
+---@param ... string of each page its name, its Markdown, and how it is laid out at this width; "": is not yet
 function help.run(columns, style, topic, ...)
   jit.off() -- one page takes 5 ms interpreted, and 25 ms with what compiling it takes
-  local pages = {}
-  for i = 1, select("#", ...), 2 do pages[(select(i, ...))] = (select(i + 1, ...)) end
+  local given, pages, laid_out = { ... }, {}, {}
+  for i = 1, #given, 3 do pages[given[i]], laid_out[given[i]] = given[i + 1], given[i + 2] end
   local name, others = help.find(pages, topic == "" and "index" or topic)
   if not name then return refuse(pages, topic, others) end
-  print(help.render(pages[name], tonumber(columns), style == "bold"))
+  local text = laid_out[name] ~= "" and laid_out[name] or help.lay_out(pages[name], tonumber(columns))
+  print(help.dress(text, style == "bold"))
 end
 
 return help
