@@ -162,10 +162,10 @@ typedef struct lur_options {
    * pcall cannot catch that; clean-up code has one more burst, and 4.5 seconds. `memory_limit`, `cpu_seconds`
    * and `max_tasks` end every script, the others the one at fault; the runtime lives on. The first three
    * switch the JIT off. */
-  size_t memory_limit;  /* bytes: the Lua heap, and bodies and buffers of requests, servers and WebSockets */
-  double burst_seconds; /* of the processor's time between two waits of a task */
-  double cpu_seconds;   /* of the processor's time for all tasks; scripts that start later end so, too */
-  unsigned max_tasks;   /* at once */
+  size_t memory_limit;    /* bytes: the Lua heap, tasks, and bodies of responses */
+  double burst_seconds;   /* of the processor's time between two waits of a task */
+  double cpu_seconds;     /* of the processor's time for all tasks; scripts that start later end so, too */
+  unsigned max_tasks;     /* at once */
   unsigned max_in_flight; /* requests at once: further ones wait */
   size_t max_body;        /* bytes of a body in memory, as the script's own option; kind "too_large" */
   unsigned max_depth;     /* of calls nested in C functions: gsub, sort, format, coroutines */

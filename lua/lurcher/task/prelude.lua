@@ -12,7 +12,7 @@ local raw_load, raw_loadfile, type, select = load, loadfile, type, select
 local tostring, concat, find, sub, getinfo = tostring, table.concat, string.find, string.sub, debug.getinfo
 local current, wake, suspend = native.current, native.wake, native.suspend
 local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
-local tag = native.tag
+local tag, guard = native.tag, native.guard
 
 -- ---- chance ----
 
@@ -31,7 +31,7 @@ function pcall(fn, ...)
 end
 
 function xpcall(fn, handler, ...)
-  return checked(raw_xpcall(fn, handler, ...))
+  return checked(raw_xpcall(fn, guard and guard(handler) or handler, ...))
 end
 
 -- For those who clean up and raise again themselves.

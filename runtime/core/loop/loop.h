@@ -13,6 +13,7 @@
 #include "core/loop/clock.h"
 #include "core/loop/operation.h"
 #include "core/loop/virtual_run.h"
+#include "core/memory_account.h"
 
 #include <stdint.h>
 #include <uv.h>
@@ -51,6 +52,7 @@ struct loop {
   bool polled;      /* since the clocks were read */
   int open_handles; /* those above and those of loop_handle_opened, until all close callbacks ran */
   uv_loop_t own;
+  memory_account memory; /* of the runtime */
 
   void (*on_ready)(operation *op, void *user); /* resume the owner of this operation */
   void (*on_wake)(void *user);

@@ -79,6 +79,7 @@ network *network_new(loop *l)
       .loop = l, .on_no_descriptor = on_no_descriptor, .on_descriptor_freed = on_descriptor_freed};
   n->admit_all.run = admit_all;
   n->max_running = descriptors_for_transfers();
+  n->max_body = SIZE_MAX;
   run_limits_init(&n->run_limits);
   return n;
 }

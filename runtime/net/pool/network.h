@@ -17,7 +17,8 @@ typedef struct network {
   metrics metrics;
   struct pool *pools; /* all of this runtime */
   size_t running;     /* transfers that libcurl has */
-  size_t max_running; /* what the limit of file descriptors leaves for them */
+  size_t max_running; /* what the limit of file descriptors, and the host, leave for them */
+  size_t max_body;    /* that any response's body may have in memory */
   bool starved;       /* a socket could not be made; lifted by the next that closes, or after a moment */
   timer retry_starved;
   uint64_t starved_wait; /* until the next look for a descriptor; 0: none was missing since one was freed */

@@ -8,6 +8,7 @@
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
 #include "net/transfer/transfer_summary.h"
+#include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_surplus.h"
 
 #include <stdlib.h>
@@ -57,6 +58,7 @@ transfer *transfer_new(pool *p, transfer_options *options, header_list *headers,
   t->admission.class = &in_pool;
   t->job.class = &in_multi;
   pool_ref(t->pool = p);
+  transfer_memory_begin(t);
   transfer_options_ref(t->options = options);
   header_list_ref(t->request.headers = headers);
   t->time = time;
@@ -173,6 +175,7 @@ void transfer_free(transfer *t)
   transfer_options *options = t->options;
   pool *p = t->pool;
   header_list_unref(t->request.headers);
+  transfer_memory_end(t);
   if (options->spare_count < MAX_SPARES)
     recycle(t, options);
   else
@@ -265,7 +268,8 @@ void transfer_start(transfer *t, const char *label)
       t->request.target.scheme.length == 5 || t->options->version == HTTP_2_PRIOR_KNOWLEDGE;
   t->response.streaming = t->request.streaming;
   t->response.decompress = t->options->decompress;
-  t->response.max_body = t->options->max_body;
+  size_t most = t->pool->network->max_body;
+  t->response.max_body = t->options->max_body < most ? t->options->max_body : most;
   t->response.to_head = !strcmp(t->request.method, "HEAD");
   t->job.picks = true;
   t->job.opened = false;

@@ -1,5 +1,6 @@
 #include "net/transfer/transfer_body.h"
 
+#include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_limits.h"
 
 enum { MAX_DISCARDED = 64 * 1024 };
@@ -55,7 +56,7 @@ bool transfer_decode(transfer *t)
 {
   error e;
   if (!t->response.decoder) return true;
-  if (!transfer_response_decode(&t->response, SIZE_MAX, &e)) {
+  if (!transfer_memory_decode(t, SIZE_MAX, &e)) {
     transfer_fail_reading(t, &e);
     return false;
   }
@@ -66,7 +67,7 @@ bool transfer_decode(transfer *t)
 static void gather_more(transfer *t)
 {
   error e;
-  if (t->response.decoder && !transfer_response_decode(&t->response, SIZE_MAX, &e)) {
+  if (t->response.decoder && !transfer_memory_decode(t, SIZE_MAX, &e)) {
     fail_body(t, &e);
     return;
   }
@@ -121,7 +122,7 @@ static void supply(transfer *t, size_t wanted)
   transfer_response *r = &t->response;
   error e;
   do {
-    if (!transfer_response_decode(r, wanted, &e)) {
+    if (!transfer_memory_decode(t, wanted, &e)) {
       transfer_fail_reading(t, &e);
       transfer_stop(t);
       finish_decoding(t);
@@ -170,7 +171,7 @@ void transfer_pour(transfer *t, body_sink *sink)
 {
   error e;
   t->request.streaming = t->response.streaming = false;
-  if (!transfer_response_pour(&t->response, sink, &e))
+  if (!transfer_memory_pour(t, sink, &e))
     fail_body(t, &e);
   else if (t->failure)
     operation_complete(&t->op);

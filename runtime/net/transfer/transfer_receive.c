@@ -4,6 +4,7 @@
 
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_nudge.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_surplus.h"
@@ -293,7 +294,7 @@ static void note_streamed(const transfer *t, size_t length)
 bool transfer_take_body(transfer *t, const char *bytes, size_t length)
 {
   error e;
-  if (!transfer_response_receive(&t->response, bytes, length, &e)) {
+  if (!transfer_memory_receive(t, bytes, length, &e)) {
     transfer_fail_reading(t, &e);
     return false;
   }

@@ -77,6 +77,8 @@ static void limit_network(network *n, void *user)
   const lur_options *o = &rt->options;
   if (o->max_requests) b->max_requests = o->max_requests;
   if (o->max_bytes) b->max_bytes = o->max_bytes;
+  if (o->max_in_flight && o->max_in_flight < n->max_running) n->max_running = o->max_in_flight;
+  if (o->max_body) n->max_body = o->max_body;
   b->on_refusal = on_refusal;
   b->on_idle = on_idle;
   b->user = rt;

@@ -106,10 +106,17 @@ static void *grow_block(void *block, size_t size)
   return block;
 }
 
+static __attribute__((noinline)) void *refuse_block(lur_runtime *rt)
+{
+  rt->refused = true;
+  return NULL;
+}
+
 static void *allocate(void *ud, void *block, size_t old_size, size_t size)
 {
   lur_runtime *rt = ud;
   void *moved = NULL;
+  if (!limits_allow(rt, old_size, size)) return refuse_block(rt);
   if (rt->opening || is_first_block(rt, block))
     moved = allocate_first(rt, block, old_size, size);
   else if (!size)
@@ -118,7 +125,9 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t size)
     moved = grow_block(block, size);
   else
     moved = malloc(size); /* for a third of the instructions of realloc */
-  if (!moved && size) rt->refused = true;
+  if (!moved && size) return refuse_block(rt);
+  rt->loop.memory.used += size - old_size;
+  if (rt->loop.memory.used > rt->loop.memory.peak) rt->loop.memory.peak = rt->loop.memory.used;
   return moved;
 }
 
@@ -142,6 +151,7 @@ static int open_state(lua_State *L)
   lur_runtime *rt = runtime_of(L);
   lua_gc(L, LUA_GCSTOP, 0);
   luaL_openlibs(L);
+  limits_open(L);
   lua_pushboolean(L, 1); /* the first luaL_unref needs memory, and none of ours may */
   luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
   preload_open(L);
@@ -173,9 +183,12 @@ static void on_interrupt_due(timer *t) { force_cancelled(container_of(t, lur_run
 void runtime_interrupt(lur_runtime *rt, const char *why)
 {
   scope_cancel_scripts(rt, why);
+  limits_interrupted(rt);
   uint64_t limit = loop_update_now(&rt->loop) + INTERRUPT_LIMIT;
   if (!clock_start(&rt->loop.real, &rt->force_timer, limit, on_interrupt_due)) force_cancelled(rt);
 }
+
+static void on_interrupted(lur_runtime *rt) { runtime_interrupt(rt, NULL); }
 
 static void on_wake(void *user)
 {
@@ -188,10 +201,8 @@ static void on_wake(void *user)
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
 static bool asks_for_more(const lur_options *o)
 {
-  bool limits = o->memory_limit || o->burst_seconds != 0 || o->cpu_seconds != 0 || o->max_tasks ||
-                o->max_in_flight || o->max_body || o->max_depth;
   bool permissions = o->permit || o->libraries != ALL_LIBRARIES;
-  return limits || permissions || o->load_module || o->module_path || o->slice_seconds != 0;
+  return o->max_depth || permissions || o->load_module || o->module_path || o->slice_seconds != 0;
 }
 
 static void script_ended(scope *s);
@@ -210,7 +221,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
     size_t size = options->size < sizeof *options ? options->size : sizeof *options;
     memcpy(&rt->options, options, size);
   }
-  if (!(rt->options.max_seconds >= 0) || asks_for_more(&rt->options)) {
+  if (!(rt->options.max_seconds >= 0) || !limits_are_valid(&rt->options) || asks_for_more(&rt->options)) {
     free(rt);
     return LUR_INVALID;
   }
@@ -224,8 +235,10 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   rt->loop.on_wake = on_wake;
   rt->on_script_ended = script_ended;
   rt->on_task_ended = task_has_ended;
+  rt->on_interrupted = on_interrupted;
+  limits_init(rt);
   rt->L = new_state(rt);
-  if (rt->L && lua_cpcall(rt->L, open_state, NULL) == 0) {
+  if (rt->L && lua_cpcall(rt->L, open_state, NULL) == 0 && limits_start(rt)) {
     *runtime = rt;
     return LUR_OK;
   }
@@ -331,6 +344,7 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
   list_prepend(&rt->scripts, &s->script);
   if (task) *task = s->main;
   run_report_script_started(rt);
+  limits_script_started(rt, s);
   return LUR_OK;
 }
 
@@ -369,6 +383,12 @@ lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *
   return failed == LUA_ERRMEM ? LUR_NO_MEMORY : LUR_FAILED;
 }
 
+static int collect_now(lua_State *L)
+{
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  return 0;
+}
+
 static int push_report(lua_State *L)
 {
   scope *s = lua_touserdata(L, 1);
@@ -386,11 +406,14 @@ static void script_ended(scope *s)
 {
   lur_runtime *rt = s->runtime;
   list_remove(&s->script);
+  limits_begin(rt);
   if (s->failed && !s->failure && lua_cpcall(rt->L, push_report, s) != 0) lua_pop(rt->L, 1);
+  if (s->limit && lua_cpcall(rt->L, collect_now, NULL) != 0) lua_pop(rt->L, 1); /* for the next script */
   lur_status status = LUR_OK;
   const char *report = NULL;
   if (s->failed || s->failure || s->out_of_memory) {
     bool no_memory = s->out_of_memory || (s->failed && s->failed->out_of_memory);
+    if (no_memory && rt->options.memory_limit && !s->limit) limits_reach(rt, s, LIMIT_MEMORY, NULL);
     status = no_memory ? LUR_NO_MEMORY : LUR_FAILED;
     report = s->failure ? s->failure : "not enough memory for a report";
   } else if (s->host_cancelled || s->main->status == TASK_CANCELED) {
@@ -401,6 +424,10 @@ static void script_ended(scope *s)
   if (rt->report.used_up) {
     report = run_report_write(rt, report);
     status = LUR_BUDGET;
+  }
+  if (s->limit) {
+    status = LUR_LIMIT;
+    report = s->failure ? s->failure : "not enough memory for a report";
   }
   if (list_is_empty(&rt->scripts)) scope_cancel(rt->daemons, NULL);
   if (!rt->daemons->count) rt->daemons->cancelled = false;
@@ -538,6 +565,7 @@ static void on_loop_closed(void *user)
 static void close_state(lur_runtime *rt)
 {
   timer_stop(&rt->force_timer);
+  timer_stop(&rt->limits.force);
   timer_stop(&rt->report.timer);
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);

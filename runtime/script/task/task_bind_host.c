@@ -144,7 +144,17 @@ static int exit_host(lua_State *L)
 }
 
 const luaL_Reg task_host_functions[] = {
-    {"trace", trace},     {"note", note},           {"report", report},  {"waiting", waiting},
-    {"last_id", last_id}, {"count", count},         {"counts", counts},  {"print", print},
-    {"log", log_line},    {"log_level", log_level}, {"exit", exit_host}, {NULL, NULL},
+    {"guard", limits_guard},
+    {"trace", trace},
+    {"note", note},
+    {"report", report},
+    {"waiting", waiting},
+    {"last_id", last_id},
+    {"count", count},
+    {"counts", counts},
+    {"print", print},
+    {"log", log_line},
+    {"log_level", log_level},
+    {"exit", exit_host},
+    {NULL, NULL},
 };

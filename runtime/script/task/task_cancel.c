@@ -1,6 +1,7 @@
 #include "script/task/task_cancel.h"
 
 #include "script/base/lua_error.h"
+#include "script/task/task_limits.h"
 #include "script/task/task_scheduler.h"
 #include "script/task/task_scope.h"
 
@@ -111,6 +112,7 @@ bool task_begin_cleanup(lur_task *t)
   }
   t->cleanup->depth++;
   t->shield++;
+  limits_cleanup_begins(t);
   return true;
 }
 
@@ -118,6 +120,7 @@ void task_end_cleanup(lur_task *t)
 {
   t->shield--;
   if (--t->cleanup->depth > 0) return;
+  limits_cleanup_ends(t);
   timer_stop(&t->cleanup->timer);
   loop_release(&t->runtime->loop);
   if (t->stop == STOP_FORCE && !t->runtime->closing)

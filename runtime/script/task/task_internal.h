@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "lurcher.h"
 #include "script/task/task.h"
+#include "script/task/task_limits.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -62,6 +63,7 @@ struct lur_task {
   list_link joiner;      /* in the list of the task it joins */
   char *why;             /* the reason of the cancellation, if one was given */
   cleanup *cleanup;      /* while deferred functions run */
+  scope *script;         /* it belongs to, counted; NULL: to none */
   uint32_t anchor;       /* its place in runtime->slots */
   uint32_t id;
   int arguments; /* values on L's stack to resume it with */
@@ -72,6 +74,7 @@ struct lur_task {
   unsigned char stop;     /* a task_stop */
   unsigned char given_up; /* a task_given_up */
   unsigned char clock;    /* a task_time */
+  unsigned char ending;   /* a task_ending */
   bool started : 1;
   bool soft : 1;        /* it waits in a function that returns false when cancelled, instead of raising */
   bool isolated : 1;    /* its failure does not cancel its scope; only those who join it see it */
@@ -83,7 +86,7 @@ struct lur_task {
   bool out_of_memory : 1; /* it failed for want of memory; its error may not have been kept */
   bool raised : 1;        /* what ended it was raised, not returned */
   bool joined : 1;        /* another task waited for its end */
-  char source[36];        /* it was spawned there, or it runs this script: the tail of the chunk's name. With
+  char source[27];        /* it was spawned there, or it runs this script: the tail of the chunk's name. With
                              three bytes more the allocator would take 64 more for each task */
 };
 
@@ -109,8 +112,10 @@ struct scope {
   lur_done_fn done;
   void *ud;
   bool is_script, host_cancelled;
-  char *why;     /* the host's reason */
-  char *failure; /* a report that replaces that of `failed`: deadlock */
+  char *why;          /* the host's reason */
+  char *failure;      /* a report that replaces that of `failed`: a deadlock, a limit */
+  const char *limit;  /* the name of that */
+  double max_seconds; /* for this script; 0: no limit */
 };
 
 typedef struct {
@@ -164,8 +169,10 @@ struct lur_runtime {
   bool opening; /* lua_newstate runs */
   bool refused; /* Lua was given no memory, at least once */
   bool running, closing, gone;
-  void (*on_script_ended)(scope *s);      /* the last child of a script's scope has ended */
-  void (*on_task_ended)(lur_runtime *rt); /* a task has ended and is off all lists */
+  void (*on_script_ended)(scope *s);       /* the last child of a script's scope has ended */
+  void (*on_task_ended)(lur_runtime *rt);  /* a task has ended and is off all lists */
+  void (*on_interrupted)(lur_runtime *rt); /* lur_interrupt was called, and a task computes */
+  limits limits;
   timer close_timer, force_timer, run_timer;
   deferred close_deferred; /* in the timer's place when there is no memory for it */
   run_report report;

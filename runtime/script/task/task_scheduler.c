@@ -3,6 +3,7 @@
 #include "script/task/task_anchor.h"
 #include "script/task/task_busy.h"
 #include "script/task/task_cancel.h"
+#include "script/task/task_limits.h"
 #include "script/task/task_park.h"
 #include "script/task/task_scope.h"
 
@@ -60,6 +61,7 @@ static void make_room(lua_State *L, lua_State *co, int arguments)
 lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
 {
   lur_runtime *rt = s->runtime;
+  if (rt->options.max_tasks && rt->tasks >= rt->options.max_tasks && rt->current) limits_refuse_task(L);
   lur_task *t = lua_newuserdata(L, sizeof *t);
   memset(t, 0, sizeof *t);
   list_init(&t->joiners);
@@ -84,6 +86,8 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
   t->L = co;
   t->arguments = arguments;
   rt->tasks++;
+  t->script = s->is_script ? s : parent ? parent->script : NULL;
+  if (t->script) t->script->references++;
   scope_add(s, t);
   task_queue(t, &starting);
   if (s->cancelled) task_cancel(t, NULL);
@@ -307,7 +311,7 @@ static void collect_wave(lur_runtime *rt)
 static void ended(lur_task *t)
 {
   lur_runtime *rt = t->runtime;
-  scope *s = t->scope;
+  scope *s = t->scope, *script = t->script;
   t->joined = !list_is_empty(&t->joiners);
   for (list_link *first; (first = list_take_first(&t->joiners));)
     task_wake(container_of(first, lur_task, joiner));
@@ -319,6 +323,7 @@ static void ended(lur_task *t)
   scope_child_ended(s, t);
   task_unanchor(t);
   scope_unref(s);
+  if (script) scope_unref(script);
   collect_wave(rt);
   rt->on_task_ended(rt);
 }
@@ -384,7 +389,9 @@ static void resume(lur_task *t)
   rt->current = t;
   rt->immediate = 0;
   busy_begin(rt);
+  limits_begin(rt);
   int status = lua_resume(t->L, arguments);
+  limits_end(rt);
   rt->stopped_at = busy_clock();
   rt->current = NULL;
   if (rt->stopped_at > rt->resumed_at + BUSY_LIMIT) busy_warn(t);

@@ -1,0 +1,91 @@
+/* What a host lets its scripts use: memory, time, tasks, depth (lur_options). A count hook, with the JIT off,
+ * looks at them while Lua runs; what has reached a limit raises from then on wherever its own code runs.
+ *
+ * Three rules keep the runtime whole. Nothing is raised while the runtime's own Lua runs: the hook comes at
+ * each instruction until code of the script does. The allocator refuses no small block: it lets the heap pass
+ * the limit a little, and the hook collects garbage and ends the script if that does not help. Handlers given
+ * to xpcall are not called for a limit. */
+#ifndef LURCHER_SCRIPT_TASK_LIMITS_H
+#define LURCHER_SCRIPT_TASK_LIMITS_H
+
+#include "core/loop/timer.h"
+#include "lurcher.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct scope;
+
+typedef enum {
+  LIMIT_NONE,
+  LIMIT_MEMORY,
+  LIMIT_BURST,
+  LIMIT_CPU,
+  LIMIT_TASKS,
+  LIMIT_DEPTH,
+  LIMIT_TIME
+} limit_kind;
+
+/* Where a task is on its way out, once it has to end at once. */
+typedef enum {
+  ENDING_NONE,
+  ENDING_CODE,    /* its code raises */
+  ENDING_CLEANUP, /* its clean-up runs, and has one more burst */
+  ENDING_ALL,     /* that is used up: clean-up raises, too */
+} task_ending;
+
+typedef struct {
+  bool hooked;         /* the JIT is off, and the hook is set */
+  bool every;          /* it comes at each instruction */
+  bool pressed;        /* garbage has to be collected at the next instruction */
+  bool over;           /* that did not help */
+  bool outside;        /* code of a script that no task runs (a report asks an error for its text) must end */
+  bool cpu_spent;      /* for good */
+  size_t collected;    /* memory in use after the last such collection */
+  uint64_t burst, cpu; /* nanoseconds; 0: no limit */
+  uint64_t cpu_used;   /* by steps of tasks that have ended */
+  uint64_t begin;      /* the processor's time when this step began; 0: not read yet */
+  uint64_t looked;     /* the coarse time of the last look at that */
+  uint64_t cleanup_ends; /* the coarse time at which the clean-up of ending scripts must be over */
+  timer force;           /* does that while nothing runs */
+} limits;
+
+/* Whether the options make sense. */
+bool limits_are_valid(const lur_options *o);
+
+/* Before the Lua state is made; after it was opened (false: it holds more memory than there may be). */
+void limits_init(lur_runtime *rt);
+bool limits_start(lur_runtime *rt);
+
+/* Once libraries are open, before any Lua of ours runs. Can raise (memory). */
+void limits_open(lua_State *L);
+
+/* The heap is about to change. False: it may not grow so much. */
+bool limits_allow(lur_runtime *rt, size_t old_size, size_t size);
+
+/* A step of the running task, or code outside of tasks, begins and ends. */
+void limits_begin(lur_runtime *rt);
+void limits_end(lur_runtime *rt);
+
+/* A script was started. */
+void limits_script_started(lur_runtime *rt, struct scope *script);
+
+/* A script (NULL: every one) has reached a limit, in code that runs on `L` (NULL: none does). */
+void limits_reach(lur_runtime *rt, struct scope *script, limit_kind kind, lua_State *L);
+
+/* There is one task more than there may be: raises in the running one. */
+int limits_refuse_task(lua_State *L);
+
+/* Clean-up of a task begins and ends. */
+void limits_cleanup_begins(lur_task *t);
+void limits_cleanup_ends(lur_task *t);
+
+/* Its scripts were interrupted: what computes and does not wait must end, too. */
+void limits_interrupted(lur_runtime *rt);
+
+/* guard(handler) -> the handler for xpcall that is not called for a limit; the same without a hook */
+int limits_guard(lua_State *L);
+
+#endif

@@ -1,0 +1,256 @@
+/* What limits of lur_options end, and that the runtime and the next script are none the worse for it. */
+#include "support/host.h"
+
+#include <math.h>
+#include <time.h>
+
+static const char *const loops[] = {
+    "while true do end",
+    "::again:: goto again",
+    "repeat until false",
+    "for i = 1, math.huge do end",
+    "local function f() return 1 end local n = 0 while true do n = n + f() end",
+    "local function f() return f() end f()",
+    "while true do pcall(function() while true do end end) end",
+    "while true do xpcall(function() while true do end end, function() while true do end end) end",
+    "xpcall(error, function() while true do end end)",
+    "while true do coroutine.wrap(function() pcall(function() while true do end end) end)() end",
+    "local co co = coroutine.create(function() while true do coroutine.yield() end end) "
+    "while true do coroutine.resume(co) end",
+    "require('lurcher.task').defer(function() while true do end end) while true do end",
+    "require('lurcher.task').defer(function() while true do end end)",
+    "local task = require('lurcher.task') "
+    "while true do pcall(task.shield, function() while true do pcall(function() while true do end end) end "
+    "end) "
+    "end",
+    "table.sort({3, 2, 1, 5}, function() while true do end end)",
+    "('x'):gsub('x', function() while true do end end)",
+    "local m = setmetatable({}, {__index = function() while true do end end}) print(m.x)",
+    "print(setmetatable({}, {__tostring = function() while true do end end}))",
+    "debug.sethook() while true do end",
+    "jit.on() while true do end",
+    "local task = require('lurcher.task') for i = 1, 5 do task.spawn(function() while true do end end) end",
+    "load(function() while true do end end)",
+    "local function f() return pcall(f) end while true do f() end",
+    "while true do for a in ('x'):gmatch('x') do end end",
+    "while true do local s = ('a'):rep(100) .. 'b' end",
+    "while true do for k in pairs(_G) do end end",
+    "local task = require('lurcher.task') for i = 1, 10 do task.yield() end while true do end",
+    "local task = require('lurcher.task') task.race{function() while true do end end, function() end}",
+    "local task = require('lurcher.task') "
+    "while true do pcall(task.timeout, 0.01, function() while true do end end) end",
+    "local p = newproxy and newproxy(true) "
+    "if p then getmetatable(p).__gc = function() while true do end end p = nil collectgarbage() end "
+    "while true do end",
+};
+
+static const char *const growth[] = {
+    "local t, n = {}, 0 while true do n = n + 1 t[n] = ('x'):rep(1000) .. n end",
+    "print(#('x'):rep(2 ^ 31 - 1))",
+    "local t = {} while true do pcall(function() while true do t[#t + 1] = ('x'):rep(100) .. #t end end) end",
+    "while true do pcall(string.rep, 'x', 1e9) end",
+    "local s = 'x' while true do s = s .. s end",
+    "local t = {} for i = 1, 100 do t[i] = ('x'):rep(1e6) end print(#table.concat(t))",
+    "local t = {} while true do t[#t + 1] = function() return t end end",
+    "local t = {} while true do t[#t + 1] = coroutine.create(function() end) end",
+    "local task = require('lurcher.task') while true do task.spawn(task.sleep, 100) end",
+    "print(#('x'):rep(1e6):gsub('x', ('y'):rep(1000)))",
+    "local t = {} for i = 1, 1e9 do t['k' .. i] = i end",
+    "local t = {} for i = 1, 1e9 do t[i] = i end",
+    "local json, t = require('lurcher.json'), {} while true do t[#t + 1] = json.decode('[1,{\"a\":[1,2]}]') "
+    "end",
+    "local b = require('string.buffer').new() while true do b:put(('x'):rep(50)) end",
+    "require('lurcher.task').defer(function() local t = {} while true do t[#t + 1] = {} end end) error('x')",
+};
+
+enum { MEMORY = 8 * 1024 * 1024 };
+
+static void open_limited(host *h, size_t memory, double burst, double cpu, unsigned tasks)
+{
+  lur_options options;
+  *h = (host){.status = LUR_INVALID};
+  lur_options_init(&options);
+  options.ud = h;
+  options.print = host_print;
+  options.memory_limit = memory;
+  options.burst_seconds = burst;
+  options.cpu_seconds = cpu;
+  options.max_tasks = tasks;
+  if (!check(lur_open(&h->runtime, &options) == LUR_OK)) exit(1);
+}
+
+static void run(host *h, const char *source)
+{
+  check(host_start(h, source, NULL) == LUR_OK);
+  check(lur_run(h->runtime) == LUR_OK);
+  check(h->done == h->started);
+}
+
+/* Runs a script that must reach a limit, then one that must be well. */
+static void expect_limit(host *h, const char *source, const char *words)
+{
+  run(h, source);
+  if (!check(h->status == LUR_LIMIT) || !check(strstr(h->report, words) != NULL))
+    fprintf(stderr, "%s\n  %s: %s\n", source, lur_status_name(h->status), h->report);
+  run(h, "local t = {} for i = 1, 1000 do t[i] = i .. '' end print(#t)");
+  check(h->status == LUR_OK);
+}
+
+static double processor_seconds(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void test_loops(void)
+{
+  host h;
+  open_limited(&h, 0, 0.02, 0, 0);
+  for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
+    double began = processor_seconds();
+    expect_limit(&h, loops[i], "'burst'");
+    if (!check(processor_seconds() - began < 2)) fprintf(stderr, "%s\n", loops[i]);
+    check(strstr(h.report, "script.lua") != NULL || h.status == LUR_OK);
+  }
+  host_close(&h);
+}
+
+static void test_growth(void)
+{
+  host h;
+  open_limited(&h, MEMORY, 0, 0, 0);
+  for (size_t i = 0; i < sizeof growth / sizeof *growth; i++) expect_limit(&h, growth[i], "'memory'");
+  host_close(&h);
+}
+
+/* The line is told, and that of who called. */
+static void test_report(void)
+{
+  host h;
+  open_limited(&h, 0, 0.02, 0, 0);
+  run(&h, "local function f()\n while true do end\nend\n\nf()\nprint(1)");
+  check(strstr(h.report, "at script.lua:2\n\tscript.lua:5") != NULL);
+  host_close(&h);
+}
+
+/* Clean-up code runs, may wait, and has one burst of its own. */
+static void test_cleanup(void)
+{
+  host h;
+  open_limited(&h, 0, 0.02, 0, 0);
+  expect_limit(&h,
+               "local task = require('lurcher.task')\n"
+               "task.defer(function() task.sleep(0.01) print('cleaned') end)\n"
+               "while true do end",
+               "'burst'");
+  check(strstr(h.output, "cleaned\n") != NULL);
+  host_close(&h);
+}
+
+/* What is garbage counts for nothing, and a heap that is nearly full goes on. */
+static void test_garbage(void)
+{
+  host h;
+  open_limited(&h, MEMORY, 0, 0, 0);
+  run(&h, "for i = 1, 50 do local u = ('y'):rep(1.4e6) .. i end "
+          "local t = {} for i = 1, 60 do t[i] = ('x'):rep(1e5 - 1) .. i end "
+          "for i = 1, 200 do local u = ('y'):rep(1e4) .. i end print(#t)");
+  check(h.status == LUR_OK);
+  host_close(&h);
+}
+
+/* Only the script at fault ends for a burst; all do for the processor's time, and those to come. */
+static void test_others(void)
+{
+  host h;
+  open_limited(&h, 0, 0.02, 0, 0);
+  check(host_start(&h, "require('lurcher.task').sleep(0.1) print('lives')", NULL) == LUR_OK);
+  run(&h, "while true do end");
+  check(strstr(h.output, "lives\n") != NULL && h.status == LUR_OK);
+  host_close(&h);
+  open_limited(&h, 0, 0, 0.05, 0);
+  run(&h, "while true do end");
+  check(h.status == LUR_LIMIT && strstr(h.report, "'cpu'"));
+  run(&h, "print('too late')");
+  check(h.status == LUR_LIMIT && !strstr(h.output, "too late"));
+  host_close(&h);
+}
+
+static void test_tasks(void)
+{
+  host h;
+  open_limited(&h, 0, 0, 0, 10);
+  expect_limit(&h,
+               "local task = require('lurcher.task') for i = 1, 10 do pcall(task.spawn, task.sleep, 100) end",
+               "'tasks'");
+  run(&h, "local task = require('lurcher.task') for i = 1, 9 do task.spawn(task.sleep, 0) end");
+  check(h.status == LUR_OK);
+  host_close(&h);
+}
+
+/* A loop that computes is stopped by an interruption where the JIT is off. */
+static void interrupt_host(void *ud)
+{
+  host *h = ud;
+  lur_interrupt(h->runtime);
+}
+
+static void test_interruption(void)
+{
+  host h;
+  open_limited(&h, 0, 60, 0, 0);
+  h.on_line = interrupt_host;
+  run(&h, "print('now') while true do pcall(function() while true do end end) end");
+  check(h.status == LUR_CANCELED);
+  host_close(&h);
+}
+
+/* 1 byte, nothing that is a number, as much as there is. */
+static void test_odd_limits(void)
+{
+  lur_options options;
+  lur_runtime *runtime;
+  lur_options_init(&options);
+  options.memory_limit = 1;
+  check(lur_open(&runtime, &options) == LUR_NO_MEMORY && !runtime);
+  lur_options_init(&options);
+  options.burst_seconds = NAN;
+  check(lur_open(&runtime, &options) == LUR_INVALID);
+  options.burst_seconds = -1;
+  check(lur_open(&runtime, &options) == LUR_INVALID);
+  host h;
+  open_limited(&h, (size_t)-1, INFINITY, INFINITY, (unsigned)-1);
+  run(&h, "print(#('x'):rep(1e6))");
+  check(h.status == LUR_OK);
+  host_close(&h);
+}
+
+/* Limits of every size, in scripts that hold much in different ways: never a crash or a wrong status. */
+static void test_many_memory_limits(void)
+{
+  for (size_t memory = 700 * 1024; memory < 3000 * 1024; memory += 23 * 1024) {
+    host h;
+    open_limited(&h, memory, 0, 0, 0);
+    for (int i = 0; i < 3; i++) {
+      run(&h, growth[i * 6]);
+      if (!check(h.status == LUR_LIMIT)) fprintf(stderr, "%zu %d: %s\n", memory, i, h.report);
+    }
+    host_close(&h);
+  }
+}
+
+int main(void)
+{
+  test_loops();
+  test_growth();
+  test_report();
+  test_cleanup();
+  test_garbage();
+  test_others();
+  test_tasks();
+  test_interruption();
+  test_odd_limits();
+  test_many_memory_limits();
+  return unit_end();
+}
