@@ -184,6 +184,29 @@ describe("res:curl and err:curl", function()
     assert.matches("-H 'Cookie: '\"$COOKIE\"", assert(client:get "a"):curl(), 1, true)
   end)
 
+  it("leave out large bodies, which no response keeps", function()
+    site.paths["/a"] = { status = 307, headers = { Location = "/b" } }
+    local kept, sent = {}, setmetatable({}, { __mode = "k" })
+    local function post(opts)
+      sent[opts] = true -- the table of options stands for the text in it
+      local res = assert(client:post("a", opts))
+      kept[#kept + 1], kept[#kept + 2] = res, res.history[1]
+    end
+    local large = ("x"):rep(128 * 1024 + 1)
+    post { body = large }
+    post { json = { large } }
+    post { form = { a = large } }
+    post { multipart = { { name = "a", value = large } } }
+    for _, res in ipairs(kept) do
+      assert.matches("/[ab]' .* %-%-data%-binary @%- .*# the body of 12%d KiB was not kept: give it on", res:curl())
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(sent))
+    local res = assert(client:post("a", { body = large:sub(2) }))
+    assert.matches("^printf 'xxx.* | curl ", res:curl())
+  end)
+
   it("are there for statuses, failures of the network, and bodies that do not parse", function()
     site.paths["/missing"] = { status = 404 }
     local _, err = client:get("missing", { expect = "2xx" })

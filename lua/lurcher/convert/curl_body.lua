@@ -5,6 +5,7 @@ local file = require "lurcher.http.file"
 local secret = require "lurcher.base.secret"
 local secret_names = require "lurcher.convert.secret_names"
 local shell_text = require "lurcher.convert.shell_text"
+local units = require "lurcher.base.units"
 
 local curl_body = {}
 
@@ -56,6 +57,12 @@ local function of_file(given, url)
     return new({ "--data-binary @-" }, { source = file_source(given), asks_consent = true })
   end
   return new({ "-T " .. quoted_path(given.path) }, { asks_consent = true, uploads = true })
+end
+
+-- A body that the response did not keep.
+local function of_left_out(size)
+  return new({ "--data-binary @-" }, { asks_consent = true,
+    notes = { ("the body of %s was not kept: give it on standard input"):format(units.size(size)) } })
 end
 
 local function of_iterator()
@@ -130,6 +137,7 @@ end
 function curl_body.of(request, names)
   local body, opts = request.body, request.options or {}
   if request.method == "HEAD" then return nil end
+  if request.left_out then return of_left_out(request.left_out) end
   if not body then return ALWAYS[request.method] and new { "--data-raw ''" } or nil end
   if type(body) == "string" then return of_text(body, secret.is(opts.body) and opts.body or body, names) end
   local pieces = body.pieces

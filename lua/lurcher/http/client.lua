@@ -183,10 +183,16 @@ local function returned_by_body(req)
   return type(content) == "table" and content.failure or nil
 end
 
+local MAX_KEPT_BODY = 128 * 1024 -- as in kept_call.lua, which is loaded for larger ones
+
 -- The end of each call that is not plain: expectations and the hooks for errors.
 local function finish(self, req, res, err)
   local failure = not res and returned_by_body(req)
   if failure then err = failure[1] end
+  local content = res and req.body
+  if content and (type(content) ~= "string" or #content > MAX_KEPT_BODY) then
+    require("lurcher.http.kept_call").lighten(res)
+  end
   if res then res, err = expected(req, res) end
   if res then return res end
   if self.hooks.error then require("lurcher.http.layer.middleware").fire(self.hooks.error, err) end

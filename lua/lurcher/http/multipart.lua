@@ -97,7 +97,8 @@ end
 ---@return string
 function multipart.head(disposition, name, filename, content_type, own)
   local lines = { "Content-Disposition: " .. disposition
-    .. (name and "; name=" .. quoted(with_line_ends(name)) or "") .. (filename and "; filename=" .. quoted(filename) or "") }
+    .. (name and "; name=" .. quoted(with_line_ends(name)) or "")
+    .. (filename and "; filename=" .. quoted(filename) or "") }
   if content_type then lines[2] = "Content-Type: " .. content_type end
   for _, line in ipairs(own) do lines[#lines + 1] = line[1] .. ": " .. secret.reveal(line[2]) end
   return table.concat(lines, "\r\n") .. "\r\n\r\n"
@@ -105,7 +106,8 @@ end
 
 -- The same for a part of a script.
 local function head_of(part, content, filename, where)
-  local lines, content_type = {}, part.type or file.is(content) and content.type or filename and multipart.guessed(filename)
+  local lines = {}
+  local content_type = part.type or file.is(content) and content.type or filename and multipart.guessed(filename)
   local own = part.headers and headers.merge({}, part.headers) or {}
   for i = 1, #own, 2 do
     local name = own[i]:lower()

@@ -36,6 +36,7 @@ local defaults = {
   body = false, fragment = "", list = false, content_type = false, cookie = false, authorization = false,
   deadline = false, stream = false, retryable = false, expect_continue = false, options = false,
   early_result = false, earlier = false, holds = 0, url_auth = false, meter = false,
+  left_out = false,
   download = false, cookies_as_of = false,
 }
 Request.__index = defaults
