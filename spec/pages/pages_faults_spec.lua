@@ -327,6 +327,8 @@ describe("pages", function()
         { next = pages.link(), max_item = 1 })
       options_refused("pages.items: unknown option 'parms'; did you mean 'params'?",
         { next = pages.link(), parms = {} })
+      options_refused("pages.items: unknown option 'per_page'; if it is a query parameter, it is given as params = {",
+        { next = pages.link(), per_page = 100 })
       options_refused("pages.items: option 'limits' belongs to the client",
         { next = pages.link(), limits = {} })
     end)

@@ -433,6 +433,22 @@ describe("a bad request", function()
 end)
 
 describe("an error in the handler", function()
+  it("is told of a response that is none, in words of the response", function()
+    for words, response in pairs {
+      ["unknown response field 'code'; it is written status = "] = { code = 200 },
+      ["unknown response field 'json'; it is written body = json.encode"] = { json = {} },
+      ["unknown response field 'boddy'; did you mean 'body'?"] = { boddy = "x" },
+      ["the response's headers must be a table, got \"x\""] = { headers = "x" },
+      ["response headers are strings by name: { [\"Content-Type\"]"] = { headers = { "A: b" } },
+    } do
+      local s = start(function() return response end)
+      local client = connect(s)
+      local res = client:request(GET)
+      assert.equal(500, res.status)
+      assert.truthy(res.body:find(words, 1, true), res.body)
+    end
+  end)
+
   it("gives status 500, and is kept", function()
     local s = start(function() error("it went wrong") end)
     local res = connect(s):request(GET)

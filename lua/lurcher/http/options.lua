@@ -94,7 +94,10 @@ end
 
 local function check_option(name, value, known, what, others)
   if known[name] == nil and others and not ELSEWHERE[name] then
-    raise(("%s: %s"):format(what, check.unknown(name, overlay(known, others))))
+    local accepted = overlay(known, others)
+    local advice = type(name) == "string" and not check.suggest(name, accepted)
+      and "; if it is a query parameter, it is given as params = { … }" or ""
+    raise(("%s: %s%s"):format(what, check.unknown(name, accepted), advice))
   end
   check.option(name, value, known, what, ELSEWHERE)
 end

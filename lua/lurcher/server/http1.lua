@@ -267,6 +267,13 @@ end
 
 local response_fields = { status = true, headers = true, body = true, reason = true }
 
+-- What other servers call them.
+local ELSEWHERE = {
+  code = "status = …", status_code = "status = …", statusCode = "status = …", header = "headers = { … }",
+  content = "body = …", text = "body = …", data = "body = …", html = "body = …",
+  json = "body = json.encode(…), with a Content-Type in headers",
+}
+
 -- Appends one header line and notes those that decide about framing.
 local function add_header(lines, given, name, value)
   if type(value) == "number" then value = tostring(value) end
@@ -281,8 +288,15 @@ local function add_header(lines, given, name, value)
 end
 
 local function add_headers(lines, given, headers)
+  if type(headers) ~= "table" then
+    error("the response's headers must be a table, got " .. check.shown(headers), 0)
+  end
   for name, value in pairs(headers) do
     if type(name) == "number" then -- a pair { name, value }, in a list that keeps the order
+      if type(value) ~= "table" then
+        error('response headers are strings by name: { ["Content-Type"] = "text/plain" }, got '
+          .. check.shown(value), 0)
+      end
       add_header(lines, given, value[1], value[2])
     elseif type(value) == "table" then
       for _, one in ipairs(value) do add_header(lines, given, name, one) end
@@ -300,7 +314,8 @@ local function normalize(response)
   if kind == "table" then
     for key in pairs(response) do
       if not response_fields[key] then
-        error(check.unknown(key, response_fields, "response field"), 0)
+        error(ELSEWHERE[key] and ("unknown response field '%s'; it is written %s"):format(key, ELSEWHERE[key])
+          or check.unknown(key, response_fields, "response field"), 0)
       end
     end
     return response
