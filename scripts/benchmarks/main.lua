@@ -21,6 +21,7 @@ local MEASUREMENTS = {
   { "adaptive", "limits.per_origin = \"auto\" beside fixed numbers, simulated" },
   { "events", "a million server-sent events read from nginx" },
   { "policy", "what retry, breaker and rate cost while nothing fails" },
+  { "mock", "requests that a mock answers, through all policies" },
 }
 
 local function usage()
