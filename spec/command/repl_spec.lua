@@ -118,7 +118,10 @@ describe("values at the prompt", function()
       { { { { { { 1 } } } } }, "{ { { { {…} } } } }" }, { secret, "***" }, { { "well hidden" }, '{ "***" }' },
       { print, "function" }, { json.array {}, "{}" }, { setmetatable({},
       { __tostring = error }), "(a value that cannot be shown)" },
-      { setmetatable({ 1 }, { __index = error }), "{ 1 }" },
+      { setmetatable({ 1 }, { __index = error }), "{ 1 }" }, { { ["end"] = 1 }, '{ ["end"] = 1 }' },
+      { setmetatable({}, { __tostring = function() return ("x"):rep(1000) end }), ("x"):rep(497) .. "…" },
+      { { [setmetatable({}, { __tostring = error })] = 1, [setmetatable({}, { __tostring = error })] = 1 },
+        "{\n  [(a value that cannot be shown)] = 1,\n  [(a value that cannot be shown)] = 1\n}" },
     } do
       assert.are.equal(case[2], shown(case[1]))
     end
@@ -194,6 +197,15 @@ describe("completion", function()
     session.locals.files, session.locals.object, session.locals.odd = "set", "set", "set"
   end)
 
+  it("offers some of very many", function()
+    local many = {}
+    for i = 1, 20000 do many["k" .. i] = i end
+    rawset(session.env, "many", many)
+    session.locals.many = "set"
+    assert.are.equal(500, #complete.at("many.", session).candidates)
+    assert.are.equal("k19999", table.concat(complete.at("many.k19999", session).candidates, " "))
+  end)
+
   it("offers what may follow", function()
     for line, wanted in pairs {
       ["files.al"] = "alert alpha", ["files."] = "alert alpha beta", ["files.alert."] = "deep", ["files:"] = "beta",
@@ -224,6 +236,11 @@ describe("completion", function()
     assert.are.equal("alert  alpha", listing)
     assert.are.equal("alert\nalpha", (select(2, complete.press("files.al", session, 8))))
     assert.are.equal("t = ", (complete.press("http.client { limits = { burs", session, 80)))
+    rawset(session.env, "words", { ["end"] = 1, ending = 2 })
+    session.locals.words = "set"
+    assert.are.equal("ing", (complete.press("words.end", session, 80)))
+    session.list = function() return { "\27[2J", "日本" } end
+    assert.are.equal("\\x1b[2J  日本", (select(2, complete.press("f('", session, 80))))
   end)
 end)
 

@@ -2,12 +2,15 @@
 --- manual. Nothing is called for it but what loads a module of ours.
 
 local modules = require "lurcher.native.modules"
+local text = require "lurcher.base.text"
 local tokens = require "lurcher.command.repl.tokens"
+local units = require "lurcher.base.units"
 
 local complete = {}
 
 local MAX_LEVELS = 10 -- of __index that are followed
 local MAX_CANDIDATES = 500
+local MAX_NAMES = 5000 -- that are sorted: of a larger table some are offered
 
 ---@class lurcher.repl.Completion
 ---@field start integer bytes before the cursor that the candidates replace
@@ -42,20 +45,25 @@ local MADE = {
   end,
 }
 
-local function add_names(names, from, wants_method)
+local function add_names(names, from, partial, wants_method)
+  local count, length = 0, #partial
   for name, value in next, from do
-    local is_name = type(name) == "string" and name:find("^[%a_][%w_]*$") and name:sub(1, 2) ~= "__"
-    if is_name and (not wants_method or type(value) == "function" or value == true) then names[name] = true end
+    local is_name = type(name) == "string" and name:sub(1, length) == partial and name:find("^[%a_][%w_]*$")
+      and name:sub(1, 2) ~= "__" and not tokens.KEYWORDS[name]
+    if is_name and (not wants_method or type(value) == "function" or value == true) then
+      names[name], count = true, count + 1
+      if count == MAX_NAMES then return end
+    end
   end
 end
 
 -- What a colon offers of ours: all functions; fields of the object itself that are no functions are left out.
-local function add_fields(names, value, wants_method)
+local function add_fields(names, value, partial, wants_method)
   for _ = 1, MAX_LEVELS do
-    if type(value) == "table" then add_names(names, value, wants_method) end
+    if type(value) == "table" then add_names(names, value, partial, wants_method) end
     local metatable = metatable_of(value)
     local made = metatable and MADE[rawget(metatable, "__name")]
-    if made then add_names(names, made(), wants_method) end
+    if made then add_names(names, made(), partial, wants_method) end
     value = metatable and rawget(metatable, "__index")
     if type(value) ~= "table" then return end
   end
@@ -82,9 +90,9 @@ local function global(session, name)
   return found
 end
 
-local function add_globals(names, session)
-  add_names(names, session.env)
-  add_names(names, _G)
+local function add_globals(names, partial, session)
+  add_names(names, session.env, partial)
+  add_names(names, _G, partial)
   for module in pairs(modules.names()) do
     local public = module:match("^lurcher%.([^.]+)$")
     if public then names[public] = true end
@@ -207,7 +215,7 @@ local function fields(list, at, partial, session)
   local value, names = value_before(list, at, session), {}
   if value == nil then return nil end
   local is_method = list[at].text == ":"
-  add_fields(names, value, is_method)
+  add_fields(names, value, partial, is_method)
   return matching(names, partial)
 end
 
@@ -238,7 +246,7 @@ function complete.at(line, session)
     end
   end
   local names = {}
-  add_globals(names, session)
+  add_globals(names, partial, session)
   return matching(names, partial)
 end
 
@@ -254,13 +262,16 @@ local function common_start(list)
 end
 
 local function in_columns(list, columns)
-  local longest = 0
-  for _, name in ipairs(list) do longest = math.max(longest, #name) end
+  local shown, longest = {}, 0
+  for i, name in ipairs(list) do
+    shown[i] = text.printable(name) -- of files, too
+    longest = math.max(longest, units.width(shown[i]))
+  end
   local per_line = math.max(1, math.floor(columns / (longest + 2)))
   local rows, lines = math.ceil(#list / per_line), {}
   for row = 1, rows do
     local cells = {}
-    for i = row, #list, rows do cells[#cells + 1] = list[i] .. (" "):rep(longest + 2 - #list[i]) end
+    for i = row, #list, rows do cells[#cells + 1] = units.pad(shown[i], longest + 2) end
     lines[row] = table.concat(cells):match("^(.-)%s*$")
   end
   return table.concat(lines, "\n")

@@ -33,7 +33,8 @@ end
 
 -- Tokens that some services mark as such.
 local MARKED = { "%f[%w]gh[oprsu]_%w%w%w%w%w%w%w%w", "github_pat_%w", "%f[%w]glpat%-%w",
-  "%f[%w]sk[_%-][%w_%-]*%w%w%w%w%w%w%w%w", "%f[%w]xox[abeprs]%-%w", "%f[%w]eyJ[%w_%-]+%.eyJ", "%f[%w]A[KS]IA%u%w%w%w%w%w%w%w", "hooks%.slack%.com/services/%w" }
+  "%f[%w]sk[_%-][%w_%-]*%w%w%w%w%w%w%w%w",
+  "%f[%w]xox[abeprs]%-%w", "%f[%w]eyJ[%w_%-]+%.eyJ", "%f[%w]A[KS]IA%u%w%w%w%w%w%w%w", "hooks%.slack%.com/services/%w" }
 
 local function has_any(entry, patterns)
   for _, pattern in ipairs(patterns) do

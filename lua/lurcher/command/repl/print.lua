@@ -4,6 +4,7 @@
 local json = require "lurcher.json"
 local secret = require "lurcher.base.secret"
 local text = require "lurcher.base.text"
+local tokens = require "lurcher.command.repl.tokens"
 local units = require "lurcher.base.units"
 
 local show = {}
@@ -46,7 +47,8 @@ local function own_text(value)
   local metatable = debug.getmetatable(value)
   if type(metatable) ~= "table" or rawget(metatable, "__tostring") == nil then return nil end
   local ok, shown = pcall(tostring, value)
-  return ok and type(shown) == "string" and text.line(shown) or "(a value that cannot be shown)"
+  if not ok or type(shown) ~= "string" then return "(a value that cannot be shown)" end
+  return text.line(text.cut(shown, MAX_TEXT))
 end
 
 local function plain(value, colours)
@@ -68,7 +70,7 @@ local function is_before(a, b)
   local kind_of_a, kind_of_b = type(a), type(b)
   if kind_of_a ~= kind_of_b then return (ORDER[kind_of_a] or 4) < (ORDER[kind_of_b] or 4) end
   if kind_of_a == "number" or kind_of_a == "string" then return a < b end
-  return tostring(a) < tostring(b)
+  return ("%p"):format(a) < ("%p"):format(b) -- whatever __tostring does
 end
 
 -- Keys beside the list, sorted; and how many there are.
@@ -87,7 +89,7 @@ end
 
 local function key_text(key, context)
   local colours = context.colours
-  if type(key) == "string" and key:find("^[%a_][%w_]*$") and #key <= MAX_TEXT then
+  if type(key) == "string" and key:find("^[%a_][%w_]*$") and #key <= MAX_TEXT and not tokens.KEYWORDS[key] then
     return colours.key .. key .. colours.off
   end
   return "[" .. plain(key, context.plain_colours) .. "]"
