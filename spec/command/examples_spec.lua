@@ -1,4 +1,5 @@
 local crypto = require "lurcher.crypto"
+local faults = require "spec.support.faults"
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
 local process = require "spec.support.process"
@@ -209,7 +210,8 @@ US-CA   California
     assert.matches(("^%d subdivisions, %d countries, %d languages\n"):format(subdivisions, known "3166-1",
       LANGUAGES), output)
     assert.matches("\nnothing lost, nothing doubled: ", output)
-    assert.are_not.equal("0", output:match("retries: (%d+) after 429"))
+    -- With sanitizers it makes fewer than the 1,000 requests a second that the API takes.
+    if not faults.sanitized() then assert.are_not.equal("0", output:match("retries: (%d+) after 429")) end
     assert.are_not.equal("0", output:match("(%d+) after 503"))
     assert.are.equal(0, status)
     assert.are.equal(subdivisions, count_lines(path))

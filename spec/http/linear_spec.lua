@@ -23,8 +23,12 @@ local FLOOR, GROWTH = 0.05, 60 -- seconds; 98 is what squares of such sizes diff
 
 local WARM_UP, TRIES = 1, 2
 
--- CPU seconds of the fastest of some tries.
+-- CPU seconds of the fastest of some tries. Sanitizers look at what is read, once; time is measured without them.
 local function seconds(act, input)
+  if faults.sanitized() then
+    act(input)
+    return 0
+  end
   local best = math.huge
   for i = 1, WARM_UP + TRIES do
     local begin = os.clock()
