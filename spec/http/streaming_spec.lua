@@ -83,7 +83,9 @@ describe("a slow reader", function()
     local client = faults.client { tls = { ca = nginx.ca }, decompress = false }
     local slow = assert(client:get(nginx.http2 .. "/large", { stream = true }))
     assert(slow:read())
-    for _ = 1, 3 do assert.equal(16 * MIB, #assert(client:get(nginx.http2 .. "/large")).body) end
+    for _ = 1, faults.sanitized() and 1 or 3 do
+      assert.equal(16 * MIB, #assert(client:get(nginx.http2 .. "/large")).body)
+    end
     local size = 0
     for piece in slow:chunks() do size = size + #piece end
     assert.is_true(size > 15 * MIB)
