@@ -40,10 +40,10 @@ function curl.parse(source, values)
 end
 
 ---The requests of curl commands: of several, of those with `--next`, several URLs, or sets in them.
----@param source string|string[]
----@param values? table<string, string>|fun(name: string): string?
+---@param source string|string[] commands for a shell (or cmd.exe), or the words of one
+---@param values? table<string, string>|fun(name: string): string? values of variables; others become `parameters`
 ---@return lurcher.CurlRequest[]? requests
----@return lurcher.Error? err
+---@return lurcher.Error? err kind "decode", or "file" where a file cannot be read
 function curl.parse_all(source, values)
   check_source(source, values, "curl.parse_all")
   return curl_reader.read(source, values)
@@ -68,10 +68,10 @@ function curl.format(method, url, opts, how)
 end
 
 ---The Lua script that sends a request, or several. Secrets are read from the environment; a file that is sent is
----named.
+---named. Raises where a request has no method or URL.
 ---@param requests table `{ method =, url =, opts = }` as curl.parse gives it, or a list of these
----@param how? { secrets?: boolean } true: secrets are written as they are
----@return string
+---@param how? { secrets?: boolean } true: secrets are written as they are (default false)
+---@return string script
 function curl.script(requests, how)
   check.argument(requests, "table", 1, "curl.script")
   how = check.options(how, { secrets = "boolean" }, "curl.script")

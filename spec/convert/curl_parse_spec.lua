@@ -45,6 +45,32 @@ describe("curl.parse", function()
     assert.same({}, request.parameters)
   end)
 
+  it("has variables encoded when they are sent", function()
+    local text = [[curl -d b=1 --data-urlencode "n=a $X" --data-urlencode 'm=c d' http://h/]]
+    local request = assert(curl.parse(text))
+    assert.same({ { "b", "1" }, { "n", "a $X" }, { "m", "c d" } }, request.opts.form)
+    assert.same({ "X" }, request.parameters)
+    assert.is_nil(request.opts.body)
+    assert.matches('form = .*"n", "a " .. x', curl.script(request))
+    assert.same({ { "n", "$X" } }, assert(curl.parse [[curl -G --data-urlencode "n=$X" http://h/]]).opts.params)
+    local queried = assert(curl.parse [[curl --url-query a=1 --url-query "n=$X" http://h/]])
+    assert.same({ "http://h/?a=1", { { "n", "$X" } } }, { queried.url, queried.opts.params })
+    assert.equal("b=1&n=a+%26&m=c+d", assert(curl.parse(text, { X = "&" })).opts.body)
+    for _, words in ipairs { [[--data-urlencode "$X"]], [[--data-urlencode "n@$X"]], [[-d a --data-urlencode "n=$X"]],
+      [[-d @/etc/hostname --data-urlencode "n=$X"]], [[--url-query "n=$X" --url-query a=1]], [[-H "@$X"]] } do
+      local _, err = curl.parse("curl http://h/ " .. words)
+      assert.equal("decode", err and err.kind, words)
+    end
+  end)
+
+  it("never raises for a file that a variable names", function()
+    for _, words in ipairs { [[-d "@$F"]], [[--data-binary "@$F"]], [[-T "$F"]], [[-F "a=@$F"]], [[-F "a=<$F"]],
+      [[-F "a=@$F,x"]], [[-F "a=b;headers=@$F"]], [[-b "$F"]] } do
+      local request, err = curl.parse("curl http://h/x " .. words)
+      assert(request or err.kind == "file" or err.kind == "decode", words)
+    end
+  end)
+
   it("names what it does not understand", function()
     for command, message in pairs {
       ["curl --frobnicate http://a"] = "the option --frobnicate is not understood",

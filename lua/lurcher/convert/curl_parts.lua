@@ -1,7 +1,6 @@
 --- Forms, proxies and signatures of a curl command as options of a request.
 
 local data = require "lurcher.convert.data"
-local file = require "lurcher.http.file"
 local mime = require "lurcher.convert.mime"
 local multipart = require "lurcher.http.multipart"
 local parameters = require "lurcher.convert.parameters"
@@ -35,10 +34,11 @@ local function part_of(given)
   local part = { name = given.name, value = given.value, file = given.file, type = given.type,
     filename = given.filename, headers = given.headers }
   if given.content then
-    if given.content == data.STDIN then
-      part.value = data.new { { path = given.content, strips = false } }
+    local content = data.file(given.content)
+    if data.is(content) then
+      part.value = content
     else
-      part.body, part.filename = file.new(given.content), given.filename or false
+      part.body, part.filename = content, given.filename or false
     end
   elseif given.mixed then
     local text, boundary = mime.mixed(given.mixed)

@@ -3,12 +3,14 @@
 
 local curl_glob = require "lurcher.convert.curl_glob"
 local curl_parts = require "lurcher.convert.curl_parts"
+local curl_settings = require "lurcher.convert.curl_settings"
 local data = require "lurcher.convert.data"
 local file = require "lurcher.http.file"
 local http_checks = require "lurcher.http.options.checks"
 local parameters = require "lurcher.convert.parameters"
 local query = require "lurcher.url.query"
 local refusal = require "lurcher.convert.refusal"
+local script_body = require "lurcher.convert.script_body"
 local url_module = require "lurcher.url"
 
 local curl_request = {}
@@ -117,7 +119,7 @@ local function method_of(settings, upload)
 end
 
 local function upload_body(settings, path)
-  if path ~= "-" and path ~= "." then return file.new(path) end
+  if path ~= "-" and path ~= "." then return data.file(path) end
   local input = settings.input
   if input and input.text then return input.text end
   return file.new(input and input.path or data.STDIN)
@@ -151,9 +153,26 @@ local function with_file_name(url, path)
   return (path_part == "" and start .. "/" or start) .. name .. rest
 end
 
+-- Data with a variable that is encoded when it is sent, as fields of a form. Every second piece is the "&" between.
+local function fields_of(settings)
+  if not settings.unencoded then return nil end
+  local fields = {}
+  for i = 1, #settings.data, 2 do
+    local piece = settings.data[i]
+    local list = type(piece) == "string" and script_body.fields(piece) or piece[1] and { piece }
+    if not list or settings.is_json then
+      curl_settings.refuse_to_encode(settings.unencoded, "--data-urlencode")
+    end
+    for _, field in ipairs(list) do fields[#fields + 1] = field end
+  end
+  return fields
+end
+
 -- The query that -G makes of data, or that of --url-query.
 local function added_query(settings)
-  if settings.is_get and settings.data then
+  if settings.is_get and settings.unencoded then
+    return nil
+  elseif settings.is_get and settings.data then
     local body = data.new(settings.data)
     return type(body) == "string" and body or file.is(body) and data.read(body.path) or data.text(body)
   end
@@ -248,13 +267,20 @@ local function set_body(settings, opts, upload)
   elseif settings.form then
     curl_parts.set_form(settings, opts, given_header(settings, "content-type"))
   elseif settings.data and not settings.is_get then
-    opts.body = data.new(settings.data)
+    opts.form = fields_of(settings)
+    if not opts.form then opts.body = data.new(settings.data) end
   end
+end
+
+local function params_of(settings)
+  if settings.is_get and settings.unencoded then return fields_of(settings) end
+  return settings.query_fields[1] and copy(settings.query_fields) or nil
 end
 
 local function options_of(settings, url, upload)
   local opts = copy(settings.opts)
   set_body(settings, opts, upload)
+  opts.params = params_of(settings)
   local headers = headers_of(settings, opts.body)
   opts.expect_continue = settings.opts.expect_continue
   if opts.body and settings.form then headers["Content-Type"] = opts.content_type end

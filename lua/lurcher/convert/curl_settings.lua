@@ -15,6 +15,8 @@ local curl_settings = {}
 ---@field urls string[]
 ---@field uploads string[] the paths of -T
 ---@field data? (string|table)[] pieces
+---@field unencoded? string the first of --data-urlencode with a variable, whose piece is a field { name, text }
+---@field query_fields string[][] those of --url-query
 ---@field form? table[] parts
 ---@field headers string[][] { name, value }; value false: removed
 ---@field opts table options of the request
@@ -87,21 +89,39 @@ local function encoded(content, digits)
   end))
 end
 
--- The forms `text`, `=text`, `name=text`, `@file` and `name@file`.
+---Refuses a variable that would have to be encoded.
+---@param value string
+---@param flag string
+function curl_settings.refuse_to_encode(value, flag)
+  refusal.raise(("%s %s: the value of a variable would have to be encoded: write it, or encode it and use %s"):format(
+    flag, parameters.shown(value), flag == "--url-query" and "--url-query +…" or "--data"))
+end
+
+-- The forms `text`, `=text`, `name=text`, `@file` and `name@file`. Where a variable stands in `name=text`, a field
+-- { name, text }, which is encoded when it is sent.
 local function urlencoded(self, value, flag)
   local name, mark, rest = value:match("^([^=@]*)([=@])(.*)$")
   if not name then name, mark, rest = "", "=", value end
   local content = mark == "@" and file_text(self, rest) or rest
-  if parameters.is_in(content) then
-    refusal.raise(("%s %s: the value of a variable would have to be encoded: write it, or encode it and use %s"):format(
-      flag, parameters.shown(value), flag == "--url-query" and "--url-query +…" or "--data"))
+  if parameters.is_in(value) then
+    if name == "" or parameters.is_in(name) or mark == "@" then curl_settings.refuse_to_encode(value, flag) end
+    return { name, content }
   end
   return (name ~= "" and name .. "=" or "") .. encoded(content, DIGITS[flag])
 end
 
-set["data-urlencode"] = function(self, value) add_data(self, urlencoded(self, value, "--data-urlencode")) end
+set["data-urlencode"] = function(self, value)
+  local piece = urlencoded(self, value, "--data-urlencode")
+  self.unencoded = self.unencoded or type(piece) == "table" and value or nil
+  add_data(self, piece)
+end
 set["url-query"] = function(self, value)
   local part = value:match("^%+(.*)$") or urlencoded(self, value, "--url-query")
+  if type(part) == "table" then
+    table.insert(self.query_fields, part)
+    return
+  end
+  if self.query_fields[1] then refusal.raise "--url-query with a variable: give it behind those without" end
   self.query = self.query and self.query .. "&" .. part or part
 end
 
@@ -210,7 +230,8 @@ end
 ---@return lurcher.CurlSettings
 function curl_settings.read(arguments, input, warnings)
   local self = setmetatable({ urls = {}, uploads = {}, headers = {}, opts = {}, warnings = warnings, input = input,
-    shown = {}, outputs = {}, auth = {}, proxy_tls = {}, resolve = {} }, Settings)
+    shown = {}, outputs = {}, auth = {}, proxy_tls = {}, resolve = {},
+    query_fields = {} }, Settings)
   for _, argument in ipairs(arguments) do apply(self, argument) end
   return self
 end

@@ -2,6 +2,7 @@
 
 local fs = require "lurcher.fs"
 local http_file = require "lurcher.http.file"
+local parameters = require "lurcher.convert.parameters"
 local refusal = require "lurcher.convert.refusal"
 
 local data = {}
@@ -17,6 +18,18 @@ data.STDIN = "/dev/stdin"
 ---@return boolean
 function data.is(value)
   return type(value) == "table" and getmetatable(value) == Data
+end
+
+-- Whether only the script that is written, or whoever runs the command, has the file.
+local function is_later(path)
+  return path == data.STDIN or parameters.is_in(path)
+end
+
+---The body of the whole file.
+---@param path string
+---@return lurcher.File|lurcher.ConvertData
+function data.file(path)
+  return is_later(path) and data.new { { path = path, strips = false } } or http_file.new(path)
 end
 
 ---The body of pieces: a string where all is known, `http.file` where it is one file as it is.
@@ -39,7 +52,7 @@ function data.new(pieces)
   local only = joined[1]
   if #joined == 0 then return "" end
   if #joined == 1 and type(only) == "string" then return only end
-  if #joined == 1 and not only.strips and only.path ~= data.STDIN then return http_file.new(only.path) end
+  if #joined == 1 and not only.strips and not is_later(only.path) then return http_file.new(only.path) end
   return setmetatable({ pieces = joined }, Data)
 end
 
@@ -48,6 +61,10 @@ end
 ---@param strips? boolean without CR, LF and NUL, as curl reads -d @path
 ---@return string
 function data.read(path, strips)
+  if parameters.is_in(path) then
+    refusal.raise(("the file %s would be read now: write its name in the place of the variable"):format(
+      parameters.shown(path)))
+  end
   local text, err = fs.read(path)
   if not text then refusal.raise(err.message, nil, err.kind) end
   return strips and text:gsub("[\r\n%z]+", "") or text

@@ -54,6 +54,14 @@ local function as_form(text)
   return query.encode({ list }, "+", "form field") == text and list or nil
 end
 
+---The fields of a text, in their order; nil where they would give other bytes.
+---@param text string
+---@return string[][]?
+function script_body.fields(text)
+  local list = fields_of(text)
+  return list and list[1] and query.encode({ list }, "+", "form field") == text and list or nil
+end
+
 local READERS = {
   ["application/json"] = { "json", as_json }, ["application/x-www-form-urlencoded"] = { "form", as_form },
 }
