@@ -28,6 +28,7 @@ local C_ROOMS = {
   { "script/task", uses = "core core/ script/base include", libraries = "lua" },
   { "script/bind", uses = "core core/ format/ net/ script/base script/task", libraries = "lua psl openssl" },
   { "script/json", uses = "core format/json script/base", libraries = "lua" },
+  { "script/host", uses = "core core/loop format/json script/base script/task include", libraries = "lua" },
   { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
   { "script/websocket", uses = "core core/ format/ net/ script/base script/task script/http", libraries = "lua" },
   { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },

@@ -201,6 +201,119 @@ LUR_API lur_status lur_open(lur_runtime **runtime, const lur_options *options);
 LUR_API lur_status lur_start(lur_runtime *runtime, const char *chunkname, const char *source, size_t length,
                              int argc, const char *const *argv, lur_done_fn done, void *ud, lur_task **task);
 
+/* ---- values ---- */
+
+/* How a script ended; valid during the callback. No text is NULL unless that is said. */
+typedef struct lur_result {
+  size_t size;
+  lur_status status;
+  const char *report; /* as lur_done_fn has it; NULL when all is well */
+  const char *json;   /* what the script returned, a JSON array; NULL: not LUR_OK, or no JSON can hold it */
+  size_t json_length;
+  const char *kind, *message; /* of the error: without traceback; kind "": it is none of Lurcher's */
+  const char *error_json;     /* the table that was raised, or the error's fields; NULL: no table */
+  size_t error_json_length;
+  const char *limit; /* LUR_LIMIT: which one; else "" */
+} lur_result;
+
+typedef void (*lur_result_fn)(lur_task *task, const lur_result *result, void *ud);
+
+/* A script; all-zero but for what it needs. */
+typedef struct lur_script {
+  size_t size; /* sizeof(lur_script) */
+  const char *chunkname, *source;
+  size_t length;
+  const char *arguments; /* a JSON array: the script's `...`; null is nil; NULL: none */
+  size_t arguments_length;
+  lur_result_fn done; /* called as lur_done_fn is; may be NULL */
+  void *ud;
+  double max_seconds; /* until it is ended with LUR_LIMIT; 0: no limit */
+  int own_globals;    /* not 0: what it sets stays its own; it sees those of the runtime, too */
+} lur_script;
+
+/* lur_start with values. A top-level `return nil, err` is a result like others. Whole numbers beyond 2^53
+ * come as strings of digits. LUR_INVALID: the arguments are no JSON array (lur_error tells where). */
+LUR_API lur_status lur_run_script(lur_runtime *runtime, const lur_script *script, lur_task **task);
+
+/* Offers a value to scripts: require("host").NAME. It may be set again; null takes it away. Names may have
+ * dots, and clash when one would have to be within another's value. LUR_INVALID: no JSON; the name. */
+LUR_API lur_status lur_set_json(lur_runtime *runtime, const char *name, const char *json, size_t length);
+
+/* The `ud` that the script was started with. NULL: it has ended. */
+LUR_API void *lur_task_ud(const lur_task *task);
+
+/* ---- functions of the host ---- */
+
+/* A call by a script of a function of the host. */
+typedef struct lur_call lur_call;
+
+typedef enum {
+  LUR_TYPE_NIL,
+  LUR_TYPE_BOOLEAN,
+  LUR_TYPE_NUMBER,
+  LUR_TYPE_STRING,
+  LUR_TYPE_TABLE,
+  LUR_TYPE_OTHER
+} lur_type;
+
+/* Called on the loop's thread, from within the script. Reads the arguments, then gives results, fails,
+ * raises, or pends; then returns. It must neither run the loop nor end the process. */
+typedef void (*lur_host_fn)(lur_call *call, void *ud);
+
+/* Offers a function to scripts: require("host").db.query(...) for the name "db.query". The last one that is
+ * registered under a name counts. LUR_INVALID: as for lur_set_json; fn is NULL. */
+LUR_API lur_status lur_register(lur_runtime *runtime, const char *name, lur_host_fn fn, void *ud);
+
+/* The arguments, from 1, until the function returns. Out of range: nil. No value is converted: of another
+ * type than asked for it is false (of nil and false; of all others true), 0 or NULL. Texts end with a zero,
+ * and may have zeros within; `length` may be NULL. lur_arg_json is NULL for what JSON cannot hold. */
+LUR_API int lur_arg_count(const lur_call *call);
+LUR_API lur_type lur_arg_type(const lur_call *call, int i);
+LUR_API int lur_arg_boolean(lur_call *call, int i);
+LUR_API double lur_arg_number(lur_call *call, int i);
+LUR_API const char *lur_arg_string(lur_call *call, int i, size_t *length);
+LUR_API const char *lur_arg_json(lur_call *call, int i, size_t *length);
+
+/* The script that calls; valid until it has ended. */
+LUR_API lur_task *lur_call_task(const lur_call *call);
+
+/* Appends a result, at most 200; what is given is copied. On the loop's thread; after lur_pend on any thread,
+ * one at a time. LUR_INVALID: the call is completed or has failed, or the JSON does not parse. */
+LUR_API lur_status lur_return_nil(lur_call *call);
+LUR_API lur_status lur_return_boolean(lur_call *call, int value);
+LUR_API lur_status lur_return_number(lur_call *call, double value);
+LUR_API lur_status lur_return_string(lur_call *call, const char *text, size_t length);
+LUR_API lur_status lur_return_json(lur_call *call, const char *text, size_t length);
+
+/* In place of all results: the script gets nil and an error of kind "host"; `code` may be NULL. */
+LUR_API lur_status lur_fail(lur_call *call, const char *code, const char *message);
+
+/* In place of all results: the script made a mistake. The message is raised at its line. */
+LUR_API lur_status lur_raise(lur_call *call, const char *message);
+
+/* The call ends later, by lur_complete; its task waits. `cancel` (may be NULL) is called at most once, on the
+ * loop's thread, when the task does not wait any more, or cannot wait: then the results are not looked at,
+ * but the call has to be completed all the same. `release` (may be NULL) is called exactly once, as the last
+ * of all, on the loop's thread, or on that of lur_complete when the runtime is closed. Only from within the
+ * function, once. */
+LUR_API lur_status lur_pend(lur_call *call, void (*cancel)(lur_call *call, void *ud),
+                            void (*release)(void *ud), void *ud);
+
+/* Any thread: exactly once for each call that was pended, cancelled or not, be the runtime closed or not. The
+ * call must not be used after it. */
+LUR_API void lur_complete(lur_call *call);
+
+/* Any thread: not 0 once nobody waits for the call. */
+LUR_API int lur_call_canceled(const lur_call *call);
+
+/* Any thread, until lur_close is called: calls `fn` on the loop's thread, then `release` (may be NULL). Posts
+ * do not keep lur_run going; when the runtime is closed before, only `release` is called. LUR_INVALID: it was
+ * not taken. */
+LUR_API lur_status lur_post(lur_runtime *runtime, void (*fn)(lur_runtime *runtime, void *ud),
+                            void (*release)(void *ud), void *ud);
+
+/* ---- running ---- */
+
 /* Sets the global table `arg`: arg[0] is `name`, arg[1..argc] the arguments. As for the command's scripts,
  * the folder of `name`, if that is a path, comes first in package.path; for "-e" the public modules are
  * globals. */

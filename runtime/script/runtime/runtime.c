@@ -1,12 +1,17 @@
 #include "script/runtime/runtime.h"
 
+#include "core/loop/mailbox.h"
 #include "core/process/process_registry.h"
 #include "lurcher_lua.h"
+#include "script/host/host_call.h"
+#include "script/host/host_values.h"
 #include "script/http/http_network.h"
 #include "script/runtime/preload.h"
 #include "script/runtime/run_report.h"
+#include "script/runtime/run_script.h"
 #include "script/task/task_anchor.h"
 #include "script/task/task_cancel.h"
+#include "script/task/task_owner.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scheduler.h"
 #include "script/task/task_scope.h"
@@ -47,12 +52,6 @@ void lur_options_init_sized(lur_options *options, size_t size)
   options->size = size;
   if (size > offsetof(lur_options, log_level)) options->log_level = LUR_LOG_WARN;
   if (size > offsetof(lur_options, libraries)) options->libraries = ALL_LIBRARIES;
-}
-
-static lur_status fail(lur_runtime *rt, lur_status status, const char *message)
-{
-  snprintf(rt->message, sizeof rt->message, "%s", message);
-  return status;
 }
 
 /* ---- open ---- */
@@ -160,6 +159,8 @@ static int open_state(lua_State *L)
   rt->daemons = scope_new(rt);
   if (!rt->daemons || !preload_push(L, "lurcher.task.prelude")) return luaL_error(L, "not enough memory");
   lua_call(L, 0, 0);
+  host_values_open(L);
+  run_script_open(L);
   lua_gc(L, LUA_GCSETPAUSE, FIRST_PAUSE);
   lua_gc(L, LUA_GCRESTART, -1);
   return 0;
@@ -196,6 +197,7 @@ static void on_wake(void *user)
   network *n = atomic_load(&rt->draining) && rt->L ? http_network(rt->L) : NULL;
   if (n) run_limits_drain(&n->run_limits);
   if (atomic_exchange(&rt->interrupted, false)) runtime_interrupt(rt, NULL);
+  mailbox_deliver(rt->mailbox);
 }
 
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
@@ -237,7 +239,11 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   rt->on_task_ended = task_has_ended;
   rt->on_interrupted = on_interrupted;
   limits_init(rt);
-  rt->L = new_state(rt);
+  rt->mailbox = mailbox_new(&rt->loop);
+  list_init(&rt->idle_calls);
+  list_init(&rt->kept_calls);
+  list_init(&rt->running_calls);
+  rt->L = rt->mailbox ? new_state(rt) : NULL;
   if (rt->L && lua_cpcall(rt->L, open_state, NULL) == 0 && limits_start(rt)) {
     *runtime = rt;
     return LUR_OK;
@@ -247,16 +253,6 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
 }
 
 /* ---- scripts ---- */
-
-typedef struct {
-  lur_runtime *runtime;
-  scope *scope;
-  const char *chunkname, *source;
-  size_t length;
-  int argc;
-  const char *const *argv;
-  lur_status status;
-} starting_script;
 
 /* Raises what the compiler says, which is on top of the stack, made fit for a terminal. */
 static int syntax_error(lua_State *L, const starting_script *start)
@@ -276,9 +272,10 @@ static int start_script(lua_State *L)
   lua_Debug chunk;
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &chunk);
+  int count = start->prepare ? start->prepare(L, start) : start->argc;
   for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);
   scope *s = start->scope;
-  s->main = task_spawn(L, s, start->argc, 0);
+  s->main = task_spawn(L, s, count, 0);
   task_set_source(s->main, chunk.short_src, -chunk.lastlinedefined);
   s->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
@@ -292,9 +289,6 @@ static void skip_shebang(starting_script *start)
   start->length = end ? start->length - (size_t)(end - start->source) : 0;
   start->source = end;
 }
-
-/* LuaJIT's stack has 65,500 places, and a script that passes `...` on needs as many again. */
-enum { MAX_ARGUMENTS = 20000 };
 
 static const char *wrong_arguments(int argc, const char *const *argv)
 {
@@ -319,27 +313,40 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
                      const char *const *argv, lur_done_fn done, void *ud, lur_task **task)
 {
   if (task) *task = NULL;
-  if (!rt) return LUR_INVALID;
-  starting_script start = {
-      .runtime = rt, .chunkname = chunkname, .source = source, .length = length, .argc = argc, .argv = argv};
-  const char *wrong = wrong_script(rt, &start);
-  if (wrong) return fail(rt, LUR_INVALID, wrong);
-  skip_shebang(&start);
-  if (!start.source) start.source = "";
-  scope *s = start.scope = scope_new(rt);
-  if (!s) return fail(rt, LUR_NO_MEMORY, "not enough memory");
+  if (!rt || !runtime_is_here(rt)) return LUR_INVALID;
+  starting_script start = {.chunkname = chunkname,
+                           .source = source,
+                           .length = length,
+                           .argc = argc,
+                           .argv = argv,
+                           .done = done,
+                           .done_ud = ud};
+  return runtime_start(rt, &start, task);
+}
+
+lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **task)
+{
+  start->runtime = rt;
+  const char *wrong = wrong_script(rt, start);
+  if (wrong) return runtime_fail(rt, LUR_INVALID, wrong);
+  skip_shebang(start);
+  if (!start->source) start->source = "";
+  scope *s = start->scope = scope_new(rt);
+  if (!s) return runtime_fail(rt, LUR_NO_MEMORY, "not enough memory");
   s->is_script = true;
-  s->done = done;
-  s->ud = ud;
-  start.status = LUR_NO_MEMORY;
-  int failed = lua_cpcall(rt->L, start_script, &start);
+  s->done = start->done;
+  s->result = start->result;
+  s->ud = start->done_ud;
+  s->max_seconds = start->max_seconds;
+  start->status = LUR_NO_MEMORY;
+  int failed = lua_cpcall(rt->L, start_script, start);
   if (failed) {
-    if (failed == LUA_ERRMEM) start.status = LUR_NO_MEMORY; /* also on the way to say what is wrong */
+    if (failed == LUA_ERRMEM) start->status = LUR_NO_MEMORY; /* also on the way to say what is wrong */
     const char *message = lua_tostring(rt->L, -1);
-    fail(rt, start.status, message ? message : "not enough memory");
+    runtime_fail(rt, start->status, message ? message : "not enough memory");
     lua_pop(rt->L, 1);
     scope_unref(s);
-    return start.status;
+    return start->status;
   }
   list_prepend(&rt->scripts, &s->script);
   if (task) *task = s->main;
@@ -370,15 +377,15 @@ static int set_arg(lua_State *L)
 
 lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *const *argv)
 {
-  if (!rt) return LUR_INVALID;
+  if (!rt || !runtime_is_here(rt)) return LUR_INVALID;
   starting_script start = {.chunkname = name, .argc = argc, .argv = argv};
   const char *wrong = name ? wrong_arguments(argc, argv) : "name is NULL";
   if (rt->closing) wrong = "the runtime is being closed";
-  if (wrong) return fail(rt, LUR_INVALID, wrong);
+  if (wrong) return runtime_fail(rt, LUR_INVALID, wrong);
   int failed = lua_cpcall(rt->L, set_arg, &start);
   if (!failed) return LUR_OK;
   const char *message = lua_tostring(rt->L, -1);
-  fail(rt, LUR_FAILED, message ? message : "not enough memory");
+  runtime_fail(rt, LUR_FAILED, message ? message : "not enough memory");
   lua_pop(rt->L, 1);
   return failed == LUA_ERRMEM ? LUR_NO_MEMORY : LUR_FAILED;
 }
@@ -431,7 +438,12 @@ static void script_ended(scope *s)
   }
   if (list_is_empty(&rt->scripts)) scope_cancel(rt->daemons, NULL);
   if (!rt->daemons->count) rt->daemons->cancelled = false;
-  if (s->done) s->done(s->main, status, report, s->ud);
+  rt->reported = s;
+  if (s->result)
+    run_script_tell(s, status, report);
+  else if (s->done)
+    s->done(s->main, status, report, s->ud);
+  rt->reported = NULL;
   scope_unref(s);
 }
 
@@ -500,10 +512,11 @@ static const char *wrong_run(const lur_runtime *rt)
 
 lur_status lur_run(lur_runtime *rt)
 {
-  if (!rt) return LUR_INVALID;
+  if (!rt || !runtime_is_here(rt)) return LUR_INVALID;
   const char *wrong = wrong_run(rt);
-  if (wrong) return fail(rt, LUR_INVALID, wrong);
+  if (wrong) return runtime_fail(rt, LUR_INVALID, wrong);
   rt->running = true;
+  mailbox_deliver(rt->mailbox); /* a loop with nothing to wait for does not look */
   while (!rt->gone) {
     loop_run(&rt->loop);
     if (rt->gone || (rt->tasks == 0 && !rt->closing)) break;
@@ -518,14 +531,15 @@ static void on_run_due(timer *t) { loop_stop(&container_of(t, lur_runtime, run_t
 
 lur_status lur_run_for(lur_runtime *rt, double seconds)
 {
-  if (!rt) return LUR_INVALID;
+  if (!rt || !runtime_is_here(rt)) return LUR_INVALID;
   const char *wrong = wrong_run(rt);
   if (!wrong && !(seconds >= 0)) wrong = "the number of seconds is negative, or none";
-  if (wrong) return fail(rt, LUR_INVALID, wrong);
+  if (wrong) return runtime_fail(rt, LUR_INVALID, wrong);
   uint64_t due = loop_update_now(&rt->loop) + loop_nanoseconds(seconds);
   if (seconds > 0 && !clock_start(&rt->loop.real, &rt->run_timer, due, on_run_due))
-    return fail(rt, LUR_NO_MEMORY, "not enough memory");
+    return runtime_fail(rt, LUR_NO_MEMORY, "not enough memory");
   rt->running = true;
+  mailbox_deliver(rt->mailbox);
   if (seconds > 0)
     loop_run(&rt->loop);
   else
@@ -546,6 +560,7 @@ static void release(lur_runtime *rt)
   for (int i = 0; i < rt->counter_count; i++) {
     if (rt->counters[i].owned) free((char *)rt->counters[i].name);
   }
+  mailbox_unref(rt->mailbox);
   free(rt->first_blocks);
   free(rt->report.waiting);
   free(rt->report.report);
@@ -567,6 +582,8 @@ static void close_state(lur_runtime *rt)
   timer_stop(&rt->force_timer);
   timer_stop(&rt->limits.force);
   timer_stop(&rt->report.timer);
+  mailbox_close(rt->mailbox);
+  host_calls_close(rt);
   if (rt->L) {
     if (rt->daemons) scope_unref(rt->daemons);
     lua_close(rt->L);

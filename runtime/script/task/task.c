@@ -83,12 +83,18 @@ void task_open_blocking(lua_State *L)
   runtime_of(L)->make_blocking_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+void task_make_blocking(lua_State *L)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, runtime_of(L)->make_blocking_ref);
+  lua_insert(L, -2);
+  lua_call(L, 1, 1);
+}
+
 void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction start)
 {
   if (table < 0) table += lua_gettop(L) + 1;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, runtime_of(L)->make_blocking_ref);
   lua_pushcfunction(L, start);
-  lua_call(L, 1, 1);
+  task_make_blocking(L);
   lua_setfield(L, table, name);
 }
 

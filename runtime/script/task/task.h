@@ -31,6 +31,9 @@ int task_wait(lua_State *L, operation *op, task_results results);
  * plain results without waiting. `table` is a stack index. */
 void task_set_blocking(lua_State *L, int table, const char *name, lua_CFunction start);
 
+/* Replaces the C function on top of the stack, a `start`, by such a Lua function. Can raise (memory). */
+void task_make_blocking(lua_State *L);
+
 /* Prepares task_set_blocking. Can raise. */
 void task_open_blocking(lua_State *L);
 

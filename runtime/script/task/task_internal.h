@@ -1,5 +1,5 @@
-/* What one runtime consists of: the structs behind lurcher.h and the scheduler. Only for script/task and
- * script/runtime; bindings use task.h. */
+/* What one runtime consists of: the structs behind lurcher.h and the scheduler. Only for script/task,
+ * script/host and script/runtime; bindings use task.h. */
 #ifndef LURCHER_SCRIPT_TASK_INTERNAL_H
 #define LURCHER_SCRIPT_TASK_INTERNAL_H
 
@@ -111,6 +111,7 @@ struct scope {
   int main_ref;
   lur_done_fn done;
   void *ud;
+  lur_result_fn result; /* in place of `done` */
   bool is_script, host_cancelled;
   char *why;          /* the host's reason */
   char *failure;      /* a report that replaces that of `failed`: a deadlock, a limit */
@@ -146,9 +147,15 @@ struct lur_runtime {
   lur_task *current;
   uint64_t resumed_at, stopped_at; /* the task that ran last */
   uint64_t starved, starved_at; /* for how long this thread waited for a processor, and when that was read */
-  linked_list scripts;          /* that have not ended, the last started first */
-  bool cut_cleanup;             /* of one of them: it took too long */
-  bool hurried;                 /* they were interrupted, and the time for that is over */
+  atomic_uintptr_t thread;      /* whose runtime it is; 0: nobody has used it */
+  struct mailbox *mailbox;      /* of what other threads send */
+  linked_list idle_calls, kept_calls, running_calls; /* of the host's functions: script/host/host_call.c */
+  int kept_count;
+  int write_argument_ref;
+  scope *reported;     /* the script whose end is being told */
+  linked_list scripts; /* that have not ended, the last started first */
+  bool cut_cleanup;    /* of one of them: it took too long */
+  bool hurried;        /* they were interrupted, and the time for that is over */
   scope *daemons;
   lur_task **slots; /* all live tasks; free places are NULL and linked through free_slots */
   uint32_t *free_slots;
