@@ -111,6 +111,10 @@ describe("lurcher.base.check", function()
     end
   end)
 
+  it("keeps the lines and tabs of what it raises", function()
+    assert.matches("\n\tno file ", message_of(function() require "lurcher.nothing" end))
+  end)
+
   it("says that functions of a module are called with a dot", function()
     local json = require "lurcher.json"
     local ok, message = pcall(function() json:decode("{}") end)

@@ -182,10 +182,10 @@ function errors.position()
   end
 end
 
--- The message without what would steer a terminal; its lines stay.
+-- The message without what would steer a terminal; its lines and tabs stay.
 local function safe(message)
-  if not message:find("[^\n\32-\126]") then return message end
-  return (message:gsub("[^\n]+", text.printable))
+  if not message:find("[^\t\n\32-\126]") then return message end
+  return (message:gsub("[^\t\n]+", text.printable))
 end
 
 ---Raises a mistake of the program, with the caller's position. The message may quote what the script gave.
