@@ -1,7 +1,9 @@
+local clock = require "lurcher.clock"
 local cookies = require "lurcher.http.cookies.jar"
 local http = require "lurcher.http"
 local origin = require "spec.support.origin"
 local message_of = require("spec.support.raising").message
+local task = require "lurcher.task"
 
 describe("the cookie jar", function()
   local jar
@@ -207,6 +209,22 @@ describe("the cookie jar", function()
     assert.are.equal("A=2; a=3; a=2", header("http://h.test/x"))
   end)
 
+  it("does not let plain http put a cookie of a domain before a secure one of a host below it", function()
+    receive("a=1; Secure; Path=/", "https://www.h.test/")
+    receive("a=2; Path=/; Domain=h.test", "http://h.test/")
+    assert.are.equal(1, jar.count)
+  end)
+
+  it("keeps plain http from a cookie that became secure later", function()
+    receive("a=1; Path=/", "https://h.test/")
+    receive("a=2; Secure; Path=/", "https://h.test/")
+    receive("a=3; Path=/x", "http://h.test/")
+    assert.are.equal("a=2", header("https://h.test/x"))
+    receive("a=4; Path=/", "https://h.test/")
+    receive("a=5; Path=/x", "http://h.test/")
+    assert.are.equal("a=5; a=4", header("https://h.test/x"))
+  end)
+
   it("holds __Secure- and __Host- to their promises in any case, and wants a Path given", function()
     for _, line in ipairs { "__secure-a=1; Path=/", "__SECURE-a=1", "__host-b=1; Secure; Path=/; Domain=h.test",
       "__HOST-b=1; Secure; Path=/x", "__Host-b=1; Secure", "__Host-b=1; Path=/" } do
@@ -257,6 +275,17 @@ describe("the cookie jar", function()
     assert.is_nil((jar:get("c1")))
     assert.is_nil((jar:get("old"))) -- all are secure, and it was used first
     assert.are.equal("1", (jar:get("n")))
+  end)
+
+  it("drops nothing that counts where something has expired", function()
+    clock.virtual(function()
+      for i = 1, 179 do receive(("c%d=1"):format(i), "https://h.test/") end
+      receive("short=1; Secure; Max-Age=1", "https://h.test/")
+      task.sleep(2)
+      receive("n=1", "https://h.test/")
+      for _, name in ipairs { "c1", "c179", "n" } do assert.are.equal("1", (jar:get(name)), name) end
+      assert.are.equal(180, jar.count)
+    end)
   end)
 
   it("drops what crowds before what is alone, when there are too many in all", function()

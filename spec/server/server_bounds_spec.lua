@@ -29,6 +29,14 @@ describe("a server keeps of what came", function()
     assert.equal(6, #s:requests())
   end)
 
+  it("no more of what failures say than 64 MiB", function()
+    local s = serving.start(function() error "never" end)
+    for i = 1, 9 do s:keep_error(i .. ("x"):rep(10 * MIB)) end
+    local failures = s:errors()
+    assert.equal(6, #failures)
+    assert.equal("4x", failures[1].error:sub(1, 2))
+  end)
+
   it("no more of heads than 64 MiB", function()
     local s = serving.start(function() return "" end)
     local client = connect(s)
@@ -117,7 +125,7 @@ describe("a handler that raises", function()
     for _, raised in ipairs { "{ kind = 'mine' }", "'no place', 0", "7", "setmetatable({}, { __tostring = error })" } do
       local err = logged("error(" .. raised .. ")")
       assert.truthy(err:find("ERROR", 1, true), err)
-      assert.truthy(err:find(":3", 1, true), err)
+      assert.truthy(err:find("(command line):3", 1, true), err)
     end
   end)
 
