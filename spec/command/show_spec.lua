@@ -215,6 +215,9 @@ describe("what a one-shot request shows", function()
     local ended = get("/json", "--pick=nothing")
     assert.same({ 1, "" }, { ended.status, ended.out })
     assert.matches("the body has nothing at 'nothing': there is an object with the keys", ended.err, 1, true)
+    for wanted, advice in pairs { ["a.0.b"] = "places in lists count from 1", ["a[0].b"] = "is written data.1" } do
+      assert.matches(advice, get("/json", "--pick=" .. wanted).err, 1, true)
+    end
     assert.matches("the path 'z.y.a' leads into 'z.y', which is a list", get("/json", "--pick=z.y.a").err, 1, true)
     assert.equal(1, get("/cut", "--pick=a").status)
     assert.equal("Ü \\x1b[31m\n", show("/json", "--pick=name").out)

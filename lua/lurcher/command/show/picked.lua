@@ -9,9 +9,16 @@ local safe = require "lurcher.command.show.safe"
 
 local picked = {}
 
+-- What is written otherwise elsewhere.
+local function advice_on(wanted)
+  if ("." .. wanted .. "."):find(".0.", 1, true) then return "; places in lists count from 1" end
+  if wanted:find("%[%-?%d+%]") then return "; a place in a list is written data.1" end
+  return ""
+end
+
 local function nothing(wanted, outline)
-  return nil, errors.new { kind = "decode", message = ("the body has nothing at '%s': there is %s"):format(wanted,
-    outline) }
+  return nil, errors.new { kind = "decode", message = ("the body has nothing at '%s': there is %s%s"):format(wanted,
+    outline, advice_on(wanted)) }
 end
 
 ---What a path leads to, as it is printed; nil and an error.
