@@ -1,6 +1,7 @@
 --- `lurcher new PATH`: a script to begin with, a spec for it, and what an editor wants to know.
 
 local fs = require "lurcher.fs"
+local quote = require("lurcher.convert.shell_text").quote
 
 local new = {}
 
@@ -72,6 +73,11 @@ local function places_of(path)
   return path .. "/", name
 end
 
+-- A path as a shell reads it.
+local function word_of(path)
+  return path:find("^[%w_./][%w_./-]*$") and path or quote(path)
+end
+
 -- Writes the files that are not there yet; refuses when the script or its spec is.
 local function write(folder, name)
   local script, spec = folder .. name .. ".lua", folder .. "spec/" .. name .. "_spec.lua"
@@ -108,8 +114,9 @@ function new.perform(list, streams)
     return 1
   end
   for _, file in ipairs(written) do streams.out:write(file, "\n") end
-  local place = folder ~= "" and "cd " .. folder .. " && " or ""
-  streams.err:write(("next: lurcher %s%s.lua URL, and its spec: %slurcher test\n"):format(folder, name, place))
+  local place = folder ~= "" and "cd " .. word_of(folder) .. " && " or ""
+  streams.err:write(("next: lurcher %s URL, and its spec: %slurcher test\n"):format(word_of(folder .. name .. ".lua"),
+    place))
   return 0
 end
 
