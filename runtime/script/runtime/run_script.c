@@ -151,6 +151,20 @@ lur_status lur_run_script(lur_runtime *rt, const lur_script *given, lur_task **t
   return runtime_start(rt, &start, task);
 }
 
+static void on_script_due(timer *t)
+{
+  scope *s = container_of(t, scope, time_limit);
+  limits_reach(s->runtime, s, LIMIT_TIME, NULL);
+}
+
+void run_script_started(scope *s)
+{
+  lur_runtime *rt = s->runtime;
+  if (!(s->max_seconds > 0)) return;
+  uint64_t due = loop_update_now(&rt->loop) + loop_nanoseconds(s->max_seconds);
+  if (!clock_start(&rt->loop.real, &s->time_limit, due, on_script_due)) limits_reach(rt, s, LIMIT_TIME, NULL);
+}
+
 void *lur_task_ud(const lur_task *task)
 {
   if (!task) return NULL;

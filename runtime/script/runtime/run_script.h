@@ -7,6 +7,9 @@
 /* Makes what scripts with values are wrapped in. Can raise (memory). */
 void run_script_open(lua_State *L);
 
+/* Starts the clock of lur_script.max_seconds. */
+void run_script_started(scope *s);
+
 /* Tells the host how the script ended. */
 void run_script_tell(scope *s, lur_status status, const char *report);
 

@@ -352,6 +352,7 @@ lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **tas
   if (task) *task = s->main;
   run_report_script_started(rt);
   limits_script_started(rt, s);
+  run_script_started(s);
   return LUR_OK;
 }
 
@@ -413,6 +414,7 @@ static void script_ended(scope *s)
 {
   lur_runtime *rt = s->runtime;
   list_remove(&s->script);
+  timer_stop(&s->time_limit);
   limits_begin(rt);
   if (s->failed && !s->failure && lua_cpcall(rt->L, push_report, s) != 0) lua_pop(rt->L, 1);
   if (s->limit && lua_cpcall(rt->L, collect_now, NULL) != 0) lua_pop(rt->L, 1); /* for the next script */

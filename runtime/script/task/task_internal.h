@@ -117,6 +117,7 @@ struct scope {
   char *failure;      /* a report that replaces that of `failed`: a deadlock, a limit */
   const char *limit;  /* the name of that */
   double max_seconds; /* for this script; 0: no limit */
+  timer time_limit;   /* until they are over */
 };
 
 typedef struct {

@@ -10,6 +10,7 @@ static lur_result got;
 static char json[1024], kind[64], message[512], error_json[512];
 static void *got_ud;
 static char marker;
+static const char *limit = "";
 
 static void copy(char *to, size_t room, const char *from)
 {
@@ -28,7 +29,7 @@ static void on_result(lur_task *task, const lur_result *result, void *ud)
   copy(kind, sizeof kind, result->kind);
   copy(message, sizeof message, result->message);
   copy(error_json, sizeof error_json, result->error_json);
-  check(result->limit && !*result->limit);
+  check_string(result->limit, limit);
 }
 
 static lur_script script_of(const char *source, const char *arguments)
@@ -113,6 +114,17 @@ static void test_canceled(void)
   lur_run(rt);
   check(got.status == LUR_CANCELED && strstr(message, "enough"));
   check_string(kind, "canceled");
+}
+
+static void test_time_limit(void)
+{
+  lur_script script = script_of("require('lurcher.task').sleep(100)", NULL);
+  limit = "time";
+  script.max_seconds = 0.01;
+  check(lur_run_script(rt, &script, NULL) == LUR_OK);
+  lur_run(rt);
+  limit = "";
+  check(got.status == LUR_LIMIT && strstr(message, "'time'"));
 }
 
 static void test_own_globals(void)
@@ -218,6 +230,7 @@ int main(void)
   test_values();
   test_errors();
   test_canceled();
+  test_time_limit();
   test_own_globals();
   test_set_json();
   test_misuse();
