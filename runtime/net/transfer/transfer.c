@@ -4,11 +4,11 @@
 #include "net/transfer/transfer_body.h"
 #include "net/transfer/transfer_failure.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_played.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
 #include "net/transfer/transfer_summary.h"
-#include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_surplus.h"
 
 #include <stdlib.h>

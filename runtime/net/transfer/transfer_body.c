@@ -1,7 +1,7 @@
 #include "net/transfer/transfer_body.h"
 
-#include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_memory.h"
 
 enum { MAX_DISCARDED = 64 * 1024 };
 

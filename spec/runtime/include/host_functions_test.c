@@ -7,6 +7,7 @@
 static host h;
 static atomic_int canceled, released, pended;
 static lur_call *held; /* by "hold" */
+static bool completed; /* by complete_held */
 
 static void on_cancel(lur_call *call, void *ud)
 {
@@ -151,6 +152,7 @@ static void complete_held(lur_runtime *runtime, void *ud)
   lur_return_number(held, 42);
   lur_complete(held);
   lur_complete(held);
+  completed = true;
 }
 
 static void *complete_later(void *ud)
@@ -223,6 +225,7 @@ static void test_nulls(void)
 static void test_close(void)
 {
   released = canceled = 0;
+  completed = false;
   host_start(&h, "require('host').hold()", NULL);
   lur_run_for(h.runtime, 0);
   check(lur_post(h.runtime, complete_held, on_release, NULL) ==
@@ -230,7 +233,7 @@ static void test_close(void)
   lur_call *out = held;
   host_close(&h);
   check(h.closed == 1 && canceled <= 1 && released >= 1);
-  lur_complete(out);
+  if (!completed) lur_complete(out);
   check(released == 2);
 }
 
