@@ -59,6 +59,7 @@ static mail *take_all(mailbox *box, bool closes)
 
 void mailbox_deliver(mailbox *box)
 {
+  if (!box) return; /* there was no memory for it, and its runtime is closed again */
   for (mail *m = take_all(box, false), *next; m; m = next) {
     next = m->next;
     m->arrive(m);
