@@ -3,7 +3,7 @@
 local errors = require "lurcher.base.errors"
 local matching = require "lurcher.mock.matching"
 local native = require "lurcher.native.url"
-local parameters = require "lurcher.mock.parameters"
+local query = require "lurcher.url.query"
 local url = require "lurcher.url"
 
 local address = {}
@@ -55,10 +55,10 @@ local function captured(names, found)
 end
 
 local function of_text(text)
-  local base, query = canonical(text):match "^([^?]*)%??(.*)$"
+  local base, given = canonical(text):match "^([^?]*)%??(.*)$"
   local pattern, names = compile(base)
   local is_path = base:sub(1, 1) == "/"
-  local wanted = query ~= "" and parameters.parse(query) or nil
+  local wanted = given ~= "" and query.parse(given) or nil
   return function(list, req)
     local sent = is_path and req.path or req.url:match "^[^?]*"
     local found = { sent:match(pattern) }

@@ -1,7 +1,7 @@
 --- A request as the entries of a mock and their functions see it.
 
 local json = require "lurcher.json"
-local parameters = require "lurcher.mock.parameters"
+local query = require "lurcher.url.query"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
 local trim = require("lurcher.base.text").trim
@@ -37,7 +37,7 @@ end
 
 -- Made when they are first asked for.
 local lazy = {
-  query = function(self) return parameters.parse(self.url:match "%?(.*)$") end,
+  query = function(self) return query.parse(self.url:match "%?(.*)$") end,
   path = function(self)
     local path = self.url:match "^%a[%w+.-]*://[^/?#]*([^?]*)"
     return path == "" and "/" or path
@@ -67,7 +67,7 @@ end
 ---The body as a form: decoded fields; a repeated one is a list.
 ---@return table<string, string|string[]>
 function Request:form()
-  return parameters.parse(self.body)
+  return query.parse(self.body)
 end
 
 -- The header lines that go out, as a flat list.

@@ -3,6 +3,7 @@
 local native = require "lurcher.native.server"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local query = require "lurcher.url.query"
 local uncaught = require "lurcher.base.uncaught"
 
 local trim = require("lurcher.base.text").trim
@@ -54,27 +55,6 @@ local reasons = {
 ---@field head string the lines as they were sent, empty line included
 local Request = {}
 
-local function decode(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
-local function parse_query(text)
-  local query = {}
-  for part in (text or ""):gmatch("[^&]+") do
-    local key, value = part:match("^([^=]*)=(.*)$")
-    key, value = decode(key or part), decode(value or "")
-    local known = query[key]
-    if known == nil then
-      query[key] = value
-    elseif type(known) == "table" then
-      known[#known + 1] = value
-    else
-      query[key] = { known, value }
-    end
-  end
-  return query
-end
-
 ---Iterates over the header lines in the order they were sent: `for name, value in req:each_header() do`.
 function Request:each_header()
   local following = self.head:gmatch("[^\r\n]+")
@@ -107,7 +87,7 @@ local case_insensitive = {
 
 -- Fields made when they are first asked for.
 local lazy = {
-  query = function(req) return parse_query(req.query_string) end,
+  query = function(req) return query.parse(req.query_string) end,
   headers = function(req)
     local headers, values = {}, {}
     for name, value in req:each_header() do

@@ -1,6 +1,7 @@
 --- Query parameters and forms: maps and lists of pairs, merged in layers, in the end one encoded string.
 
 local errors = require "lurcher.base.errors"
+local native = require "lurcher.native.url"
 local secret = require "lurcher.base.secret"
 
 local raise = errors.raise
@@ -119,6 +120,27 @@ function query.encode(layers, space, what)
   for i = 1, #keys do append(out, keys[i], map[keys[i]], space, what) end
   for i = 1, #list do append(out, list[i][1], list[i][2], space, what) end
   return table.concat(out, "&")
+end
+
+---Takes a query or a form apart, as it is sent.
+---@param text? string without "?"
+---@return table<string, string|string[]> found decoded; a repeated name has a list
+function query.parse(text)
+  local found = {}
+  for part in (text or ""):gmatch "[^&]+" do
+    local equals = part:find("=", 1, true)
+    local name = native.decode(equals and part:sub(1, equals - 1) or part, true)
+    local value = equals and native.decode(part:sub(equals + 1), true) or ""
+    local known = found[name]
+    if known == nil then
+      found[name] = value
+    elseif type(known) == "table" then
+      known[#known + 1] = value
+    else
+      found[name] = { known, value }
+    end
+  end
+  return found
 end
 
 ---Puts an encoded query behind the one a URL has already, before the fragment.

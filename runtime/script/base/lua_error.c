@@ -43,6 +43,17 @@ static void set_cause(lua_State *L, const error *e)
   lua_setfield(L, -2, "cause");
 }
 
+bool errors_is(lua_State *L, int index)
+{
+  if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+  lua_pushliteral(L, "__name");
+  lua_rawget(L, -2);
+  const char *name = lua_tostring(L, -1);
+  bool is = name && strcmp(name, "lurcher.Error") == 0;
+  lua_pop(L, 2);
+  return is;
+}
+
 void errors_push(lua_State *L, const error *e)
 {
   luaL_checkstack(L, 7, "error object");

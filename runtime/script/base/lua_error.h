@@ -11,6 +11,9 @@
  */
 void errors_push(lua_State *L, const error *e);
 
+/* Whether the value is an error object, or looks like one. */
+bool errors_is(lua_State *L, int index);
+
 /* Pushes nil and the error object; returns 2, as in `return errors_return(L, &e)`. */
 int errors_return(lua_State *L, const error *e);
 

@@ -1,6 +1,7 @@
 #include "script/runtime/run_script.h"
 
 #include "core/buffer.h"
+#include "script/base/lua_error.h"
 #include "script/host/host_values.h"
 #include "script/runtime/runtime.h"
 #include "script/task/task_anchor.h"
@@ -194,18 +195,6 @@ static void take_text(lua_State *L, buffer *out)
   lua_pop(L, 1);
 }
 
-/* Whether a table is an error of Lurcher. */
-static bool is_lurcher_error(lua_State *L, int index)
-{
-  if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
-  lua_pushliteral(L, "__name");
-  lua_rawget(L, -2);
-  const char *name = lua_tostring(L, -1);
-  bool is = name && strcmp(name, "lurcher.Error") == 0;
-  lua_pop(L, 2);
-  return is;
-}
-
 static void take_raw_field(lua_State *L, int table, const char *name, buffer *out)
 {
   lua_pushstring(L, name);
@@ -216,7 +205,7 @@ static void take_raw_field(lua_State *L, int table, const char *name, buffer *ou
 /* What was raised, at `index`. */
 static void gather_error(lua_State *L, int index, gathered *g)
 {
-  if (is_lurcher_error(L, index)) {
+  if (errors_is(L, index)) {
     take_raw_field(L, index, "kind", &g->kind);
     take_raw_field(L, index, "message", &g->message);
   } else if (lua_type(L, index) == LUA_TSTRING) {

@@ -108,20 +108,9 @@ typedef struct {
   int status; /* of lua_resume */
 } ending;
 
-static bool is_error_object(lua_State *L, int index)
-{
-  if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
-  lua_pushliteral(L, "__name");
-  lua_rawget(L, -2);
-  const char *name = lua_tostring(L, -1);
-  bool is = name && strcmp(name, "lurcher.Error") == 0;
-  lua_pop(L, 2);
-  return is;
-}
-
 static bool is_cancellation(lua_State *L, int index)
 {
-  if (!is_error_object(L, index)) return false;
+  if (!errors_is(L, index)) return false;
   if (index < 0) index += lua_gettop(L) + 1;
   lua_pushliteral(L, "kind");
   lua_rawget(L, index);
@@ -151,7 +140,7 @@ static bool is_no_memory_text(lua_State *L, int index)
 /* What C code of the runtime returned for want of memory. */
 static bool is_no_memory_object(lua_State *L, int index)
 {
-  if (!is_error_object(L, index)) return false;
+  if (!errors_is(L, index)) return false;
   int top = lua_gettop(L), at = index < 0 ? top + 1 + index : index;
   static const char *const fields[] = {"code", "kind", "message"};
   for (int i = 0; i < 3; i++) {
