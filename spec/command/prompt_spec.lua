@@ -142,6 +142,7 @@ describe("the prompt", function()
     for _ = 1, 10 do
       prompt:type "print 'begun' while true do print(('x'):rep(1e5)) end\r"
       prompt:wait "begun\r\n"
+      prompt:wait "x" -- else there is no line to end before the word
       prompt:type "\3"
       prompt:wait "\ninterrupted\r\n"
       prompt:wait(READY)
