@@ -1,5 +1,6 @@
 #include "script/task/task_scheduler.h"
 
+#include "script/base/lua_error.h"
 #include "script/task/task_anchor.h"
 #include "script/task/task_busy.h"
 #include "script/task/task_cancel.h"
