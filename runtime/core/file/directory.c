@@ -1,5 +1,7 @@
 #include "core/file/directory.h"
 
+#include "core/file/guarded.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,8 +55,13 @@ static int by_name(const void *left, const void *right)
 
 bool directory_list(const char *path, bool details, directory_listing *listing, job *j, error *e)
 {
-  DIR *directory = opendir(path);
-  if (!directory) return file_error(e, "list", path, errno);
+  int fd = guarded_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC, 0);
+  DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+  if (!directory) {
+    file_error(e, "list", path, errno);
+    if (fd >= 0) close(fd);
+    return false;
+  }
   bool ok = true;
   while (ok) {
     errno = 0;
@@ -85,22 +92,23 @@ void directory_listing_free(directory_listing *listing)
 /* One directory; one that is there already is fine. */
 static bool make_one(const char *path, const char *whole, error *e)
 {
-  if (mkdir(path, 0777) == 0) return true;
+  if (guarded_mkdir(path, 0777) == 0) return true;
   int number = errno;
   struct stat status;
   /* Not only after EEXIST: a directory that exists may answer EROFS or EACCES. */
-  if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return true;
+  if (guarded_stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return true;
   return file_error(e, "make directory", whole, number == EEXIST ? ENOTDIR : number);
 }
 
 bool directory_make(const char *path, bool parents, error *e)
 {
-  if (!parents) return mkdir(path, 0777) == 0 || file_error(e, "make directory", path, errno);
+  if (!parents) return guarded_mkdir(path, 0777) == 0 || file_error(e, "make directory", path, errno);
   if (!*path) return file_error(e, "make directory", path, ENOENT);
   char *part = strdup(path);
   if (!part) return file_error(e, "make directory", path, ENOMEM);
   bool ok = true;
-  for (char *slash = strchr(part + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(part + (guarded(part) ? 2 : 1), '/'); ok && slash;
+       slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     ok = make_one(part, path, e);
     *slash = '/';
@@ -146,13 +154,20 @@ static bool remove_entry(int directory, const char *name, const char *path, unsi
   return unlinkat(directory, name, AT_REMOVEDIR) == 0 || file_error(e, "remove", path, errno);
 }
 
+static bool remove_all(const char *path, job *j, error *e)
+{
+  guarded_place p;
+  if (!guarded_place_find(&p, path)) return file_error(e, "remove", path, errno);
+  return guarded_place_leave(&p, remove_entry(p.folder, p.name, path, 0, j, e));
+}
+
 bool directory_remove(const char *path, bool recursive, job *j, error *e)
 {
-  if (recursive) return remove_entry(AT_FDCWD, path, path, 0, j, e);
-  if (unlink(path) == 0) return true;
+  if (recursive) return remove_all(path, j, e);
+  if (guarded_unlink(path) == 0) return true;
   int number = errno;
   if (number == EISDIR || number == EPERM) {
-    if (rmdir(path) == 0) return true;
+    if (guarded_rmdir(path) == 0) return true;
     if (errno != ENOTDIR) number = errno;
   }
   return file_error(e, "remove", path, number);

@@ -1,5 +1,7 @@
 #include "core/file/file.h"
 
+#include "core/file/guarded.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +21,7 @@ enum {
 bool file_error(error *e, const char *verb, const char *path, int number)
 {
   const char *name = strerrorname_np(number), *reason = strerrordesc_np(number);
+  path = guarded_name(path);
   size_t length = strlen(path);
   bool cut = length > SHOWN_PATH;
   if (cut) path += length - SHOWN_PATH;
@@ -48,8 +51,9 @@ static int open_standard_input(void) { return fcntl(STDIN_FILENO, F_DUPFD_CLOEXE
 int file_open(const char *path, error *e)
 {
   /* O_NONBLOCK: opening a pipe without a writer must not hang a pool thread. */
-  int fd = strcmp(path, "/dev/stdin") == 0 ? open_standard_input()
-                                           : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = strcmp(path, "/dev/stdin") == 0
+               ? open_standard_input()
+               : guarded_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
   if (fd < 0) file_error(e, "read", path, errno);
   return fd;
 }
@@ -98,8 +102,8 @@ bool file_read(const char *path, uint64_t max, buffer *out, unsigned *permission
     ok = !job_check_stopped(j, e) &&
          file_read_some(fd, path, rest < STEP ? (size_t)rest : STEP, out, &got, NULL, j, e);
     if (ok && (out->length > max || size > max)) {
-      error_set(e, ERROR_too_large, NULL, "'%.*s%s' holds more than max = %.0f bytes", SHORTENED(path, 300),
-                (double)max);
+      error_set(e, ERROR_too_large, NULL, "'%.*s%s' holds more than max = %.0f bytes",
+                SHORTENED(guarded_name(path), 300), (double)max);
       e->limit = (double)max;
       e->observed = (double)(size > out->length ? size : out->length);
       ok = false;
@@ -112,7 +116,7 @@ bool file_read(const char *path, uint64_t max, buffer *out, unsigned *permission
 bool file_exists(const char *path, bool *exists, error *e)
 {
   struct stat status;
-  *exists = stat(path, &status) == 0;
+  *exists = guarded_stat(path, &status) == 0;
   if (*exists || errno == ENOENT || errno == ENOTDIR) return true;
   return file_error(e, "look for", path, errno);
 }
@@ -147,7 +151,7 @@ bool file_write_all(int fd, const char *path, const char *bytes, size_t length, 
 bool file_append(const char *path, const buffer *data, job *j, error *e)
 {
   if (job_check_stopped(j, e)) return false;
-  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+  int fd = guarded_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
   if (fd < 0) return file_error(e, "append to", path, errno);
   struct stat status;
   job never = {0};

@@ -2,6 +2,7 @@
 
 #include "core/file/file.h"
 #include "core/file/file_target.h"
+#include "core/file/guarded.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,17 +13,18 @@ enum { PIECE = 256 * 1024 /* bytes read at once */ };
 
 bool file_rename(const char *from, const char *to, error *e)
 {
-  if (rename(from, to) == 0) return true;
+  if (guarded_rename(from, to, 0) == 0) return true;
   int number = errno;
   struct stat status;
-  bool from_is_there = lstat(from, &status) == 0;
+  bool from_is_there = guarded_lstat(from, &status) == 0;
   return file_error(e, from_is_there ? "rename to" : "rename", from_is_there ? to : from, number);
 }
 
 static bool same_file(const char *from, const char *to)
 {
   struct stat a, b;
-  return stat(from, &a) == 0 && stat(to, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  return guarded_stat(from, &a) == 0 && guarded_stat(to, &b) == 0 && a.st_dev == b.st_dev &&
+         a.st_ino == b.st_ino;
 }
 
 static bool copy_bytes(int fd, const char *from, const file_target *t, job *j, error *e)
@@ -54,7 +56,7 @@ bool file_copy(const char *from, const char *to, job *j, error *e)
   int fd = file_open(from, e);
   if (fd < 0) return false;
   file_target t;
-  bool is_new = access(to, F_OK) != 0;
+  bool is_new = guarded_access(to, F_OK) != 0;
   bool ok = file_target_open(&t, to, FILE_ATOMIC, false, e);
   if (ok) {
     ok = keep_mode(fd, &t, is_new, e) && copy_bytes(fd, from, &t, j, e);

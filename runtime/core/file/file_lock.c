@@ -1,6 +1,7 @@
 #include "core/file/file_lock.h"
 
 #include "core/file/file.h"
+#include "core/file/guarded.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@ enum { RETRY_MS = 20 };
 static bool has_its_name(int fd, const char *path)
 {
   struct stat held, named;
-  return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+  return fstat(fd, &held) == 0 && guarded_stat(path, &named) == 0 && held.st_ino == named.st_ino &&
          held.st_dev == named.st_dev;
 }
 
@@ -25,7 +26,7 @@ typedef enum { TAKEN, HELD, REMOVED /* meanwhile: try again */, FAILED /* see er
 
 static outcome try_once(file_lock *lock, const char *path)
 {
-  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+  int fd = guarded_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
   if (fd < 0) return FAILED;
   outcome result = TAKEN;
   if (flock(fd, LOCK_EX | LOCK_NB) != 0)
@@ -54,7 +55,7 @@ static bool refuse(file_lock *lock, outcome result, error *e)
     file_error(e, "lock", lock->path, errno);
   } else {
     error_set(e, ERROR_file, NULL, "'%.*s%s' is locked: another run is using it (EWOULDBLOCK)",
-              SHORTENED(lock->path, 300));
+              SHORTENED(guarded_name(lock->path), 300));
     e->code = "EWOULDBLOCK";
   }
   free(lock->path);
@@ -77,7 +78,7 @@ bool file_lock_take(file_lock *lock, const char *path, bool wait, job *j, error 
 void file_lock_release(file_lock *lock)
 {
   if (lock->fd >= 0) {
-    unlink(lock->path);
+    guarded_unlink(lock->path);
     close(lock->fd);
   }
   free(lock->path);

@@ -2,6 +2,7 @@
 
 #include "core/file/file.h"
 #include "core/file/file_place.h"
+#include "core/file/guarded.h"
 #include "core/file/sha256.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static bool place_at(int fd, off_t offset, bool cut)
 
 bool file_part_open(file_target *t, const char *path, uint64_t offset, bool cut, error *e)
 {
-  *t = (file_target){.fd = open(path, O_WRONLY | O_CREAT | SAFELY, 0666), .path = strdup(path)};
+  *t = (file_target){.fd = guarded_open(path, O_WRONLY | O_CREAT | SAFELY, 0666), .path = strdup(path)};
   if (t->fd >= 0 && t->path && place_at(t->fd, (off_t)offset, cut)) return true;
   file_error(e, "write", path, t->path ? errno : ENOMEM);
   if (t->fd >= 0) close(t->fd);
@@ -44,7 +45,7 @@ bool file_part_measure(const char *path, double *size, error *e)
 {
   struct stat status;
   *size = -1;
-  if (lstat(path, &status) != 0) return errno == ENOENT || file_error(e, "write", path, errno);
+  if (guarded_lstat(path, &status) != 0) return errno == ENOENT || file_error(e, "write", path, errno);
   if (!S_ISREG(status.st_mode)) return file_error(e, "write", path, EINVAL);
   *size = (double)status.st_size;
   return true;
@@ -53,7 +54,7 @@ bool file_part_measure(const char *path, double *size, error *e)
 /* Before the rename: otherwise a crash of the machine could leave the name on an empty file. */
 static bool sync_as(const char *path, const file_place *old, error *e)
 {
-  int fd = open(path, O_RDONLY | SAFELY);
+  int fd = guarded_open(path, O_RDONLY | SAFELY, 0);
   bool ok = fd >= 0 && (old->kind != FILE_PLACE_REGULAR || fchmod(fd, old->mode) == 0) &&
             (fsync(fd) == 0 || errno == EINVAL);
   if (!ok) file_error(e, "write", path, errno);
@@ -64,10 +65,10 @@ static bool sync_as(const char *path, const file_place *old, error *e)
 /* A new name, and never that of a file that is there. Not every file system knows how to rename so. */
 static int rename_exclusively(const char *path, const char *name)
 {
-  if (renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0) return 0;
+  if (guarded_rename(path, name, RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return -1;
-  if (link(path, name) != 0) return -1;
-  return unlink(path);
+  if (guarded_link(path, name) != 0) return -1;
+  return guarded_unlink(path);
 }
 
 bool file_part_complete(const char *path, const char *name, bool exclusive, error *e)
@@ -77,7 +78,7 @@ bool file_part_complete(const char *path, const char *name, bool exclusive, erro
   if (number) return file_error(e, "write", name, number);
   bool ok = sync_as(path, &old, e);
   if (ok) {
-    number = exclusive ? rename_exclusively(path, name) : rename(path, name);
+    number = exclusive ? rename_exclusively(path, name) : guarded_rename(path, name, 0);
     ok = number == 0 || file_error(e, "write", name, errno);
   }
   free(old.path);
@@ -98,7 +99,7 @@ static bool hash_all(int fd, const char *path, sha256 *hash, job *j, error *e)
 bool file_part_hash(const char *path, buffer *out, job *j, error *e)
 {
   char digits[SHA256_DIGITS + 1];
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = guarded_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
   sha256 *hash = sha256_new();
   bool ok =
       fd >= 0 && hash ? hash_all(fd, path, hash, j, e) : file_error(e, "read", path, fd < 0 ? errno : ENOMEM);

@@ -1,5 +1,7 @@
 #include "core/file/file_place.h"
 
+#include "core/file/guarded.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -50,8 +52,8 @@ static char *read_link(char *link)
 static int follow(file_place *place, bool *magic)
 {
   struct stat status;
-  for (int links = 0; lstat(place->path, &status) == 0 && S_ISLNK(status.st_mode); links++) {
-    if (links == MAX_LINKS) return ELOOP;
+  for (int links = 0; guarded_lstat(place->path, &status) == 0 && S_ISLNK(status.st_mode); links++) {
+    if (links == MAX_LINKS || guarded(place->path)) return ELOOP;
     *magic = is_magic(place->path);
     if (*magic) return 0;
     place->path = read_link(place->path);
@@ -69,10 +71,10 @@ static int look(file_place *place, const char *path)
   int number = follow(place, &magic);
   if (number) return number;
   struct stat status;
-  if (stat(place->path, &status) != 0) return errno == ENOENT && !magic ? 0 : errno;
+  if (guarded_stat(place->path, &status) != 0) return errno == ENOENT && !magic ? 0 : errno;
   if (S_ISDIR(status.st_mode)) return EISDIR;
   /* Replacing needs no right to write the old file; but who protected it will not expect it to change. */
-  if (access(place->path, W_OK) != 0) return errno;
+  if (guarded_access(place->path, W_OK) != 0) return errno;
   place->kind = S_ISREG(status.st_mode) && !magic ? FILE_PLACE_REGULAR : FILE_PLACE_DIRECT;
   place->mode = status.st_mode & 0777;
   place->user = status.st_uid;
@@ -124,12 +126,12 @@ static int connect_to(const char *path)
 int file_place_open(const file_place *place)
 {
   struct stat status;
-  if (stat(place->path, &status) != 0) return -1;
+  if (guarded_stat(place->path, &status) != 0) return -1;
   /* Standard output that is a file is written where it stands, not emptied; one that is a socket cannot be
    * opened anew. Pipes and terminals can: then O_NONBLOCK is ours alone. */
   int own = own_descriptor(place->path, &status);
   if (own >= 0 && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)))
     return fcntl(own, F_DUPFD_CLOEXEC, 0);
-  if (S_ISSOCK(status.st_mode)) return connect_to(place->path);
-  return open(place->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_TRUNC);
+  if (S_ISSOCK(status.st_mode) && !guarded(place->path)) return connect_to(place->path);
+  return guarded_open(place->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_TRUNC, 0);
 }

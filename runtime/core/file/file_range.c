@@ -1,6 +1,7 @@
 #include "core/file/file_range.h"
 
 #include "core/file/file.h"
+#include "core/file/guarded.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@ static bool has_size(int fd, const struct stat *seen)
 
 static bool refuse_range(error *e, const file_range *r, const char *why)
 {
-  error_set(e, ERROR_file, NULL, "cannot read '%.*s%s': %s", SHORTENED(r->path, 300), why);
+  error_set(e, ERROR_file, NULL, "cannot read '%.*s%s': %s", SHORTENED(guarded_name(r->path), 300), why);
   return false;
 }
 
@@ -37,8 +38,8 @@ static bool measure(file_range *r, error *e)
 /* A plain file needs no descriptor, of which there may be few, before it is read. */
 static bool is_plain(file_range *r)
 {
-  return stat(r->path, &r->seen) == 0 && S_ISREG(r->seen.st_mode) && r->seen.st_size > 0 &&
-         faccessat(AT_FDCWD, r->path, R_OK, AT_EACCESS) == 0;
+  return guarded_stat(r->path, &r->seen) == 0 && S_ISREG(r->seen.st_mode) && r->seen.st_size > 0 &&
+         guarded_access(r->path, R_OK) == 0;
 }
 
 static bool examine(file_range *r, error *e)

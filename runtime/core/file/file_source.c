@@ -2,6 +2,7 @@
 
 #include "core/container_of.h"
 #include "core/file/file.h"
+#include "core/file/guarded.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -72,7 +73,8 @@ static void free_really(file_source *s)
 static bool became_shorter(file_source *s, uint64_t got)
 {
   error_set(&s->ahead.error, ERROR_file, NULL, "cannot read '%.*s%s': it ended after %llu of %llu bytes",
-            SHORTENED(s->range.path, 300), (unsigned long long)got, (unsigned long long)s->range.length);
+            SHORTENED(guarded_name(s->range.path), 300), (unsigned long long)got,
+            (unsigned long long)s->range.length);
   return false;
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/file/file.h"
 #include "core/file/file_place.h"
+#include "core/file/guarded.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@ static bool failed(const file_target *t, int number, error *e)
 
 static int open_for_writing(const char *path, int flags, mode_t mode)
 {
-  return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, mode);
+  return guarded_open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, mode);
 }
 
 /* Makes and opens a file of a new name in the folder of the place. */
@@ -98,7 +99,7 @@ bool file_target_commit(file_target *t, error *e)
   if (close(t->fd) != 0 && ok) ok = failed(t, errno, e);
   t->fd = -1;
   if (ok && t->temporary) {
-    ok = rename(t->temporary, t->place) == 0 || failed(t, errno, e);
+    ok = guarded_rename(t->temporary, t->place, 0) == 0 || failed(t, errno, e);
     if (ok) {
       free(t->temporary);
       t->temporary = NULL;
@@ -112,7 +113,7 @@ void file_target_discard(file_target *t)
 {
   if (!t->path) return;
   if (t->fd >= 0) close(t->fd);
-  if (t->temporary) unlink(t->temporary);
+  if (t->temporary) guarded_unlink(t->temporary);
   free(t->temporary);
   free(t->place);
   free(t->path);
