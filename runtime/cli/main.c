@@ -9,6 +9,7 @@
 #include "standard_streams.h"
 #include "summaries.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #ifdef LURCHER_MIMALLOC
@@ -44,7 +45,8 @@ static void on_done(lur_task *task, lur_status status, const char *text, void *u
 {
   (void)task;
   int *exit_status = ud;
-  *exit_status = status == LUR_OK ? STATUS_OK : status == LUR_BUDGET ? STATUS_BUDGET : STATUS_FAILED;
+  bool limited = status == LUR_BUDGET || status == LUR_LIMIT;
+  *exit_status = status == LUR_OK ? STATUS_OK : limited ? STATUS_BUDGET : STATUS_FAILED;
   if (status == LUR_OK || (status == LUR_CANCELED && signals_stopping() && !text)) return;
   if (status == LUR_CANCELED && !text) text = "the script was cancelled";
   output_report(text ? text : lur_status_name(status));
@@ -82,18 +84,27 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
       status = lur_run(runtime);
   }
   if (status != LUR_OK) output_report(lur_error(runtime));
+  if (status == LUR_NO_MEMORY && options->memory) exit_status = STATUS_BUDGET;
   if (!summaries_write() && exit_status == STATUS_OK) exit_status = STATUS_FAILED;
   return exit_status;
 }
 
-static void report_not_opened(lur_status status)
+/* Tells why there is no runtime, and gives the exit status. */
+static int report_not_opened(lur_status status, const cli_options *options)
 {
   struct rlimit limit = {0};
   char text[128];
+  if (status == LUR_NO_MEMORY) {
+    snprintf(text, sizeof text, "the limit 'memory' of %zu bytes was reached: that is too little to start",
+             options->memory);
+    output_report(options->memory ? text : "not enough memory to start");
+    return options->memory ? STATUS_BUDGET : STATUS_FAILED;
+  }
   getrlimit(RLIMIT_NOFILE, &limit);
   snprintf(text, sizeof text, "the event loop cannot be made: too few files may be open (the limit is %llu)",
            (unsigned long long)limit.rlim_cur);
-  output_report(status == LUR_NO_MEMORY ? "not enough memory to start" : text);
+  output_report(text);
+  return STATUS_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -117,6 +128,9 @@ int main(int argc, char **argv)
   runtime_options.max_requests = options.max_requests;
   runtime_options.max_bytes = options.max_bytes;
   runtime_options.max_seconds = options.max_time;
+  runtime_options.memory_limit = options.memory;
+  runtime_options.cpu_seconds = options.cpu;
+  runtime_options.burst_seconds = options.burst;
   if (!summaries_prepare(&runtime_options, &options)) {
     source_free(&script);
     return STATUS_USAGE;
@@ -128,8 +142,7 @@ int main(int argc, char **argv)
     signals_forget();
     lur_close(runtime, NULL, NULL);
   } else {
-    report_not_opened(opened);
-    status = STATUS_FAILED;
+    status = report_not_opened(opened, &options);
   }
   source_free(&script);
   if (signals_received()) status = 128 + signals_received();

@@ -93,17 +93,24 @@ static verdict set_max_requests(cli_options *options, const char *value)
   return WRONG_USAGE;
 }
 
-static verdict set_max_bytes(cli_options *options, const char *value)
+/* "10M": what a number of bytes is written as. False: it is none. */
+static bool read_size(const char *value, double *size)
 {
   static const char units[] = "KMGT";
   char *end;
-  double size = strtod(value, &end);
+  *size = strtod(value, &end);
   const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
   if (unit) {
-    for (const char *u = units; u <= unit; u++) size *= 1024;
+    for (const char *u = units; u <= unit; u++) *size *= 1024;
     end++;
   }
-  if (is_digit(*value) && !*end && size >= 1 && size <= MAX_COUNT) {
+  return is_digit(*value) && !*end && *size >= 1 && *size <= MAX_COUNT;
+}
+
+static verdict set_max_bytes(cli_options *options, const char *value)
+{
+  double size;
+  if (read_size(value, &size)) {
     options->max_bytes = (unsigned long long)size;
     return GO_ON;
   }
@@ -113,12 +120,44 @@ static verdict set_max_bytes(cli_options *options, const char *value)
   return WRONG_USAGE;
 }
 
-static verdict set_max_time(cli_options *options, const char *value)
+static bool read_seconds(const char *value, double *seconds)
 {
   char *end;
-  options->max_time = strtod(value, &end);
-  if (is_digit(*value) && !*end && options->max_time > 0 && options->max_time <= 1e9) return GO_ON;
+  *seconds = strtod(value, &end);
+  return is_digit(*value) && !*end && *seconds > 0 && *seconds <= 1e9;
+}
+
+static verdict set_max_time(cli_options *options, const char *value)
+{
+  if (read_seconds(value, &options->max_time)) return GO_ON;
   complain("--max-time=%s: give a number of seconds above 0, as in --max-time=60", value);
+  return WRONG_USAGE;
+}
+
+static verdict set_memory(cli_options *options, const char *value)
+{
+  double size;
+  if (read_size(value, &size)) {
+    options->memory = (size_t)size;
+    return GO_ON;
+  }
+  complain("--memory=%s: give a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T, as in "
+           "--memory=64M",
+           value);
+  return WRONG_USAGE;
+}
+
+static verdict set_cpu(cli_options *options, const char *value)
+{
+  if (read_seconds(value, &options->cpu)) return GO_ON;
+  complain("--cpu=%s: give a number of seconds above 0, as in --cpu=10", value);
+  return WRONG_USAGE;
+}
+
+static verdict set_burst(cli_options *options, const char *value)
+{
+  if (read_seconds(value, &options->burst)) return GO_ON;
+  complain("--burst=%s: give a number of seconds above 0, as in --burst=0.5", value);
   return WRONG_USAGE;
 }
 

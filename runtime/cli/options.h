@@ -29,7 +29,9 @@ typedef struct {
   double grace;                               /* seconds */
   unsigned long long max_requests, max_bytes; /* 0: no limit */
   double max_time;                            /* seconds; 0: no limit */
-  int argc;                                   /* the script's arguments */
+  size_t memory;                              /* bytes that may be held at once; 0: no limit */
+  double cpu, burst; /* seconds of the processor, in all and without a wait; 0: no limit */
+  int argc;          /* the script's arguments */
   char **argv;
 } cli_options;
 

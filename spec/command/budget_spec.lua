@@ -246,6 +246,25 @@ describe("lurcher --max-time", function()
   end)
 end)
 
+describe("a limit of the command", function()
+  local cases = {
+    ["--memory=8M"] = { "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
+      "the limit 'memory' of 8388608 bytes was reached, at (command line):1\n" },
+    ["--memory=1K"] = { "", "the limit 'memory' of 1024 bytes was reached: that is too little to start\n" },
+    ["--cpu=0.1"] = { "while true do pcall(task.yield) end",
+      "the limit 'cpu' was reached: 0.1 s of processor time are used up, at (command line):1\n" },
+    ["--burst=0.05"] = { "while true do end",
+      "the limit 'burst' was reached: it computed for 0.05 s without a wait, at (command line):1\n" },
+  }
+  for option, case in pairs(cases) do
+    it(("ends the script with status 3 and its line: %s"):format(option), function()
+      local ended = run { option, "-e", "print(1) " .. case[1] }
+      assert.equal("lurcher: " .. case[2], ended.err)
+      assert.equal(3, ended.status)
+    end)
+  end
+end)
+
 describe("a budget that is none", function()
   local cases = {
     ["--max-requests=0"] = "give a whole number of requests, as in %-%-max%-requests=1000",
@@ -257,6 +276,9 @@ describe("a budget that is none", function()
     ["--max-time=0"] = "give a number of seconds above 0, as in %-%-max%-time=60",
     ["--max-time=inf"] = "give a number of seconds",
     ["--max-time=1h"] = "give a number of seconds",
+    ["--memory=0"] = "give a number of bytes, or of KiB, .- with K, M, G or T, as in %-%-memory=64M",
+    ["--cpu=0"] = "give a number of seconds above 0, as in %-%-cpu=10",
+    ["--burst=much"] = "give a number of seconds above 0, as in %-%-burst=0%.5",
     ["--max-requests"] = "option '%-%-max%-requests' needs a value: %-%-max%-requests=N",
     ["--max-request=1"] = "did you mean '%-%-max%-requests=N'%?",
   }
