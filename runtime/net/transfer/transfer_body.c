@@ -30,7 +30,10 @@ static void let_continue(transfer *t)
     return;
   }
   /* What libcurl held comes now, and it may be paused again. */
-  if (curl_easy_pause(t->handle->easy, CURLPAUSE_CONT) == CURLE_OK) return;
+  t->response.held_comes = t->response.head.version == 20;
+  CURLcode code = curl_easy_pause(t->handle->easy, CURLPAUSE_CONT);
+  t->response.held_comes = false;
+  if (code == CURLE_OK) return;
   error_set(transfer_failure(t), ERROR_limit, "read", "out of memory"); /* unless a failure is set */
   transfer_stop(t);
 }

@@ -3,6 +3,7 @@
 enum {
   STREAM_HIGH = 128 * 1024,  /* received and not yet taken: above, the peer is held back … */
   STREAM_LOW = 32 * 1024,    /* … until no more than this is left */
+  HELD_HIGH = 1024 * 1024,   /* as STREAM_HIGH, of what libcurl already holds itself */
   PIECE = 16 * 1024,         /* decoded at a time */
   TURN = 64 * 1024,          /* decoded before others have their turn */
   BODY_GUESS = 1024 * 1024,  /* an announced length is believed up to here */
@@ -33,8 +34,9 @@ bool transfer_response_waits_for_sink(const transfer_response *r)
 bool transfer_response_is_full(const transfer_response *r)
 {
   if (transfer_response_waits_for_sink(r)) return true;
-  if (!r->streaming) return byte_queue_length(&r->raw) >= STREAM_HIGH;
-  return stored(r) >= STREAM_HIGH && stored(r) >= r->wanted;
+  size_t high = r->held_comes ? HELD_HIGH : STREAM_HIGH;
+  if (!r->streaming) return byte_queue_length(&r->raw) >= high;
+  return stored(r) >= high && stored(r) >= r->wanted;
 }
 
 bool transfer_response_needs_more(const transfer_response *r)

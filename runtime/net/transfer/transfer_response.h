@@ -24,8 +24,9 @@ typedef struct {
   bool decompress;
   bool to_head; /* it answers a HEAD request */
 
-  bool undecoded;   /* decoding goes on without more input */
-  uint32_t decoded; /* bytes in the current turn; see transfer_response_is_tired */
+  bool held_comes : 1; /* what libcurl held back comes: see transfer_response_is_full */
+  bool undecoded : 1;  /* decoding goes on without more input */
+  uint32_t decoded;    /* bytes in the current turn; see transfer_response_is_tired */
   head head;
   decoder *decoder; /* NULL: the body needs none */
   byte_queue raw;   /* received, not yet decoded */
@@ -42,7 +43,8 @@ bool transfer_response_has_no_body(const transfer_response *r);
 bool transfer_response_ends_with_connection(const transfer_response *r);
 
 /* So much is there that was not taken or, unless it is a stream, not decoded that the peer has to be held
- * back. */
+ * back. Of a stream of HTTP/2 libcurl itself may hold 32 MiB, and moves all that is left of it whenever the
+ * stream is held back again: so more of that is taken at once. */
 bool transfer_response_is_full(const transfer_response *r);
 
 /* After that, the peer may go on: little is left, or the reader of a stream cannot use what there is (a long

@@ -46,9 +46,8 @@ static __attribute__((noinline)) void *allocate_first(lur_runtime *rt, void *blo
 /* LuaJIT keeps no pointer to the start of the block where it notes a trace's instructions, only one beside
  * it, so it looks lost at the end of the process. To find by the list of suppressions that it is not takes
  * the search for leaks a quarter of a second. */
-static void *grow_block(void *block, size_t size)
+static void *kept(void *block)
 {
-  block = realloc(block, size);
 #ifdef __SANITIZE_ADDRESS__
   if (block) __lsan_ignore_object(block);
 #endif
@@ -71,9 +70,9 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t size)
   else if (!size)
     free(block);
   else if (block)
-    moved = grow_block(block, size);
+    moved = kept(realloc(block, size));
   else
-    moved = malloc(size); /* for a third of the instructions of realloc */
+    moved = kept(malloc(size)); /* for a third of the instructions of realloc */
   if (!moved && size) return refuse_block(rt);
   rt->loop.memory.used += size - old_size;
   if (rt->loop.memory.used > rt->loop.memory.peak) rt->loop.memory.peak = rt->loop.memory.used;
