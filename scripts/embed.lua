@@ -68,20 +68,31 @@ local function without_texts(source)
   return source
 end
 
+local function sorted(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 local function embed_modules(out, root, ...)
-  local arrays, entries = {}, {}
-  for i, path in ipairs { ... } do
+  local arrays, entries, paths = {}, {}, {}
+  for _, path in ipairs { ... } do
+    paths[path:gsub("%.lua$", ""):gsub("/", ".")] = path
+  end
+  for i, name in ipairs(sorted(paths)) do
+    local path = paths[name]
     local source = without_texts(read(root .. "/" .. path))
     -- The prelude gives the runtime's modules a require of their own, which may load what is in a folder.
     if path ~= "lurcher/task/prelude.lua" then source = "local _, require = ... " .. source end
     local bytecode = string.dump(assert(loadstring(source, "@" .. path)))
-    local name = path:gsub("%.lua$", ""):gsub("/", ".")
     local symbol = name:gsub("[^%w]", "_")
     arrays[i] = "static " .. array(symbol, bytecode)
     entries[i] = ('  {"%s", %s, sizeof %s - 1},\n'):format(name, symbol, symbol)
   end
   write(out, '#include "script/runtime/embedded.h"\n\n', LONG_STRINGS, table.concat(arrays),
-    "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "  {0, 0, 0},\n};\n")
+    "\nconst embedded_module embedded_modules[] = {\n", table.concat(entries), "};\n",
+    ("const size_t embedded_modules_count = %d;\n"):format(#entries))
 end
 
 local function embed_manual(out, root, ...)

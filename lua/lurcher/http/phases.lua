@@ -10,8 +10,6 @@
 ---   cell, colour   how --explain draws it (SGR)
 ---   light, dark    its colours in --report
 
-local units = require "lurcher.base.units"
-
 local phases = {
   { "slot", timing = "queue", title = "waits for a slot", short = "slot",
     help = "waits for a slot of the client and one of the origin; `queue` in `timings` is this and the wait \z
@@ -57,19 +55,15 @@ for _, phase in ipairs(phases) do
   if phase.timing and not phase.within then table.insert(phases.TRACED, phase.timing) end
 end
 
--- In the order of time.
-local Timings = { shown_as_table = true, __tostring = function(times)
+---What `timings` say, in the order of time.
+---@param times table<string, number>
+---@return string
+function phases.told(times)
+  local units = require "lurcher.base.units"
   local words = {}
   for i, name in ipairs(phases.TIMINGS) do words[i] = ("%s %s"):format(name, units.duration(times[name] or 0)) end
   words[#words + 1] = "total " .. units.duration(times.total or 0)
   return table.concat(words, ", ")
-end }
-
----Has `timings` print what they are.
----@param times table<string, number>
----@return table<string, number> times
-function phases.readable(times)
-  return setmetatable(times, Timings)
 end
 
 ---The `timings` of what never came to the network.

@@ -175,7 +175,7 @@ end
 
 -- The values of those headers, by rank; of one that came several times the first that makes sense counts.
 local function collect(head)
-  local ranks, server_time = {}, server_time_of(head)
+  local ranks, server_time = {}, nil
   for _, name, value in head_next, head, 0 do
     local entry = READERS[name:lower()]
     if entry then
@@ -185,7 +185,8 @@ local function collect(head)
       if reader.all then
         reader.all(found, value)
       else
-        found[reader.field] = found[reader.field] or reader.parse(value, server_time)
+        if server_time == nil then server_time = server_time_of(head) or false end
+        found[reader.field] = found[reader.field] or reader.parse(value, server_time or nil)
       end
     end
   end

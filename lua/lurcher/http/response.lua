@@ -122,11 +122,15 @@ end
 local FROM_RECORD = { reason = true, http_version = true, timings = true, reused = true,
   remote_address = true, bytes_received = true, bytes_sent = true, elapsed = true, dispatched = true }
 
+local Timings = { shown_as_table = true, __tostring = function(times)
+  return require("lurcher.http.phases").told(times)
+end }
+
 -- The record of the last attempt, as the response of the whole call has it.
 local function completed(self, record)
   local started = rawget(self, "started")
   if started and record.ended then record.elapsed = math.max(0, record.ended - started) end
-  if record.timings then require("lurcher.http.phases").readable(record.timings) end
+  if record.timings then setmetatable(record.timings, Timings) end
   return record
 end
 
@@ -362,7 +366,6 @@ local MADE_OF = { status = "integer", headers = "table", body = "string", reason
 ---@param request lurcher.Request
 ---@return lurcher.Response
 function response.made(fields, request)
-  local phases = require "lurcher.http.phases"
   check.options(fields, MADE_OF, "a response")
   local block = {}
   for name, value in pairs(fields.headers or {}) do
@@ -377,7 +380,7 @@ function response.made(fields, request)
     body = fields.body or "", head = table.concat(block),
     method = request.method, url = redact.held(request.url .. request.fragment), attempts = request.attempts,
     reason = fields.reason or "", http_version = "1.1", reused = false, remote_address = "",
-    timings = phases.readable(phases.no_time()),
+    timings = setmetatable(require("lurcher.http.phases").no_time(), Timings),
     bytes_received = 0, bytes_sent = 0, elapsed = request:elapsed(),
   }, Response)
 end

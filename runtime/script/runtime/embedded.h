@@ -10,7 +10,8 @@ typedef struct {
   size_t size;
 } embedded_module;
 
-/* Ends with an entry whose name is NULL. */
+/* In the order of strcmp(name). */
 extern const embedded_module embedded_modules[];
+extern const size_t embedded_modules_count;
 
 #endif

@@ -3,6 +3,7 @@
 #include "script/runtime/embedded.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NATIVE(name) int luaopen_lurcher_native_##name(lua_State *L);
@@ -19,28 +20,32 @@ static const luaL_Reg natives[] = {
 #undef NATIVE
     {"cjson", luaopen_cjson}, {"cjson.safe", luaopen_cjson_safe}, {NULL, NULL}};
 
+static int compare_name(const void *name, const void *module)
+{
+  return strcmp(name, ((const embedded_module *)module)->name);
+}
+
 int preload_push(lua_State *L, const char *name)
 {
-  for (const embedded_module *m = embedded_modules; m->name; m++) {
-    if (strcmp(m->name, name) != 0) continue;
-    if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->name) != 0) lua_error(L);
-    lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.environment");
-    if (lua_istable(L, -1))
-      lua_setfenv(L, -2);
-    else
-      lua_pop(L, 1); /* the prelude itself, which makes it */
-    return 1;
-  }
-  return 0;
+  const embedded_module *m =
+      bsearch(name, embedded_modules, embedded_modules_count, sizeof *embedded_modules, compare_name);
+  if (!m) return 0;
+  if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->name) != 0) lua_error(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.environment");
+  if (lua_istable(L, -1))
+    lua_setfenv(L, -2);
+  else
+    lua_pop(L, 1); /* the prelude itself, which makes it */
+  return 1;
 }
 
 /* names() -> the names of all embedded Lua modules, as keys */
 static int names(lua_State *L)
 {
   lua_newtable(L);
-  for (const embedded_module *m = embedded_modules; m->name; m++) {
+  for (size_t i = 0; i < embedded_modules_count; i++) {
     lua_pushboolean(L, 1);
-    lua_setfield(L, -2, m->name);
+    lua_setfield(L, -2, embedded_modules[i].name);
   }
   return 1;
 }
