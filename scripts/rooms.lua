@@ -22,7 +22,7 @@ local C_ROOMS = {
   { "net/transfer", uses = "core core/ format/ net/flow net/curl net/pool", libraries = "curl openssl" },
   { "net/websocket", uses = "core core/loop format/http format/websocket net/pool net/transfer net/curl",
     libraries = "uv curl" },
-  { "net/server", uses = "core core/loop format/http", libraries = "uv openssl" },
+  { "net/server", uses = "core core/loop core/file format/http", libraries = "uv openssl" },
   { "include", uses = "include", libraries = "lua" },
   { "script/base", uses = "core", libraries = "lua" },
   { "script/task", uses = "core core/ script/base include", libraries = "lua" },

@@ -109,11 +109,14 @@ typedef enum {
 typedef struct lur_access {
   size_t size;
   lur_access_kind kind;
-  const char *name;
-  int port;
-  const struct sockaddr *address;
-  const char *why;
-  lur_task *task;
+  const char *name; /* NET: the host, in lower case, as DNS knows it, without a dot at its end. READ, WRITE:
+                       the absolute path, without links; of what does not exist, that of its folder with its
+                       name. ENV, RUN, FFI, MODULE: the name. Else "" */
+  int port;         /* NET, LISTEN; 0: none, or any */
+  const struct sockaddr *address; /* NET_ADDRESS, LISTEN; else NULL. Of family AF_UNSPEC: only a proxy will
+                                     know it. IPv4 in IPv6 (::ffff:10.0.0.1) comes as IPv4 */
+  const char *why;                /* what for, where that is not plain: "a proxy"; else NULL */
+  lur_task *task;                 /* the script; NULL: none */
 } lur_access;
 
 /* Lua's own libraries; bytecode: load and lur_start take it, and string.dump is there. */
@@ -170,7 +173,10 @@ typedef struct lur_options {
   size_t max_body;        /* bytes of a body in memory, as the script's own option; kind "too_large" */
   unsigned max_depth;     /* of calls nested in C functions: gsub, sort, format, coroutines */
 
-  /* What scripts may touch. Called before each access; 0: it fails with kind "denied". NULL: everything. */
+  /* What scripts may touch. Called before each access; 0: it fails with kind "denied". NET_NAME comes before
+   * a name is looked up, for each attempt and hop; NET_ADDRESS before each connection is made or used again.
+   * It must be quick, for the loop waits, and must not call into the runtime, which refuses. What it raises
+   * is a refusal. NULL: everything is allowed, but with LUR_SANDBOX nothing. */
   int (*permit)(const lur_access *access, void *ud);
   unsigned libraries; /* LUR_LIB_… of Lua's own that scripts get; default all. LUR_SANDBOX: none of them */
 
@@ -182,6 +188,7 @@ typedef struct lur_options {
                               files; NULL: as Lua has it. Copied */
   double slice_seconds; /* how long tasks may run before the loop looks at its sockets again, and lur_run_for
                            at its time; 0: 5 ms */
+  int names_flags;      /* not 0: what a refusal says names the flag of the command that would allow it */
 } lur_options;
 
 /* Sets every member to its default. The size is that of the header the host was compiled with. */

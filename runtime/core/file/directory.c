@@ -107,7 +107,7 @@ bool directory_make(const char *path, bool parents, error *e)
   char *part = strdup(path);
   if (!part) return file_error(e, "make directory", path, ENOMEM);
   bool ok = true;
-  for (char *slash = strchr(part + (guarded(part) ? 2 : 1), '/'); ok && slash;
+  for (char *slash = strchr(part + (is_guarded(part) ? 2 : 1), '/'); ok && slash;
        slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     ok = make_one(part, path, e);

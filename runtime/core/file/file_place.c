@@ -53,7 +53,7 @@ static int follow(file_place *place, bool *magic)
 {
   struct stat status;
   for (int links = 0; guarded_lstat(place->path, &status) == 0 && S_ISLNK(status.st_mode); links++) {
-    if (links == MAX_LINKS || guarded(place->path)) return ELOOP;
+    if (links == MAX_LINKS || is_guarded(place->path)) return ELOOP;
     *magic = is_magic(place->path);
     if (*magic) return 0;
     place->path = read_link(place->path);
@@ -132,6 +132,6 @@ int file_place_open(const file_place *place)
   int own = own_descriptor(place->path, &status);
   if (own >= 0 && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)))
     return fcntl(own, F_DUPFD_CLOEXEC, 0);
-  if (S_ISSOCK(status.st_mode) && !guarded(place->path)) return connect_to(place->path);
+  if (S_ISSOCK(status.st_mode) && !is_guarded(place->path)) return connect_to(place->path);
   return guarded_open(place->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_TRUNC, 0);
 }

@@ -53,7 +53,7 @@ static int walk_copy(const char *path, int flags, mode_t mode)
 
 int guarded_open(const char *path, int flags, mode_t mode)
 {
-  if (!guarded(path)) return open(path, flags, mode);
+  if (!is_guarded(path)) return open(path, flags, mode);
   struct open_how how = {.flags = (unsigned)flags,
                          .mode = flags & O_CREAT ? mode : 0,
                          .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
@@ -68,7 +68,7 @@ bool guarded_place_find(guarded_place *p, const char *path)
 {
   const char *slash = strrchr(path, '/');
   *p = (guarded_place){.folder = AT_FDCWD, .name = path};
-  if (!guarded(path)) return true;
+  if (!is_guarded(path)) return true;
   char *folder = strndup(path, (size_t)(slash - path) + (slash < path + 2));
   if (!folder) return false;
   p->folder = guarded_open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
@@ -89,7 +89,7 @@ int guarded_place_leave(const guarded_place *p, int result)
 
 int guarded_stat(const char *path, struct stat *status)
 {
-  if (!guarded(path)) return stat(path, status);
+  if (!is_guarded(path)) return stat(path, status);
   int fd = guarded_open(path, O_PATH | O_CLOEXEC, 0);
   if (fd < 0) return -1;
   if (fstat(fd, status) != 0) return close_failed(fd);
@@ -105,7 +105,7 @@ int guarded_lstat(const char *path, struct stat *status)
 
 int guarded_access(const char *path, int mode)
 {
-  if (!guarded(path)) return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
+  if (!is_guarded(path)) return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
   char name[32];
   int fd = guarded_open(path, O_PATH | O_CLOEXEC, 0);
   if (fd < 0) return -1;

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-static inline bool guarded(const char *path) { return path[0] == '/' && path[1] == '/'; }
+static inline bool is_guarded(const char *path) { return path[0] == '/' && path[1] == '/'; }
 
 /* As it is shown, and asked for. */
-static inline const char *guarded_name(const char *path) { return guarded(path) ? path + 1 : path; }
+static inline const char *guarded_name(const char *path) { return is_guarded(path) ? path + 1 : path; }
 
 /* Where a path leads now: absolute, without links, guarded. `follows`: also when its last name is a link.
  * What does not exist keeps its name. The standard streams stay "/dev/stdin" and so on unless they are files.

@@ -306,7 +306,7 @@ static int spawn(process *p, const process_options *options, const int theirs[3]
   }
   uv_process_options_t how = {
       .exit_cb = on_ended,
-      .file = options->arguments[0],
+      .file = options->file ? options->file : options->arguments[0],
       .args = options->arguments,
       .env = options->environment,
       .cwd = options->directory,

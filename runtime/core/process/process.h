@@ -20,6 +20,7 @@ enum { PROCESS_OUTPUT, PROCESS_ERRORS, PROCESS_STREAMS };
 /* Strings and lists are the caller's, and needed during process_start only. */
 typedef struct {
   char **arguments;             /* the command and what follows it, NULL at the end */
+  const char *file;             /* what is run instead of the command; NULL: it is found by its name */
   char **environment;           /* "NAME=value", NULL at the end; NULL: this process's */
   const char *directory;        /* NULL: this process's */
   bool has_input;               /* else its standard input is empty */

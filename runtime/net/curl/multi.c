@@ -374,6 +374,10 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     wake_later(m, job);
     return CURL_SOCKET_BAD;
   }
+  if (!job->class->may_reach(job, address)) {
+    wake_later(m, job);
+    return CURL_SOCKET_BAD;
+  }
   failed_address peer = failed_address_of(&address->addr, address->addrlen);
   if (job->picks && failed_addresses_has(&m->shared->failed, &peer, loop_now(m->shared->loop))) {
     job->skipped = true;

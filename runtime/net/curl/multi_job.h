@@ -29,6 +29,10 @@ typedef struct {
    * libcurl's callbacks. */
   bool (*may_connect)(multi_job *job);
 
+  /* It would connect that socket to the address, which may be changed: whether it may, or has to go on
+   * without it. Called by libcurl's callbacks. */
+  bool (*may_reach)(multi_job *job, struct curl_sockaddr *address);
+
   /* It has no connection yet. */
   bool (*connects)(const multi_job *job);
 } multi_job_class;

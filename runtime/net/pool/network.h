@@ -4,6 +4,7 @@
 #define LURCHER_NET_NETWORK_H
 
 #include "core/loop/loop.h"
+#include "core/permit.h"
 #include "net/curl/multi.h"
 #include "net/pool/metrics.h"
 #include "net/pool/run_limits.h"
@@ -24,7 +25,8 @@ typedef struct network {
   uint64_t starved_wait; /* until the next look for a descriptor; 0: none was missing since one was freed */
   deferred admit_all;    /* let every pool look at its queue again */
   run_limits run_limits;
-  void *user; /* of whoever made it */
+  const permit *permit; /* asked for names and addresses; NULL: everything is allowed */
+  void *user;           /* of whoever made it */
 } network;
 
 /* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of

@@ -1,5 +1,7 @@
 #include "net/server/server_listener.h"
 
+#include "core/file/guarded.h"
+
 #include "core/container_of.h"
 
 #include <arpa/inet.h>
@@ -72,6 +74,7 @@ static int make_address(address *a, socklen_t *size, const char *host, int port,
 {
   memset(a, 0, sizeof *a);
   if (path) {
+    path = guarded_name(path);
     if (strlen(path) >= sizeof a->local.sun_path) return ENAMETOOLONG;
     a->local.sun_family = AF_UNIX;
     memcpy(a->local.sun_path, path, strlen(path));
@@ -133,7 +136,7 @@ server_listener *server_listener_new(socket_group *g, const char *host, int port
   l->references = 2; /* the caller's and the poll handle's */
   socket_group_add(g, &l->member, on_listener_group_closes);
   l->local.port = l->port;
-  l->local.path = l->path;
+  l->local.path = l->path ? guarded_name(l->path) : NULL;
   local_server_add(g->loop, &l->local);
   watch(l);
   return l;
@@ -142,7 +145,8 @@ fail:
   if (l) free(l->path);
   free(l);
   if (path)
-    error_set(e, ERROR_connect, NULL, "cannot listen on the Unix socket %s: %s", path, strerror(number));
+    error_set(e, ERROR_connect, NULL, "cannot listen on the Unix socket %s: %s", guarded_name(path),
+              strerror(number));
   else
     error_set(e, ERROR_connect, NULL, "cannot listen on %s port %d: %s", host, port, strerror(number));
   return NULL;
@@ -189,7 +193,7 @@ void server_listener_close(server_listener *l)
     l->first = (l->first + 1) % LISTENER_QUEUE;
     l->count--;
   }
-  if (l->path) unlink(l->path);
+  if (l->path) guarded_unlink(l->path);
   if (l->accepting.state == OPERATION_PENDING) operation_complete(&l->accepting);
 }
 

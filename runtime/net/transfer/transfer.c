@@ -5,6 +5,7 @@
 #include "net/transfer/transfer_failure.h"
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_memory.h"
+#include "net/transfer/transfer_permit.h"
 #include "net/transfer/transfer_played.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_receive.h"
@@ -35,9 +36,10 @@ static const admission_class in_pool = {run, fail_waiting};
 static bool on_finished(multi_job *job, const multi_result *result);
 static bool expects_more(const multi_job *job);
 static bool may_connect(multi_job *job);
+static bool may_reach(multi_job *job, struct curl_sockaddr *address);
 static bool connects(const multi_job *job);
 
-static const multi_job_class in_multi = {on_finished, expects_more, may_connect, connects};
+static const multi_job_class in_multi = {on_finished, expects_more, may_connect, may_reach, connects};
 
 /* A spare one is in no queue: its place in the list of spares is that of the queue. */
 static transfer *take_spare(transfer_options *options)
@@ -494,6 +496,11 @@ static bool may_connect(multi_job *job)
   if (pool_may_connect(&t->admission, !t->exchange.rides)) return true;
   t->exchange.surplus = true;
   return false;
+}
+
+static bool may_reach(multi_job *job, struct curl_sockaddr *address)
+{
+  return transfer_permit_connect(container_of(job, transfer, job), address);
 }
 
 /* An HTTP/2 connection may bring something at any time. */

@@ -191,6 +191,9 @@ static bool prepare_easy(transfer *t, bool shares)
   if (shares && h->ran_alone) drop_easy(h);
   h->ran_alone = !shares;
   h->hint[0] = 0;
+  free(h->refusal);
+  h->refusal = NULL;
+  t->exchange.permitted = false;
   if (h->easy) return true;
   h->easy = transfer_options_new_easy(t->options, buffer_size);
   h->buffer = (uint32_t)buffer_size;
@@ -316,6 +319,7 @@ void transfer_handle_free(transfer_handle *h)
   if (!h) return;
   if (h->easy) curl_easy_cleanup(h->easy);
   curl_url_cleanup(h->address);
+  free(h->refusal);
   buffer_free(&h->address_text);
   free(h);
 }

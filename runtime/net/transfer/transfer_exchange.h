@@ -3,6 +3,7 @@
 #define LURCHER_NET_TRANSFER_EXCHANGE_H
 
 #include "core/buffer.h"
+#include "core/error.h"
 #include "core/loop/loop.h"
 #include "net/curl/multi.h"
 #include "net/transfer/upload.h"
@@ -22,6 +23,7 @@ typedef struct {
   const char *buffer_start;   /* … and where that is, of transfer_nudge.c; only compared */
   CURLU *address;             /* its URL, once it is used again */
   buffer address_text;        /* the URL that was set on it */
+  error *refusal;             /* of an address that the host does not permit; NULL: none */
   const multi *multi;         /* what was set on it last; only compared */
   const struct curl_slist *lines; /* … of headers; those for a proxy are set anew each time */
   bool used, has_address;
@@ -78,6 +80,7 @@ typedef struct {
   bool rides : 1;                 /* a stream of a connection that exists is all it may have */
   bool surplus : 1;               /* there was none, and it may make no connection: it waits */
   bool stale : 1;                 /* libcurl gave it a connection that cannot be used any more */
+  bool permitted : 1;             /* the address of the socket that was made last was asked for */
   bool body_apart : 1;            /* the body may not have come with the head */
 
   /* Of transfer_nudge.c. */

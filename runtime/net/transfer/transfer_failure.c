@@ -445,10 +445,18 @@ void transfer_fail_stream(transfer *t)
   e->retry_safe = true;
 }
 
+/* By the host: of what the other addresses did less can be said. */
+static bool was_refused(transfer *t)
+{
+  if (!t->handle->refusal || t->exchange.connection != CONNECTION_NONE) return false;
+  *transfer_failure(t) = *t->handle->refusal;
+  return true;
+}
+
 void transfer_failure_set(transfer *t, const multi_result *result)
 {
   t->exchange.rejection = (int)transfer_take_rejection();
-  if (t->failure || transfer_proxy_failed(t, result->code)) return;
+  if (t->failure || was_refused(t) || transfer_proxy_failed(t, result->code)) return;
   const known_failure unknown = {.code = result->code, .kind = ERROR_protocol}, *known = find(t, result);
   if (!known) known = &unknown;
   error *e = transfer_failure(t);

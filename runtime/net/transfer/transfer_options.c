@@ -33,6 +33,9 @@ static const struct {
 #include "net/transfer/transfer_options.def"
 };
 
+const transfer_text transfer_files[] = {OPTION_CA,       OPTION_CERT,       OPTION_KEY,
+                                        OPTION_PROXY_CA, OPTION_PROXY_CERT, OPTION_PROXY_KEY};
+
 transfer_options *transfer_options_new(void)
 {
   transfer_options *o = calloc(1, sizeof *o);

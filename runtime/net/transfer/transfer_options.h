@@ -49,6 +49,10 @@ typedef struct transfer_options {
   size_t spare_count;
 } transfer_options;
 
+/* Those of the texts that name files. */
+enum { TRANSFER_FILES = 6 };
+extern const transfer_text transfer_files[TRANSFER_FILES];
+
 /* With the defaults of the public contract, one reference. NULL: out of memory. */
 transfer_options *transfer_options_new(void);
 

@@ -6,6 +6,7 @@
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_memory.h"
 #include "net/transfer/transfer_nudge.h"
+#include "net/transfer/transfer_permit.h"
 #include "net/transfer/transfer_proxy.h"
 #include "net/transfer/transfer_surplus.h"
 
@@ -132,7 +133,7 @@ static int on_connected(void *user, char *address, char *local_address, int port
   transfer *t = user;
   bool is_new = t->job.opened;
   t->exchange.stale = is_stale(t, local_port);
-  if (t->exchange.stale) return CURL_PREREQFUNC_ABORT;
+  if (t->exchange.stale || !transfer_permit_reuse(t, address, port)) return CURL_PREREQFUNC_ABORT;
   multi_note_begun(t->admission.multi, local_port);
   t->exchange.begun_call = t->admission.multi->calls;
   touch(t);

@@ -5,8 +5,10 @@
 #include "core/file/file_job.h"
 #include "core/file/file_reader.h"
 #include "core/file/file_writer.h"
+#include "core/file/guarded.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"
+#include "script/task/task_permit.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -102,6 +104,13 @@ static void push_lock(lua_State *L, file_job *j)
   task_count(L, "file", 1);
 }
 
+/* As scripts see it: what they do with it is asked for anew. */
+static void push_place(lua_State *L, const buffer *path)
+{
+  size_t first = path->length > 1 && is_guarded(path->bytes) ? 1 : 0;
+  lua_pushlstring(L, path->bytes + first, path->length - first);
+}
+
 /* Runs under pcall: (job) -> its results. May raise; the caller frees the job. */
 static int push_results(lua_State *L)
 {
@@ -129,7 +138,7 @@ static int push_results(lua_State *L)
     push_writer(L, j);
     break;
   case FILE_JOB_FIND_PLACE:
-    lua_pushlstring(L, j->data.bytes, j->data.length);
+    push_place(L, &j->data);
     lua_pushstring(L, j->kind == FILE_PLACE_NEW ? "new" : j->kind == FILE_PLACE_REGULAR ? "file" : "other");
     return 2;
   case FILE_JOB_MEASURE:
@@ -176,6 +185,7 @@ static int run_job(lua_State *L, file_job *j)
 /* read(path, max) -> string, permissions */
 static int fs_read(lua_State *L)
 {
+  if (task_refuses_path(L, 1, TASK_READS)) return 2;
   const char *path = check_path(L, 1);
   double max = luaL_checknumber(L, 2);
   file_job *j = new_job(L, FILE_JOB_READ, path, NULL, 0);
@@ -185,6 +195,7 @@ static int fs_read(lua_State *L)
 
 static int run_with_data(lua_State *L, file_action action)
 {
+  if (task_refuses_path(L, 1, TASK_WRITES)) return 2;
   const char *path = check_path(L, 1);
   size_t length;
   const char *data = luaL_checklstring(L, 2, &length);
@@ -197,18 +208,25 @@ static int run_with_data(lua_State *L, file_action action)
 static int fs_write(lua_State *L) { return run_with_data(L, FILE_JOB_WRITE); }
 static int fs_append(lua_State *L) { return run_with_data(L, FILE_JOB_APPEND); }
 
-static int run_with_other(lua_State *L, file_action action)
+static int run_with_other(lua_State *L, file_action action, unsigned use, unsigned other_use)
 {
+  if (task_refuses_path(L, 1, use) || task_refuses_path(L, 2, other_use)) return 2;
   const char *path = check_path(L, 1), *other = check_path(L, 2);
   return run_job(L, new_job(L, action, path, other, strlen(other) + 1));
 }
 
-/* rename(from, to), copy(from, to) -> true */
-static int fs_rename(lua_State *L) { return run_with_other(L, FILE_JOB_RENAME); }
-static int fs_copy(lua_State *L) { return run_with_other(L, FILE_JOB_COPY); }
-
-static int run_with_flag(lua_State *L, file_action action)
+/* rename(from, to), copy(from, to) -> true. Where a file is renamed to it may be read. */
+static int fs_rename(lua_State *L)
 {
+  return run_with_other(L, FILE_JOB_RENAME, TASK_READS | TASK_WRITES | TASK_KEEPS_LINK,
+                        TASK_WRITES | TASK_KEEPS_LINK);
+}
+
+static int fs_copy(lua_State *L) { return run_with_other(L, FILE_JOB_COPY, TASK_READS, TASK_WRITES); }
+
+static int run_with_flag(lua_State *L, file_action action, unsigned use)
+{
+  if (task_refuses_path(L, 1, use)) return 2;
   const char *path = check_path(L, 1);
   bool flag = lua_toboolean(L, 2);
   file_job *j = new_job(L, action, path, NULL, 0);
@@ -218,22 +236,26 @@ static int run_with_flag(lua_State *L, file_action action)
 
 /* exists(path) -> boolean, list(path, details) -> list, mkdir(path, parents), remove(path, recursive) -> true
  */
-static int fs_exists(lua_State *L) { return run_with_flag(L, FILE_JOB_EXISTS); }
-static int fs_list(lua_State *L) { return run_with_flag(L, FILE_JOB_LIST); }
-static int fs_mkdir(lua_State *L) { return run_with_flag(L, FILE_JOB_MAKE); }
-static int fs_remove(lua_State *L) { return run_with_flag(L, FILE_JOB_REMOVE); }
+static int fs_exists(lua_State *L) { return run_with_flag(L, FILE_JOB_EXISTS, TASK_READS); }
+static int fs_list(lua_State *L) { return run_with_flag(L, FILE_JOB_LIST, TASK_READS); }
+static int fs_mkdir(lua_State *L) { return run_with_flag(L, FILE_JOB_MAKE, TASK_WRITES | TASK_KEEPS_LINK); }
+static int fs_remove(lua_State *L)
+{
+  return run_with_flag(L, FILE_JOB_REMOVE, TASK_WRITES | TASK_KEEPS_LINK);
+}
 
 /* lock(path, wait) -> lock; held by somebody else and not `wait`: nil, err of code "EWOULDBLOCK" */
-static int fs_lock(lua_State *L) { return run_with_flag(L, FILE_JOB_LOCK); }
+static int fs_lock(lua_State *L) { return run_with_flag(L, FILE_JOB_LOCK, TASK_WRITES | TASK_KEEPS_LINK); }
 
 /* open_reader(path) -> reader */
-static int fs_open_reader(lua_State *L) { return run_with_flag(L, FILE_JOB_OPEN_READER); }
+static int fs_open_reader(lua_State *L) { return run_with_flag(L, FILE_JOB_OPEN_READER, TASK_READS); }
 
 /* open_writer(path, "truncate" | "append" | "atomic", max_hashed) -> writer */
 static int fs_open_writer(lua_State *L)
 {
   static const char *const modes[] = {
       [FILE_TRUNCATE] = "truncate", [FILE_APPEND] = "append", [FILE_ATOMIC] = "atomic", NULL};
+  if (task_refuses_path(L, 1, TASK_WRITES)) return 2;
   const char *path = check_path(L, 1);
   int mode = luaL_checkoption(L, 2, NULL, modes);
   uint64_t max_hashed = check_offset(L, 3);
@@ -246,11 +268,12 @@ static int fs_open_writer(lua_State *L)
 /* ---- files that come in parts ---- */
 
 /* place(path) -> where writing ends up, "new" | "file" | "other" */
-static int fs_place(lua_State *L) { return run_with_flag(L, FILE_JOB_FIND_PLACE); }
+static int fs_place(lua_State *L) { return run_with_flag(L, FILE_JOB_FIND_PLACE, TASK_WRITES); }
 
 /* open_part(path, offset, cut, max_hashed) -> writer; what it writes is hashed unless it is more */
 static int fs_open_part(lua_State *L)
 {
+  if (task_refuses_path(L, 1, TASK_WRITES | TASK_KEEPS_LINK)) return 2;
   const char *path = check_path(L, 1);
   uint64_t offset = check_offset(L, 2), max_hashed = check_offset(L, 4);
   file_job *j = new_job(L, FILE_JOB_OPEN_PART, path, NULL, 0);
@@ -261,11 +284,17 @@ static int fs_open_part(lua_State *L)
 }
 
 /* measure(path) -> bytes, -1: it is missing */
-static int fs_measure(lua_State *L) { return run_with_flag(L, FILE_JOB_MEASURE); }
+static int fs_measure(lua_State *L)
+{
+  return run_with_flag(L, FILE_JOB_MEASURE, TASK_WRITES | TASK_KEEPS_LINK);
+}
 
 /* complete(part, name, exclusive) -> true */
 static int fs_complete(lua_State *L)
 {
+  unsigned kept = lua_toboolean(L, 3) ? TASK_KEEPS_LINK : 0;
+  if (task_refuses_path(L, 1, TASK_WRITES | TASK_KEEPS_LINK)) return 2;
+  if (task_refuses_path(L, 2, TASK_WRITES | kept)) return 2;
   const char *path = check_path(L, 1), *name = check_path(L, 2);
   file_job *j = new_job(L, FILE_JOB_COMPLETE, path, name, strlen(name) + 1);
   j->flag = lua_toboolean(L, 3);
@@ -273,7 +302,7 @@ static int fs_complete(lua_State *L)
 }
 
 /* hash(path) -> its SHA-256, in hexadecimal digits */
-static int fs_hash(lua_State *L) { return run_with_flag(L, FILE_JOB_HASH); }
+static int fs_hash(lua_State *L) { return run_with_flag(L, FILE_JOB_HASH, TASK_READS); }
 
 /* ---- readers ---- */
 
@@ -291,7 +320,7 @@ static int on_filled(lua_State *L, operation *op)
   error e = r->error;
   if (r->closed)
     error_set(&e, ERROR_file, NULL, "'%.*s%s' was closed while this task was reading it",
-              SHORTENED(r->path, 300));
+              SHORTENED(guarded_name(r->path), 300));
   file_reader_end_wait(r);
   if (!ok) return errors_return(L, &e);
   lua_pushboolean(L, true);

@@ -1,12 +1,20 @@
 /* lurcher.native.process: child processes for Lua. Mechanism only: lua/lurcher/process.lua checks what it
  * gives. */
+#include "core/file/file.h"
+#include "core/file/guarded.h"
 #include "core/process/process.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"
+#include "script/task/task_permit.h"
 
+#include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int luaopen_lurcher_native_process(lua_State *L);
 
@@ -45,12 +53,71 @@ static char **push_strings(lua_State *L, int index)
   return strings;
 }
 
+/* ---- permissions ---- */
+
+/* Where the system finds a program, whatever the script calls PATH. */
+static bool find_program(const char *name, char *path, size_t size)
+{
+  const char *folders = getenv("PATH");
+  for (const char *at = folders ? folders : "/usr/bin:/bin"; at;
+       at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
+    int length = (int)strcspn(at, ":");
+    if (length && snprintf(path, size, "%.*s/%s", length, at, name) < (int)size && access(path, X_OK) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* What is run in place of the command: one that was asked for by this path or by its name. `file` has room
+ * for PATH_MAX bytes. */
+static bool permits_run(lua_State *L, process_options *options, char *file, error *e)
+{
+  const char *name = options->arguments[0];
+  permit_request request = {.kind = PERMIT_RUN, .name = name};
+  if (!task_permit(L)) return true;
+  options->file = file;
+  if (!strchr(name, '/'))
+    return task_permits(L, &request, e) &&
+           (find_program(name, file, PATH_MAX) || file_error(e, "run", name, ENOENT));
+  char *found = guarded_path(name, true);
+  if (!found) return file_error(e, "run", name, errno);
+  snprintf(file, PATH_MAX, "%s", guarded_name(found));
+  free(found);
+  request.name = file;
+  return task_permits(L, &request, e);
+}
+
+static bool permits_variable(lua_State *L, const char *entry)
+{
+  error e;
+  char name[256] = "";
+  size_t length = strcspn(entry, "=");
+  if (length >= sizeof name) return false;
+  memcpy(name, entry, length);
+  permit_request request = {.kind = PERMIT_ENV, .name = name, .why = "for another program"};
+  return task_permits(L, &request, &e);
+}
+
+/* The variables of this process that the script may read, in memory that is left on the stack. */
+static char **push_environment(lua_State *L)
+{
+  size_t count = 0, kept = 0;
+  while (environ[count]) count++;
+  char **list = lua_newuserdata(L, (count + 1) * sizeof *list);
+  for (size_t i = 0; i < count; i++)
+    if (permits_variable(L, environ[i])) list[kept++] = environ[i];
+  list[kept] = NULL;
+  return list;
+}
+
 /* start(arguments, environment or nil, directory or nil, has_input, seconds or nil, kept output, kept errors)
  * → a process | nil, err */
 static int start(lua_State *L)
 {
   error e;
+  char file[PATH_MAX];
   lua_settop(L, 7);
+  if (!lua_isnil(L, 3) && task_refuses_path(L, 3, TASK_READS)) return 2;
   process_options options = {
       .arguments = push_strings(L, 1),
       .environment = push_strings(L, 2),
@@ -59,6 +126,8 @@ static int start(lua_State *L)
       .timeout = lua_isnumber(L, 5) ? loop_nanoseconds(lua_tonumber(L, 5)) : 0,
       .kept = {(size_t)luaL_checknumber(L, 6), (size_t)luaL_checknumber(L, 7)},
   };
+  if (!permits_run(L, &options, file, &e)) return errors_return(L, &e);
+  if (task_permit(L) && !options.environment) options.environment = push_environment(L);
   box *b = lua_newuserdata(L, sizeof *b);
   *b = (box){0};
   luaL_getmetatable(L, process_name);

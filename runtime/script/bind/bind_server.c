@@ -1,13 +1,19 @@
 /* lurcher.native.server: sockets, TLS and request heads for lua/lurcher/server.lua, which is the server. */
+#include "core/file/guarded.h"
 #include "format/http/request_head.h"
 #include "net/server/server_connection.h"
 #include "net/server/server_listener.h"
 #include "net/server/tls_server.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"
+#include "script/task/task_permit.h"
 
 #include <lauxlib.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static const char CONNECTION[] = "lurcher.connection";
 static const char LISTENER[] = "lurcher.listener";
@@ -293,9 +299,26 @@ static int listener_collect(lua_State *L)
   return 0;
 }
 
+static bool permits_listening(lua_State *L, const char *host, int port, const char *path, error *e)
+{
+  struct sockaddr_storage address = {0};
+  struct sockaddr_un *local = (void *)&address;
+  if (path) {
+    local->sun_family = AF_UNIX;
+    snprintf(local->sun_path, sizeof local->sun_path, "%s", guarded_name(path));
+  } else {
+    permit_address_of(host, port, (void *)&address);
+  }
+  permit_request request = {
+      .kind = PERMIT_LISTEN, .name = "", .port = path ? 0 : port, .address = (void *)&address};
+  return task_permits(L, &request, e);
+}
+
 /* listen(host, port, path or nil, tls or nil) -> listener, or nil and an error. */
 static int server_listen(lua_State *L)
 {
+  lua_settop(L, 4);
+  if (!lua_isnil(L, 3) && task_refuses_path(L, 3, TASK_WRITES | TASK_KEEPS_LINK)) return 2;
   const char *host = luaL_checkstring(L, 1), *path = luaL_optstring(L, 3, NULL);
   int port = (int)luaL_checkinteger(L, 2);
   tls_server *tls = lua_isnoneornil(L, 4) ? NULL : check(L, 4, TLS);
@@ -306,6 +329,7 @@ static int server_listen(lua_State *L)
   luaL_getmetatable(L, LISTENER);
   lua_setmetatable(L, -2);
   error e;
+  if (!permits_listening(L, host, port, path, &e)) return errors_return(L, &e);
   *box = server_listener_new(group, host, port, path, tls, &e);
   if (!*box) return errors_return(L, &e);
   task_count(L, "server", 1);
@@ -353,13 +377,19 @@ static size_t wire_protocols(lua_State *L, const char *const *names, unsigned ch
  * self-signed certificate in PEM or nil; or nil and an error. */
 static int server_tls(lua_State *L)
 {
+  static const char *const files[] = {"cert", "key", "client_ca"};
   unsigned char wire[255];
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checkstack(L, 20, NULL);
+  lua_settop(L, 1);
+  for (int i = 0; i < 3; i++) {
+    lua_getfield(L, 1, files[i]);
+    if (!lua_isnil(L, -1) && task_refuses_path(L, 2 + i, TASK_READS)) return 2;
+  }
   tls_server_options options = {
-      .certificate = text_field(L, "cert"),
-      .key = text_field(L, "key"),
-      .client_ca = text_field(L, "client_ca"),
+      .certificate = lua_tostring(L, 2),
+      .key = lua_tostring(L, 3),
+      .client_ca = lua_tostring(L, 4),
       .min_version = text_field(L, "min"),
       .max_version = text_field(L, "max"),
       .names = text_list(L, "names"),

@@ -1,5 +1,6 @@
 /* lurcher.native.http: pools, profiles, header lists and transfers for the Lua policy layers.
  * What each function takes and gives is said where it is defined; scripts use lurcher.http. */
+#include "net/transfer/transfer_permit.h"
 #include "net/transfer/transfer_summary.h"
 #include "script/base/lua_error.h"
 #include "script/http/http_handle.h"
@@ -81,6 +82,11 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     transfer_free(t);
     return NULL;
   }
+  t->request.played = lua_toboolean(L, 13);
+  if (!t->request.played && !transfer_permit_begin(t, e)) {
+    transfer_free(t);
+    return NULL;
+  }
   memcpy(t->request.method, method, method_length + 1);
   t->request.streaming = streaming;
   t->request.undecided = streaming ? NULL : undecided;
@@ -93,7 +99,6 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     return NULL;
   }
   set_progress(t, progress);
-  t->request.played = lua_toboolean(L, 13);
   return t;
 }
 

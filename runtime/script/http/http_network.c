@@ -1,6 +1,7 @@
 #include "script/http/http_network.h"
 
 #include "script/task/task.h"
+#include "script/task/task_permit.h"
 
 #include <lauxlib.h>
 
@@ -73,6 +74,7 @@ void http_network_open(lua_State *L)
   s->network = network_new(task_loop(L));
   if (!s->network) luaL_error(L, "libcurl cannot be initialised");
   s->network->user = s;
+  s->network->permit = task_permit(L);
   lua_rawset(L, LUA_REGISTRYINDEX);
   const http_network_watch *watch = registered(L, &watch_key);
   if (watch) watch->made(http_network(L), watch->user);

@@ -1,10 +1,13 @@
 #include "script/http/http_options.h"
 
+#include "core/file/guarded.h"
 #include "core/loop/loop.h"
 #include "net/transfer/transfer_options.h"
 #include "script/http/http_handle.h"
+#include "script/task/task_permit.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -135,6 +138,19 @@ static bool read_resolve(lua_State *L, transfer_options *o)
   return ok;
 }
 
+/* The files of TLS under names that follow no link, for transfer_permit_begin. */
+static bool resolve_files(lua_State *L, transfer_options *o)
+{
+  bool ok = true;
+  for (size_t i = 0; task_permit(L) && i < TRANSFER_FILES; i++) {
+    const char *path = o->texts[transfer_files[i]];
+    char *found = path ? guarded_path(path, true) : NULL;
+    if (found) ok = transfer_options_set_text(o, transfer_files[i], guarded_name(found)) && ok;
+    free(found);
+  }
+  return ok;
+}
+
 int http_new_options(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -146,7 +162,7 @@ int http_new_options(lua_State *L)
   o->proxy_tls_min = (tls_version)choose(L, "proxy_min", tls_versions, TLS_1_2);
   o->ip = (ip_version)choose(L, "ip", addresses, IP_ANY);
   read_numbers(L, o);
-  if (!read_texts(L, o) || !read_resolve(L, o) || !transfer_options_seal(o))
+  if (!read_texts(L, o) || !resolve_files(L, o) || !read_resolve(L, o) || !transfer_options_seal(o))
     return luaL_error(L, "not enough memory");
   return 1;
 }

@@ -6,6 +6,7 @@
 #include "script/base/lua_error.h"
 #include "script/http/http_handle.h"
 #include "script/task/task.h"
+#include "script/task/task_permit.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static int file_results(lua_State *L, operation *op)
 int http_look_at_file(lua_State *L)
 {
   size_t size;
+  if (task_refuses_path(L, 1, TASK_READS)) return 2;
   const char *path = luaL_checklstring(L, 1, &size);
   luaL_argcheck(L, strlen(path) == size, 1, "a path cannot contain a NUL byte");
   lua_Number offset = luaL_optnumber(L, 2, 0), length = luaL_optnumber(L, 3, -1);

@@ -13,6 +13,7 @@
 #include "script/task/task_anchor.h"
 #include "script/task/task_cancel.h"
 #include "script/task/task_owner.h"
+#include "script/task/task_permit_open.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scheduler.h"
 #include "script/task/task_scope.h"
@@ -117,7 +118,7 @@ static void on_wake(void *user)
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
 static bool asks_for_more(const lur_options *o)
 {
-  bool permissions = o->permit || o->libraries != ALL_LIBRARIES;
+  bool permissions = o->libraries != ALL_LIBRARIES;
   return o->max_depth || permissions || o->load_module || o->module_path || o->slice_seconds != 0;
 }
 
@@ -153,6 +154,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   rt->on_task_ended = task_has_ended;
   rt->on_interrupted = on_interrupted;
   limits_init(rt);
+  task_permit_open(rt);
   rt->mailbox = mailbox_new(&rt->loop);
   list_init(&rt->idle_calls);
   list_init(&rt->kept_calls);
@@ -365,7 +367,7 @@ static void script_ended(scope *s)
 
 void lur_task_cancel(lur_task *task, const char *why)
 {
-  if (!task) return;
+  if (!task || task->runtime->asking) return;
   lur_runtime *rt = task->runtime;
   list_each (link, &rt->scripts) {
     scope *s = container_of(link, scope, script);
@@ -530,8 +532,7 @@ static void on_close_due(timer *t) { force_all(container_of(t, lur_runtime, clos
 
 void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
 {
-  if (!rt) return;
-  if (rt->closing) return;
+  if (!rt || rt->closing || rt->asking) return;
   rt->closing = true;
   rt->closed = closed;
   rt->closed_ud = ud;

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/loop/loop.h"
+#include "core/permit.h"
 #include "core/random.h"
 #include "lurcher.h"
 #include "script/task/task.h"
@@ -181,6 +182,8 @@ struct lur_runtime {
   void (*on_task_ended)(lur_runtime *rt);  /* a task has ended and is off all lists */
   void (*on_interrupted)(lur_runtime *rt); /* lur_interrupt was called, and a task computes */
   limits limits;
+  permit permit; /* all-zero: everything is allowed */
+  bool asking;   /* options.permit runs */
   timer close_timer, force_timer, run_timer;
   deferred close_deferred; /* in the timer's place when there is no memory for it */
   run_report report;

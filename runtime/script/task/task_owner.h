@@ -7,9 +7,11 @@
 #include <pthread.h>
 #include <stdio.h>
 
-/* Whether this is the thread of the runtime: the one that uses it first. */
+/* Whether this is the thread of the runtime, the one that uses it first, and not within options.permit, where
+ * libcurl may be at work. */
 static inline bool runtime_is_here(lur_runtime *rt)
 {
+  if (rt->asking) return false;
   uintptr_t none = 0, thread = (uintptr_t)pthread_self();
   return atomic_compare_exchange_strong(&rt->thread, &none, thread) || none == thread;
 }

@@ -1,4 +1,5 @@
 /* lurcher.native.websocket: connections for lua/lurcher/ws.lua, which makes the handshake. */
+#include "net/transfer/transfer_permit.h"
 #include "net/transfer/transfer_summary.h"
 #include "net/websocket/websocket.h"
 #include "script/base/lua_error.h"
@@ -74,6 +75,10 @@ static transfer *new_transfer(lua_State *L, error *e)
     return NULL;
   }
   if (!url_parse(&t->request.target, target, length, e) || !url_require_http(&t->request.target, e)) {
+    transfer_free(t);
+    return NULL;
+  }
+  if (!transfer_permit_begin(t, e)) {
     transfer_free(t);
     return NULL;
   }

@@ -53,7 +53,7 @@ static void make_file(const char *name)
 static void check_leads(const char *name, bool follows, const char *wanted)
 {
   char *got = guarded_path(below(name), follows);
-  check(got && guarded(got));
+  check(got && is_guarded(got));
   if (got && *wanted) check_string(guarded_name(got), below(wanted));
   if (got && !*wanted) check_string(guarded_name(got), root);
   free(got);

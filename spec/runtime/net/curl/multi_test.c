@@ -52,7 +52,14 @@ static bool may_connect(multi_job *job)
   return true;
 }
 
-static const multi_job_class noting = {on_finished, expects_more, may_connect, connects};
+static bool may_reach(multi_job *job, struct curl_sockaddr *address)
+{
+  (void)job;
+  (void)address;
+  return true;
+}
+
+static const multi_job_class noting = {on_finished, expects_more, may_connect, may_reach, connects};
 
 static void on_no_descriptor(multi_shared *s)
 {
