@@ -352,7 +352,7 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *user, void
     watcher_set_state(w, job && !job->class->expects_more(job) ? WATCHER_IDLE : WATCHER_ACTIVE);
     if (w->state != WATCHER_IDLE) return 0;
     multi_port_of(w);
-    resting_add(&m->shared->resting, w, loop_now(m->shared->loop));
+    resting_add(&m->shared->resting, w);
     return 0;
   }
   watcher *w = watcher_find(watchers, fd);

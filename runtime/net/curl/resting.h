@@ -10,17 +10,17 @@ enum { MAX_RESTING = 64 };
 typedef struct {
   struct {
     int fd;
-    uint64_t since, quiet_until;
+    unsigned since; /* how many had come to rest before */
+    uint64_t quiet_until;
   } places[MAX_RESTING];
-  unsigned next;
+  unsigned next, count;
 } resting_sockets;
 
-/* Its exchange is over. `now` here and below: nanoseconds of any one clock. May be called by libcurl's
- * callbacks, as all of these. */
-void resting_add(resting_sockets *r, watcher *w, uint64_t now);
+/* Its exchange is over. May be called by libcurl's callbacks, as all of these. */
+void resting_add(resting_sockets *r, watcher *w);
 
-/* It is about to be used for another exchange: whether nothing could be read on it 100 µs ago or less. False:
- * ask it. */
+/* It is about to be used for another exchange: whether nothing could be read on it a moment ago. False: ask
+ * it. `now`: nanoseconds of any one clock. */
 bool resting_is_quiet(resting_sockets *r, const watcher_table *table, watcher *w, uint64_t now);
 
 #endif
