@@ -131,6 +131,7 @@ int main(int argc, char **argv)
   runtime_options.memory_limit = options.memory;
   runtime_options.cpu_seconds = options.cpu;
   runtime_options.burst_seconds = options.burst;
+  if (options.sandbox) runtime_options.libraries = LUR_SANDBOX;
   if (!summaries_prepare(&runtime_options, &options)) {
     source_free(&script);
     return STATUS_USAGE;

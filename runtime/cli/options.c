@@ -161,6 +161,13 @@ static verdict set_burst(cli_options *options, const char *value)
   return WRONG_USAGE;
 }
 
+static verdict set_sandbox(cli_options *options, const char *value)
+{
+  (void)value;
+  options->sandbox = true;
+  return GO_ON;
+}
+
 static verdict show_help(cli_options *options, const char *value)
 {
   (void)options;

@@ -117,7 +117,7 @@ static int push_arguments(lua_State *L, const lur_script *script)
 static int prepare(lua_State *L, starting_script *start)
 {
   const lur_script *script = start->ud;
-  if (script->own_globals) give_own_globals(L);
+  if (script->own_globals && !task_is_confined(start->runtime)) give_own_globals(L);
   int chunk = lua_gettop(L);
   start->status = LUR_INVALID;
   int count = push_arguments(L, script);

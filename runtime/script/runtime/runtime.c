@@ -9,6 +9,7 @@
 #include "script/runtime/preload.h"
 #include "script/runtime/run_report.h"
 #include "script/runtime/run_script.h"
+#include "script/runtime/sandbox.h"
 #include "script/runtime/state_memory.h"
 #include "script/task/task_anchor.h"
 #include "script/task/task_cancel.h"
@@ -40,11 +41,6 @@ struct uv_loop_s *lur_loop(lur_runtime *runtime) { return runtime ? runtime->loo
 
 lua_State *lur_lua(lur_runtime *runtime) { return runtime ? runtime->L : NULL; }
 
-enum {
-  ALL_LIBRARIES =
-      LUR_LIB_IO | LUR_LIB_OS | LUR_LIB_FFI | LUR_LIB_DEBUG | LUR_LIB_JIT | LUR_LIB_PACKAGE | LUR_LIB_BYTECODE
-};
-
 void lur_options_init_sized(lur_options *options, size_t size)
 {
   memset(options, 0, size);
@@ -66,6 +62,7 @@ static int open_state(lua_State *L)
   lua_gc(L, LUA_GCSTOP, 0);
   luaL_openlibs(L);
   limits_open(L);
+  sandbox_prepare(L);
   lua_pushboolean(L, 1); /* the first luaL_unref needs memory, and none of ours may */
   luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
   preload_open(L);
@@ -74,6 +71,7 @@ static int open_state(lua_State *L)
   rt->daemons = scope_new(rt);
   if (!rt->daemons || !preload_push(L, "lurcher.task.prelude")) return luaL_error(L, "not enough memory");
   lua_call(L, 0, 0);
+  sandbox_open(L);
   host_values_open(L);
   run_script_open(L);
   lua_gc(L, LUA_GCSETPAUSE, FIRST_PAUSE);
@@ -118,8 +116,8 @@ static void on_wake(void *user)
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
 static bool asks_for_more(const lur_options *o)
 {
-  bool permissions = o->libraries != ALL_LIBRARIES;
-  return o->max_depth || permissions || o->load_module || o->module_path || o->slice_seconds != 0;
+  return o->max_depth || (o->libraries & ~(unsigned)ALL_LIBRARIES) || o->load_module || o->module_path ||
+         o->slice_seconds != 0;
 }
 
 static void script_ended(scope *s);
@@ -185,6 +183,7 @@ static int start_script(lua_State *L)
   int loaded = luaL_loadbufferx(L, start->source, start->length, start->chunkname, "t");
   if (loaded == LUA_ERRSYNTAX) start->status = LUR_SYNTAX;
   if (loaded != 0) return loaded == LUA_ERRSYNTAX ? syntax_error(L, start) : lua_error(L);
+  sandbox_give_globals(L);
   lua_Debug chunk;
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &chunk);

@@ -123,11 +123,20 @@ static int log_level(lua_State *L)
   return 1;
 }
 
-/* exit(code) */
+static void cancel_for_exit(lur_runtime *rt)
+{
+  static const char why[] = "os.exit was called";
+  if (!task_is_confined(rt))
+    scope_cancel_scripts(rt, why);
+  else if (rt->current && rt->current->script)
+    scope_cancel(rt->current->script, why);
+}
+
+/* exit(code): of a confined script only its own end */
 static int exit_host(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
-  if (!rt->options.exit) {
+  if (!rt->options.exit && !task_is_confined(rt)) {
     luaL_where(L, 2); /* who called os.exit */
     lua_pushliteral(
         L, "os.exit: this script runs inside another program, which did not allow it to end the process");
@@ -135,9 +144,9 @@ static int exit_host(lua_State *L)
     return lua_error(L);
   }
   rt->exiting = L;
-  rt->options.exit((int)luaL_optinteger(L, 1, 0), rt->options.ud);
+  if (rt->options.exit) rt->options.exit((int)luaL_optinteger(L, 1, 0), rt->options.ud);
   rt->exiting = NULL;
-  scope_cancel_scripts(rt, "os.exit was called");
+  cancel_for_exit(rt);
   if (!rt->current) return 0;
   if (rt->current->stop < STOP_EXIT) rt->current->stop = STOP_EXIT;
   return task_raise_canceled(L, rt->current);

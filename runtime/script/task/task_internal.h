@@ -208,6 +208,15 @@ static inline lur_task *task_current(lua_State *L)
   return t;
 }
 
+/* Lua's libraries, as lur_options.libraries names them. */
+enum {
+  ALL_LIBRARIES =
+      LUR_LIB_IO | LUR_LIB_OS | LUR_LIB_FFI | LUR_LIB_DEBUG | LUR_LIB_JIT | LUR_LIB_PACKAGE | LUR_LIB_BYTECODE
+};
+
+/* Whether scripts get less than all of them. */
+static inline bool task_is_confined(const lur_runtime *rt) { return rt->options.libraries != ALL_LIBRARIES; }
+
 /* Every wait must raise now. */
 static inline bool task_must_stop(const lur_task *t)
 {

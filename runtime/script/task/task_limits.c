@@ -442,7 +442,7 @@ void limits_open(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
   limits *l = &rt->limits;
-  l->hooked = rt->options.memory_limit || l->burst || l->cpu;
+  l->hooked = rt->options.memory_limit || l->burst || l->cpu || rt->options.libraries == LUR_SANDBOX;
   if (!l->hooked) return;
   luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
   /* The JIT would skip the hook, and so would finalizers. */

@@ -74,7 +74,7 @@ static void test_refuses_what_it_does_not_heed(void)
   lur_runtime *runtime;
   lur_options_init(&options);
   check(options.libraries == 127);
-  options.libraries = LUR_SANDBOX;
+  options.libraries = 128;
   check(lur_open(&runtime, &options) == LUR_INVALID);
   check(runtime == NULL);
   check_string(lur_status_name(LUR_LIMIT), "limit");

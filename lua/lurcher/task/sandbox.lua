@@ -1,0 +1,239 @@
+--- The globals of scripts that are confined: what is named here, made anew for each script. What is not named
+--- is not there.
+
+local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
+local modules = require "lurcher.native.modules"
+local strict = require "lurcher.base.strict"
+
+local sandbox = {}
+
+-- ---- what there is ----
+
+local FUNCTIONS = [[assert error ipairs next pairs pcall print rawequal rawget rawset select tonumber tostring type
+  unpack xpcall]]
+
+local LIBRARIES = {
+  string = "byte char find format gmatch gsub len lower match rep reverse sub upper",
+  table = "concat insert maxn move remove sort",
+  math = [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf pi pow
+    rad sin sinh sqrt tan tanh]],
+  coroutine = "create isyieldable resume running status wrap yield",
+  bit = "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex",
+  os = "clock date difftime time",
+}
+
+-- What lur_options.libraries gives more: whole libraries of Lua, as globals.
+local GIVEN = { [1] = "io", [2] = "os", [8] = "debug", [16] = "jit", [32] = "package" }
+local LIB_FFI, LIB_PACKAGE, LIB_BYTECODE = 4, 32, 64
+
+local own = getfenv(1) -- what the runtime's own modules see
+local globals = own._G -- what a script that is not confined does
+local own_load, own_require = load, require
+local raw_getmetatable, raw_setmetatable = debug.getmetatable, setmetatable
+
+local function pick(from, names)
+  local picked = {}
+  for name in names:gmatch "%S+" do picked[name] = from[name] end
+  return picked
+end
+
+local function has(libraries, which)
+  return bit.band(libraries, which) ~= 0
+end
+
+-- ---- metatables: a script sees those that it set itself ----
+
+local function add_metatables(env)
+  local set = raw_setmetatable({}, { __mode = "k" })
+
+  function env.getmetatable(value)
+    local metatable = raw_getmetatable(value)
+    if metatable == nil then return nil end
+    if not set[metatable] then return false end
+    local shown = rawget(metatable, "__metatable")
+    if shown ~= nil then return shown end
+    return metatable
+  end
+
+  function env.setmetatable(...)
+    local t, metatable = ...
+    if type(t) ~= "table" then
+      errors.raise(("bad argument #1 to 'setmetatable' (table expected, got %s)"):format(type(t)))
+    elseif select("#", ...) < 2 or (metatable ~= nil and type(metatable) ~= "table") then
+      errors.raise "bad argument #2 to 'setmetatable' (nil or table expected)"
+    end
+    local before = raw_getmetatable(t)
+    if before and (not set[before] or rawget(before, "__metatable") ~= nil) then
+      errors.raise "cannot change a protected metatable"
+    end
+    if metatable then set[metatable] = true end
+    debug.setmetatable(t, metatable)
+    return t
+  end
+end
+
+-- ---- chance: seeded by one script, it is none for the others ----
+
+local function add_random(library)
+  local seed
+
+  local function unit()
+    if not seed then return math.random() end
+    seed = seed * 16807 % 2147483647
+    return seed / 2147483647
+  end
+
+  function library.randomseed(value)
+    if type(value) ~= "number" then errors.raise("bad argument #1 to 'randomseed' (number expected)") end
+    seed = math.floor(math.abs(value)) % 2147483646 + 1
+    if seed ~= seed then seed = 1 end
+    unit()
+  end
+
+  function library.random(first, last)
+    if first == nil then return unit() end
+    if last == nil then first, last = 1, first end
+    if type(first) ~= "number" or type(last) ~= "number" then
+      errors.raise("bad argument to 'random' (number expected)")
+    end
+    if first > last then errors.raise("bad argument to 'random' (interval is empty)") end
+    return math.floor(unit() * (last - first + 1)) + first
+  end
+end
+
+-- ---- loading ----
+
+local function text_of(chunk)
+  local pieces = {}
+  while true do
+    local piece = chunk()
+    if piece == nil or piece == "" then return table.concat(pieces) end
+    if type(piece) ~= "string" then return nil, "reader function must return a string" end
+    pieces[#pieces + 1] = piece
+  end
+end
+
+local function add_load(env, libraries)
+  local modes = has(libraries, LIB_BYTECODE) and "bt" or "t"
+
+  function env.load(chunk, name, mode, ...)
+    local text, message = chunk, nil
+    if type(chunk) == "function" then text, message = text_of(chunk) end
+    if message then return nil, message end
+    if type(text) ~= "string" then
+      errors.raise(("bad argument #1 to 'load' (string expected, got %s)"):format(type(text)))
+    end
+    if name ~= nil and type(name) ~= "string" then
+      errors.raise(("bad argument #2 to 'load' (string expected, got %s)"):format(type(name)))
+    end
+    mode = mode == nil and modes or tostring(mode)
+    if modes == "t" and not mode:find("t", 1, true) then
+      return nil, "attempt to load chunk with wrong mode: the sandbox takes text only"
+    end
+    local theirs = select("#", ...) > 0
+    if theirs then return own_load(text, name or text, modes == "t" and "t" or mode, (...)) end
+    return own_load(text, name or text, modes == "t" and "t" or mode, env)
+  end
+end
+
+-- ---- modules: each script has tables of its own ----
+
+local function copied(value, done)
+  if type(value) ~= "table" or raw_getmetatable(value) then return value end
+  if done[value] then return done[value] end
+  local copy = {}
+  done[value] = copy
+  for key, member in next, value do copy[key] = copied(member, done) end
+  return copy
+end
+
+-- The module's metatable is for misspelt names.
+local function copy_module(name, value)
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for key, member in next, value do copy[key] = copied(member, { [value] = copy }) end
+  strict.guard(copy, name:match "^lurcher%.([^.]+)$" or name)
+  return copy
+end
+
+local embedded = modules.names()
+
+local function is_public(name)
+  return name == "host" or (name:match "^lurcher%.[^.]+$" and embedded[name])
+end
+
+local function refuse(name)
+  local names = {}
+  for module in next, embedded do names[#names + 1] = module:match "^lurcher%.([^.]+)$" end
+  table.sort(names)
+  local near = check.suggest(name:match "^lurcher%.(.*)$" or name, names)
+  errors.raise(("module '%s' not found: a sandboxed script has lurcher.%s%s"):format(name,
+    table.concat(names, ", lurcher."), near and ("; did you mean 'lurcher.%s'?"):format(near) or ""))
+end
+
+local function add_require(env, libraries)
+  local loaded = { _G = env }
+  for name in next, LIBRARIES do loaded[name] = env[name] end
+  for which, name in next, GIVEN do
+    if has(libraries, which) then loaded[name] = env[name] end
+  end
+
+  function env.require(name)
+    if type(name) ~= "string" then
+      errors.raise(("bad argument #1 to 'require' (string expected, got %s)"):format(type(name)))
+    end
+    if loaded[name] ~= nil then return loaded[name] end
+    if is_public(name) then
+      loaded[name] = copy_module(name, own_require(name))
+    elseif has(libraries, LIB_PACKAGE) or (has(libraries, LIB_FFI) and name == "ffi") then
+      loaded[name] = globals.require(name)
+    else
+      refuse(name)
+    end
+    return loaded[name]
+  end
+end
+
+-- A text given by -e has the public modules as globals.
+local function add_names(env)
+  raw_setmetatable(env, { __index = function(_, name)
+    if type(name) ~= "string" or not is_public("lurcher." .. name) then return nil end
+    local module = env.require("lurcher." .. name)
+    rawset(env, name, module)
+    return module
+  end })
+end
+
+-- ---- the whole ----
+
+local function add_given(env, libraries)
+  for which, name in next, GIVEN do
+    if has(libraries, which) then env[name] = copied(globals[name], {}) end
+  end
+  if has(libraries, LIB_BYTECODE) then env.string.dump = string.dump end
+end
+
+---Makes the globals of a script.
+---@param libraries integer lur_options.libraries
+---@return table
+function sandbox.globals(libraries)
+  local env = pick(own, FUNCTIONS)
+  for name, members in next, LIBRARIES do env[name] = pick(own[name], members) end
+  env._G, env._VERSION, env.arg = env, _VERSION, copied(globals.arg, {})
+  env.os.exit = os.exit
+  add_given(env, libraries)
+  add_metatables(env)
+  add_random(env.math)
+  add_load(env, libraries)
+  add_require(env, libraries)
+
+  function env.collectgarbage(what)
+    if what ~= "count" then errors.raise "collectgarbage: a sandboxed script may only ask for 'count'" end
+    return collectgarbage "count"
+  end
+  if globals.arg and globals.arg[0] == "-e" then add_names(env) end
+  return env
+end
+
+return sandbox
