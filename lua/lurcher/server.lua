@@ -106,6 +106,7 @@ local HTTP_OPTIONS, HTTP_DEFAULT = rows.of("server.start", "lurcher.server.Optio
 -- A file for clients that want the certificate's path.
 local function write_certificate(pem)
   local path = os.tmpname()
+  if not path then return nil end -- the host does not permit it; the text is there all the same
   local file = assert(io.open(path, "w"))
   file:write(pem)
   file:close()

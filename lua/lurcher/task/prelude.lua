@@ -309,8 +309,11 @@ local function refuse_internal(name)
   raise("module '", name, "' is internal; scripts use lurcher.", concat(names, ", lurcher."))
 end
 
+local ask_module -- where the host has a say
+
 function require(name)
   if type(name) ~= "string" then name = tostring(name) end
+  if ask_module then ask_module(name) end
   if find(name, "^lurcher%.[^.]+%.") and not internals_are_open and is_called_by_script() then
     refuse_internal(name)
   end
@@ -409,6 +412,14 @@ end
 
 function os.date(format, moment)
   return raw_date(format, moment or floor(native.time()))
+end
+
+-- ---- what the host permits ----
+
+if native.asks() then
+  local permissions = load_module "lurcher.task.permissions"
+  permissions.install()
+  ask_module = permissions.ask_module
 end
 
 -- ---- what the runtime's own modules see ----

@@ -2,6 +2,7 @@
 
 #include "script/task/task_bind.h"
 #include "script/task/task_cancel.h"
+#include "script/task/task_permit.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scope.h"
 
@@ -152,18 +153,19 @@ static int exit_host(lua_State *L)
   return task_raise_canceled(L, rt->current);
 }
 
+/* asks() -> whether the host is asked before scripts touch something */
+static int asks(lua_State *L)
+{
+  lua_pushboolean(L, task_permit(L) != NULL);
+  return 1;
+}
+
 const luaL_Reg task_host_functions[] = {
-    {"guard", limits_guard},
-    {"trace", trace},
-    {"note", note},
-    {"report", report},
-    {"waiting", waiting},
-    {"last_id", last_id},
-    {"count", count},
-    {"counts", counts},
-    {"print", print},
-    {"log", log_line},
-    {"log_level", log_level},
-    {"exit", exit_host},
-    {NULL, NULL},
+    {"asks", asks},       {"guard", limits_guard},
+    {"trace", trace},     {"note", note},
+    {"report", report},   {"waiting", waiting},
+    {"last_id", last_id}, {"count", count},
+    {"counts", counts},   {"print", print},
+    {"log", log_line},    {"log_level", log_level},
+    {"exit", exit_host},  {NULL, NULL},
 };
