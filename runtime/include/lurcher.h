@@ -391,6 +391,11 @@ typedef enum {
 LUR_API lur_status lur_summary(lur_runtime *runtime, lur_summary_kind kind, int columns, int colors,
                                lur_print_fn write, void *ud);
 
+/* Whether an address leads to this machine or its networks and not to the internet: loopback, private,
+ * shared, link-local, multicast and reserved ranges of IPv4 and IPv6, also inside mapped, 6to4 and NAT64
+ * addresses; and every other family. Any thread. */
+LUR_API int lur_address_is_private(const struct sockaddr *address);
+
 /* What the last call that returned an error status had to say; "" if nothing. Valid until the next call. */
 LUR_API const char *lur_error(const lur_runtime *runtime);
 

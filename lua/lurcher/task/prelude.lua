@@ -1,14 +1,14 @@
 --- Run once when a runtime opens: makes Lua's own functions fit for tasks. Waiting works inside pcall,
 --- coroutines and modules being required, and a cancellation cannot be swallowed.
 
--- luacheck: globals pcall xpcall load dofile require print coroutine os pairs next
+-- luacheck: globals pcall xpcall load loadstring loadfile dofile require print coroutine os pairs next
 
 local native = require "lurcher.native.task"
 
 local raw_pcall, raw_xpcall, error = pcall, xpcall, error
 local raw_create, raw_resume, raw_yield = coroutine.create, coroutine.resume, coroutine.yield
 local raw_status, raw_running, raw_isyieldable = coroutine.status, coroutine.running, coroutine.isyieldable
-local raw_load, raw_loadfile, type, select = load, loadfile, type, select
+local raw_load, raw_loadfile, raw_loadstring, type, select = load, loadfile, loadstring, type, select
 local tostring, concat, find, sub, getinfo = tostring, table.concat, string.find, string.sub, debug.getinfo
 local current, wake, suspend = native.current, native.wake, native.suspend
 local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
@@ -146,8 +146,33 @@ end
 
 -- ---- loading: a chunk or module may wait while it runs ----
 
+-- What is named as our own code would not be interrupted, nor shown in reports.
+local function plain_name(name)
+  return type(name) == "string" and sub(name, 1, 9) == "@lurcher/" and "@./" .. sub(name, 2) or name
+end
+
+local function load_named(chunk, name, ...)
+  return raw_load(chunk, plain_name(name), ...)
+end
+
+function loadstring(text, ...)
+  if select("#", ...) == 0 then return raw_loadstring(text) end
+  return raw_loadstring(text, plain_name((...)))
+end
+
+local function plain_path(path)
+  return type(path) == "string" and sub(path, 1, 8) == "lurcher/" and "./" .. path or path
+end
+
+function loadfile(path, ...)
+  return raw_loadfile(plain_path(path), ...)
+end
+
 function load(chunk, ...)
-  if type(chunk) ~= "function" then return raw_load(chunk, ...) end
+  if type(chunk) ~= "function" then
+    if select("#", ...) == 0 then return raw_load(chunk) end
+    return load_named(chunk, ...)
+  end
   local pieces = {}
   while true do
     local piece = chunk()
@@ -156,11 +181,11 @@ function load(chunk, ...)
     pieces[#pieces + 1] = piece
   end
   local name = ...
-  return raw_load(concat(pieces), name or "=(load)", select(2, ...))
+  return load_named(concat(pieces), name or "=(load)", select(2, ...))
 end
 
 function dofile(path)
-  local chunk, message = raw_loadfile(path)
+  local chunk, message = raw_loadfile(plain_path(path))
   if not chunk then error(message, 0) end
   return chunk()
 end

@@ -31,6 +31,8 @@ static const char *const loops[] = {
     "jit.on() while true do end",
     "local task = require('lurcher.task') for i = 1, 5 do task.spawn(function() while true do end end) end",
     "load(function() while true do end end)",
+    "load('while true do end', '@lurcher/script.lua')()",
+    "loadstring('while true do end', '@lurcher/script.lua')()",
     "local function f() return pcall(f) end while true do f() end",
     "while true do for a in ('x'):gmatch('x') do end end",
     "while true do local s = ('a'):rep(100) .. 'b' end",
