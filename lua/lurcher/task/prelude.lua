@@ -168,6 +168,10 @@ function loadfile(path, ...)
   return raw_loadfile(plain_path(path), ...)
 end
 
+local function load_as_named(chunk, ...)
+  return raw_load(chunk, ...)
+end
+
 function load(chunk, ...)
   if type(chunk) ~= "function" then
     if select("#", ...) == 0 then return raw_load(chunk) end
@@ -458,6 +462,7 @@ for name, value in raw_next, _G do
     for key, member in raw_next, value do own[name][key] = member end
   end
 end
+own.load, own.loadstring, own.loadfile = load_as_named, raw_loadstring, raw_loadfile
 debug.getregistry()["lurcher.environment"] = own
 
 -- Methods of texts are the same for all; what a script adds to its `string` is a method as well.
