@@ -3,6 +3,7 @@
 #include "manual.h"
 #include "options.h"
 #include "output.h"
+#include "permissions.h"
 #include "repl.h"
 #include "signals.h"
 #include "source.h"
@@ -131,7 +132,7 @@ int main(int argc, char **argv)
   runtime_options.memory_limit = options.memory;
   runtime_options.cpu_seconds = options.cpu;
   runtime_options.burst_seconds = options.burst;
-  if (options.sandbox) runtime_options.libraries = LUR_SANDBOX;
+  if (options.sandbox) permissions_connect(&runtime_options, options.sandbox_tells);
   if (!summaries_prepare(&runtime_options, &options)) {
     source_free(&script);
     return STATUS_USAGE;

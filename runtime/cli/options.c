@@ -3,6 +3,7 @@
 #include "complaint.h"
 #include "help.h"
 #include "options_table.h"
+#include "permissions.h"
 #include "suggestion.h"
 
 #include <ctype.h>
@@ -168,6 +169,34 @@ static verdict set_sandbox(cli_options *options, const char *value)
   return GO_ON;
 }
 
+static verdict set_sandbox_log(cli_options *options, const char *value)
+{
+  options->sandbox = options->sandbox_tells = true;
+  if (strcmp(value, "log") == 0) return GO_ON;
+  complain("--sandbox=%s: it is --sandbox or --sandbox=log", value);
+  return WRONG_USAGE;
+}
+
+#define PERMISSION(name)                                                                                     \
+  static verdict name(cli_options *options, const char *value)                                               \
+  {                                                                                                          \
+    (void)options;                                                                                           \
+    return permissions_##name(value) ? GO_ON : WRONG_USAGE;                                                  \
+  }
+PERMISSION(allow_net)
+PERMISSION(deny_net)
+PERMISSION(allow_read)
+PERMISSION(allow_write)
+PERMISSION(allow_env)
+PERMISSION(allow_run)
+
+static verdict allow_public_net(cli_options *options, const char *value)
+{
+  (void)options;
+  (void)value;
+  return permissions_allow_net(NULL) ? GO_ON : WRONG_USAGE;
+}
+
 static verdict show_help(cli_options *options, const char *value)
 {
   (void)options;
@@ -306,9 +335,15 @@ static verdict no_script(cli_options *options)
   return WRONG_USAGE;
 }
 
-bool options_parse(cli_options *options, int argc, char **argv, int *status)
+static bool lacks_sandbox(const cli_options *options)
 {
-  *options = (cli_options){.log_level = LUR_LOG_WARN};
+  if (!permissions_given() || options->sandbox || options->kind == SOURCE_VERSION) return false;
+  complain("--allow-net and the other permissions are for --sandbox: without it everything is allowed");
+  return true;
+}
+
+static verdict parse(cli_options *options, int argc, char **argv)
+{
   int i = 1;
   verdict so_far = GO_ON;
   for (; i < argc && argv[i][0] == '-' && argv[i][1] && so_far == GO_ON; i++) {
@@ -319,14 +354,13 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
     if (strcmp(argv[i], "-e") == 0) {
       if (i + 1 < argc) {
         set_source(options, SOURCE_STRING, argv[i + 1], argc - i - 2, argv + i + 2);
-        return true;
+        return GO_ON;
       }
       fputs("lurcher: option '-e' needs code: lurcher -e 'print(\"hello\")'\n", stderr);
-      so_far = WRONG_USAGE;
-      break;
+      return WRONG_USAGE;
     }
     so_far = apply(options, argv[i], NULL);
-    if (so_far == GO_ON && options->kind == SOURCE_VERSION) return true;
+    if (so_far == GO_ON && options->kind == SOURCE_VERSION) return GO_ON;
   }
   if (so_far == GO_ON && i >= argc) so_far = no_script(options);
   if (so_far == GO_ON && i < argc) {
@@ -334,6 +368,14 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
     if (options_has_own(argv[i]) && (options->kind == SOURCE_REQUEST || options->kind == SOURCE_WORD))
       so_far = sort_options(options);
   }
+  return so_far;
+}
+
+bool options_parse(cli_options *options, int argc, char **argv, int *status)
+{
+  *options = (cli_options){.log_level = LUR_LOG_WARN};
+  verdict so_far = parse(options, argc, argv);
+  if (so_far == GO_ON && lacks_sandbox(options)) so_far = WRONG_USAGE;
   *status = so_far;
   return so_far == GO_ON;
 }

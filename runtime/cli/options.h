@@ -23,7 +23,8 @@ typedef struct {
   source_kind kind;
   const char *script; /* a path, the code itself, or the command's name */
   lur_log_level log_level;
-  bool trace, stats, explain, sandbox;
+  bool trace, stats, explain;
+  bool sandbox, sandbox_tells;                /* the second: --sandbox=log */
   int trace_detail;                           /* as in lur_options */
   const char *report;                         /* the path of the page; NULL: none */
   double grace;                               /* seconds */
