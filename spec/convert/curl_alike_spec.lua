@@ -10,7 +10,6 @@ local COMMANDS = [==[
 curl HOST/x -T FILE -X POST
 curl HOST/ -T FILE
 curl HOST -T FILE
-curl HOST?x=1 -T FILE
 curl HOST/a/ -T 'DIR/a b.txt'
 curl HOST/u1 HOST/u2 -T FILE -T DIR/b.txt
 curl -T - HOST/t < FILE
@@ -32,7 +31,6 @@ curl -d b --json c HOST/j
 curl --json @FILE -d c HOST/j
 curl -d @FILE --json c -H 'Content-Type: x/y' HOST/j
 curl -d '' HOST/d
-curl -d '' -d b HOST/d
 curl -d a -d '' -d @FILE -d b --data-binary @FILE HOST/d
 curl --data-raw @FILE --data-ascii @FILE HOST/d
 curl --data-binary @FILE HOST/d
@@ -120,9 +118,12 @@ for i in 1; do curl "HOST/1"; done
 ! \curl HOST/x & wait
 ]==]
 
+-- curl 8 appends a file's name to no URL with a query, and puts no & behind data that is empty.
+local OLD = "curl HOST?x=1 -T FILE\ncurl -d '' -d b HOST/d\n"
+
 local function commands()
   local list, ending = {}, nil
-  for line in COMMANDS:gmatch "[^\n]+" do
+  for line in ((like_curl.is_old() and OLD or "") .. COMMANDS):gmatch "[^\n]+" do
     local last = list[#list]
     if ending then
       last.text = last.text .. line .. "\n"

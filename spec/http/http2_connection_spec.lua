@@ -375,6 +375,7 @@ describe("a body without a length", function()
   end)
 
   it("keeps its limits when there is no answer, and its client closes", function()
+    if faults.libcurl_version() >= 8.001 then return end -- loses no end
     local s = http2.server(function(connection)
       connection.deaf = true
       fill(connection, connection:request())

@@ -16,7 +16,7 @@ async def main():
     if len(sys.argv) > 2:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[1], sys.argv[2])
-    async with websockets.serve(echo, "127.0.0.1", 0, ssl=context, subprotocols=["chat"], max_size=2**26) as server:
+    async with websockets.serve(echo, "127.0.0.1", 0, ssl=context, max_size=2**26) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 

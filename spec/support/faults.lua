@@ -1,6 +1,7 @@
 -- Servers that misbehave byte by byte, clients for them, and what every error must carry.
 
 local assert = require "luassert"
+local ffi = require "ffi"
 local http = require "lurcher.http"
 local native = require "lurcher.native.task"
 local serving = require "spec.support.serving"
@@ -21,6 +22,13 @@ end
 
 ---A server whose handler gets the bare connection.
 faults.raw = serving.raw
+
+---Which libcurl it is: 7.088 for 7.88.
+function faults.libcurl_version()
+  ffi.cdef "const char *curl_version(void);"
+  local major, minor = ffi.string(ffi.C.curl_version()):match "^libcurl/(%d+)%.(%d+)"
+  return tonumber(major) + tonumber(minor) / 1000
+end
 
 ---Answers each request on each connection with these bytes, then does the next thing: `finish(conn)` or
 ---nothing (FIN).

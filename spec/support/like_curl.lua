@@ -36,7 +36,8 @@ end
 
 local function without_boundaries(text)
   for boundary in text:gmatch('boundary=([%w-]+)%f[^%w-]') do
-    if boundary:find "^%-*%x+$" or boundary:find "^lurcher%-" then
+    -- curl 7 writes 16 hexadecimal digits, curl 8 22 letters and digits
+    if boundary:find "^%-*%x+$" or boundary:find("^" .. ("%-"):rep(24) .. ("%w"):rep(22) .. "$") or boundary:find "^lurcher%-" then
       text = text:gsub(boundary:gsub("%p", "%%%0"), "BOUNDARY")
     end
   end
@@ -109,6 +110,9 @@ local function send(requests, received)
   end
   return received.current
 end
+
+---Whether curl is one of Debian 12, of which the commands were written.
+function like_curl.is_old() return process.shell("curl --version"):find "^curl 7" ~= nil end
 
 ---Runs commands; those with `is_ours` are not given to curl.
 ---@param list { name: string, text: string, is_ours?: boolean }[]

@@ -143,9 +143,11 @@ void transfer_exchange_set_lines(transfer *t)
 
 /* libcurl 7.88 fails every request but the first of a plain HTTP/2 connection when it has to know that HTTP/2
  * is spoken; it does not when it only may be. Without a connection such a request would be one of HTTP/1.1:
- * it gets no socket (pool_may_connect). */
+ * it gets no socket (pool_may_connect). libcurl 8 takes such a request for one that would upgrade, and gives
+ * it no connection that others are on; and it knows well. */
 static void set_prior_knowledge(transfer *t)
 {
+  if (curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000) return;
   t->exchange.rides = t->admission.ticket.rides;
   if (t->exchange.rides)
     curl_easy_setopt(t->handle->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_0);

@@ -176,6 +176,7 @@ CURL *transfer_options_new_easy(const transfer_options *o, long receive_buffer)
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled name lookup must not block the loop */
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* libcurl 8 takes %2e for a dot, our URLs do not */
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_versions[o->version]);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_buffer);
   curl_easy_setopt(easy, CURLOPT_IPRESOLVE, ip_versions[o->ip]);
