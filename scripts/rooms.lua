@@ -51,10 +51,11 @@ local LIBRARIES = {
 local LUA_ROOMS = {
   "base", "task", "json", "url", "clock", "fs", "crypto", "date", "csv", "log", "process", "progress",
   "retry", "breaker", "server", "http", "http/layer", "metrics", "report", "convert", "client", "sse", "ws", "pages",
-  "mock",
+  "mock", "cassette", "testing",
   "command",
 }
-local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", curl = "convert" }
+local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", curl = "convert", mock = "testing",
+  cassette = "testing" }
 
 local findings = 0
 local function finding(...)

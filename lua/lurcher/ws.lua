@@ -54,7 +54,7 @@ end)
 local base
 
 local function base_client()
-  base = base or client.new {
+  base = base or client.shared {
     limits = { inflight = false, per_origin = false, idle = 0, learn = false }, cookies = false, decompress = false,
     http_version = "1.1", timeout = { total = false }, headers = { Accept = false },
   }

@@ -407,7 +407,8 @@ describe("mistakes with mocks raise:", function()
     ["an unknown kind"] = { function(m) m:on("GET", "/"):fail "timout" end, "timeout" },
     ["an unknown phase"] = { function(m) m:on("GET", "/"):fail("timeout", { phase = "reading" }) end, "phase" },
     ["a dot for a colon"] = { function(m) m.on("GET", "/") end, "mock:on" },
-    ["another transport"] = { function() http.client { transport = {} } end, "a mock (lurcher.mock) or false" },
+    ["another transport"] = { function() http.client { transport = {} } end,
+      "a mock (lurcher.mock), a cassette (lurcher.cassette) or false" },
   } do
     it(name, function() assert.matches(row[2], raised_by(row[1]), 1, true) end)
   end

@@ -199,7 +199,7 @@ function manual.serve() return assert(server.start(api(), { grace = 0 })) end
 -- globals, and has other globals of its own.
 local DRIVER = [[
 local MODULES = {}
-for _, name in ipairs { "breaker", "clock", "crypto", "csv", "curl", "date", "fs", "http", "json", "log", "metrics",
+for _, name in ipairs { "breaker", "cassette", "clock", "crypto", "csv", "curl", "date", "fs", "http", "json", "log", "metrics",
   "mock", "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
   MODULES[name] = true
 end

@@ -104,6 +104,9 @@ local function set_direct(self)
   self.direct = not (self.chain or next(self.hooks) or self.settings.auth or self.settings.transport)
 end
 
+-- Every client there is.
+local every = setmetatable({}, { __mode = "k" })
+
 local function assemble(merged, pool, budget, jar, breakers)
   local self = setmetatable({
     pool = pool, budget = budget, cookies = jar, breakers = breakers, hooks = merged.hooks or {},
@@ -114,6 +117,7 @@ local function assemble(merged, pool, budget, jar, breakers)
   local functions = merged.middleware
   if functions and functions[1] then self.chain = new_chain(self, functions) end
   set_direct(self)
+  every[self] = true
   return self
 end
 
@@ -279,6 +283,36 @@ local function check_self(self, what)
   if not client.is(self) then errors.raise(("call it with a colon: client:%s(…)"):format(what)) end
 end
 
+local function put_under(self, other)
+  self.settings.transport = other
+  set_direct(self)
+end
+
+---Puts a cassette under every client that there is or will be, unless it was told what is under it.
+---@param cassette lurcher.Cassette
+---@return fun() undo
+function client.install_everywhere(cassette)
+  local before, installed = setmetatable({}, { __mode = "k" }), settings.installed
+  settings.installed = cassette
+  for self in pairs(every) do
+    if self.settings.options.transport == nil then
+      before[self] = { self.settings.transport }
+      put_under(self, cassette)
+    end
+  end
+  local is_undone = false
+  return function()
+    if is_undone then return end
+    is_undone = true
+    settings.installed = installed
+    for self in pairs(every) do
+      if rawequal(self.settings.transport, cassette) and self.settings.options.transport == nil then
+        put_under(self, before[self] and before[self][1] or installed)
+      end
+    end
+  end
+end
+
 -- Clients that are made without being asked for: they follow what is installed.
 local shared = {}
 
@@ -298,8 +332,7 @@ function client.install(mock)
   local before = settings.installed
   settings.installed = mock
   for _, self in ipairs(shared) do
-    self.settings.transport = mock
-    set_direct(self)
+    put_under(self, mock)
   end
   return before
 end

@@ -57,6 +57,7 @@ local function respond(exchange, one, req, what)
   elseif has_body then
     write_pieces(exchange, one.body, what)
   end
+  if one.ends then return one.ends(exchange, req) end
   exchange:finish()
 end
 
@@ -67,6 +68,19 @@ local MESSAGES = { timeout = "timeout of %s", dns = "cannot resolve %s", connect
 local function fail(exchange, one, req)
   local message = one.message or (MESSAGES[one.fails] or "%s failed"):format(url.origin(req.url)) .. " (mocked)"
   exchange:fail(one.fails, one.phase, message, one.is_safe)
+end
+
+-- Gives nothing more until a limit, or whoever called, ends it.
+local function stall(exchange)
+  while exchange:wait(FOREVER) do end -- luacheck: ignore 542
+end
+
+---How a response ends that breaks off: with a failure, or never.
+---@param failure? table as of answer.fail; nil: never
+---@return fun(exchange: userdata, req: lurcher.mock.Request)
+function play.broken(failure)
+  if not failure then return stall end
+  return function(exchange, req) fail(exchange, failure, req) end
 end
 
 local function give(exchange, one, req, what)
@@ -82,7 +96,7 @@ local function give(exchange, one, req, what)
     end
   end
   if one.stalls then
-    while exchange:wait(FOREVER) do end -- luacheck: ignore 542
+    stall(exchange)
   elseif one.fails then
     fail(exchange, one, req)
   elseif not one.calls then
@@ -99,7 +113,7 @@ local function give_beside(exchange, one, req, what)
 end
 
 local function is_at_hand(one)
-  return not one.delay and not one.calls and not one.stalls and type(one.body) ~= "function"
+  return not one.delay and not one.calls and not one.stalls and not one.ends and type(one.body) ~= "function"
 end
 
 -- The body of the request, once it is connected. A text is at hand, but counts as sent only when it was read.

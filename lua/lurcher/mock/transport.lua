@@ -88,20 +88,20 @@ local function both(feeder, player)
   end }
 end
 
----Answers a request; what the layer above a network calls.
----@param self lurcher.Mock
+---Answers a request below all layers.
 ---@param request lurcher.Request
 ---@param call function native.perform or native.open
+---@param answer fun(request: lurcher.Request, body: string): table?, lurcher.mock.Request|string, string? as play.begin
 ---@return table? feeder
 ---@return integer? status, … as exchange.run
-function transport.exchange(self, request, call)
+function transport.answered(request, call, answer)
   local player
   local function played(pool, profile, method, url, wire, content, deadline, expects, priority, name, undecided, meter)
     local side, err, info, head = call(pool, profile, method, url, wire, content, deadline, expects, priority, name,
       undecided, meter, true)
     if type(side) ~= "userdata" then return side, err, info, head end
     local ok, raised = pcall(function()
-      player = play.begin(side, request, function(sent, body) return find(self, sent, body) end)
+      player = play.begin(side, request, answer)
     end)
     if not ok then
       side:drop()
@@ -115,6 +115,16 @@ function transport.exchange(self, request, call)
   if ok then return both(feeder, player), status, body, head, info, flags end
   if player then player:stop() end
   error(feeder, 0)
+end
+
+---What the layer above a network calls.
+---@param self lurcher.Mock
+---@param request lurcher.Request
+---@param call function native.perform or native.open
+---@return table? feeder
+---@return integer? status, … as exchange.run
+function transport.exchange(self, request, call)
+  return transport.answered(request, call, function(sent, body) return find(self, sent, body) end)
 end
 
 return transport

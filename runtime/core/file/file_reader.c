@@ -166,3 +166,13 @@ file_take file_reader_take_line(file_reader *r, size_t max, const char **bytes, 
   r->scanned = r->taken;
   return FILE_TAKE_SOME;
 }
+
+bool file_reader_seek(file_reader *r, uint64_t offset)
+{
+  errno = EBUSY;
+  if (r->closed || r->job.running || r->operation.state != OPERATION_IDLE) return false;
+  if (lseek(r->fd, (off_t)offset, SEEK_SET) < 0) return false;
+  r->bytes.length = r->taken = r->scanned = 0;
+  r->end = false;
+  return true;
+}

@@ -49,6 +49,10 @@ file_take file_reader_take(file_reader *r, size_t max, const char **bytes, size_
  * rest is a line, too. FILE_TAKE_LONG: it is longer than `max` bytes; nothing is taken. */
 file_take file_reader_take_line(file_reader *r, size_t max, const char **bytes, size_t *length);
 
+/* Goes on from there; bytes read ahead are dropped. False, with errno: the file has no places, or a task
+ * waits. */
+bool file_reader_seek(file_reader *r, uint64_t offset);
+
 /* Nothing is left and nothing will come. */
 static inline bool file_reader_ended(const file_reader *r) { return r->end && r->taken == r->bytes.length; }
 

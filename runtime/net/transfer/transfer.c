@@ -164,14 +164,23 @@ static void record(const transfer *t, bool given_up)
   metrics_record(t->admission.series, &attempt);
 }
 
+static void end_tape(const transfer *t)
+{
+  const transfer_response *r = &t->response;
+  bool is_whole = t->admission.state == ADMISSION_ENDED && r->head.complete && !r->undecoded;
+  transfer_tape_end(t->response.tape, &r->head, t->failure, is_whole);
+}
+
 void transfer_free(transfer *t)
 {
   bool given_up = is_given_up(t);
+  end_tape(t);
   stop(t, false);
   if (t->admission.series) record(t, given_up);
   pool_forget(&t->admission);
   operation_reset(&t->op);
   if (t->failure != &out_of_memory) free(t->failure);
+  transfer_tape_unref(t->response.tape);
   upload_unref(t->request.upload);
   transfer_progress_unref(t->request.progress);
   transfer_options *options = t->options;
@@ -295,6 +304,7 @@ static void wait_for_descriptors(transfer *t);
 void transfer_begin(transfer *t)
 {
   upload_state body = transfer_exchange_prepare(t);
+  transfer_tape_rewind(t->response.tape);
   if (body == UPLOAD_FAILED && upload_is_starved(t->request.upload)) {
     network_out_of_descriptors(t->pool->network);
     wait_for_descriptors(t);

@@ -55,6 +55,7 @@ static size_t read_upload(char *to, size_t size, size_t count, void *user)
     transfer_fail_upload(t);
     return CURL_READFUNC_ABORT;
   }
+  transfer_tape_sent(t->response.tape, to, length);
   t->exchange.active_at = clock_now(t->time);
   t->exchange.upload_waits = state == UPLOAD_LATER;
   t->exchange.uploaded += length;
@@ -88,6 +89,7 @@ static int rewind_upload(void *user, curl_off_t offset, int from)
   transfer *t = user;
   if (from != SEEK_SET || offset || !upload_rewind(t->request.upload)) return CURL_SEEKFUNC_FAIL;
   t->exchange.uploaded = 0;
+  transfer_tape_rewind(t->response.tape);
   return CURL_SEEKFUNC_OK;
 }
 

@@ -56,8 +56,8 @@ typedef struct {
   struct curl_slist *connect_to, *host_line; /* for the option server_name */
   CURLSH *share;                             /* what it will begin with */
   uint16_t remote_port, local_port;
-  uint8_t connection;           /* a transfer_connection */
-  uint8_t flow;                 /* a transfer_flow */
+  uint8_t connection : 4;       /* a transfer_connection */
+  uint8_t flow : 4;             /* a transfer_flow */
   bool expectation_refused : 1; /* by a 417, and libcurl did not make the request again yet */
   bool is_stream : 1;           /* counted as one of HTTP/2 */
   bool ended_by_head : 1;       /* no more than the head of the response was wanted */
@@ -65,12 +65,8 @@ typedef struct {
   bool upload_waits : 1;        /* libcurl waits for more of the body */
   bool prepares : 1;            /* files of the body are looked at, before libcurl gets it */
   bool external : 1;            /* counted in the loop's external_requests */
-  int rejection;                /* why a certificate was; X509_V_OK: none was */
 
   /* Of transfer_receive.c and transfer_surplus.c. */
-  unsigned answered_before;       /* by its origin group when it was dispatched */
-  unsigned begun_call;            /* the multi's call in which it got its connection … */
-  unsigned first_call;            /* … and in which the head began */
   bool close_notified : 1;        /* only known of TLS bodies without length */
   bool first_header_expected : 1; /* next, on a handle that was used before */
   bool verbose : 1;               /* CURLOPT_VERBOSE is set */
@@ -86,8 +82,13 @@ typedef struct {
   /* Of transfer_nudge.c. */
   bool was_full : 1;     /* what came last filled the buffer */
   bool may_lack_end : 1; /* what came last is the rest of what the buffer could not hold */
-  bool is_authority : 1; /* of transfer_certificate.c: `certificate` is one further up */
-  uint64_t nudged_at;    /* when the peer was last asked, or could not be */
+
+  bool is_authority : 1;    /* of transfer_certificate.c: `certificate` is one further up */
+  int rejection;            /* why a certificate was; X509_V_OK: none was */
+  unsigned answered_before; /* by its origin group when it was dispatched */
+  unsigned begun_call;      /* the multi's call in which it got its connection … */
+  unsigned first_call;      /* … and in which the head began */
+  uint64_t nudged_at;       /* of transfer_nudge.c: when the peer was last asked, or could not be */
 
   void *certificate; /* X509: the server's own, or the one that was refused */
   void *session;     /* SSL; NULL: no TLS, HTTP/2, or no head yet */

@@ -9,6 +9,12 @@ static size_t held(const transfer *t) { return t->response.raw.all.capacity + t-
 void transfer_memory_begin(transfer *t) { memory_account_add(account_of(t), held(t)); }
 void transfer_memory_end(transfer *t) { memory_account_remove(account_of(t), held(t)); }
 
+/* What is received or decoded now. */
+static void note_time(transfer *t)
+{
+  if (t->response.tape) t->response.tape->now = clock_now(t->time) - t->times.dispatched;
+}
+
 /* Counts the change since `before`. False: it is more than the limit leaves. */
 static bool count(transfer *t, size_t before, error *e)
 {
@@ -24,6 +30,7 @@ static bool count(transfer *t, size_t before, error *e)
 bool transfer_memory_receive(transfer *t, const char *bytes, size_t length, error *e)
 {
   size_t before = held(t);
+  note_time(t);
   bool well = transfer_response_receive(&t->response, bytes, length, e);
   return count(t, before, e) && well;
 }
@@ -31,6 +38,7 @@ bool transfer_memory_receive(transfer *t, const char *bytes, size_t length, erro
 bool transfer_memory_decode(transfer *t, size_t wanted, error *e)
 {
   size_t before = held(t);
+  note_time(t);
   bool well = transfer_response_decode(&t->response, wanted, e);
   return count(t, before, e) && well;
 }

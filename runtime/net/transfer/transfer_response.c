@@ -61,6 +61,7 @@ bool transfer_response_fits(const transfer_response *r, error *e) { return body_
 static bool add_to_body(transfer_response *r, const char *bytes, size_t length, error *e)
 {
   size_t present = byte_queue_length(&r->body);
+  transfer_tape_received(r->tape, bytes, length, r->decoder != NULL);
   if (r->sink) return r->sink->write(r->sink, bytes, length, e);
   if (!body_fits(r, length, e)) return false;
   if (byte_queue_append(&r->body, bytes, length)) return true;

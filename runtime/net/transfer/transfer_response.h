@@ -6,6 +6,7 @@
 #include "core/byte_queue.h"
 #include "format/coding/decode.h"
 #include "format/http/head.h"
+#include "net/transfer/transfer_tape.h"
 
 /* Takes a body's bytes as they come, in place of memory. Embedded by what knows where they go. */
 typedef struct body_sink body_sink;
@@ -28,11 +29,12 @@ typedef struct {
   bool undecoded : 1;  /* decoding goes on without more input */
   uint32_t decoded;    /* bytes in the current turn; see transfer_response_is_tired */
   head head;
-  decoder *decoder; /* NULL: the body needs none */
-  byte_queue raw;   /* received, not yet decoded */
-  byte_queue body;  /* decoded; for a stream what was not taken yet */
-  body_sink *sink;  /* what is decoded goes there; NULL: into `body` */
-  size_t wanted;    /* bytes of the body that its reader needs at once */
+  decoder *decoder;    /* NULL: the body needs none */
+  byte_queue raw;      /* received, not yet decoded */
+  byte_queue body;     /* decoded; for a stream what was not taken yet */
+  transfer_tape *tape; /* counted; gets a copy of what is decoded; NULL: nobody wants one */
+  body_sink *sink;     /* what is decoded goes there; NULL: into `body` */
+  size_t wanted;       /* bytes of the body that its reader needs at once */
   uint64_t bytes_received;
 } transfer_response;
 

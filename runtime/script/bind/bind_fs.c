@@ -362,6 +362,14 @@ static int reader_take(lua_State *L)
   return push_taken(L, taken, bytes, length);
 }
 
+/* reader:seek(offset) -> whether it goes on from there */
+static int reader_seek(lua_State *L)
+{
+  file_reader *r = check_reader(L);
+  lua_pushboolean(L, file_reader_seek(r, check_offset(L, 2)));
+  return 1;
+}
+
 /* reader:take_line(max) -> a line; nil: fill first, or the end; false: it is longer than max */
 static int reader_take_line(lua_State *L)
 {
@@ -516,11 +524,9 @@ static void new_class(lua_State *L, const char *name, lua_CFunction collect)
 
 int luaopen_lurcher_native_fs(lua_State *L)
 {
-  static const luaL_Reg reader_methods[] = {{"take", reader_take},
-                                            {"take_line", reader_take_line},
-                                            {"ended", reader_ended},
-                                            {"close", reader_close},
-                                            {NULL, NULL}};
+  static const luaL_Reg reader_methods[] = {{"take", reader_take},   {"take_line", reader_take_line},
+                                            {"seek", reader_seek},   {"ended", reader_ended},
+                                            {"close", reader_close}, {NULL, NULL}};
   static const luaL_Reg writer_methods[] = {{"put", writer_put},         {"is_open", writer_is_open},
                                             {"written", writer_written}, {"hurry", writer_hurry},
                                             {"sha256", writer_sha256},   {NULL, NULL}};

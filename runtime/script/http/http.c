@@ -11,6 +11,7 @@
 #include "script/http/http_played.h"
 #include "script/http/http_pool.h"
 #include "script/http/http_stream.h"
+#include "script/http/http_tape.h"
 #include "script/http/http_upload.h"
 #include "script/task/task.h"
 
@@ -57,7 +58,7 @@ static void set_progress(transfer *t, transfer_progress *p)
 }
 
 /* (pool, profile, method, url, headers, body, deadline, expect_continue, priority, label, undecided,
- * progress, played): a transfer set up, or NULL and `e`. */
+ * progress, played, tape): a transfer set up, or NULL and `e`. */
 static transfer *make_transfer(lua_State *L, bool streaming, error *e)
 {
   pool *p = http_handle(L, 1, HTTP_POOL);
@@ -70,6 +71,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     luaL_argerror(L, 3, "not a method");
   http_check_upload(L, 6);
   transfer_progress *progress = lua_isnoneornil(L, 12) ? NULL : http_handle(L, 12, HTTP_PROGRESS);
+  transfer_tape *tape = lua_isnoneornil(L, 14) ? NULL : http_handle(L, 14, HTTP_TAPE);
   const unsigned char *undecided = check_statuses(L, 11);
   /* Nothing below can raise. */
   http_network_keep(p->network, NULL);
@@ -99,6 +101,7 @@ static transfer *make_transfer(lua_State *L, bool streaming, error *e)
     return NULL;
   }
   set_progress(t, progress);
+  transfer_tape_ref(t->response.tape = tape);
   return t;
 }
 
@@ -169,7 +172,8 @@ static int perform_results(lua_State *L, operation *op)
  * undecided, progress) → status, body, head, info, flags (head_flags bits) | nil, err, info [, the head of a
  * proxy's 407]; with a status of the set `undecided`, when the head is there, with a stream for a body, which
  * is to be gathered, discarded or closed.
- * With `played`: when it holds its slot, the other side of the exchange, see native.take
+ * With `played`: when it holds its slot, the other side of the exchange, see native.take. A `tape` gets what
+ * goes over the wire.
  */
 static int perform(lua_State *L) { return start(L, false, perform_results); }
 
@@ -262,6 +266,7 @@ int luaopen_lurcher_native_http(lua_State *L)
       {"now", now},
       {"upload", http_new_upload},
       {"progress", http_new_progress},
+      {"tape", http_new_tape},
       {"out_of_descriptors", out_of_descriptors},
       {"spare_descriptors", spare_descriptors},
       {NULL, NULL},
@@ -272,6 +277,7 @@ int luaopen_lurcher_native_http(lua_State *L)
   http_register_stream(L);
   http_register_upload(L);
   http_register_played(L);
+  http_register_tape(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   http_headers_register(L);

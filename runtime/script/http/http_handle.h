@@ -13,7 +13,8 @@ typedef enum {
   HTTP_FILE = 0x66696c65,
   HTTP_UPLOAD = 0x75706c6f,
   HTTP_PROGRESS = 0x70726f67,
-  HTTP_PLAYED = 0x706c6179
+  HTTP_PLAYED = 0x706c6179,
+  HTTP_TAPE = 0x74617065
 } http_tag;
 
 typedef struct {

@@ -168,11 +168,13 @@ function checks.resolve_map(value)
   return nil
 end
 
--- What mock.new made.
+local TRANSPORTS = { ["lurcher.Mock"] = true, ["lurcher.Cassette"] = true }
+
+-- What mock.new or cassette.open made.
 function checks.transport(value)
   if value == false then return nil end
-  if type(value) == "table" and (getmetatable(value) or value).__name == "lurcher.Mock" then return nil end
-  return "a mock (lurcher.mock) or false"
+  if type(value) == "table" and TRANSPORTS[(getmetatable(value) or value).__name] then return nil end
+  return "a mock (lurcher.mock), a cassette (lurcher.cassette) or false"
 end
 
 -- What is in it is checked where it is read: a message must not show what may be a password.

@@ -1,0 +1,102 @@
+--- An entry without secrets, as it goes into a file.
+
+local clean = {}
+
+local function find(flat, wanted)
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() == wanted then return flat[i + 1], i + 1 end
+  end
+end
+
+local KINDS = { ["application/x-www-form-urlencoded"] = "form", ["multipart/form-data"] = "multipart" }
+
+local function kind_of(headers)
+  local media = (find(headers, "content-type") or ""):lower():match "^[^;%s]+"
+  return KINDS[media]
+end
+
+local function clean_headers(redactor, flat)
+  local out = {}
+  for i = 1, #flat, 2 do
+    out[i], out[i + 1] = flat[i], redactor.known:replace(redactor:header(flat[i], flat[i + 1]))
+  end
+  return out
+end
+
+-- Where the pieces end once known values were taken out: of those that one was split over, somewhere in it.
+local function replace_in_pieces(known, text, ends)
+  local whole = known:replace(text)
+  if whole == text or not ends then return whole, ends end
+  local moved, from, sum = {}, 1, 0
+  for i, stop in ipairs(ends) do
+    sum = sum + #known:replace(text:sub(from, stop))
+    moved[i], from = math.min(sum, #whole), stop + 1
+  end
+  moved[#moved] = #whole
+  return whole, moved
+end
+
+---Takes out what names tell of, and what is known by now.
+---@param redactor lurcher.cassette.Redactor
+---@param request table
+---@return table
+function clean.request(redactor, request)
+  local address = redactor.known:replace(redactor:url(request.url))
+  local headers = clean_headers(redactor, request.headers)
+  local body = request.body
+  if body ~= "" then body = redactor.known:replace((redactor:text(body, kind_of(headers)))) end
+  return { method = request.method, url = address, headers = headers, body = body }
+end
+
+-- The length that is said is that of the body there is, unless it broke off.
+local function set_length(response, method, is_whole)
+  local _, at = find(response.headers, "content-length")
+  local has_none = method == "HEAD" or response.status == 204 or response.status == 304
+  if at and is_whole and not has_none then response.headers[at] = ("%d"):format(#response.body) end
+end
+
+local function clean_response(redactor, response, method, is_whole)
+  local headers = clean_headers(redactor, response.headers)
+  local body, ends = redactor:text(response.body, kind_of(headers), response.ends)
+  body, ends = replace_in_pieces(redactor.known, body, ends)
+  local copy = { status = response.status, version = response.version,
+    reason = redactor.known:replace(response.reason or ""), headers = headers, body = body, ends = ends,
+    at = response.at }
+  set_length(copy, method, is_whole)
+  return copy
+end
+
+---@param redactor lurcher.cassette.Redactor
+---@param entry table
+---@return table
+function clean.entry(redactor, entry)
+  local request = clean.request(redactor, entry.request)
+  local failure, messages = entry.failure, nil
+  if failure then
+    local message = failure.message and redactor.known:replace((redactor:text(failure.message, "line")))
+    failure = { kind = failure.kind, phase = failure.phase, safe = failure.safe, message = message }
+  end
+  local response = entry.response
+    and clean_response(redactor, entry.response, request.method, not (failure or entry.open)) or nil
+  for i, one in ipairs(entry.messages or {}) do
+    messages = messages or {}
+    local copy = {}
+    for name, value in pairs(one) do
+      copy[name] = type(value) == "string" and redactor.known:replace((redactor:text(value))) or value
+    end
+    messages[i] = copy
+  end
+  return { request = request, response = response, failure = failure, open = entry.open,
+    messages = messages or entry.messages }
+end
+
+---Lengths in place of ends.
+---@param entry table
+function clean.measure(entry)
+  local response = entry.response
+  if not (response and response.ends) then return end
+  response.pieces = {}
+  for i, stop in ipairs(response.ends) do response.pieces[i] = stop - (response.ends[i - 1] or 0) end
+end
+
+return clean

@@ -1,0 +1,128 @@
+--- JSON texts as they stand in a cassette: one value a line, so that a difference shows. What belongs between the
+--- tokens is told apart from them: a text that a server wrote comes back byte for byte.
+
+local json = require "lurcher.json"
+
+local layout = {}
+
+local MAX_DEPTH = 100
+
+-- The last byte of a string whose first is at `from`; nil: it does not end.
+local function string_end(text, from)
+  local at = from + 1
+  while true do
+    local stop = text:find('["\\]', at)
+    if not stop then return nil end
+    if text:byte(stop) == 34 then return stop end
+    at = stop + 2
+  end
+end
+
+---Calls `visit` with each token of a JSON text that is well formed: a bracket, a comma, a colon or a scalar.
+---@param text string
+---@param visit fun(token: string)
+local function each_token(text, visit)
+  local at = 1
+  while true do
+    local from = text:find("[^ \t\r\n]", at)
+    if not from then return end
+    local stop
+    local c = text:sub(from, from)
+    if c == '"' then
+      stop = string_end(text, from)
+    elseif c:find "[%[%]{},:]" then
+      stop = from
+    else
+      stop = select(2, text:find("^[^%[%]{},: \t\r\n]+", from))
+    end
+    visit(text:sub(from, stop))
+    at = stop + 1
+  end
+end
+
+---One value a line. Nil: it is too deep.
+---@param text string well-formed JSON
+---@param indent string of the line in which it begins
+---@return string?
+function layout.spread(text, indent)
+  local out, depth, opened, deepest = {}, 0, false, 0
+  local function line() out[#out + 1] = "\n" .. indent .. ("  "):rep(depth) end
+  each_token(text, function(token)
+    if token == "}" or token == "]" then
+      depth = depth - 1
+      if not opened then line() end
+      out[#out + 1], opened = token, false
+      return
+    end
+    if opened then line() end
+    opened = false
+    if token == "{" or token == "[" then
+      depth, opened = depth + 1, true
+      deepest = math.max(deepest, depth)
+      out[#out + 1] = token
+    elseif token == "," then
+      out[#out + 1] = token
+      line()
+    elseif token == ":" then
+      out[#out + 1] = ": "
+    else
+      out[#out + 1] = token
+    end
+  end)
+  return deepest <= MAX_DEPTH and table.concat(out) or nil
+end
+
+---Without what stands between the tokens; `spaced`: with a space behind each comma and colon.
+---@param text string well-formed JSON
+---@param spaced? boolean
+---@return string
+function layout.join(text, spaced)
+  local out = {}
+  each_token(text, function(token)
+    out[#out + 1] = spaced and (token == "," or token == ":") and token .. " " or token
+  end)
+  return table.concat(out)
+end
+
+---Where the value ends that begins at `from`; nil: it does not.
+---@param text string
+---@param from integer
+---@return integer?
+function layout.value_end(text, from)
+  local c = text:sub(from, from)
+  if c == '"' then return string_end(text, from) end
+  if c ~= "{" and c ~= "[" then return select(2, text:find("^[^%[%]{},: \t\r\n]+", from)) end
+  local depth, at = 0, from
+  while true do
+    local found = text:find('["%[%]{}]', at)
+    if not found then return nil end
+    c = text:sub(found, found)
+    if c == '"' then
+      found = string_end(text, found)
+      if not found then return nil end
+    else
+      depth = depth + ((c == "[" or c == "{") and 1 or -1)
+      if depth == 0 then return found end
+    end
+    at = found + 1
+  end
+end
+
+---Calls `visit` with the name of each member of the object that begins at `from`, and where its value begins and
+---ends. Stops at what is none.
+---@param text string
+---@param from integer
+---@param visit fun(name: string, first: integer, last: integer)
+function layout.each_member(text, from, visit)
+  local at = text:match("^{%s*()", from)
+  while at do
+    local stop = text:sub(at, at) == '"' and string_end(text, at)
+    local first = stop and text:match("^%s*:%s*()", stop + 1)
+    local last = first and layout.value_end(text, first)
+    if not last then return end
+    visit(json.decode(text:sub(at, stop)), first, last)
+    at = text:match("^%s*,%s*()", last + 1)
+  end
+end
+
+return layout

@@ -1,0 +1,232 @@
+--- A cassette at work below a client's layers: what answers, what is recorded, what is written at its end.
+
+local clean = require "lurcher.cassette.clean"
+local errors = require "lurcher.base.errors"
+local exchange = require "lurcher.http.layer.exchange"
+local file = require "lurcher.cassette.file"
+local format = require "lurcher.cassette.format"
+local fs = require "lurcher.fs"
+local hook = require "lurcher.cassette.hook"
+local log = require "lurcher.log"
+local native = require "lurcher.native.http"
+local recording = require "lurcher.cassette.recording"
+local redactor = require "lurcher.cassette.redactor"
+local replay = require "lurcher.cassette.replay"
+local secret = require "lurcher.base.secret"
+local seen = require "lurcher.mock.seen"
+local transport = require "lurcher.mock.transport"
+
+local session = {}
+
+local MAX_TOLD = 5 -- unused entries in a warning
+
+---@class lurcher.Cassette
+---@field path string
+---@field recorded integer exchanges that were recorded
+---@field replayed integer
+local Cassette = { __name = "lurcher.Cassette" }
+Cassette.__index = Cassette
+
+---@param path string
+---@param opts table checked
+---@return lurcher.Cassette? cassette
+---@return lurcher.Error? err
+function session.open(path, opts)
+  local exists, err = fs.exists(path)
+  if exists == nil then return nil, err end
+  local mode = opts.mode
+  local plays = mode == "none" or mode == "new" and exists or mode == "once" and exists
+  local self = setmetatable({ path = path, mode = mode, timing = opts.timing or false, slots = {}, recorded = 0,
+    replayed = 0, with = opts.redact.with or false, unused_means = opts.unused or "warn",
+    records = mode == "all" or mode == "new" or not plays, redactor = redactor.new(opts.redact), play = false,
+    problems = {}, closed = false }, Cassette)
+  if plays then
+    self.play, err = replay.open(path, opts.match, opts.repeats or false)
+    if not self.play then return nil, err end
+  end
+  return self
+end
+
+function Cassette.passes() return false end
+
+-- A request as it is compared, and as it would be recorded.
+local function comparable(self, sent)
+  local lines = {}
+  for i = 1, #sent.lines do lines[i] = secret.reveal(sent.lines[i]) end
+  local request = clean.request(self.redactor, { method = sent.method, url = sent.url, headers = lines,
+    body = sent.body })
+  if self.with then request = hook.request(self.with, request) end
+  return request
+end
+
+local FAILED = {}  -- the field of what is raised where the file cannot be read
+local NETWORK = {} -- raised where a request is to go on to the network
+
+local function take(self, sent)
+  local request = comparable(self, sent)
+  local number, err = self.play:take(request)
+  if err then error({ [FAILED] = err }, 0) end
+  if not number then return nil, request end
+  local entry
+  entry, err = self.play:entry(number)
+  if not entry then error({ [FAILED] = err }, 0) end
+  return replay.answer(entry, self.timing), request
+end
+
+-- Answers a request; or raises NETWORK, the request's body being read.
+local function find(self, request, body, read)
+  local sent = seen.of(request, body)
+  local one, compared = take(self, sent)
+  if one then
+    self.replayed = self.replayed + 1
+    return one, sent, "the cassette's answer"
+  end
+  if not self.records then return nil, self.play:miss(compared) end
+  read.body = body
+  error(NETWORK, 0)
+end
+
+-- ---- recording ----
+
+local function send(request, call)
+  local own = request.settings
+  if own.proxies then return require("lurcher.http.layer.proxied").send(request, call) end
+  return exchange.run(request, call, own.profile, nil, own.undecided)
+end
+
+-- Takes the secrets out while they are known.
+local function keep(self, one)
+  local entry, why = one:harvest(self.timing)
+  one.tape = false
+  if not entry then
+    self.problems[#self.problems + 1] = why
+  elseif self.with then
+    entry = hook.entry(self.with, entry)
+  end
+  one.entry = entry and clean.entry(self.redactor, entry) or false
+end
+
+local function noted(self, one, feeder, status, body, ...)
+  one:note(status, body)
+  if type(body) ~= "userdata" then keep(self, one) end
+  return feeder, status, body, ...
+end
+
+local function record(self, request, call)
+  local body = request.body
+  local sent = seen.of(request, type(body) == "string" and body or "")
+  local one = recording.new(sent, call == native.open)
+  self.slots[#self.slots + 1] = one
+  self.recorded = self.recorded + 1
+  return noted(self, one, send(request, one:wrap(call)))
+end
+
+---What the layer above a network calls.
+---@param request lurcher.Request
+---@param call function native.perform or native.open
+---@return table? feeder
+---@return integer? status, … as exchange.run
+function Cassette:exchange(request, call)
+  if self.closed then
+    return nil, nil, errors.new { kind = "mock", message = ("the cassette '%s' is closed"):format(self.path) }
+  end
+  if not self.play then return record(self, request, call) end
+  local read = {}
+  local function answer(sent, body) return find(self, sent, body, read) end
+  local results = { pcall(transport.answered, request, call, answer) }
+  if results[1] then return unpack(results, 2, 7) end
+  local raised = results[2]
+  if type(raised) == "table" and rawget(raised, FAILED) then return nil, nil, raised[FAILED] end
+  if not rawequal(raised, NETWORK) then error(raised, 0) end
+  if type(request.body) == "table" then request.body = read.body end -- it cannot be had again
+  return record(self, request, call)
+end
+
+-- ---- the end ----
+
+-- The entries that were recorded, in the order in which their requests began.
+local function recorded_texts(self, texts)
+  local known = self.redactor.known
+  for _, one in ipairs(self.slots) do
+    if one.tape then keep(self, one) end
+  end
+  for _, one in ipairs(self.slots) do
+    if one.entry then
+      local entry = clean.entry(self.redactor, one.entry) -- of what was learned since
+      clean.measure(entry)
+      local text = format.entry(entry)
+      local found = known:find(text)
+      if found then
+        return file.problem(self.path, ("was not written: %s %s would hold a secret, %s"):format(entry.request.method,
+          entry.request.url, found))
+      end
+      texts[#texts + 1] = text
+    end
+  end
+end
+
+-- Those that are there already.
+local function present_texts(self, texts)
+  for number = 1, self.play and self.play.count or 0 do
+    local text, err = self.play:text(number)
+    if not text then return err end
+    text = "    " .. text
+    local found = self.redactor.known:find(text)
+    if found then
+      return file.problem(self.path, ("was not written: its entry %d holds a secret, %s"):format(number, found))
+    end
+    texts[number] = text
+  end
+end
+
+local function write(self)
+  if self.problems[1] then
+    return nil, errors.new { kind = "too_large", path = self.path, message = ("the cassette '%s' was not written: %s")
+      :format(self.path, self.problems[1]) }
+  end
+  local texts = {}
+  local err = present_texts(self, texts) or recorded_texts(self, texts)
+  if err then return nil, err end
+  return file.write(self.path, texts)
+end
+
+---What was not asked for: "GET https://…".
+---@return string[]
+function Cassette:unused()
+  return self.play and self.play:unused(math.huge) or {}
+end
+
+local function report_unused(self)
+  local left = self.play and not self.play.repeats and self.play.count - self.play.used_count or 0
+  if left == 0 or self.unused_means == "ignore" then return true end
+  local list = self.play:unused(MAX_TOLD)
+  local message = ("%d of the %d entries of the cassette '%s' were not used: %s%s"):format(left, self.play.count,
+    self.path, table.concat(list, ", "), left > #list and ", …" or "")
+  if self.unused_means == "error" then
+    return nil, errors.new { kind = "mock", message = message, retryable = false }
+  end
+  log.warn(message)
+  return true
+end
+
+---Ends it: writes what was recorded, tells what was not used.
+---@param failed? boolean the script failed: what it did not use says nothing
+---@return true? ok
+---@return lurcher.Error? err
+function Cassette:close(failed)
+  if self.closed then return true end
+  self.closed = true
+  local ok, err = true, nil
+  if self.records and self.slots[1] then ok, err = write(self) end
+  if ok and not failed then ok, err = report_unused(self) end
+  if self.play then self.play:close() end
+  return ok, err
+end
+
+---Forgets what was recorded.
+function Cassette:discard()
+  self.slots = {}
+  self:close(true)
+end
+
+return session

@@ -1,0 +1,13 @@
+/* What a transfer sent and received, for lurcher.cassette: see net/transfer/transfer_tape.h. */
+#ifndef LURCHER_SCRIPT_HTTP_TAPE_H
+#define LURCHER_SCRIPT_HTTP_TAPE_H
+
+#include <lua.h>
+
+/* native.tape(most) → tape, which perform and open take */
+int http_new_tape(lua_State *L);
+
+/* Prepares http_new_tape. Can raise. */
+void http_register_tape(lua_State *L);
+
+#endif
