@@ -12,7 +12,7 @@ local MEASUREMENTS = {
   { "download", "1 GiB to a file, beside curl -o, and 100 files at once" },
   { "upload", "1 GiB sent from a file, beside curl -T" },
   { "websocket", "WebSocket messages echoed, beside node's ws, and 10,000 idle connections" },
-  { "start", "start, one request, exit, beside curl -s" },
+  { "start", "start, one request, exit, beside curl -s; time until the prompt is there" },
   { "lag", "delay of a 10 ms timer with 1,000 requests in flight and a slow DNS lookup" },
   { "epoll", "epoll_ctl calls per request" },
   { "outage", "an outage of 10 s, simulated with 1,000 clients: what is sent, and how they come back" },
