@@ -244,13 +244,13 @@ static void choose_locale(void)
   if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0) setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-static void restore_terminal(void)
+void line_editor_restore_terminal(void)
 {
   if (has_paste) {
     ssize_t written = write(STDOUT_FILENO, PASTE_OFF, sizeof PASTE_OFF - 1);
     (void)written;
   }
-  tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+  tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 
 static void bind_keys(void)
@@ -293,7 +293,7 @@ bool line_editor_open(lur_runtime *runtime, const line_editor_hooks *given)
   if (!libedit_load()) return false;
   choose_locale();
   is_dumb = !has_words(getenv("TERM"));
-  if (tcgetattr(STDIN_FILENO, &before) == 0) atexit(restore_terminal);
+  if (tcgetattr(STDIN_FILENO, &before) == 0) atexit(line_editor_restore_terminal);
   if (!terminal_input_open(runtime)) {
     output_report("the terminal cannot be watched");
     return false;

@@ -22,6 +22,9 @@ typedef struct {
 bool line_editor_open(lur_runtime *runtime, const line_editor_hooks *hooks);
 void line_editor_close(void);
 
+/* Signal handler, and when the process ends: the terminal is as it was found. */
+void line_editor_restore_terminal(void);
+
 /* Reads one line; *text is what was typed, without its newline (a paste has several lines), until the next
  * call. */
 line_result line_editor_read(const char *prompt, const char **text);

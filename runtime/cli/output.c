@@ -7,6 +7,7 @@
 #include "summaries.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 static bool on_terminal; /* standard output is one, perhaps that of the progress line */
 static bool in_line;     /* what was written last did not end with a newline */
+static volatile sig_atomic_t echoed;
 static bool trace_shown;
 static int print_error; /* errno of the first write that failed */
 
@@ -37,6 +39,16 @@ static size_t write_out(const char *text, size_t length)
   return done;
 }
 
+void output_echoed(void) { echoed = true; }
+
+/* What is printed next, and the prompt, come below such a key. */
+static void end_echo(void)
+{
+  if (!echoed) return;
+  echoed = in_line = false;
+  fputc('\n', stdout);
+}
+
 /* What stands in the terminal's last lines is taken away before something is written there. */
 static void clear_place(void)
 {
@@ -52,6 +64,7 @@ static void on_print(const char *text, size_t length, void *ud)
     return;
   }
   clear_place();
+  end_echo();
   size_t written = write_out(text, length);
   if (written) in_line = text[written - 1] != '\n';
   fflush(stdout);
@@ -66,6 +79,7 @@ void output_line(const char *text)
 
 void output_end_line(void)
 {
+  end_echo();
   if (in_line) on_print("\n", 1, NULL);
 }
 
@@ -94,6 +108,7 @@ void output_report(const char *text)
 {
   line_editor_hide();
   progress_end();
+  end_echo();
   fflush(stdout);
   fprintf(stderr, "lurcher: %s\n", text);
 }

@@ -11,6 +11,9 @@ void output_connect(lur_options *runtime_options, const cli_options *options, lu
 void output_line(const char *text);
 void output_end_line(void);
 
+/* Signal handler: the terminal shows a key that was pressed, in the line of what was printed last. */
+void output_echoed(void);
+
 /* Whether the runtime's trace is shown. */
 void output_show_trace(bool on);
 

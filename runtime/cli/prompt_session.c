@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MODULE "lurcher.command.repl" /* and its place in the registry */
+#define MODULE  "lurcher.command.repl" /* and its place in the registry */
+#define GLOBALS "lurcher.command.repl.globals"
 
 /* Instructions of Lua between two looks at whether Ctrl-C was pressed; once it was, each one is looked at.
  * The hook is always there, because one that a signal handler brings might get lost. */
@@ -191,6 +192,37 @@ void session_leave(void)
   answer(&q);
 }
 
+/* ---- the globals of an entry's chunk ---- */
+
+static int lend_globals(lua_State *L)
+{
+  lua_pushvalue(L, LUA_GLOBALSINDEX);
+  lua_setfield(L, LUA_REGISTRYINDEX, GLOBALS);
+  lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
+  lua_replace(L, LUA_GLOBALSINDEX);
+  return 0;
+}
+
+static int return_globals(lua_State *L)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, GLOBALS);
+  lua_replace(L, LUA_GLOBALSINDEX);
+  return 0;
+}
+
+static bool call(lua_CFunction function)
+{
+  lua_State *L = lur_lua(runtime);
+  if (lua_cpcall(L, function, NULL) == 0) return true;
+  output_report("not enough memory");
+  lua_pop(L, 1);
+  return false;
+}
+
+bool session_lend_globals(void) { return call(lend_globals); }
+
+void session_return_globals(void) { call(return_globals); }
+
 /* ---- Ctrl-C ---- */
 
 static volatile sig_atomic_t interrupted, was_running;
@@ -223,7 +255,7 @@ static void on_instruction(lua_State *L, lua_Debug *at)
 void session_interrupt(void)
 {
   char task[8];
-  clock_gettime(CLOCK_MONOTONIC, &interrupted_at);
+  if (!interrupted) clock_gettime(CLOCK_MONOTONIC, &interrupted_at);
   lur_busy(runtime, task, sizeof task);
   was_running = *task != 0;
   interrupted = true;
@@ -231,6 +263,8 @@ void session_interrupt(void)
 }
 
 bool session_interrupted(void) { return interrupted; }
+
+double session_interrupted_for(void) { return interrupted ? seconds_since(&interrupted_at) : 0; }
 
 void session_calm(void)
 {

@@ -19,6 +19,12 @@ bool session_keeps(const char *entry);
 /* What the Tab key inserts, and what it lists, behind `line`; both are valid until the next call. */
 void session_complete(const char *line, const char **insertion, const char **listing);
 
+/* Before and after an entry's chunk is started: its only globals are the functions `enter` and
+ * `enter_script`, which give it the script's. So no global that was set to something else keeps entries from
+ * running. False: memory ran out. */
+bool session_lend_globals(void);
+void session_return_globals(void);
+
 /* Cancels the entry that runs; lets it go on without the prompt. */
 void session_cancel(void);
 void session_leave(void);
@@ -26,6 +32,7 @@ void session_leave(void);
 /* Signal handler: Ctrl-C. What computes without end is stopped, until session_calm. */
 void session_interrupt(void);
 bool session_interrupted(void);
+double session_interrupted_for(void); /* seconds since the first of those keys */
 void session_calm(void);
 
 #endif

@@ -22,12 +22,17 @@
 static const double PATIENCE = 0.03;
 static const double LONG_TIME = 1e9; /* until something stops the loop */
 
-static const char ENTER[] = "return require('lurcher.command.repl').enter(...)";
-static const char ENTER_SCRIPT[] = "return require('lurcher.command.repl').enter_script(...)";
+/* Then it is told, when Ctrl-C is pressed again, that one call into C cannot be stopped: the key after that
+ * ends the process. Both by keys that are so far apart, because one that is held down repeats. */
+static const double HELD_FOR = 1, APART = 0.5;
+
+/* See session_lend_globals. */
+static const char ENTER[] = "return enter(...)";
+static const char ENTER_SCRIPT[] = "return enter_script(...)";
 
 static lur_runtime *runtime;
 static uintptr_t entry; /* number of the one that was started last */
-static bool running;
+static volatile sig_atomic_t running;
 
 bool repl_has_terminal(void)
 {
@@ -39,9 +44,38 @@ bool repl_has_terminal(void)
 
 /* ---- signals ---- */
 
+static volatile sig_atomic_t warned;
+static double warned_after; /* seconds since the first Ctrl-C */
+
+static void end_by_force(void)
+{
+  lur_kill_processes();
+  line_editor_restore_terminal();
+  _exit(128 + SIGINT);
+}
+
+static void on_interrupt(void)
+{
+  static const char WARNING[] =
+      "\nlurcher: one call into C holds the prompt and cannot be stopped; Ctrl-C again ends lurcher\n";
+  double seconds = session_interrupted_for();
+  if (!running || seconds < HELD_FOR) {
+    warned = false;
+  } else if (!warned) {
+    ssize_t written = write(STDERR_FILENO, WARNING, sizeof WARNING - 1);
+    (void)written;
+    warned = true;
+    warned_after = seconds;
+  } else if (seconds - warned_after > APART) {
+    end_by_force();
+  }
+  if (running && !warned) output_echoed();
+  session_interrupt();
+}
+
 static void on_signal(int number)
 {
-  if (number == SIGINT) session_interrupt();
+  if (number == SIGINT) on_interrupt();
   if (number == SIGWINCH) line_editor_resized();
   if (number == SIGCONT) line_editor_continued();
   if (number == SIGINT) line_editor_wake();
@@ -97,9 +131,11 @@ static void await_entry(void)
 
 static void start(const char *chunk, size_t length, int argc, const char *const *argv)
 {
+  if (!session_lend_globals()) return;
   running = true;
   lur_status status =
       lur_start(runtime, "@lurcher/prompt", chunk, length, argc, argv, on_done, (void *)++entry, NULL);
+  session_return_globals();
   if (status == LUR_OK)
     await_entry();
   else

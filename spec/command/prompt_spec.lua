@@ -4,6 +4,7 @@ local files = require "spec.support.files"
 local process = require "spec.support.process"
 local prompting = require "spec.support.prompting"
 local serving = require "spec.support.serving"
+local task = require "lurcher.task"
 
 local READY = prompting.READY
 
@@ -21,6 +22,7 @@ describe("the prompt", function()
       { "io.write 'no end' error 'x'", "no end\nerror: x\n" },
       { "{ b = 1, a = { true } }", "{ a = { true }, b = 1 }\n" }, { "json.decode '[null]'", "{ json.null }\n" },
       { "error 'boom'", "error: boom\n" },
+      { "-0.0", "-0\n" }, { "{ -0.0, 0 }", "{ -0, 0 }\n" },
       { "error({ kind = 1 })", "error: the script raised a table: {\"kind\":1}\n" },
       { "five, x = 5, {}", "" },
       { "x.y.z", "error: attempt to index field 'y' (a nil value)\n" }, { "a b", "error: '=' expected near 'b'\n" },
@@ -132,6 +134,53 @@ describe("the prompt", function()
       prompt:wait(READY)
     end
     assert.are.equal(0, (prompt:finish()))
+  end)
+
+  it("says what was interrupted in a line of its own", function()
+    local prompt = prompting.start()
+    for _, code in ipairs { "task.sleep(1000)", "while true do end", "io.write 'no end' task.sleep(1000)" } do
+      prompt:type("print 'begun' " .. code .. "\r")
+      prompt:wait "begun\r\n"
+      if code:find "no end" then prompt:wait "no end" end
+      prompt:type "\3"
+      assert.are.equal("^C\ninterrupted\n> ", prompting.plain(prompt:wait(READY)))
+    end
+    prompt:finish()
+  end)
+
+  it("runs entries whatever the globals are set to", function()
+    local prompt = prompting.start()
+    prompt:enter "function require() error 'mine' end setfenv, enter, _G, debug = nil"
+    prompt:enter "load, rawset, pcall, xpcall, setmetatable, tostring, type = nil"
+    assert.are.equal("2\n", prompt:enter "1 + 1")
+    assert.are.equal("error: attempt to call global 'require' (a string value)\n",
+      prompt:enter "require = '' require 'x'")
+    prompt:enter "local own = 5"
+    assert.are.equal("5\n", prompt:enter "own")
+    assert.are.equal(0, (prompt:finish()))
+  end)
+
+  it("can be ended by Ctrl-C while one call into C goes on", function()
+    local prompt = prompting.start()
+    local id = prompt:enter("io.open '/proc/self/stat':read '*n'"):match "%d+"
+    local function ticks() -- that it has computed; nil: it has ended
+      local file = io.open("/proc/" .. id .. "/stat")
+      local state, count = (file and file:read "*a" or ""):match("%) (%a)" .. (" %S+"):rep(10) .. " (%d+)")
+      if file then file:close() end
+      return state ~= "Z" and tonumber(count) or nil
+    end
+    prompt:type "print 'begun' ; ('x'):rep(30000):find(('x*'):rep(9) .. 'y')\r"
+    prompt:wait "begun\r\n"
+    local begun = ticks()
+    while ticks() < begun + 10 do task.sleep(0.01) end
+    while ticks() do
+      prompt:type "\3"
+      task.sleep(0.05)
+    end
+    assert.matches("one call into C holds the prompt and cannot be stopped; Ctrl%-C again ends lurcher\n",
+      prompting.plain(prompt:wait "ends lurcher\r\n"))
+    while prompt.child:read() do end
+    assert.are.equal(130, assert(prompt.child:wait()).status)
   end)
 
   it("writes all of a long text, and drops the rest of it at Ctrl-C", function()

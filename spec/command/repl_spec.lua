@@ -8,6 +8,7 @@ local json = require "lurcher.json"
 local palette = require "lurcher.command.show.palette"
 local print_value = require "lurcher.command.repl.print"
 local save = require "lurcher.command.repl.save"
+local secrets = require "lurcher.command.repl.secrets"
 local tokens = require "lurcher.command.repl.tokens"
 
 describe("what is typed", function()
@@ -269,5 +270,41 @@ end
 ]], script)
     assert.is_truthy(load(script))
     assert.matches('local http = require("lurcher.http").raising()', save.script { { text = "http.get(u)" } }, 1, true)
+  end)
+
+  it("reads secrets from the environment", function()
+    local held, entries = {}, {}
+    local function saved(text)
+      entries[#entries + 1] = { text = text }
+      local script = save.script { { text = text } }
+      assert.is_truthy(load(script), script)
+      return script:match("\n([^\n]*)\n$"), script
+    end
+    for _, case in ipairs {
+      { 'r = http.bearer "t0"', "r = http.bearer (token)" }, { "r = http.bearer('t0')", "r = http.bearer(token)" },
+      { "local token = [[t0]]", "local token = token_2" }, { 'f { bearer = "t0" }', "f { bearer = token }" },
+      { 'f { auth = { "me", "p0" } }', 'f { auth = { "me", password } }' },
+      { "a = http.basic('me', 'p0')", "a = http.basic('me', password)" },
+      { 'h = { ["X-Api-Key"] = "k0", Accept = "a" }', 'h = { ["X-Api-Key"] = x_api_key, Accept = "a" }' },
+      { 'h = { Authorization = "Bearer t0" }', 'h = { Authorization = "Bearer " .. token }' },
+      { 'http.get "https://me:p0@a.test/?x=1"', 'http.get ("https://me:" .. password .. "@a.test/?x=1")' },
+      { 'u = "a?x=1&access_token=t0t0t0t0"', 'u = "a?x=1&access_token=" .. access_token' },
+      { 'x = "ghp_12345678901234" .. y', "x = token .. y" },
+      { 'secret = "s0" -- "s1"', 'secret = secret_2 -- "s1"' },
+      { 'token_url = "https://a.test/t"', 'token_url = "https://a.test/t"' },
+      { 'f { max_tokens = "5" }', 'f { max_tokens = "5" }' },
+    } do
+      local line, script = saved(case[1])
+      assert.are.equal(case[2], line)
+      assert.are.equal(case[1] ~= case[2], script:find('assert(os.getenv "', 1, true) ~= nil)
+    end
+
+    local value = "only known by its use"
+    entries[#entries + 1] = { text = ("plain = '%s'"):format(value) }
+    assert.is_truthy(require("lurcher.http").secret(value))
+    secrets.hold(entries, held)
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal("plain = secret", (saved(("plain = '%s'"):format(value))))
   end)
 end)

@@ -84,6 +84,7 @@ function repl.open(host, has_colours)
   local palette = require "lurcher.command.show.palette"
   session = chunk.session()
   session.host, session.entries, session.module, session.list = host, {}, module, host.list
+  session.held = {}
   session.style = setmetatable({ colours = has_colours and palette.coloured or palette.plain },
     { __index = function(_, name) return name == "columns" and host.columns() or nil end })
   setmetatable(_G, { __index = find_global })
@@ -125,6 +126,7 @@ local function run_code(text)
   if #entries < MAX_ENTRIES then
     entries[#entries + 1] = { text = text, is_expression = is_expression and was_shown }
   end
+  require("lurcher.command.repl.secrets").hold(entries, session.held)
 end
 
 local function failed(text, err)
@@ -138,8 +140,10 @@ local function failed(text, err)
   native.print(("%serror:%s %s\n"):format(colours.bad, colours.off, line))
 end
 
--- Calls fn(text, …) for an entry, in the running task, and tells the line editor when it is done.
+-- Calls fn(text, …) for an entry, in the running task, and tells the line editor when it is done. The task begins with
+-- the functions of this module as its globals.
 local function enter(fn, text, ...)
+  setfenv(0, _G)
   local mine = { task = native.current() }
   entry = mine
   local ok, err = native.raw_pcall(fn, text, ...)

@@ -55,6 +55,33 @@ local function has_secret_url(entry)
   return false
 end
 
+-- What is called so is no secret itself.
+local ABOUT = { "ur[li]$", "name$", "type$", "endpoint$", "^max" }
+
+---Whether what has this name is a secret.
+---@param name string
+---@return boolean
+function history.names_secret(name)
+  local lower = name:lower()
+  return has_any(lower, NAMES) and not has_any(lower, ABOUT)
+end
+
+---A text at the first token that its service marks as such.
+---@param text string
+---@return string? before nil: there is none
+---@return string token
+---@return string after
+function history.split_at_token(text)
+  for _, pattern in ipairs(MARKED) do
+    local first = text:find(pattern)
+    if first then
+      local token = text:match("^[%w_%-.+/=]+", first)
+      return text:sub(1, first - 1), token, text:sub(first + #token)
+    end
+  end
+  return nil, "", ""
+end
+
 ---@param entry string
 ---@return boolean
 function history.keeps(entry)

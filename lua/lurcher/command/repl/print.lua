@@ -25,6 +25,7 @@ local STEP = "  "
 -- ---- values without members ----
 
 local function number(value)
+  if value == 0 then return 1 / value < 0 and "-0" or "0" end
   if value % 1 == 0 and math.abs(value) < 2 ^ 53 then return ("%d"):format(value) end
   return ("%.14g"):format(value)
 end

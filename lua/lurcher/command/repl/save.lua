@@ -1,5 +1,6 @@
 --- What worked at the prompt, as a script.
 
+local entry_secrets = require "lurcher.command.repl.secrets"
 local modules = require "lurcher.native.modules"
 local sorted_keys = require("lurcher.base.tables").sorted_keys
 local tokens = require "lurcher.command.repl.tokens"
@@ -75,11 +76,20 @@ function save.script(entries)
     if entry.is_expression then wants_last = asks else wants_last = wants_last or asks end
   end
   local out = {}
-  for i, line in ipairs(lines) do out[i] = written(line) end
+  local variables = entry_secrets.variables(entries)
+  for i, line in ipairs(lines) do
+    line.text = variables:hide(line.text)
+    out[i] = written(line)
+  end
   local body = table.concat(out, "\n")
   local heads = {}
   for _, name in ipairs(used_modules(body)) do heads[#heads + 1] = load_line(name) end
   if uses_last(body) then heads[#heads + 1] = "local _" end
+  local read = variables:lines()
+  if read[1] then
+    heads[#heads + 1] = (heads[1] and "\n" or "") .. "-- secrets, which are not in the script"
+    for _, line in ipairs(read) do heads[#heads + 1] = line end
+  end
   return HEAD .. (heads[1] and "\n" .. table.concat(heads, "\n") .. "\n" or "") .. "\n" .. body .. "\n"
 end
 
