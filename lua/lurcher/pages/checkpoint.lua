@@ -183,6 +183,7 @@ local function try_lock(path)
   local lock, err = native.lock(path .. ".lock", false)
   if lock then return lock end
   if err.code == "EWOULDBLOCK" then return nil end
+  if err.kind == "denied" then error(err, 0) end
   local reason = err.message:match "': (.*)$" or err.message
   failure(path, "its lock beside it cannot be made: " .. reason, err.code)
 end

@@ -17,6 +17,7 @@ local VERSION = 1
 local MAX_SIZE = 4 * 1024 * 1024
 
 local function failure(path, err)
+  if err.kind == "denied" then return nil, err end
   return nil, errors.new { kind = "file", path = path, code = err.code,
     message = ("token store '%s': %s"):format(path, err.message:match "': (.*)$" or err.message) }
 end

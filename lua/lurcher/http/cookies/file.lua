@@ -21,6 +21,7 @@ local MAX_TAKEN = 3000 -- cookies of a file: what a jar has room for; the others
 local PATIENCE = 30 -- seconds that the lock of another is waited for
 
 local function failure(path, err)
+  if err.kind == "denied" then return nil, err end
   return nil, errors.new { kind = "file", path = path, code = err.code,
     message = ("cookie file '%s': %s"):format(path, err.message:match "': (.*)$" or err.message) }
 end
