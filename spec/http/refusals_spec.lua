@@ -165,6 +165,110 @@ describe("a fan-out against a rate of 10 a second that answers with Retry-After:
   end)
 end)
 
+describe("a fan-out against a limit that gives no hint", function()
+  local SILENT = { status = 429 }
+
+  it("ends no call refused, whatever the limit is, and in a time that is near the ideal", function()
+    for _, row in ipairs {
+      { 10, 10, 0.02 }, { 10, 1, 0.05 }, { 10, 5, 0.2 }, { 5, 5, 0.005 }, { 50, 50, 0.05 }, { 50, 5, 0.3 },
+    } do
+      local rate, capacity, latency = unpack(row)
+      for _, concurrency in ipairs { 8, 64 } do
+        local what = table.concat({ rate, capacity, latency, concurrency }, " ")
+        local ended, seen, took = fan_out(nil, 20 * rate, concurrency, bucket(rate, capacity, latency, SILENT))
+        assert.same({ [200] = 20 * rate }, ended, what)
+        local ideal = math.max(20, 20 * rate / concurrency * latency)
+        assert.is_true(took < 1.5 * ideal, what .. " took " .. took)
+        local refused = #seen - 20 * rate
+        assert.is_true(refused < 60 + 2 * concurrency, what .. " refused " .. refused)
+      end
+    end
+  end)
+
+  it("ends none in windows of a minute", function()
+    local used, at = 0, 0
+    local ended, _, took = fan_out(nil, 60, 64, function(now)
+      if at ~= math.floor(now / 60) then used, at = 0, math.floor(now / 60) end
+      used = used + 1
+      local answer = used > 20 and SILENT or { status = 200 }
+      task.sleep(0.02)
+      return answer
+    end)
+    assert.same({ [200] = 60 }, ended)
+    assert.is_true(took < 160, took)
+  end)
+
+  it("counts the attempts of what is refused for ever, while others are not", function()
+    local ended, most = clock.virtual(function()
+      local s = server.start(function(request)
+        task.sleep(0.01)
+        return { status = request.path == "/never" and 429 or 200 }
+      end)
+      local client, ended, most = http.client(), {}, 0
+      task.map({ "1", "2", "3", "never", "5", "never", "7", "8", "9", "10", "never" }, function(path)
+        local res = assert(client:get(s.url .. "/" .. path))
+        ended[res.status], most = (ended[res.status] or 0) + 1, math.max(most, res.attempts)
+      end)
+      client:close()
+      s:stop(0)
+      return ended, most
+    end)
+    assert.same({ [200] = 8, [429] = 3 }, ended)
+    assert.is_true(most <= 13, most)
+  end)
+
+  it("makes nobody wait who has one request at a time", function()
+    clock.virtual(function()
+      local s = server.start(function(request) return { status = request.path == "/never" and 429 or 200 } end)
+      local client = http.client()
+      for _ = 1, 20 do assert(client:get(s.url)) end
+      assert.equal(3, client:get(s.url .. "/never").attempts)
+      assert.is_nil(client.pool:flow(s.url).learned_rate)
+      client:close()
+      s:stop(0)
+    end)
+  end)
+
+  it("does not take chance for a limit", function()
+    local n = 0
+    local ended, _, took = fan_out(nil, 600, 32, function()
+      n = n + 1
+      local status = n % 37 == 0 and 429 or 200
+      task.sleep(0.02)
+      return { status = status }
+    end)
+    assert.same({ [200] = 600 }, ended)
+    assert.is_true(took < 5, took)
+  end)
+
+  it("waits no longer than retry.max_retry_after, and ends no call that has less time", function()
+    for _, opts in ipairs { { retry = { max_retry_after = 1 } }, { timeout = { total = 60 } } } do
+      assert.same({ [200] = 60 }, (fan_out(opts, 60, 60, bucket(10, 10, 0.02, SILENT))))
+    end
+  end)
+end)
+
+describe("what is sent again", function()
+  it("goes before what was not sent yet, since its time runs", function()
+    local ended = fan_out({ timeout = { total = 20 } }, 300, 300, bucket(10, 10, 0.02, refusal(429)))
+    assert.same({ [200] = 300 }, ended)
+  end)
+end)
+
+describe("a reset at a moment", function()
+  it("is waited for when it is at most max_retry_after away, for all that whole seconds tell", function()
+    local used, at = 0, 0
+    local ended = fan_out(nil, 40, 64, function(now)
+      if at ~= math.floor(now / 60) then used, at = 0, math.floor(now / 60) end
+      used = used + 1
+      return { status = used > 20 and 429 or 200, headers = {
+        ["X-RateLimit-Limit"] = "20", ["X-RateLimit-Remaining"] = tostring(math.max(0, 20 - used)),
+        ["X-RateLimit-Reset"] = tostring(1700000000 + (at + 1) * 60 + 1) } }
+    end)
+    assert.same({ [200] = 40 }, ended)
+  end)
+end)
+
 describe("a stated quota", function()
   for _, with_policy in ipairs { true, false } do
     it(("%s its window refuses no call, at any concurrency"):format(with_policy and "with" or "without"), function()

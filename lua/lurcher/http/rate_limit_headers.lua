@@ -16,6 +16,8 @@ local MAX_WAIT = 315360000
 local UNIX_TIME = 1e9
 -- … in seconds, or beyond these in milliseconds, microseconds or nanoseconds.
 local UNIX_UNITS = { { 1e17, 1e9 }, { 1e14, 1e6 }, { 1e11, 1e3 } }
+-- Moments come in whole seconds, and so does the server's own time.
+local MOMENT_ERROR = 1
 -- Bytes of a value that are looked at.
 local MAX_VALUE = 1000
 
@@ -25,6 +27,7 @@ local MAX_VALUE = 1000
 ---@field remaining? integer how many may be sent until then
 ---@field limit? integer how many there are in a window
 ---@field window? number its length, seconds
+---@field inexact? table<string, number> by so much a wait that was said as a moment may be too long
 
 -- What is over says nothing.
 local function wait(seconds)
@@ -57,9 +60,10 @@ end
 
 local function moment_of(text) return (require("lurcher.date").parse(text)) or lenient_date.parse(text) end
 
--- A moment by the server's clock, if it tells that, is so far off.
+-- A moment by the server's clock, if it tells that, is so far off; and how much less it may be.
 local function until_moment(moment, server_time)
-  return moment and wait(moment - (server_time or time()))
+  local seconds = moment and wait(moment - (server_time or time()))
+  return seconds, seconds and MOMENT_ERROR
 end
 
 local function retry_after(text, server_time)
@@ -173,6 +177,12 @@ local function server_time_of(head)
   end
 end
 
+local function keep(found, field, value, inexact)
+  if found[field] or not value then return end
+  found[field] = value
+  if inexact then found.inexact = { [field] = inexact } end
+end
+
 -- The values of those headers, by rank; of one that came several times the first that makes sense counts.
 local function collect(head)
   local ranks, server_time = {}, nil
@@ -186,7 +196,7 @@ local function collect(head)
         reader.all(found, value)
       else
         if server_time == nil then server_time = server_time_of(head) or false end
-        found[reader.field] = found[reader.field] or reader.parse(value, server_time or nil)
+        keep(found, reader.field, reader.parse(value, server_time or nil))
       end
     end
   end
@@ -217,19 +227,27 @@ function rate_limit_headers.refuses(status, said)
     or status == 403 and (said.retry_after ~= nil or said.remaining == 0)
 end
 
----Seconds that the server asks to wait before the request is repeated, or nil.
+---How much shorter the wait may be that a field says.
 ---@param said lurcher.RateLimits
----@return number?
+---@param field string
+---@return number
+function rate_limit_headers.error_of(said, field) return said.inexact and said.inexact[field] or 0 end
+
+---Seconds that the server asks to wait before the request is repeated, or nil; and how much less it may be.
+---@param said lurcher.RateLimits
+---@return number? seconds
+---@return number? inexact
 function rate_limit_headers.asked(said)
-  if said.retry_after then return said.retry_after end
-  return (said.remaining or 0) == 0 and said.reset or nil
+  local field = said.retry_after and "retry_after" or "reset"
+  if field == "reset" and (said.remaining or 0) > 0 then return nil end
+  return said[field], rate_limit_headers.error_of(said, field)
 end
 
 ---The same, of a response's head.
 ---@param head string
 ---@return number?
 function rate_limit_headers.wait(head)
-  return rate_limit_headers.asked(rate_limit_headers.read(head))
+  return (rate_limit_headers.asked(rate_limit_headers.read(head)))
 end
 
 return rate_limit_headers

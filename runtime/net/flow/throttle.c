@@ -13,6 +13,8 @@ static const uint64_t MIN_SPAN = 100 * MILLISECOND;     /* to measure a rate ove
 static const uint64_t SAME_WINDOW = 1500 * MILLISECOND; /* resets come in whole seconds */
 static const uint64_t RECURRING = 3000 * MILLISECOND;   /* of holds by a rate */
 static const uint64_t SLOW_ANSWERS = 4;                 /* that a slow start takes, one after the other */
+static const uint64_t ACCEPTED_LATELY = 60000 * MILLISECOND;
+static const uint64_t FIRST_GUESS = 500 * MILLISECOND, LAST_GUESS = 16000 * MILLISECOND; /* of a hold */
 static const double MIN_STARTS = 10;
 static const size_t MANY_REFUSED = 3;  /* of one burst: it met a rate */
 static const size_t MAX_WINDOW = 4096; /* of a slow start: then it is over */
@@ -264,10 +266,19 @@ static void count_accepted(throttle *t, uint32_t passed_at)
   if ((int32_t)(passed_at - short_time(t->seen.paced_since)) >= 0) t->seen.paced_accepted++;
 }
 
+/* What is accepted while others are refused is no limit but chance. */
+static void note_accepted(throttle *t, uint32_t passed_at)
+{
+  t->accepted_at = clock_now(t->time);
+  t->guesses = 0;
+  if ((int32_t)(passed_at - t->first_in_turn) >= 0) t->in_turn = 0;
+}
+
 bool throttle_answered(throttle *t, uint32_t round, uint32_t passed_at, bool accepted)
 {
   t->unread--;
   bool held = t->parts & HOLD;
+  if (accepted) note_accepted(t, passed_at);
   if (accepted && round + held == t->round) count_accepted(t, passed_at);
   if (round != t->round) return false;
   if (!(t->parts & SLOW)) return false;
@@ -326,9 +337,49 @@ bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age)
   if (until <= before) return false;
   if (!before) begin_hold(t, now);
   t->held_until = until;
+  t->guessed = false;
   snprintf(t->held_by, sizeof t->held_by, "%s", why);
   reconsider(t);
   return until > before + SECOND;
+}
+
+/* A first request that is refused after such a hold makes the next one longer. */
+static double next_guess(throttle *t, double patience)
+{
+  uint64_t wait = FIRST_GUESS << t->guesses;
+  if (wait < LAST_GUESS) t->guesses++;
+  double seconds = (double)wait / NANOSECONDS;
+  return seconds < patience ? seconds : patience;
+}
+
+/* The refused ones that no accepted one has started among. */
+static void count_in_turn(throttle *t, uint32_t started)
+{
+  if (!t->in_turn++ || (int32_t)(started - t->first_in_turn) < 0) t->first_in_turn = started;
+}
+
+static unasked_wait one_waits(const throttle *t)
+{
+  double seconds = t->parts & LEARNED ? (double)FIRST_GUESS / NANOSECONDS : 0;
+  return (unasked_wait){.seconds = seconds};
+}
+
+unasked_wait throttle_hold_unasked(throttle *t, uint64_t age, bool others, double patience)
+{
+  uint64_t now = clock_now(t->time);
+  if (t->parts & HOLD && t->held_until <= now) end_hold(t, now);
+  bool held = t->parts & HOLD, lately = t->accepted_at && now - t->accepted_at <= ACCEPTED_LATELY;
+  if (!lately || !(others || held || t->unread)) return (unasked_wait){0};
+  count_in_turn(t, short_time(now - age));
+  if (held) {
+    count_refusal(t, now, age);
+    return (unasked_wait){.seconds = throttle_held(t), .all = true};
+  }
+  if (t->in_turn < MANY_REFUSED && !t->guesses) return one_waits(t);
+  unasked_wait wait = {.seconds = next_guess(t, patience), .all = true};
+  throttle_hold(t, wait.seconds, "refusals", age);
+  t->guessed = true;
+  return wait;
 }
 
 /* How long windows are: as stated, or as the longest time to a reset that was seen. */

@@ -36,6 +36,11 @@ struct throttle {
 
   uint64_t held_since, held_until;
   char held_by[THROTTLE_REASON_SIZE];
+  bool guessed;         /* nobody asked for that hold: see throttle_hold_unasked */
+  unsigned guesses;     /* of these, one after the other, since a request was accepted: */
+  uint64_t accepted_at; /* 0: none was */
+  unsigned in_turn; /* refusals without a hint, since a request was accepted that started after the first: */
+  uint32_t first_in_turn; /* throttle_time of its start */
 
   uint32_t round;           /* counts holds, so that answers to what started before one do not count */
   size_t window, in_window; /* of this round: how many may be unanswered, and how many are */
@@ -90,6 +95,20 @@ void throttle_rest(throttle *t);
  * at a learned rate. `age`: nanoseconds since the request started that was refused. True: that is news, by
  * more than the second that dates are exact to. */
 bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age);
+
+/* How long to wait for a rate that the server keeps and does not tell of. */
+typedef struct {
+  double seconds; /* 0: not at all */
+  bool all;       /* it is a hold */
+} unasked_wait;
+
+/* The server refused a request that started `age` nanoseconds ago, and gave no hint. Several in turn, with
+ * none accepted among them, are what a rate does: then this is a hold of half a second, twice as long each
+ * time that nothing was accepted since. One alone waits where there is a learned rate, which
+ * throttle_slow_down may cut. `others`: there are some that wait. Nobody waits for longer than `patience`. A
+ * script that has one request at a time waits for nothing here, nor does one of which nothing was accepted
+ * for so long that this may be no rate at all. */
+unasked_wait throttle_hold_unasked(throttle *t, uint64_t age, bool others, double patience);
 
 /* What a server says of its quota. */
 typedef struct {

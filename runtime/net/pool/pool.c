@@ -110,6 +110,7 @@ static metrics_series *find_series(origin *o, const char *label)
 /* A server's hold would use up all of its time. */
 static bool outlasts(const admission *a)
 {
+  if (a->origin->throttle.guessed) return false;
   double held = throttle_held(&a->origin->throttle);
   if (held <= 0) return false;
   uint64_t now = clock_now(a->origin->pool->time), until = now + loop_nanoseconds(held);

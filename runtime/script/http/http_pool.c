@@ -135,6 +135,19 @@ static int hold(lua_State *L)
   return 1;
 }
 
+/* pool:hold_unasked(url, age, patience) → seconds or nil, whether all wait: see throttle_hold_unasked; `age`
+ * as for slow_down */
+static int hold_unasked(lua_State *L)
+{
+  uint64_t age = loop_nanoseconds(luaL_checknumber(L, 3));
+  throttle *t = check_throttle(L);
+  unasked_wait wait = throttle_hold_unasked(t, age, look(L).waiting > 0, luaL_checknumber(L, 4));
+  if (wait.seconds <= 0) return 0;
+  lua_pushnumber(L, wait.seconds);
+  lua_pushboolean(L, wait.all);
+  return 2;
+}
+
 /* pool:quota(url, patience, remaining, reset [, limit [, window]]) → whether the next request has to wait:
  * see throttle_set_quota */
 static int quota(lua_State *L)
@@ -194,10 +207,15 @@ static int flow(lua_State *L)
 void http_register_pool(lua_State *L)
 {
   static const luaL_Reg methods[] = {
-      {"stats", pool_stats},    {"close", close_pool},
-      {"hold", hold},           {"quota", quota},
-      {"slow_down", slow_down}, {"refuse_waiting", refuse_waiting},
-      {"flow", flow},           {NULL, NULL},
+      {"stats", pool_stats},
+      {"close", close_pool},
+      {"hold", hold},
+      {"hold_unasked", hold_unasked},
+      {"quota", quota},
+      {"slow_down", slow_down},
+      {"refuse_waiting", refuse_waiting},
+      {"flow", flow},
+      {NULL, NULL},
   };
   http_make_metatable(L, "lurcher.pool", pool_gc, methods);
 }

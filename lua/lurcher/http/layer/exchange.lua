@@ -4,6 +4,8 @@ local companion = require "lurcher.http.companion"
 
 local exchange = {}
 
+local MAX_PRIORITY = 7
+
 ---Ends the task that feeds a body. When it raised, the response is for nobody.
 ---@param feeder table
 ---@param body any what came as the response's body
@@ -12,6 +14,12 @@ function exchange.stop(feeder, body)
   if ok then return end
   if type(body) == "userdata" then body:close() end
   error(raised, 0)
+end
+
+-- What is sent again goes before those that were not sent yet: its timeout.total runs.
+local function priority_of(request)
+  local own = request.settings.priority
+  return request.attempts > 1 and math.min(MAX_PRIORITY, (own or 0) + 1) or own
 end
 
 ---Lets libcurl do one exchange, by perform or open. A body that an iterator gives is fed by a task beside it, which
@@ -33,7 +41,7 @@ function exchange.run(request, call, profile, proxy, undecided)
   local meter = request.meter
   local function run()
     return call(request.client.pool, profile, request.method, request.url, request:wire(proxy), content,
-      request.deadline or nil, request.expect_continue, own.priority, own.name, undecided,
+      request.deadline or nil, request.expect_continue, priority_of(request), own.name, undecided,
       meter and meter.handle or nil)
   end
   if feeder then return feeder, feeder:beside(run) end

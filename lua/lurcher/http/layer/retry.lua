@@ -13,12 +13,19 @@ local sleep = require("lurcher.native.task").sleep
 
 local retry_layer = {}
 
--- The server asks for a wait: `asked` seconds, and whether it is a refusal, which says nothing of this request. A 403
--- may be one, too, and then is what a 429 is.
-local function refusal_of(policy, res)
-  if not res or not policy.retry_after then return nil, false end
+-- A response that asks to wait:
+--   asked     so many seconds
+--   refused   whether it is a refusal, which says nothing of this request; a 403 may be one, and then is what a 429 is
+--   inexact   how much shorter the wait may be
+--   guessed   the server said nothing of it, but a fan-out has to wait all the same: see server_limits
+local function wait_of(policy, request, res)
+  local guess = request.unasked_wait
+  request.unasked_wait = nil
+  if not res or not policy.retry_after then return {} end
   local said = rate_limit_headers.read(res.head)
-  return rate_limit_headers.asked(said), rate_limit_headers.refuses(res.status, said)
+  local asked, inexact = rate_limit_headers.asked(said)
+  return { asked = asked or guess, refused = rate_limit_headers.refuses(res.status, said), inexact = inexact,
+    guessed = not asked }
 end
 
 -- What happened, in a few words, if the policy is about it.
@@ -50,18 +57,18 @@ end
 
 -- What the policy would do: the wait before the next attempt and why; or nil and, if there was an occasion,
 -- why there is to be none.
-local function proposal(policy, request, res, err, previous, asked, refused)
-  local why = occasion(policy, request, res, err, refused)
+local function proposal(policy, request, res, err, previous, said)
+  local asked, why = said.asked, occasion(policy, request, res, err, said.refused)
   if not why then return nil end
   local refusal = why_not_repeatable(policy, request, err)
   if refusal then return nil, refusal end
   if not asked then return backoff.exponential(policy, counted(request), previous), why end
   local most = policy.max_retry_after
-  if most and asked > most then
+  if most and asked - (said.inexact or 0) > most then
     local too_long = "not repeated: the server asks to wait %g s, longer than max_retry_after=%g"
     return nil, too_long:format(asked, most)
   end
-  return asked, why .. ", the server asks for the wait"
+  return asked, why .. (said.guessed and " without a hint, as others" or ", the server asks for the wait")
 end
 
 -- What is told to `on`, to hooks and to observers.
@@ -104,12 +111,12 @@ end
 -- The wait before the next attempt and why, or nil when there is to be none. An attempt that a server ended with a hold
 -- was none: it is not counted while timeout.total limits how often that goes on, and takes nothing from the budget.
 local function next_wait(policy, request, res, err, previous)
-  local asked, refused = refusal_of(policy, res)
-  local held = refused and asked and request.settings.total and true or false
+  local said = wait_of(policy, request, res)
+  local held = said.refused and said.asked and request.settings.total and true or false
   if held then request.holds = request.holds + 1 end
   if err and err.retryable then err.attempts_allowed = policy.attempts end
   if request.attempts - request.holds >= policy.attempts then return nil end
-  local wait, why = proposal(policy, request, res, err, previous, asked, refused)
+  local wait, why = proposal(policy, request, res, err, previous, said)
   if policy.on then wait, why = decided(policy, request, res, err, previous, wait, why) end
   if wait then
     request:start_clock(res or err)

@@ -4,9 +4,9 @@
 ---                                     Retry-After, or that nothing remains, is one of these
 ---   RateLimit headers                 no more than remain start before the reset, and no more than the limit in
 ---                                     each window to come
----   429 without any hint              the rate is cut, and grows again: see throttle_slow_down in
----                                     runtime/net/flow/throttle.h; but not for a script that has one request
----                                     at a time: it waits anyway
+---   429 without any hint              the rate is cut, and grows again; several in turn are a hold of our own: see
+---                                     throttle_slow_down and throttle_hold_unasked in runtime/net/flow/throttle.h;
+---                                     but not for a script that has one request at a time: it waits anyway
 ---
 --- Nobody waits for longer than the client's `retry.max_retry_after`: such a hold is not kept at all, and the
 --- server has to answer again. A 503 without a hint is a failure and no limit: where one request in twenty
@@ -20,6 +20,9 @@ local server_limits = {}
 
 -- How long a hold may be when the client does not say.
 local PATIENCE = 60
+-- How often a request may be refused without a hint and not count that as an attempt: of fan-outs of 64 to 4,000
+-- against limits of every kind, none was refused more than 7 times.
+local MAX_UNASKED = 10
 
 local function patience_of(policy)
   if not policy or policy.max_retry_after == nil then return PATIENCE end
@@ -58,13 +61,30 @@ local function keep_quota(request, status, said, patience)
   announce(request, status, said.reset, "the server's quota is used up until its reset")
 end
 
-local function slow_down(request, info)
-  local pool, age = request.client.pool, native.now() - native.info(info).dispatched
+local function slow_down(request, age)
+  local pool = request.client.pool
   local flow = pool:flow(request.url)
   if flow.in_flight + flow.waiting == 0 then return end
-  if not pool:slow_down(request.url, math.max(0, age)) then return end
+  if not pool:slow_down(request.url, age) then return end
   local why = "status 429 without a hint: %.3g requests/s at first from now on"
   announce(request, 429, nil, why:format(pool:flow(request.url).learned_rate))
+end
+
+-- Where 429 is repeated, those that are refused wait as they would for a server that asks for it: nothing is gained
+-- by more refusals.
+local function heed_silence(request, info, patience)
+  local policy, age = request.settings.retry, math.max(0, native.now() - native.info(info).dispatched)
+  local waits = policy and policy.statuses[429] and policy.retry_after and patience >= 1
+  local wait, all
+  if waits and request.holds < MAX_UNASKED then
+    wait, all = request.client.pool:hold_unasked(request.url, age, patience)
+  end
+  request.unasked_wait = wait
+  if all then
+    announce(request, 429, wait, "status 429 without a hint, and again: all wait")
+  else
+    slow_down(request, age)
+  end
 end
 
 ---Looks at a response that speaks of limits, or refuses.
@@ -76,12 +96,16 @@ function server_limits.apply(request, status, head, info)
   if not is_learning(request.settings) then return end
   local policy, said = request.settings.options.retry, rate_limit_headers.read(head)
   local refused, patience = rate_limit_headers.refuses(status, said), patience_of(policy)
-  if said.reset and (said.remaining or refused) then keep_quota(request, status, said, patience) end
-  local asked = refused and honours(policy) and rate_limit_headers.asked(said)
+  if said.reset and (said.remaining or refused) then
+    keep_quota(request, status, said, patience + rate_limit_headers.error_of(said, "reset"))
+  end
+  local asked, inexact
+  if refused and honours(policy) then asked, inexact = rate_limit_headers.asked(said) end
   if asked then
-    hold(request, info, status, asked, said.retry_after and "Retry-After" or "the server's quota", patience)
+    local why = said.retry_after and "Retry-After" or "the server's quota"
+    hold(request, info, status, asked, why, patience + inexact)
   elseif status == 429 and not said.retry_after and not said.reset then
-    slow_down(request, info)
+    heed_silence(request, info, patience)
   end
 end
 
