@@ -37,7 +37,8 @@ end
 local function without_boundaries(text)
   for boundary in text:gmatch('boundary=([%w-]+)%f[^%w-]') do
     -- curl 7 writes 16 hexadecimal digits, curl 8 22 letters and digits
-    if boundary:find "^%-*%x+$" or boundary:find("^" .. ("%-"):rep(24) .. ("%w"):rep(22) .. "$") or boundary:find "^lurcher%-" then
+    local is_curls = boundary:find "^%-*%x+$" or boundary:find("^" .. ("%-"):rep(24) .. ("%w"):rep(22) .. "$")
+    if is_curls or boundary:find "^lurcher%-" then
       text = text:gsub(boundary:gsub("%p", "%%%0"), "BOUNDARY")
     end
   end
