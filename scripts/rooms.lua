@@ -277,12 +277,11 @@ local function static_names(line)
   return names
 end
 
--- The release build compiles several files of a room as one; not those of the command, which are few.
+-- The release build compiles several files of a room as one.
 local function check_statics(paths)
   local seen = {}
   for _, path in ipairs(paths) do
     local room = path:match("^runtime/(.*)/[^/]*%.c$")
-    if room == "cli" then room = nil end
     for line in room and bare(read(path)):gmatch("[^\n]+") or function() end do
       for _, name in ipairs(static_names(line)) do
         local key = room .. " " .. name

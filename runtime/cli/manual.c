@@ -31,20 +31,20 @@ static char *join_words(int count, char **words)
   return text;
 }
 
-static void on_print(const char *text, size_t length, void *ud)
+static void on_page_print(const char *text, size_t length, void *ud)
 {
   (void)ud;
   pager_start();
   fwrite(text, 1, length, stdout);
 }
 
-static void on_exit_called(int code, void *ud)
+static void on_page_exit(int code, void *ud)
 {
   (void)ud;
   exit(output_finish(code));
 }
 
-static void on_done(lur_task *task, lur_status status, const char *text, void *ud)
+static void on_page_done(lur_task *task, lur_status status, const char *text, void *ud)
 {
   (void)task;
   int *exit_status = ud;
@@ -52,17 +52,17 @@ static void on_done(lur_task *task, lur_status status, const char *text, void *u
   if (text) output_report(text);
 }
 
-static int run(const char **arguments, int count)
+static int run_page(const char **arguments, int count)
 {
   int exit_status = STATUS_FAILED;
   lur_options options;
   lur_runtime *runtime;
   lur_options_init(&options);
-  options.print = on_print;
-  options.exit = on_exit_called;
+  options.print = on_page_print;
+  options.exit = on_page_exit;
   if (lur_open(&runtime, &options) != LUR_OK) return STATUS_FAILED;
-  if (lur_start(runtime, "@lurcher/help", SCRIPT, sizeof SCRIPT - 1, count, arguments, on_done, &exit_status,
-                NULL) == LUR_OK)
+  if (lur_start(runtime, "@lurcher/help", SCRIPT, sizeof SCRIPT - 1, count, arguments, on_page_done,
+                &exit_status, NULL) == LUR_OK)
     lur_run(runtime);
   lur_close(runtime, NULL, NULL);
   return exit_status;
@@ -101,7 +101,7 @@ int manual_show(const cli_options *options)
   arguments[1] = pager_knows_bold() ? "bold" : "plain";
   arguments[2] = topic;
   add_pages(arguments + FIXED_ARGUMENTS, form_for(columns));
-  status = run(arguments, count);
+  status = run_page(arguments, count);
 fail:
   free(arguments);
   free(topic);

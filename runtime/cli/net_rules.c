@@ -56,7 +56,7 @@ static bool translated(const unsigned char *bytes, unsigned char *four)
 
 /* ---- reading ---- */
 
-static bool add(net_rules *r, const net_rule *rule)
+static bool add_rule(net_rules *r, const net_rule *rule)
 {
   net_rule *grown = realloc(r->rules, (r->count + 1) * sizeof *grown);
   if (!grown) return false;
@@ -144,10 +144,10 @@ static bool read_rule(char *text, net_rule *rule)
 bool net_rules_add(net_rules *r, const char *flag, const char *value)
 {
   net_rule rule = {.kind = NET_PUBLIC};
-  if (!value) return add(r, &rule);
+  if (!value) return add_rule(r, &rule);
   char *copy = strdup(value), *rest = copy;
   bool ok = copy != NULL;
-  for (char *one; ok && (one = strsep(&rest, ","));) ok = *one && read_rule(one, &rule) && add(r, &rule);
+  for (char *one; ok && (one = strsep(&rest, ","));) ok = *one && read_rule(one, &rule) && add_rule(r, &rule);
   free(copy);
   if (!ok)
     complain(

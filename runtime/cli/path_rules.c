@@ -26,7 +26,7 @@ char *path_rules_resolve(const char *path)
   return joined;
 }
 
-static bool add(path_rules *r, char *text)
+static bool add_path(path_rules *r, char *text)
 {
   char **grown = text ? realloc(r->texts, (r->count + 1) * sizeof *grown) : NULL;
   if (!grown) return false;
@@ -37,7 +37,7 @@ static bool add(path_rules *r, char *text)
 
 bool path_rules_add(path_rules *r, const char *flag, const char *path)
 {
-  if (add(r, path_rules_resolve(path))) return true;
+  if (add_path(r, path_rules_resolve(path))) return true;
   complain("%s=%s: there is no such path", flag, path);
   return false;
 }
@@ -47,7 +47,7 @@ bool path_rules_add_names(path_rules *r, const char *flag, const char *names)
   char *copy = strdup(names), *rest = copy;
   bool ok = copy != NULL;
   for (char *one; ok && (one = strsep(&rest, ","));)
-    ok = *one && add(r, strchr(one, '/') ? path_rules_resolve(one) : strdup(one));
+    ok = *one && add_path(r, strchr(one, '/') ? path_rules_resolve(one) : strdup(one));
   free(copy);
   if (!ok) complain("%s=%s: give names, with commas between", flag, names);
   return ok;
@@ -56,7 +56,7 @@ bool path_rules_add_names(path_rules *r, const char *flag, const char *names)
 void path_rules_note(path_rules *r, const char *text)
 {
   char *copy = strdup(text);
-  if (!add(r, copy)) free(copy);
+  if (!add_path(r, copy)) free(copy);
 }
 
 bool path_rules_cover(const path_rules *r, const char *path)

@@ -16,7 +16,7 @@
 static char line[1024]; /* what is on the terminal now */
 static size_t line_length;
 
-static int columns(void)
+static int terminal_columns(void)
 {
   struct winsize size;
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
@@ -42,7 +42,7 @@ void progress_end(void)
 static int on_progress(const char *text, size_t length, void *ud)
 {
   (void)ud;
-  if (line_editor_reading()) return columns(); /* the line that is edited has the place */
+  if (line_editor_reading()) return terminal_columns(); /* the line that is edited has the place */
   if (length && text[length - 1] == '\n') {
     fprintf(stderr, START "%.*s" ERASE "\n", (int)length - 1, text);
     line_length = 0;
@@ -53,7 +53,7 @@ static int on_progress(const char *text, size_t length, void *ud)
     memcpy(line, text, line_length);
     progress_show();
   }
-  return columns();
+  return terminal_columns();
 }
 
 void progress_connect(lur_options *runtime_options)

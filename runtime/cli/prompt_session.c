@@ -24,7 +24,7 @@
  * The hook is always there, because one that a signal handler brings might get lost. */
 enum { LOOK_EVERY = 1000 };
 
-static lur_runtime *runtime;
+static lur_runtime *session_runtime;
 static void (*on_finished)(void);
 
 /* ---- what Lua may call ---- */
@@ -49,7 +49,7 @@ static int end_line(lua_State *L)
   return 0;
 }
 
-static int columns(lua_State *L)
+static int push_columns(lua_State *L)
 {
   lua_pushinteger(L, line_editor_columns());
   return 1;
@@ -90,7 +90,7 @@ static int list(lua_State *L)
   return 1;
 }
 
-static bool write_all(int fd, const char *bytes, size_t length)
+static bool write_to(int fd, const char *bytes, size_t length)
 {
   while (length) {
     ssize_t written = write(fd, bytes, length);
@@ -103,7 +103,7 @@ static bool write_all(int fd, const char *bytes, size_t length)
 }
 
 /* write(path, data) -> what went wrong; only its owner may read the file */
-static int write_file(lua_State *L)
+static int push_written(lua_State *L)
 {
   size_t length;
   const char *path = lua_tostring(L, 1), *data = lua_tolstring(L, 2, &length);
@@ -111,7 +111,7 @@ static int write_file(lua_State *L)
   struct stat status;
   bool fine = fd >= 0 && fstat(fd, &status) == 0;
   if (fine && S_ISREG(status.st_mode)) fine = fchmod(fd, 0600) == 0;
-  fine = fine && write_all(fd, data, length);
+  fine = fine && write_to(fd, data, length);
   int error = errno;
   if (fd >= 0) close(fd);
   if (fine) return 0;
@@ -122,8 +122,9 @@ static int write_file(lua_State *L)
 static const struct {
   const char *name;
   lua_CFunction function;
-} functions[] = {{"finished", finished}, {"trace", show_trace}, {"end_line", end_line}, {"columns", columns},
-                 {"pages", pages},       {"list", list},        {"write", write_file}};
+} functions[] = {{"finished", finished},    {"trace", show_trace}, {"end_line", end_line},
+                 {"columns", push_columns}, {"pages", pages},      {"list", list},
+                 {"write", push_written}};
 
 /* ---- asking ---- */
 
@@ -149,7 +150,7 @@ static int ask(lua_State *L)
 
 static bool answer(question *q)
 {
-  lua_State *L = lur_lua(runtime);
+  lua_State *L = lur_lua(session_runtime);
   if (lua_cpcall(L, ask, q) == 0) return q->yes;
   const char *message = lua_tostring(L, -1);
   output_report(message ? message : "not enough memory");
@@ -212,7 +213,7 @@ static int return_globals(lua_State *L)
 
 static bool call(lua_CFunction function)
 {
-  lua_State *L = lur_lua(runtime);
+  lua_State *L = lur_lua(session_runtime);
   if (lua_cpcall(L, function, NULL) == 0) return true;
   output_report("not enough memory");
   lua_pop(L, 1);
@@ -243,7 +244,7 @@ static void on_instruction(lua_State *L, lua_Debug *at)
   lua_getinfo(L, "S", at);
   lua_getfield(L, LUA_REGISTRYINDEX, MODULE);
   lua_getfield(L, -1, "interrupt");
-  lua_pushnumber(L, lur_busy(runtime, task, sizeof task));
+  lua_pushnumber(L, lur_busy(session_runtime, task, sizeof task));
   lua_pushnumber(L, seconds_since(&interrupted_at));
   lua_pushboolean(L, was_running);
   lua_pushboolean(L, strncmp(at->source, "@lurcher/", 9) == 0);
@@ -256,10 +257,10 @@ void session_interrupt(void)
 {
   char task[8];
   if (!interrupted) clock_gettime(CLOCK_MONOTONIC, &interrupted_at);
-  lur_busy(runtime, task, sizeof task);
+  lur_busy(session_runtime, task, sizeof task);
   was_running = *task != 0;
   interrupted = true;
-  lua_sethook(lur_lua(runtime), on_instruction, LUA_MASKCOUNT, 1); /* only the count is another */
+  lua_sethook(lur_lua(session_runtime), on_instruction, LUA_MASKCOUNT, 1); /* only the count is another */
 }
 
 bool session_interrupted(void) { return interrupted; }
@@ -269,7 +270,7 @@ double session_interrupted_for(void) { return interrupted ? seconds_since(&inter
 void session_calm(void)
 {
   interrupted = false;
-  lua_sethook(lur_lua(runtime), on_instruction, LUA_MASKCOUNT, LOOK_EVERY);
+  lua_sethook(lur_lua(session_runtime), on_instruction, LUA_MASKCOUNT, LOOK_EVERY);
 }
 
 /* ---- open ---- */
@@ -295,7 +296,7 @@ static int open_module(lua_State *L)
 
 bool session_open(lur_runtime *rt, bool has_colours, void (*finished_hook)(void))
 {
-  runtime = rt;
+  session_runtime = rt;
   on_finished = finished_hook;
   lua_State *L = lur_lua(rt);
   if (lua_cpcall(L, open_module, &has_colours) == 0) {

@@ -30,7 +30,7 @@ static const double HELD_FOR = 1, APART = 0.5;
 static const char ENTER[] = "return enter(...)";
 static const char ENTER_SCRIPT[] = "return enter_script(...)";
 
-static lur_runtime *runtime;
+static lur_runtime *repl_runtime;
 static uintptr_t entry; /* number of the one that was started last */
 static volatile sig_atomic_t running;
 
@@ -73,7 +73,7 @@ static void on_interrupt(void)
   session_interrupt();
 }
 
-static void on_signal(int number)
+static void on_prompt_signal(int number)
 {
   if (number == SIGINT) on_interrupt();
   if (number == SIGWINCH) line_editor_resized();
@@ -84,7 +84,7 @@ static void on_signal(int number)
 static void watch_signals(void)
 {
   static const int numbers[] = {SIGINT, SIGWINCH, SIGCONT};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = on_prompt_signal, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaction(numbers[i], &action, NULL);
   signals_watch_hangup();
@@ -94,19 +94,19 @@ static bool is_interrupted(void) { return session_interrupted() || signals_stopp
 
 /* ---- entries ---- */
 
-static void on_finished(void)
+static void on_prompt_finished(void)
 {
   running = false;
-  uv_stop(lur_loop(runtime));
+  uv_stop(lur_loop(repl_runtime));
 }
 
 /* The entry and all its tasks have ended. */
-static void on_done(lur_task *task, lur_status status, const char *report, void *ud)
+static void on_entry_done(lur_task *task, lur_status status, const char *report, void *ud)
 {
   (void)task;
   bool is_told = status == LUR_OK || status == LUR_CANCELED || !report;
   if (!is_told) output_report(report);
-  if ((uintptr_t)ud == entry && running) on_finished();
+  if ((uintptr_t)ud == entry && running) on_prompt_finished();
 }
 
 static double now(void) { return (double)uv_hrtime() / 1e9; }
@@ -116,7 +116,7 @@ static void await_entry(void)
 {
   double give_up = 0;
   while (running && !signals_stopping()) {
-    lur_run_for(runtime, give_up > 0 ? PATIENCE / 4 : LONG_TIME);
+    lur_run_for(repl_runtime, give_up > 0 ? PATIENCE / 4 : LONG_TIME);
     if (!running || !session_interrupted()) continue;
     if (give_up == 0) {
       give_up = now() + PATIENCE;
@@ -133,13 +133,13 @@ static void start(const char *chunk, size_t length, int argc, const char *const 
 {
   if (!session_lend_globals()) return;
   running = true;
-  lur_status status =
-      lur_start(runtime, "@lurcher/prompt", chunk, length, argc, argv, on_done, (void *)++entry, NULL);
+  lur_status status = lur_start(repl_runtime, "@lurcher/prompt", chunk, length, argc, argv, on_entry_done,
+                                (void *)++entry, NULL);
   session_return_globals();
   if (status == LUR_OK)
     await_entry();
   else
-    output_report(lur_error(runtime));
+    output_report(lur_error(repl_runtime));
 }
 
 static void run_script(const source *script, const cli_options *options)
@@ -209,8 +209,8 @@ static bool knows_colours(void)
 int repl_run(lur_runtime *rt, const source *script, const cli_options *options)
 {
   static const line_editor_hooks hooks = {session_complete, is_interrupted};
-  runtime = rt;
-  if (!session_open(rt, knows_colours(), on_finished)) return STATUS_FAILED;
+  repl_runtime = rt;
+  if (!session_open(rt, knows_colours(), on_prompt_finished)) return STATUS_FAILED;
   if (!line_editor_open(rt, &hooks)) return STATUS_FAILED;
   watch_signals();
   if (script->text) run_script(script, options);

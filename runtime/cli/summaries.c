@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const cli_options *wanted;
-static lur_runtime *runtime;
+static lur_runtime *summarized;
 
 /* ---- the report's file ---- */
 
@@ -58,7 +58,7 @@ static bool is_writable(const char *path)
   return fd >= 0;
 }
 
-static bool write_all(int fd, const char *text, size_t length)
+static bool write_whole(int fd, const char *text, size_t length)
 {
   while (length) {
     ssize_t written = write(fd, text, length);
@@ -71,12 +71,12 @@ static bool write_all(int fd, const char *text, size_t length)
 }
 
 /* The whole page, or the file as it was. */
-static bool write_file(const char *path, const char *text, size_t length)
+static bool write_report(const char *path, const char *text, size_t length)
 {
   char *name = NULL;
   bool special = is_special(path);
   int fd = special ? open(path, O_WRONLY | O_CLOEXEC) : open_beside(path, &name);
-  bool fine = fd >= 0 && write_all(fd, text, length);
+  bool fine = fd >= 0 && write_whole(fd, text, length);
   if (fine && !special) {
     mode_t mask = umask(0);
     umask(mask);
@@ -96,7 +96,7 @@ static bool write_file(const char *path, const char *text, size_t length)
 static void on_page(const char *text, size_t length, void *ud)
 {
   bool *fine = ud;
-  *fine = write_file(wanted->report, text, length) || cannot_write(wanted->report);
+  *fine = write_report(wanted->report, text, length) || cannot_write(wanted->report);
 }
 
 /* ---- the terminal ---- */
@@ -108,7 +108,7 @@ static void on_text(const char *text, size_t length, void *ud)
   fwrite(text, 1, length, stderr);
 }
 
-static int columns(void)
+static int table_columns(void)
 {
   struct winsize size;
   const char *given = getenv("COLUMNS");
@@ -131,23 +131,23 @@ bool summaries_prepare(lur_options *runtime_options, const cli_options *options)
   return !options->report || is_writable(options->report) || cannot_write(options->report);
 }
 
-void summaries_watch(lur_runtime *rt) { runtime = rt; }
+void summaries_watch(lur_runtime *rt) { summarized = rt; }
 
 static bool summarize(lur_summary_kind kind, lur_print_fn write, bool *fine)
 {
-  if (lur_summary(runtime, kind, columns(), knows_colors(), write, fine) == LUR_OK) return *fine;
-  fprintf(stderr, "lurcher: no summary: %s\n", lur_error(runtime));
+  if (lur_summary(summarized, kind, table_columns(), knows_colors(), write, fine) == LUR_OK) return *fine;
+  fprintf(stderr, "lurcher: no summary: %s\n", lur_error(summarized));
   return false;
 }
 
 bool summaries_write(void)
 {
   bool fine = true;
-  if (!runtime || !(wanted->explain || wanted->stats || wanted->report)) return true;
+  if (!summarized || !(wanted->explain || wanted->stats || wanted->report)) return true;
   fflush(stdout);
   if (wanted->explain) fine &= summarize(LUR_SUMMARY_EXPLAIN, on_text, &(bool){true});
   if (wanted->stats) fine &= summarize(LUR_SUMMARY_STATS, on_text, &(bool){true});
   if (wanted->report) fine &= summarize(LUR_SUMMARY_HTML, on_page, &(bool){true});
-  runtime = NULL;
+  summarized = NULL;
   return fine;
 }

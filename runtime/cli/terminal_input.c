@@ -9,12 +9,12 @@
 #include <unistd.h>
 #include <uv.h>
 
-static const double LONG_TIME = 1e9; /* seconds: until something stops the loop */
+static const double LONG_WAIT = 1e9; /* seconds: until something stops the loop */
 static const wchar_t REPLACEMENT = 0xfffd;
 static const char END_OF_INPUT = 4; /* Ctrl-D */
 
-static lur_runtime *runtime;
-static uv_async_t woken;
+static lur_runtime *served;
+static uv_async_t waker;
 static uv_check_t polled;
 static uv_poll_t readable;
 static int watched = -1; /* an epoll that watches the terminal */
@@ -55,29 +55,29 @@ static bool watch_terminal(uv_loop_t *loop)
 
 bool terminal_input_open(lur_runtime *rt)
 {
-  runtime = rt;
+  served = rt;
   uv_loop_t *loop = lur_loop(rt);
-  if (uv_async_init(loop, &woken, on_woken) != 0) return false;
+  if (uv_async_init(loop, &waker, on_woken) != 0) return false;
   if (watch_terminal(loop)) {
     uv_check_init(loop, &polled);
     uv_check_start(&polled, on_polled);
     uv_unref((uv_handle_t *)&polled);
     return true;
   }
-  uv_close((uv_handle_t *)&woken, NULL);
+  uv_close((uv_handle_t *)&waker, NULL);
   return false;
 }
 
 void terminal_input_close(void)
 {
-  uv_close((uv_handle_t *)&woken, NULL);
+  uv_close((uv_handle_t *)&waker, NULL);
   uv_close((uv_handle_t *)&readable, NULL);
   uv_close((uv_handle_t *)&polled, NULL);
-  lur_run_for(runtime, 0);
+  lur_run_for(served, 0);
   close(watched);
 }
 
-void terminal_input_wake(void) { uv_async_send(&woken); }
+void terminal_input_wake(void) { uv_async_send(&waker); }
 
 void terminal_input_drop(void) { first = last = 0; }
 
@@ -154,7 +154,7 @@ input_result terminal_input_read(wchar_t *character, bool (*interrupted)(void))
     if (interrupted()) return INPUT_INTERRUPTED;
     if (ended) return INPUT_ENDED;
     uv_poll_start(&readable, UV_READABLE | UV_DISCONNECT, on_readable);
-    lur_run_for(runtime, LONG_TIME);
+    lur_run_for(served, LONG_WAIT);
     uv_poll_stop(&readable);
     if (has_input()) fill();
   }

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *proxy_of(const transfer_options *o) { return o->texts[OPTION_PROXY]; }
+static const char *proxy_text(const transfer_options *o) { return o->texts[OPTION_PROXY]; }
 
 static bool has_scheme(const transfer_options *o, const char *scheme)
 {
-  const char *proxy = proxy_of(o);
+  const char *proxy = proxy_text(o);
   return proxy && !strncmp(proxy, scheme, strlen(scheme));
 }
 
@@ -56,7 +56,7 @@ static bool set_proxy_credentials(const transfer_options *o, CURL *easy)
 /* Empty settings keep libcurl from searching the environment, which it also reads wrongly. */
 bool transfer_proxy_set(const transfer_options *o, CURL *easy)
 {
-  const char *proxy = proxy_of(o);
+  const char *proxy = proxy_text(o);
   if (!set_proxy_text(easy, CURLOPT_NOPROXY, "") || !set_proxy_text(easy, CURLOPT_PROXY, proxy ? proxy : ""))
     return false;
   if (!proxy) return true;
@@ -69,12 +69,12 @@ bool transfer_proxy_set(const transfer_options *o, CURL *easy)
 /* ---- names ---- */
 
 /* "host:port" */
-static const char *proxy_name(const transfer *t) { return strstr(proxy_of(t->options), "://") + 3; }
+static const char *proxy_name(const transfer *t) { return strstr(proxy_text(t->options), "://") + 3; }
 
 const char *transfer_peer_name(const transfer *t)
 {
   static _Thread_local char name[2 * 300];
-  if (!proxy_of(t->options)) return pool_origin_name(&t->admission);
+  if (!proxy_text(t->options)) return pool_origin_name(&t->admission);
   snprintf(name, sizeof name, "%s (through the proxy %s)", pool_origin_name(&t->admission), proxy_name(t));
   return name;
 }
@@ -288,7 +288,7 @@ static void fail_before_server(transfer *t, CURLcode code)
 bool transfer_proxy_failed(transfer *t, CURLcode code)
 {
   bool is_connecting = t->exchange.connection == CONNECTION_NONE || t->job.opened;
-  if (!proxy_of(t->options) || !is_connecting) return false;
+  if (!proxy_text(t->options) || !is_connecting) return false;
   if (is_tls_code(code) && has_tunnel(t) && !transfer_says_cut(t)) return false; /* the server's */
   if (code == CURLE_OUT_OF_MEMORY || code == CURLE_INTERFACE_FAILED || code == CURLE_OPERATION_TIMEDOUT ||
       code == CURLE_URL_MALFORMAT)
