@@ -64,7 +64,7 @@ local pairs = pairs
 -- ---- coroutines: a wait inside one is passed up to the scheduler ----
 
 -- Each level costs C stack, and LuaJIT does not check it.
-local MAX_DEPTH = 190
+local MAX_DEPTH = native.nest_limit(190)
 
 local depth = 0 -- of coroutines around the running code; 0 while none is resumed
 local waiting = setmetatable({}, { __mode = "k" }) -- coroutines inside which a task waits
@@ -99,6 +99,7 @@ end
 
 local function start(co, ...)
   if depth >= MAX_DEPTH then
+    native.too_deep()
     return false, ("coroutines are nested more than %d deep"):format(MAX_DEPTH)
   end
   if waiting[co] then return false, "cannot resume a coroutine in which another task waits" end

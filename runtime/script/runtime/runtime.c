@@ -6,6 +6,7 @@
 #include "script/host/host_call.h"
 #include "script/host/host_values.h"
 #include "script/http/http_network.h"
+#include "script/library/library.h"
 #include "script/runtime/preload.h"
 #include "script/runtime/run_report.h"
 #include "script/runtime/run_script.h"
@@ -62,6 +63,7 @@ static int open_state(lua_State *L)
   lua_gc(L, LUA_GCSTOP, 0);
   luaL_openlibs(L);
   limits_open(L);
+  library_open(L, rt->limits.hooked);
   sandbox_prepare(L);
   lua_pushboolean(L, 1); /* the first luaL_unref needs memory, and none of ours may */
   luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
@@ -116,7 +118,7 @@ static void on_wake(void *user)
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
 static bool asks_for_more(const lur_options *o)
 {
-  return o->max_depth || (o->libraries & ~(unsigned)ALL_LIBRARIES) || o->load_module || o->module_path ||
+  return (o->libraries & ~(unsigned)ALL_LIBRARIES) || o->load_module || o->module_path ||
          o->slice_seconds != 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "script/task/task_bind.h"
 #include "script/task/task_cancel.h"
+#include "script/task/task_depth.h"
 #include "script/task/task_permit.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scope.h"
@@ -161,11 +162,20 @@ static int asks(lua_State *L)
 }
 
 const luaL_Reg task_host_functions[] = {
-    {"asks", asks},       {"guard", limits_guard},
-    {"trace", trace},     {"note", note},
-    {"report", report},   {"waiting", waiting},
-    {"last_id", last_id}, {"count", count},
-    {"counts", counts},   {"print", print},
-    {"log", log_line},    {"log_level", log_level},
-    {"exit", exit_host},  {NULL, NULL},
+    {"asks", asks},
+    {"guard", limits_guard},
+    {"nest_limit", depth_nest_limit},
+    {"too_deep", depth_too_deep},
+    {"trace", trace},
+    {"note", note},
+    {"report", report},
+    {"waiting", waiting},
+    {"last_id", last_id},
+    {"count", count},
+    {"counts", counts},
+    {"print", print},
+    {"log", log_line},
+    {"log_level", log_level},
+    {"exit", exit_host},
+    {NULL, NULL},
 };

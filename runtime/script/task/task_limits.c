@@ -3,6 +3,7 @@
 #include "core/buffer.h"
 #include "script/task/task_busy.h"
 #include "script/task/task_cancel.h"
+#include "script/task/task_depth.h"
 #include "script/task/task_internal.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scope.h"
@@ -95,12 +96,22 @@ static uint64_t step_time(limits *l)
   return used - l->begin;
 }
 
+/* The stack is gone through only now and then: that takes long where it is deep. */
+enum { LOOKS_PER_DEPTH = 8 };
+
+static bool is_too_deep(lur_runtime *rt, lua_State *L)
+{
+  unsigned most = rt->options.max_depth;
+  return most && ++rt->limits.looks % LOOKS_PER_DEPTH == 0 && depth_is_over(L, most);
+}
+
 /* What a running task must end for now. */
-static limit_kind find_reached(lur_runtime *rt)
+static limit_kind find_reached(lur_runtime *rt, lua_State *L)
 {
   limits *l = &rt->limits;
   if (l->over) l->over = is_over_memory(rt);
   if (l->over || rt->loop.memory.refused) return LIMIT_MEMORY;
+  if (is_too_deep(rt, L)) return LIMIT_DEPTH;
   uint64_t ran = l->burst || l->cpu ? step_time(l) : 0;
   if (l->cpu && l->cpu_used + ran > l->cpu) return LIMIT_CPU;
   return l->burst && ran > l->burst ? LIMIT_BURST : LIMIT_NONE;
@@ -122,12 +133,22 @@ static bool cleanup_is_over(lur_runtime *rt)
   return (l->burst && step_time(l) > l->burst) || (l->cleanup_ends && busy_clock() > l->cleanup_ends);
 }
 
-/* Whether the running task has to end now; `kind` tells for which limit, if it is a new one. */
-static bool must_end(lur_runtime *rt, limit_kind *kind)
+/* Code of a script that runs outside of a task. */
+static bool is_stuck_outside(lur_runtime *rt)
 {
+  limits *l = &rt->limits;
+  uint64_t most = l->burst ? l->burst : 100 * MILLISECOND;
+  if (!l->outside) l->outside = step_time(l) > most || rt->loop.memory.refused;
+  return l->outside;
+}
+
+/* Whether the running task has to end now; `kind` tells for which limit, if it is a new one. */
+static bool must_end(lur_runtime *rt, lua_State *L, limit_kind *kind)
+{
+  if (!rt->current) return is_stuck_outside(rt);
   switch (rt->current->ending) {
   case ENDING_NONE:
-    *kind = find_reached(rt);
+    *kind = find_reached(rt, L);
     return *kind || atomic_load_explicit(&rt->interrupted, memory_order_relaxed) || ignores_cancellation(rt);
   case ENDING_CLEANUP:
     return cleanup_is_over(rt);
@@ -155,13 +176,12 @@ static void end_task(lur_runtime *rt, lua_State *L, limit_kind kind)
   }
 }
 
-/* Code of a script that runs outside of a task. */
-static bool is_stuck_outside(lur_runtime *rt)
+/* What has to end raises. */
+static int end_now(lua_State *L, lur_runtime *rt, limit_kind kind)
 {
-  limits *l = &rt->limits;
-  uint64_t most = l->burst ? l->burst : 100 * MILLISECOND;
-  if (!l->outside) l->outside = step_time(l) > most || rt->loop.memory.refused;
-  return l->outside;
+  if (!rt->current) return luaL_error(L, "it took too long");
+  if (rt->current->ending != ENDING_CODE && rt->current->ending != ENDING_ALL) end_task(rt, L, kind);
+  return task_raise_canceled(L, rt->current);
 }
 
 static void on_hook(lua_State *L, lua_Debug *ar)
@@ -170,16 +190,37 @@ static void on_hook(lua_State *L, lua_Debug *ar)
   limits *l = &rt->limits;
   limit_kind kind = LIMIT_NONE;
   if (l->pressed) collect(L, rt);
-  bool end = rt->current ? must_end(rt, &kind) : is_stuck_outside(rt);
+  bool end = must_end(rt, L, &kind);
   set_hook(rt, end || l->pressed);
   if (!end) return;
-  if (is_own_code(L, ar)) {
-    l->looked = 0; /* it is looked at again at the next instruction */
-    return;
-  }
-  if (!rt->current) luaL_error(L, "it took too long");
-  if (rt->current->ending != ENDING_CODE && rt->current->ending != ENDING_ALL) end_task(rt, L, kind);
-  task_raise_canceled(L, rt->current);
+  if (!is_own_code(L, ar)) end_now(L, rt, kind);
+  l->looked = 0; /* it is looked at again at the next instruction */
+}
+
+/* A C function called by the runtime's own code goes on, but not for ever. */
+static void end_long_call(lua_State *L, lur_runtime *rt)
+{
+  limits *l = &rt->limits;
+  uint64_t ran = step_time(l), most = l->burst ? 2 * l->burst : 1000 * MILLISECOND;
+  set_hook(rt, true);
+  if (ran > most) luaL_error(L, "this pattern takes too long");
+}
+
+void limits_charge(lua_State *L, size_t steps)
+{
+  lur_runtime *rt = runtime_of(L);
+  limits *l = &rt->limits;
+  lua_Debug caller;
+  limit_kind kind = LIMIT_NONE;
+  l->charged += steps;
+  if (l->charged < LOOK_AFTER || !l->hooked) return;
+  l->charged = 0;
+  if (!must_end(rt, L, &kind)) return;
+  l->looked = 0;
+  if (lua_getstack(L, 1, &caller) && is_own_code(L, &caller))
+    end_long_call(L, rt);
+  else
+    end_now(L, rt, kind);
 }
 
 /* ---- memory ---- */
@@ -210,10 +251,14 @@ static bool allow_more(lur_runtime *rt, size_t more)
   return false;
 }
 
+/* What fills such a block takes as long as many instructions: the next one is looked at. */
+enum { LONG_BLOCK = 64 * 1024 };
+
 bool limits_allow(lur_runtime *rt, size_t old_size, size_t size)
 {
-  if (size <= old_size || !rt->loop.memory.limit) return true;
-  return allow_more(rt, size - old_size);
+  if (size <= old_size) return true;
+  if (size > LONG_BLOCK && rt->limits.hooked && rt->L) set_hook(rt, true);
+  return !rt->loop.memory.limit || allow_more(rt, size - old_size);
 }
 
 /* ---- reaching a limit ---- */
@@ -442,7 +487,8 @@ void limits_open(lua_State *L)
 {
   lur_runtime *rt = runtime_of(L);
   limits *l = &rt->limits;
-  l->hooked = rt->options.memory_limit || l->burst || l->cpu || rt->options.libraries == LUR_SANDBOX;
+  l->hooked = rt->options.memory_limit || l->burst || l->cpu || rt->options.max_depth ||
+              rt->options.libraries == LUR_SANDBOX;
   if (!l->hooked) return;
   luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
   /* The JIT would skip the hook, and so would finalizers. */

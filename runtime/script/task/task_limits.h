@@ -36,6 +36,9 @@ typedef enum {
   ENDING_ALL,     /* that is used up: clean-up raises, too */
 } task_ending;
 
+/* Functions of Lua's libraries that call back may be nested so deep: each takes some KiB of the C stack. */
+enum { MAX_NESTED = 200 };
+
 typedef struct {
   bool hooked;         /* the JIT is off, and the hook is set */
   bool every;          /* it comes at each instruction */
@@ -48,8 +51,12 @@ typedef struct {
   uint64_t cpu_used;   /* by steps of tasks that have ended */
   uint64_t begin;      /* the processor's time when this step began; 0: not read yet */
   uint64_t looked;     /* the coarse time of the last look at that */
-  uint64_t cleanup_ends; /* the coarse time at which the clean-up of ending scripts must be over */
-  timer force;           /* does that while nothing runs */
+  uint64_t cleanup_ends;        /* the coarse time at which the clean-up of ending scripts must be over */
+  timer force;                  /* does that while nothing runs */
+  size_t charged;               /* steps in C since the last look */
+  unsigned looks;               /* to look at the depth now and then */
+  unsigned nested;              /* calls of C functions that call back */
+  uintptr_t frames[MAX_NESTED]; /* where each is on the C stack, the innermost last */
 } limits;
 
 /* Whether the options make sense. */
@@ -68,6 +75,9 @@ bool limits_allow(lur_runtime *rt, size_t old_size, size_t size);
 /* A step of the running task, or code outside of tasks, begins and ends. */
 void limits_begin(lur_runtime *rt);
 void limits_end(lur_runtime *rt);
+
+/* A C function has worked for so many steps, each about as long as an instruction of Lua. Can raise. */
+void limits_charge(lua_State *L, size_t steps);
 
 /* A script was started. */
 void limits_script_started(lur_runtime *rt, struct scope *script);

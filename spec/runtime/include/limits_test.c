@@ -46,6 +46,43 @@ static const char *const loops[] = {
     "while true do end",
 };
 
+/* The same within one call of a function in C, or with few instructions of Lua that take long. */
+static const char *const long_calls[] = {
+    "print(('x'):rep(3e4):find('x*x*x*x*y'))",
+    "print(('a'):rep(3e4):find('.-.-.-.-b'))",
+    "print(('a'):rep(3e4):match('(a*)(a*)(a*)%1%2%3b'))",
+    "print(('x'):rep(3e4):gsub('x-x-x-x-y', ''))",
+    "for _ in ('x'):rep(3e4):gmatch('x*x*x*x*y') do end",
+    "print(('('):rep(3e5):find('%b()x'))",
+    "while true do pcall(string.find, ('x'):rep(3e4), 'x*x*x*x*y') end",
+    "local s = ('x'):rep(3e4) s:gsub('x', function() return s:find('x*x*x*x*y') end)",
+    "require('lurcher.task').defer(string.find, ('x'):rep(3e4), 'x*x*x*x*y') while true do end",
+    "local t = {} for i = 1, 1e9 do table.insert(t, 1, i) end",
+    "local t = {} for i = 1, 1e5 do t[i] = i % 7 end while true do table.sort(t) end",
+    "local t = {} for i = 1, 1e5 do t[i] = '' end while true do table.concat(t) end",
+    "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.move(t, 1, 1e5, 2) end",
+    "while true do local s = ('x'):rep(1e6) end",
+    "local s = ('x'):rep(1e6) while true do local t = s:upper() end",
+    "local s = ('x'):rep(1e6) while true do local t = s .. 'y' end",
+    "local json, t = require('lurcher.json'), {} for i = 1, 1e4 do t[i] = i end "
+    "while true do json.encode(t) end",
+};
+
+/* Each is nested in C functions or metamethods without end. */
+static const char *const nested[] = {
+    "local function f() return (('x'):gsub('x', f)) end f()",
+    "local function f() table.sort({1, 2}, f) return true end f()",
+    "local function f() return coroutine.wrap(f)() end f()",
+    "local function f() return coroutine.resume(coroutine.create(f)) end f()",
+    "local function f() return coroutine.wrap(function() return (('x'):gsub('x', f)) end)() end f()",
+    "local m = {} m.__index = function(t, k) return t[k] .. '' end print(setmetatable({}, m).x)",
+    "local m = {} m.__concat = function(a, b) return (a .. b) .. '' end print(setmetatable({}, m) .. 'x')",
+    "local m = {} m.__tostring = function(s) return tostring(s) .. '' end tostring(setmetatable({}, m))",
+    "local m = {} m.__lt = function(a, b) table.sort{a, b} return true end "
+    "table.sort{setmetatable({}, m), setmetatable({}, m)}",
+    "local function f() pcall(string.gsub, 'x', 'x', f) end while true do f() end",
+};
+
 static const char *const growth[] = {
     "local t, n = {}, 0 while true do n = n + 1 t[n] = ('x'):rep(1000) .. n end",
     "print(#('x'):rep(2 ^ 31 - 1))",
@@ -123,6 +160,52 @@ static void test_growth(void)
   host h;
   open_limited(&h, MEMORY, 0, 0, 0);
   for (size_t i = 0; i < sizeof growth / sizeof *growth; i++) expect_limit(&h, growth[i], "'memory'");
+  host_close(&h);
+}
+
+static void test_long_calls(void)
+{
+  host h;
+  open_limited(&h, 0, 0.02, 0, 0);
+  for (size_t i = 0; i < sizeof long_calls / sizeof *long_calls; i++) {
+    double began = processor_seconds();
+    expect_limit(&h, long_calls[i], "'burst'");
+    if (!check(processor_seconds() - began < 2)) fprintf(stderr, "%s\n", long_calls[i]);
+  }
+  host_close(&h);
+}
+
+static void test_depth(void)
+{
+  host h;
+  lur_options options;
+  h = (host){.status = LUR_INVALID};
+  lur_options_init(&options);
+  options.ud = &h;
+  options.print = host_print;
+  options.max_depth = 50;
+  if (!check(lur_open(&h.runtime, &options) == LUR_OK)) exit(1);
+  for (size_t i = 0; i < sizeof nested / sizeof *nested; i++) expect_limit(&h, nested[i], "'depth'");
+  check(strstr(h.report, "50") || h.status == LUR_OK);
+  run(&h, "local function f(n) return n == 0 and 0 or 1 + f(n - 1) end "
+          "local function g(n) return n == 0 and '' or (('x'):gsub('x', function() return g(n - 1) .. 'y' "
+          "end)) end "
+          "for i = 1, 100 do assert(f(5000) == 5000) end print(g(40), #g(40))");
+  check(h.status == LUR_OK);
+  host_close(&h);
+}
+
+/* Without a limit, too, calls that are nested without end are an error, not the end of the process. */
+static void test_no_depth(void)
+{
+  host h;
+  host_open(&h, NULL);
+  for (int i = 0; i < 2; i++) {
+    run(&h, nested[i]);
+    check(h.status == LUR_FAILED && strstr(h.report, "stack overflow"));
+  }
+  run(&h, "for i = 1, 500 do pcall(string.gsub, 'x', 'x', function() ('y'):gsub('y', error) end) end");
+  check(h.status == LUR_OK);
   host_close(&h);
 }
 
@@ -245,7 +328,10 @@ static void test_many_memory_limits(void)
 int main(void)
 {
   test_loops();
+  test_long_calls();
   test_growth();
+  test_depth();
+  test_no_depth();
   test_report();
   test_cleanup();
   test_garbage();
