@@ -119,8 +119,10 @@ bool source_read(source *s, const cli_options *options)
     break;
   }
   if (fine) {
-    const char *name = options->kind == SOURCE_FILE ? options->script : names[options->kind].chunkname;
-    fine = asprintf(&s->chunkname, "%s%s", options->kind == SOURCE_FILE ? "@" : "", name) >= 0;
+    bool is_file = options->kind == SOURCE_FILE;
+    const char *name = is_file ? options->script : names[options->kind].chunkname;
+    bool is_like_ours = is_file && strncmp(name, "lurcher/", 8) == 0;
+    fine = asprintf(&s->chunkname, "%s%s", is_like_ours ? "@./" : is_file ? "@" : "", name) >= 0;
     if (!fine) s->chunkname = NULL;
   }
   if (fine) return true;

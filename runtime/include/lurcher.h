@@ -201,10 +201,11 @@ LUR_API void lur_options_init_sized(lur_options *options, size_t size);
 LUR_API lur_status lur_open(lur_runtime **runtime, const lur_options *options);
 
 /* Starts a script; it runs in the loop, not in this call. `chunkname` is used in messages ("@name.lua" for
- * files, as in Lua); `source` is text (a first line starting with # is skipped; bytecode is refused) and is
- * not needed after the call. `argv[0..argc)`, at most 20,000, become the script's `...`; the global `arg` is
- * the host's to set (lur_set_arg). `done` may be NULL; `task` may be NULL, else *task is valid until `done`
- * has returned. LUR_SYNTAX: it does not compile, lur_error tells where, and `done` is not called. */
+ * files, as in Lua; those that begin with "@lurcher/" are for the runtime's own code, which no limit stops);
+ * `source` is text (a first line starting with # is skipped; bytecode is refused) and is not needed after the
+ * call. `argv[0..argc)`, at most 20,000, become the script's `...`; the global `arg` is the host's to set
+ * (lur_set_arg). `done` may be NULL; `task` may be NULL, else *task is valid until `done` has returned.
+ * LUR_SYNTAX: it does not compile, lur_error tells where, and `done` is not called. */
 LUR_API lur_status lur_start(lur_runtime *runtime, const char *chunkname, const char *source, size_t length,
                              int argc, const char *const *argv, lur_done_fn done, void *ud, lur_task **task);
 
@@ -319,6 +320,13 @@ LUR_API int lur_call_canceled(const lur_call *call);
 LUR_API lur_status lur_post(lur_runtime *runtime, void (*fn)(lur_runtime *runtime, void *ud),
                             void (*release)(void *ud), void *ud);
 
+/* Offers a module to scripts: they get it by `require`, before load_module is asked and any file is looked
+ * for. The source is copied; errors name it by `module`. The last one that is preloaded under a name counts,
+ * for scripts that have not loaded it yet. A confined script has a module of its own, with the script's
+ * globals. LUR_SYNTAX: lur_error tells where. LUR_INVALID: the name is empty, "host", or of the runtime's
+ * own ("lurcher.x"). */
+LUR_API lur_status lur_preload(lur_runtime *runtime, const char *module, const char *source, size_t length);
+
 /* ---- running ---- */
 
 /* Sets the global table `arg`: arg[0] is `name`, arg[1..argc] the arguments. As for the command's scripts,
@@ -375,6 +383,23 @@ LUR_API void lur_drain(lur_runtime *runtime);
  * lur_task_cancel until `closed` is called. */
 LUR_API void lur_close(lur_runtime *runtime, lur_closed_fn closed, void *ud);
 
+/* Figures of a runtime, as of now. */
+typedef struct lur_counts {
+  size_t size;                 /* sizeof(lur_counts) */
+  unsigned tasks;              /* that have not ended */
+  unsigned in_flight;          /* requests that run */
+  unsigned waiting;            /* requests that wait for a slot or for their turn */
+  unsigned connections;        /* open ones, idle or not */
+  size_t memory, peak;         /* bytes, as memory_limit counts them */
+  unsigned long long requests; /* attempts that were started */
+  unsigned long long bytes;    /* received, heads included */
+  double cpu; /* seconds of the processor's time: of tasks, as cpu_seconds counts them; without cpu_seconds of
+                 the runtime's thread, whatever it did */
+} lur_counts;
+
+/* Sets what `counts->size` has room for. On the wrong thread, and within permit and load_module, all is 0. */
+LUR_API void lur_count(const lur_runtime *runtime, lur_counts *counts);
+
 /* Texts of what requests did so far. */
 typedef enum {
   LUR_SUMMARY_STATS,   /* tables by name and origin, for a terminal */
@@ -399,8 +424,12 @@ LUR_API int lur_address_is_private(const struct sockaddr *address);
 /* What the last call that returned an error status had to say; "" if nothing. Valid until the next call. */
 LUR_API const char *lur_error(const lur_runtime *runtime);
 
-/* "0.1.0". Any thread. */
+/* Of this header: 0xMMmmpp for MM.mm.pp. */
+#define LUR_VERSION 0x000200
+
+/* "0.2.0", and LUR_VERSION, of the library that is linked. Any thread. */
 LUR_API const char *lur_version(void);
+LUR_API unsigned lur_version_number(void);
 
 /* "ok", "failed", … for messages: a static string. Any thread. */
 LUR_API const char *lur_status_name(lur_status status);

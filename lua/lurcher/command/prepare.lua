@@ -23,7 +23,7 @@ end
 function prepare.script(name)
   if name == "-e" then
     setmetatable(_G, { __index = find_global })
-  elseif name ~= "-" and name ~= "test" then
+  elseif name ~= "-" and name ~= "test" and not modules.has_path() then
     find_beside(name)
   end
 end

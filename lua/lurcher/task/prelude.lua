@@ -17,7 +17,8 @@ local tag, guard = native.tag, native.guard
 -- ---- chance ----
 
 math.randomseed(native.unit() * 2 ^ 53) -- LuaJIT's own seed is the same in each process
-local ipairs, remove, sort, setmetatable, package = ipairs, table.remove, table.sort, setmetatable, package
+local ipairs, insert, remove, sort = ipairs, table.insert, table.remove, table.sort
+local setmetatable, package = setmetatable, package
 
 -- ---- pcall: a cancellation goes on when the function has unwound ----
 
@@ -302,7 +303,9 @@ function load_module(name)
   return run_loader(name, loader, entry)
 end
 
-embedded = load_module("lurcher.native.modules").names()
+local modules = load_module "lurcher.native.modules"
+local offered = modules.offered
+embedded = modules.names()
 debug.getregistry()["lurcher.require"] = load_module -- for C
 
 -- Modules in a folder are for our own code, which is told by the names of its chunks.
@@ -446,11 +449,31 @@ end
 
 -- ---- what the host permits ----
 
+-- As Lua's own, but for names as ours have.
+package.loaders[2] = function(name)
+  local path, missing = package.searchpath(name, package.path)
+  if not path then return missing end
+  local loader, message = raw_loadfile(plain_path(path))
+  if not loader then error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0) end
+  return loader
+end
+
 if native.asks() then
   local permissions = load_module "lurcher.task.permissions"
   permissions.install()
   ask_module = permissions.ask_module
 end
+
+-- ---- where modules come from ----
+
+-- What the host has for scripts comes before any file.
+insert(package.loaders, 2, function(name)
+  local source, chunk_name, mode = offered(name)
+  if not source then return nil end
+  local loader, message = raw_load(source, plain_name(chunk_name), mode)
+  if not loader then raise("error loading module '", name, "' of the host:\n\t", message) end
+  return loader
+end)
 
 -- ---- what the runtime's own modules see ----
 

@@ -4,6 +4,7 @@
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local modules = require "lurcher.native.modules"
+local permit = require "lurcher.native.permit"
 local strict = require "lurcher.base.strict"
 
 local sandbox = {}
@@ -163,6 +164,19 @@ local function is_public(name)
   return name == "host" or (name:match "^lurcher%.[^.]+$" and embedded[name])
 end
 
+-- Files are opened by a function that asks the host.
+local function read_module(name)
+  for template in globals.package.path:gmatch "[^;]+" do
+    local path = template:gsub("%?", (name:gsub("%.", "/"):gsub("%%", "%%%%")))
+    local file = io.open(path, "rb")
+    if file then
+      local source = file:read "*a"
+      file:close()
+      return source, "@" .. path
+    end
+  end
+end
+
 local function refuse(name)
   local names = {}
   for module in next, embedded do names[#names + 1] = module:match "^lurcher%.([^.]+)$" end
@@ -172,8 +186,20 @@ local function refuse(name)
     table.concat(names, ", lurcher."), near and ("; did you mean 'lurcher.%s'?"):format(near) or ""))
 end
 
+-- What the host has is loaded for each script, with its globals. Without anybody to ask, what the host has for
+-- scripts is meant for them.
+local function find_offered(name, env)
+  if permit.has_host() then require("lurcher.task.permissions").ask_module(name) end
+  local source, chunk_name, mode = modules.offered(name)
+  if not source and modules.has_path() then source, chunk_name = read_module(name) end
+  if not source then return nil end
+  local loader, message = own_load(source, chunk_name, mode or "t", env)
+  if not loader then errors.raise(("error loading module '%s':\n\t%s"):format(name, message)) end
+  return loader
+end
+
 local function add_require(env, libraries)
-  local loaded = { _G = env }
+  local loaded, loading = { _G = env }, {}
   for name in next, LIBRARIES do loaded[name] = env[name] end
   for which, name in next, GIVEN do
     if has(libraries, which) then loaded[name] = env[name] end
@@ -186,6 +212,17 @@ local function add_require(env, libraries)
     if loaded[name] ~= nil then return loaded[name] end
     if is_public(name) then
       loaded[name] = copy_module(name, own_require(name))
+      return loaded[name]
+    end
+    if loading[name] then errors.raise(("loop or previous error loading module '%s'"):format(name)) end
+    local loader = find_offered(name, env)
+    if loader then
+      loading[name] = true
+      local ok, value = pcall(loader, name)
+      loading[name] = nil
+      if not ok then error(value, 0) end
+      if value == nil then value = true end
+      loaded[name] = value
     elseif has(libraries, LIB_PACKAGE) or (has(libraries, LIB_FFI) and name == "ffi") then
       loaded[name] = globals.require(name)
     else

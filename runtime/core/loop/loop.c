@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long tasks may run before the loop looks at its sockets again. */
 static const uint64_t SLICE = 5 * MILLISECOND;
 
 /* Thousands of sockets can be ready at once. Handling their answers in portions this large keeps what belongs
@@ -36,6 +35,11 @@ uint64_t loop_time_of_day(const loop *l, const loop_clock *c)
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   return (uint64_t)now.tv_sec * 1000 * MILLISECOND + (uint64_t)now.tv_nsec;
+}
+
+void loop_set_slice(loop *l, double seconds)
+{
+  if (seconds > 0) l->slice = loop_nanoseconds(seconds);
 }
 
 void loop_fire_due(loop *l)
@@ -114,7 +118,7 @@ static void drain(loop *l)
   l->draining = true;
   l->completed = 0;
   l->events += has_ready(l) || has_deferred(l);
-  slice s = {.until = loop_update_now(l) + SLICE};
+  slice s = {.until = loop_update_now(l) + l->slice};
   bool more = true;
   while (more && (has_ready(l) || has_deferred(l))) {
     more = drain_ready(l, &s);
@@ -132,7 +136,7 @@ void loop_checkpoint(loop *l)
 {
   /* Events that complete nothing, as of a thousand connections being made, take time too. */
   l->events++;
-  bool late = ++l->checkpoints % 16 == 0 && uv_hrtime() > l->real.now + SLICE;
+  bool late = ++l->checkpoints % 16 == 0 && uv_hrtime() > l->real.now + l->slice;
   if (l->completed < PORTION && !late) return;
   if (!l->draining) loop_fire_due(l);
   drain(l);
@@ -191,7 +195,7 @@ static int check_descriptors(void)
 
 int loop_init(loop *l, uv_loop_t *uv, void *user)
 {
-  *l = (loop){.user = user, .owned = !uv};
+  *l = (loop){.user = user, .owned = !uv, .slice = SLICE};
   list_init(&l->ready);
   list_init(&l->deferred);
   list_init(&l->local_servers);

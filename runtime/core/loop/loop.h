@@ -42,6 +42,7 @@ struct loop {
   linked_list ready; /* operations that have ended, whose owners are not resumed yet */
   linked_list deferred;
   size_t deferred_count;
+  uint64_t slice; /* nanoseconds that tasks may run before the loop looks at its sockets again */
   unsigned holds; /* reasons to keep running */
   unsigned jobs;  /* work under way in threads of this process, that ends by itself: on files, on names */
   unsigned external_requests; /* requests of a virtual run that another process or machine answers */
@@ -72,6 +73,9 @@ void loop_deinit(loop *l);
  * close callback. The loop is not closed, and so the runtime not freed, before every handle is. */
 void loop_handle_opened(loop *l);
 void loop_handle_closed(loop *l);
+
+/* Of 5 ms at first; 0: leaves it so. */
+void loop_set_slice(loop *l, double seconds);
 
 /* Runs the own uv loop until nothing keeps it alive or uv_stop. */
 void loop_run(loop *l);

@@ -2,6 +2,7 @@
  * is the only caller. */
 #include "core/file/guarded.h"
 #include "script/base/lua_error.h"
+#include "script/task/task_internal.h"
 #include "script/task/task_permit.h"
 
 #include <errno.h>
@@ -23,6 +24,13 @@ static int ask(lua_State *L)
                             .name = luaL_checkstring(L, 2)};
   if (!task_permits(L, &request, &e)) return errors_return(L, &e);
   lua_pushboolean(L, true);
+  return 1;
+}
+
+/* has_host() -> whether there is somebody to ask; else nothing is allowed */
+static int has_host(lua_State *L)
+{
+  lua_pushboolean(L, runtime_of(L)->options.permit != NULL);
   return 1;
 }
 
@@ -115,6 +123,7 @@ static int may_write(lua_State *L)
 int luaopen_lurcher_native_permit(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"ask", ask},
+                                       {"has_host", has_host},
                                        {"open", open_pinned},
                                        {"close", close_pinned},
                                        {"remove", remove_path},

@@ -1,5 +1,6 @@
 #include "script/runtime/preload.h"
 
+#include "script/host/host_modules.h"
 #include "script/runtime/embedded.h"
 
 #include <lauxlib.h>
@@ -52,9 +53,13 @@ static int names(lua_State *L)
 
 int luaopen_lurcher_native_modules(lua_State *L)
 {
-  lua_createtable(L, 0, 1);
+  lua_createtable(L, 0, 3);
   lua_pushcfunction(L, names);
   lua_setfield(L, -2, "names");
+  lua_pushcfunction(L, host_modules_find);
+  lua_setfield(L, -2, "offered");
+  lua_pushcfunction(L, host_modules_has_path);
+  lua_setfield(L, -2, "has_path");
   return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "core/process/process_registry.h"
 #include "lurcher_lua.h"
 #include "script/host/host_call.h"
+#include "script/host/host_modules.h"
 #include "script/host/host_values.h"
 #include "script/http/http_network.h"
 #include "script/library/library.h"
@@ -30,6 +31,8 @@ static const char *const status_names[] = {"ok",      "failed", "syntax", "cance
                                            "invalid", "io",     "budget", "limit"};
 
 const char *lur_version(void) { return LURCHER_VERSION; }
+
+unsigned lur_version_number(void) { return LUR_VERSION; }
 
 const char *lur_status_name(lur_status status)
 {
@@ -68,6 +71,7 @@ static int open_state(lua_State *L)
   lua_pushboolean(L, 1); /* the first luaL_unref needs memory, and none of ours may */
   luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
   preload_open(L);
+  host_modules_open(L);
   task_open(L);
   run_report_watch_network(rt);
   rt->daemons = scope_new(rt);
@@ -118,8 +122,7 @@ static void on_wake(void *user)
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
 static bool asks_for_more(const lur_options *o)
 {
-  return (o->libraries & ~(unsigned)ALL_LIBRARIES) || o->load_module || o->module_path ||
-         o->slice_seconds != 0;
+  return (o->libraries & ~(unsigned)ALL_LIBRARIES) != 0;
 }
 
 static void script_ended(scope *s);
@@ -138,7 +141,8 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
     size_t size = options->size < sizeof *options ? options->size : sizeof *options;
     memcpy(&rt->options, options, size);
   }
-  if (!(rt->options.max_seconds >= 0) || !limits_are_valid(&rt->options) || asks_for_more(&rt->options)) {
+  if (!(rt->options.max_seconds >= 0) || !(rt->options.slice_seconds >= 0) ||
+      !limits_are_valid(&rt->options) || asks_for_more(&rt->options)) {
     free(rt);
     return LUR_INVALID;
   }
@@ -147,6 +151,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
     free(rt);
     return status == UV_ENOMEM ? LUR_NO_MEMORY : LUR_IO;
   }
+  loop_set_slice(&rt->loop, rt->options.slice_seconds);
   random_seed(&rt->random);
   rt->loop.on_ready = task_on_ready;
   rt->loop.on_wake = on_wake;
@@ -182,7 +187,9 @@ static int syntax_error(lua_State *L, const starting_script *start)
 static int start_script(lua_State *L)
 {
   starting_script *start = lua_touserdata(L, 1);
-  int loaded = luaL_loadbufferx(L, start->source, start->length, start->chunkname, "t");
+  const char *name = start->chunkname;
+  if (start->result && strncmp(name, "@lurcher/", 9) == 0) name = lua_pushfstring(L, "@./%s", name + 1);
+  int loaded = luaL_loadbufferx(L, start->source, start->length, name, "t");
   if (loaded == LUA_ERRSYNTAX) start->status = LUR_SYNTAX;
   if (loaded != 0) return loaded == LUA_ERRSYNTAX ? syntax_error(L, start) : lua_error(L);
   sandbox_give_globals(L);

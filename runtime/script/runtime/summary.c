@@ -1,5 +1,5 @@
 /* lur_summary: texts that lua/lurcher/report/summary.lua makes. */
-#include "script/task/task_internal.h"
+#include "script/task/task_owner.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ lur_status lur_summary(lur_runtime *rt, lur_summary_kind kind, int columns, int 
                [LUR_SUMMARY_EXPLAIN] = {"explain", true},
                [LUR_SUMMARY_HTML] = {"html", true},
                [LUR_SUMMARY_PROMETHEUS] = {"prometheus", false}};
-  if (!rt) return LUR_INVALID;
+  if (!rt || !runtime_is_here(rt)) return LUR_INVALID;
   const char *why_not =
       (size_t)kind >= sizeof kinds / sizeof *kinds ? "there is no summary of that kind"
       : !write                                     ? "write is NULL"
