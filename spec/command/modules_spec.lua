@@ -55,7 +55,7 @@ describe("require", function()
     return ended.err:match("^[^\n]*")
   end
 
-  local ALL = "lurcher.breaker, lurcher.clock, "
+  local ALL = "lurcher.breaker, lurcher.cassette, lurcher.clock, "
 
   for _, name in ipairs { "lurcher", "lurcher.xml", "lurcher.clint", "lurcher.", "lurcher.helper.x" } do
     it(("of %q says what there is"):format(name), function()
