@@ -151,14 +151,19 @@ function file.open(path)
   return setmetatable({ path = path, reader = reader, turn = semaphore(1), window = "", start = 0 }, Places)
 end
 
+-- Ahead where the last ones were read one after the other.
 local function read_window(self, offset, length)
   local reader, parts, size = self.reader, {}, 0
-  if not reader.native:seek(offset) then return problem(self.path, "cannot be read in places: it is no plain file") end
+  local is_ahead = offset >= self.start and offset <= self.start + #self.window + WINDOW
+  local wanted = is_ahead and math.max(length, WINDOW) or length
+  if not reader.native:seek(offset, math.min(wanted, WINDOW)) then
+    return problem(self.path, "cannot be read in places: it is no plain file")
+  end
   repeat
-    local piece, err = reader:read(WINDOW)
+    local piece, err = reader:read(wanted)
     if err then return err end
     if piece then parts[#parts + 1], size = piece, size + #piece end
-  until not piece or size >= length and size >= WINDOW
+  until not piece or size >= wanted
   self.window, self.start = table.concat(parts), offset
 end
 
@@ -188,12 +193,13 @@ end
 ---The entry that stands there.
 ---@param offset integer
 ---@param length integer
+---@param only? "request"|"answer"
 ---@return table? entry
 ---@return lurcher.Error? err
-function Places:entry(offset, length)
+function Places:entry(offset, length, only)
   local text, err = self:read(offset, length)
   if not text then return nil, err end
-  local entry, what = format.parse(text)
+  local entry, what = format.parse(text, only)
   if entry then return entry end
   return nil, problem(self.path, ("is damaged: of the entry at byte %d %s"):format(offset + 1, what))
 end

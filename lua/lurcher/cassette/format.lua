@@ -157,15 +157,15 @@ local MEMBERS = { request = request_of, response = response_of,
 
 ---The entry that a text is; nil and what is wrong with it.
 ---@param text string
----@param only? string the one member that is wanted
+---@param only? "request"|"answer" that is wanted: the request, or what answers it
 ---@return table? entry
 ---@return string? problem
 function format.parse(text, only)
   local entry, problem = {}, nil
-  local whole = layout.value_end(text, text:find("{", 1, true) or 1)
-  if not whole then return nil, "it is no JSON object" end
-  layout.each_member(text, text:find("{", 1, true), function(name, first, last)
-    if problem or only and name ~= only then return end
+  local start = text:find("{", 1, true) or 1
+  if not layout.value_end(text, start) then return nil, "it is no JSON object" end
+  layout.each_member(text, start, function(name, first, last)
+    if problem or only and (name == "request") ~= (only == "request") then return end
     local make = MEMBERS[name]
     if not make then
       entry[name] = text:sub(first, last) == "true" or nil
@@ -180,8 +180,8 @@ function format.parse(text, only)
     entry[name], problem = make(given)
   end)
   if problem then return nil, problem end
-  if not entry.request then return nil, "it has no request" end
-  if not only and not (entry.response or entry.failure or entry.open) then return nil, "it has no response" end
+  if only ~= "answer" and not entry.request then return nil, "it has no request" end
+  if only ~= "request" and not (entry.response or entry.failure or entry.open) then return nil, "it has no response" end
   return entry
 end
 

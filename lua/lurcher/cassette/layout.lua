@@ -2,6 +2,7 @@
 --- tokens is told apart from them: a text that a server wrote comes back byte for byte.
 
 local json = require "lurcher.json"
+local native = require "lurcher.native.json"
 
 local layout = {}
 
@@ -73,40 +74,12 @@ function layout.spread(text, indent)
 end
 
 ---Without what stands between the tokens; `spaced`: with a space behind each comma and colon.
----@param text string well-formed JSON
----@param spaced? boolean
----@return string
-function layout.join(text, spaced)
-  local out = {}
-  each_token(text, function(token)
-    out[#out + 1] = spaced and (token == "," or token == ":") and token .. " " or token
-  end)
-  return table.concat(out)
-end
+---@type fun(text: string, spaced?: boolean): string
+layout.join = native.join
 
 ---Where the value ends that begins at `from`; nil: it does not.
----@param text string
----@param from integer
----@return integer?
-function layout.value_end(text, from)
-  local c = text:sub(from, from)
-  if c == '"' then return string_end(text, from) end
-  if c ~= "{" and c ~= "[" then return select(2, text:find("^[^%[%]{},: \t\r\n]+", from)) end
-  local depth, at = 0, from
-  while true do
-    local found = text:find('["%[%]{}]', at)
-    if not found then return nil end
-    c = text:sub(found, found)
-    if c == '"' then
-      found = string_end(text, found)
-      if not found then return nil end
-    else
-      depth = depth + ((c == "[" or c == "{") and 1 or -1)
-      if depth == 0 then return found end
-    end
-    at = found + 1
-  end
-end
+---@type fun(text: string, from: integer): integer?
+layout.value_end = native.value_end
 
 ---Calls `visit` with the name of each member of the object that begins at `from`, and where its value begins and
 ---ends. Stops at what is none.
@@ -116,7 +89,7 @@ end
 function layout.each_member(text, from, visit)
   local at = text:match("^{%s*()", from)
   while at do
-    local stop = text:sub(at, at) == '"' and string_end(text, at)
+    local stop = text:byte(at) == 34 and layout.value_end(text, at)
     local first = stop and text:match("^%s*:%s*()", stop + 1)
     local last = first and layout.value_end(text, first)
     if not last then return end

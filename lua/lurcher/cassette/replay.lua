@@ -62,10 +62,11 @@ function Replay:close()
 end
 
 ---@param number integer
+---@param only? "request"|"answer"
 ---@return table? entry
 ---@return lurcher.Error? err
-function Replay:entry(number)
-  return self.places:entry(self.offsets[number], self.lengths[number])
+function Replay:entry(number, only)
+  return self.places:entry(self.offsets[number], self.lengths[number], only)
 end
 
 ---The text of an entry, as it stands in the file.
@@ -94,7 +95,7 @@ end
 local function take_accepted(self, list, request)
   for _, number in ipairs(list) do
     if not self.used[number] or self.repeats then
-      local entry, err = self:entry(number)
+      local entry, err = self:entry(number, "request")
       if not entry then return nil, err end
       local fits = true
       for _, accepts in ipairs(self.functions) do fits = fits and accepts(request, entry.request) end

@@ -24,6 +24,7 @@ file_reader *file_reader_new(int fd, const char *path, loop *l)
   r->fd = fd;
   r->loop = l;
   r->references = 1;
+  r->step = CHUNK;
   r->ok = true;
   return r;
 }
@@ -44,7 +45,7 @@ void file_reader_unref(file_reader *r)
 static void read_work(job *base)
 {
   file_reader *r = reader_of(base);
-  r->incoming.ok = file_read_some(r->fd, r->path, CHUNK, &r->incoming.room, &r->incoming.got,
+  r->incoming.ok = file_read_some(r->fd, r->path, r->step, &r->incoming.room, &r->incoming.got,
                                   &r->incoming.later, base, &r->incoming.error);
 }
 
@@ -58,12 +59,12 @@ static void start_read(file_reader *r)
   r->bytes.length = left;
   r->scanned -= r->taken;
   r->taken = 0;
-  if (!buffer_reserve(&r->bytes, CHUNK)) {
+  if (!buffer_reserve(&r->bytes, r->step)) {
     r->ok = file_error(&r->error, "read", r->path, ENOMEM);
     operation_complete(&r->operation);
     return;
   }
-  r->incoming.room = (buffer){.bytes = r->bytes.bytes + r->bytes.length, .capacity = CHUNK};
+  r->incoming.room = (buffer){.bytes = r->bytes.bytes + r->bytes.length, .capacity = r->step};
   r->incoming.got = 0;
   r->incoming.later = false;
   file_reader_ref(r);
@@ -167,12 +168,12 @@ file_take file_reader_take_line(file_reader *r, size_t max, const char **bytes, 
   return FILE_TAKE_SOME;
 }
 
-bool file_reader_seek(file_reader *r, uint64_t offset)
+bool file_reader_seek(file_reader *r, uint64_t offset, size_t step)
 {
-  errno = EBUSY;
   if (r->closed || r->job.running || r->operation.state != OPERATION_IDLE) return false;
   if (lseek(r->fd, (off_t)offset, SEEK_SET) < 0) return false;
   r->bytes.length = r->taken = r->scanned = 0;
   r->end = false;
+  r->step = step < CHUNK ? step : CHUNK;
   return true;
 }

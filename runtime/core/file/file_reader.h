@@ -16,6 +16,7 @@ typedef struct {
   buffer bytes;
   size_t taken;   /* bytes before this were given out */
   size_t scanned; /* no line end between `taken` and here */
+  size_t step;    /* bytes read at a time */
   bool closed, end, ok;
   error error; /* when not ok: every later read fails as well */
   struct {     /* what the running job fills: the room behind `bytes`, and how it went */
@@ -49,9 +50,9 @@ file_take file_reader_take(file_reader *r, size_t max, const char **bytes, size_
  * rest is a line, too. FILE_TAKE_LONG: it is longer than `max` bytes; nothing is taken. */
 file_take file_reader_take_line(file_reader *r, size_t max, const char **bytes, size_t *length);
 
-/* Goes on from there; bytes read ahead are dropped. False, with errno: the file has no places, or a task
- * waits. */
-bool file_reader_seek(file_reader *r, uint64_t offset);
+/* Goes on from there, at most `step` bytes at a time; bytes read ahead are dropped. False: the file has no
+ * places, or a task waits. */
+bool file_reader_seek(file_reader *r, uint64_t offset, size_t step);
 
 /* Nothing is left and nothing will come. */
 static inline bool file_reader_ended(const file_reader *r) { return r->end && r->taken == r->bytes.length; }

@@ -362,11 +362,11 @@ static int reader_take(lua_State *L)
   return push_taken(L, taken, bytes, length);
 }
 
-/* reader:seek(offset) -> whether it goes on from there */
+/* reader:seek(offset, step) -> whether it goes on from there, so many bytes at a time */
 static int reader_seek(lua_State *L)
 {
   file_reader *r = check_reader(L);
-  lua_pushboolean(L, file_reader_seek(r, check_offset(L, 2)));
+  lua_pushboolean(L, file_reader_seek(r, check_offset(L, 2), check_size(L, 3)));
   return 1;
 }
 

@@ -1,6 +1,7 @@
 /* lurcher.native.json: JSON text to Lua values and back. Options and advice are lua/lurcher/json.lua's. */
 #include "format/json/json_check.h"
 #include "format/json/json_explain.h"
+#include "format/json/json_layout.h"
 #include "script/base/lua_error.h"
 #include "script/json/json_build.h"
 #include "script/json/json_encode.h"
@@ -82,6 +83,31 @@ static int encode(lua_State *L)
   return 2;
 }
 
+/* value_end(text, from) -> where the value ends that begins there, or nil */
+static int value_end(lua_State *L)
+{
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  lua_Integer from = luaL_checkinteger(L, 2);
+  size_t end = from >= 1 ? json_value_end(text, length, (size_t)from - 1) : 0;
+  if (end)
+    lua_pushinteger(L, (lua_Integer)end);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* join(text, spaced) -> the text without what stands between its tokens */
+static int join(lua_State *L)
+{
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  bool spaced = lua_toboolean(L, 2);
+  char *joined = lua_newuserdata(L, spaced ? 2 * length : length);
+  lua_pushlstring(L, joined, json_join(joined, text, length, spaced));
+  return 1;
+}
+
 static void set_function(lua_State *L, const char *name, lua_CFunction f)
 {
   lua_getfield(L, -1, "array_mark");
@@ -102,5 +128,9 @@ int luaopen_lurcher_native_json(lua_State *L)
   lua_setfield(L, -2, "null");
   set_function(L, "decode", decode);
   set_function(L, "encode", encode);
+  lua_pushcfunction(L, value_end);
+  lua_setfield(L, -2, "value_end");
+  lua_pushcfunction(L, join);
+  lua_setfield(L, -2, "join");
   return 1;
 }
