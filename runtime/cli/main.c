@@ -9,6 +9,7 @@
 #include "source.h"
 #include "standard_streams.h"
 #include "summaries.h"
+#include "tape.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,6 +74,7 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
   const char *const *arguments = (const char *const *)options->argv;
   bool is_prompt = options->kind == SOURCE_PROMPT;
   int own = is_prompt && options->argc > 0; /* the script itself */
+  if (!tape_begin(runtime, options)) return STATUS_USAGE;
   lur_status status = lur_set_arg(runtime, script->argument, options->argc - own, arguments + own);
   if (status == LUR_OK && !is_prompt)
     status = lur_start(runtime, script->chunkname, script->text, script->length, shortened(options->argc),
@@ -86,6 +88,7 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
   }
   if (status != LUR_OK) output_report(lur_error(runtime));
   if (status == LUR_NO_MEMORY && options->memory) exit_status = STATUS_BUDGET;
+  if (!tape_end(runtime, options, exit_status) && exit_status == STATUS_OK) exit_status = STATUS_FAILED;
   if (!summaries_write() && exit_status == STATUS_OK) exit_status = STATUS_FAILED;
   return exit_status;
 }

@@ -68,6 +68,29 @@ static verdict set_report(cli_options *options, const char *value)
   return WRONG_USAGE;
 }
 
+/* The path of a cassette; there is one at a time. */
+static verdict set_cassette(cli_options *options, const char **place, const char *value)
+{
+  *place = value;
+  if (!*value) {
+    complain("it needs the path of a cassette, as in --record=api.json");
+    return WRONG_USAGE;
+  }
+  if (!options->record || !options->replay) return GO_ON;
+  complain("--record and --replay exclude each other");
+  return WRONG_USAGE;
+}
+
+static verdict set_record(cli_options *options, const char *value)
+{
+  return set_cassette(options, &options->record, value);
+}
+
+static verdict set_replay(cli_options *options, const char *value)
+{
+  return set_cassette(options, &options->replay, value);
+}
+
 /* What strtod takes for a number but does not start so is none to us: "-1", " 1", "inf". */
 static bool is_digit(char c) { return (c >= '0' && c <= '9') || c == '.'; }
 

@@ -27,6 +27,7 @@ typedef struct {
   bool sandbox, sandbox_tells;                /* the second: --sandbox=log */
   int trace_detail;                           /* as in lur_options */
   const char *report;                         /* the path of the page; NULL: none */
+  const char *record, *replay;                /* paths of cassettes; NULL: none */
   double grace;                               /* seconds */
   unsigned long long max_requests, max_bytes; /* 0: no limit */
   double max_time;                            /* seconds; 0: no limit */
