@@ -18,6 +18,9 @@ local function try(way, fn)
   print(way .. ": " .. (res and "done" or kind_of(err)))
 end
 local c = http.client { retry = false }
+local answering = assert(server.start(function()
+  return { headers = { ["Content-Type"] = "application/json" }, body = '{"access_token":"x","expires_in":9}' }
+end))
 ]]
 
 local READING = {
@@ -56,6 +59,9 @@ local READING = {
   ["a certificate"] = "c:get('https://127.0.0.1:1/', { tls = { cert = secret } })",
   ["a key"] = "c:get('https://127.0.0.1:1/', { tls = { cert = inside .. '/file', key = secret } })",
   ["a proxy's CA"] = "c:get('http://127.0.0.1:1/', { proxy = { url = 'https://127.0.0.1:1', tls = { ca = secret } } })",
+  ["a digest"] = "require('lurcher.crypto').file('sha256', secret)",
+  ["a table"] = "first(require('lurcher.csv').rows(secret))",
+  ["a cassette"] = "require('lurcher.cassette').open(secret, { mode = 'none' })",
   netrc = "c:get('http://127.0.0.1:1/', { auth = http.netrc(secret) })",
   ["a server's certificate"] = "server.start(print, { tls = { cert = secret } })",
   ["a server's CA"] = "server.start(print, { tls = { client_ca = inside .. '/link' } })",
@@ -85,6 +91,11 @@ local WRITING = {
   ["cookies at the end"] = "http.client { cookies = root .. '/out/new' }",
   ["a download"] = "c:download('http://127.0.0.1:1/', root .. '/out/new')",
   ["a download, by a link"] = "c:download('http://127.0.0.1:1/', inside .. '/dangling')",
+  ["a response"] = "assert(c:stream('GET', answering.url)):save(root .. '/out/new')",
+  ["a response, by a link"] = "assert(c:stream('GET', answering.url)):save(inside .. '/dangling')",
+  ["a cassette"] = "require('lurcher.cassette').use(inside .. '/dangling', function() return c:get(answering.url) end)",
+  ["tokens"] = [[c:get(answering.url, { auth = http.oauth2 { grant = "client_credentials", client_id = "a",
+    client_secret = "b", token_url = answering.url, store = root .. "/out/new" } })]],
   ["a socket"] = "server.start(print, { unix_socket = inside .. '/folder/new' })",
   ["a checkpoint"] = [[first(pages.items(c, "http://127.0.0.1:1/", { next = pages.link(),
     checkpoint = root .. "/out/new" }))]],
@@ -158,7 +169,7 @@ describe("lurcher --sandbox", function()
         fs.append(inside .. "/file", "")
       end
       done = true
-      print(found, read > 0)]], "--allow-read=" .. folder .. "/in", "--allow-write=" .. folder .. "/in")
+      print(found, read > 0)]], "--allow-net=127.0.0.1", "--allow-read=" .. folder .. "/in", "--allow-write=" .. folder .. "/in")
     assert.same({ "", "0\ttrue\n" }, { ended.err, ended.out })
     assert.equal("SECRET\n", files.read "out/secret")
   end)

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -262,8 +263,52 @@ static void test_files(void)
   check_string(h.output, "SECRET\n");
 }
 
+/* In the sandbox silence is no permission. */
+static void test_sandbox(void)
+{
+  lur_options options;
+  h = (host){.status = LUR_INVALID};
+  lur_options_init(&options);
+  options.ud = &h;
+  options.print = host_print;
+  options.libraries = LUR_SANDBOX;
+  options.names_flags = 1;
+  if (!check(lur_open(&h.runtime, &options) == LUR_OK)) exit(1);
+  run("tell(http.get('http://127.0.0.1:1')) tell(fs.read('/etc/hosts')) tell(os.getenv 'HOME') "
+      "tell(server.start(print, { host = '::1', port = 8080 })) "
+      "tell(require('lurcher.process').run('true'))");
+  check_string(h.output, "denied: a request to 127.0.0.1:1 is not permitted: --allow-net=127.0.0.1:1\n"
+                         "denied: reading /etc/hosts is not permitted: --allow-read=/etc/hosts\n"
+                         "denied: the environment variable HOME is not permitted: --allow-env=HOME\n"
+                         "denied: listening on [::1]:8080 is not permitted: --allow-net=[::1]:8080\n"
+                         "denied: running true is not permitted: --allow-run=true\n");
+  host_close(&h);
+}
+
+/* A host that was built before names_flags was there, and one whose options end at `permit`. */
+static void test_sizes(void)
+{
+  size_t sizes[] = {offsetof(lur_options, names_flags), offsetof(lur_options, libraries)};
+  for (int i = 0; i < 2; i++) {
+    lur_options options;
+    h = (host){.status = LUR_INVALID};
+    lur_options_init_sized(&options, sizes[i]);
+    options.ud = &h;
+    options.print = host_print;
+    options.permit = permit;
+    decide = deny;
+    if (!check(lur_open(&h.runtime, &options) == LUR_OK)) exit(1);
+    run("tell(fs.read('/etc/hosts')) print(type(io))");
+    check_string(h.output, "denied: reading /etc/hosts is not permitted\ntable\n");
+    host_close(&h);
+  }
+}
+
 int main(void)
 {
+  test_sandbox();
+  test_sizes();
+  decide = NULL;
   open_host();
   test_asked();
   test_names();
