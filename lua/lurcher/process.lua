@@ -125,6 +125,14 @@ end
 local OPTIONS = { stdin = input_mismatch, env = "table", cwd = "string", timeout = "limit|false",
   max_output = "size|huge" }
 
+-- A line for a shell was given.
+local function shell_hint(command, what)
+  local words = {}
+  for word in command:sub(1, 200):gmatch("%S+") do words[#words + 1] = word end
+  if #words < 2 then return "" end
+  return ("; there is no shell: give the arguments as a list, %s(%q, { %q … })"):format(what, words[1], words[2])
+end
+
 local function start(command, args, opts, has_input, read_ahead, what)
   local list = check_arguments(command, args, what)
   opts = check.options(opts, OPTIONS, what) or {}
@@ -132,7 +140,10 @@ local function start(command, args, opts, has_input, read_ahead, what)
   local handle, err = native.start(list, opts.env and environment_list(opts.env),
     opts.cwd and check_no_nul(opts.cwd, "a directory"), has_input, opts.timeout or nil, read_ahead or max + 1,
     max + 1)
-  if not handle then return nil, err end
+  if not handle then
+    if err.code == "ENOENT" then err.message = err.message .. shell_hint(command, what) end
+    return nil, err
+  end
   local self = setmetatable({ native = handle, pid = handle:id(), command = command, max_output = max,
     timeout = opts.timeout, gathered = { { bytes = 0 }, { bytes = 0 } } }, Process)
   self.open_set = own(self)

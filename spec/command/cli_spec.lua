@@ -1,3 +1,5 @@
+local files = require "spec.support.files"
+local fs = require "lurcher.fs"
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
@@ -43,6 +45,20 @@ describe("lurcher", function()
       local name = path:match("[^/]*$")
       assert.equal("found\n", run({ "-c", 'cd "$1" && exec "$0" "$2"', process.lurcher, path:match("^.*/"), name },
         { command = "sh" }).out)
+    end)
+
+    it("finds the modules beside it when it is called by a symbolic link", function()
+      local folder = files.begin()
+      task.defer(files.finish)
+      local function write(name, text) assert(fs.write(folder .. "/" .. name, text)) end
+      assert(fs.mkdir(folder .. "/home"))
+      assert(fs.mkdir(folder .. "/bin"))
+      write("home/tool.lua", "print(require('beside'), require('other'))")
+      write("home/beside.lua", "return 'found'")
+      write("home/other.lua", "return 'wrong'")
+      write("bin/other.lua", "return 'nearer'")
+      assert.equal(0, os.execute(("ln -s ../home/tool.lua '%s/bin/tool'"):format(folder)))
+      assert.equal("found\tnearer\n", run({ folder .. "/bin/tool" }).out)
     end)
 
     it("draws other random numbers in each process, and the same in each virtual run", function()

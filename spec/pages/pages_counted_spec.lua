@@ -56,6 +56,10 @@ describe("pages", function()
     ["grows"] = function(first) return first + SIZE + (first < 40 and 1 or 0) end,
     ["grows once"] = function(first) return first == 0 and 20 or TOTAL end,
     ["shrinks below what was given"] = function(first) return first < 20 and TOTAL or 5 end,
+    ["is null"] = function() return json.null end,
+    ["shrinks to what was given"] = function(first) return math.max(first + SIZE, TOTAL - first) end,
+    ["is what is left"] = function(first) return TOTAL - first end,
+    ["was a guess that was too large"] = function(first) return first < 10 and 5000 or TOTAL end,
     ["is too large"] = function() return TOTAL + 25 end,
   } do
     it("give all items when the total " .. what, function()

@@ -100,6 +100,10 @@ describe("process.run", function()
     local err = fails("file", process.run "no-such-command-anywhere")
     assert.are.equal("ENOENT", err.code)
     assert.matches("cannot run 'no%-such%-command%-anywhere': No such file or directory", err.message)
+    assert.not_matches("shell", err.message)
+    err = fails("file", process.run "echo hi | cat")
+    assert.matches("; there is no shell: give the arguments as a list, process%.run%(\"echo\", { \"hi\" … }%)$",
+      err.message)
     assert.are.equal("EACCES", fails("file", process.run "/etc/passwd").code)
     assert.matches("cannot run a command in '/nonexistent'",
       fails("file", process.run("pwd", {}, { cwd = "/nonexistent" })).message)

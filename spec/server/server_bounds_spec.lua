@@ -98,7 +98,7 @@ end)
 
 describe("a handler that raises", function()
   -- What a script whose handler ends so writes to stderr, and the status its client gets.
-  local function logged(handler)
+  local function logged(handler, status)
     local ended = process.run { "-e", [[
       local http, server = require "lurcher.http", require "lurcher.server"
       local s = server.start(function(req)
@@ -106,10 +106,10 @@ describe("a handler that raises", function()
 
       end)
       local res = http.get(s.url .. "/here?key=1", { retry = false })
-      io.write(res.status)
+      io.write(res and res.status or "none")
       s:stop()
     ]] }
-    assert.equal("500", ended.out)
+    assert.equal(status or "500", ended.out)
     assert.equal(0, ended.status)
     return ended.err
   end
@@ -127,6 +127,11 @@ describe("a handler that raises", function()
       assert.truthy(err:find("ERROR", 1, true), err)
       assert.truthy(err:find("(command line):3", 1, true), err)
     end
+  end)
+
+  it("that gives another Content-Length than its body has is warned", function()
+    local text = logged('do return { headers = { ["Content-Length"] = 5 }, body = "abc" } end', "none")
+    assert.matches("WARN +the handler's Content%-Length is 5, but its body has 3 bytes", text)
   end)
 
   it("is logged when it returns nil and an error", function()

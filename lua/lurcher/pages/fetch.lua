@@ -255,20 +255,24 @@ local function check_all_given(self, page)
     .. "must give all of them; the option `filter` leaves some out"):format(missing, #list, page.number), 0)
 end
 
--- Takes what is known about the whole from a page. Less than was given already (0, -1, the number of this
--- page's items) says nothing.
+-- Takes what is known about the whole from a page. Null, and less than was given already (0, -1, the number of this
+-- page's items), say nothing. What has become less may be a guess, or what is left: then an empty page is the end.
 local function learn(self, page)
   local run, strategy = self.run, self.strategy
   for name, count in pairs(strategy.made and strategy:made(page, run) or {}) do
     run.made[name] = math.max(run.made[name] or 0, count)
   end
   for name, place in pairs(strategy.learns or {}) do
-    local value = tonumber(self.readers[name](page.res, page.value))
+    local said = self.readers[name](page.res, page.value)
+    local value = said == json.null and -1 or tonumber(said)
     if not value and run[name] == nil then
       page_error(page.res, "decode", ("there is no number at '%s', where `%s` should be"):format(
         path.shown(place), name))
     end
-    if value then run[name] = value >= run.made[name] and value end
+    if value then
+      run.shrinks = run.shrinks or value < (run[name] or 0)
+      run[name] = value >= run.made[name] and value
+    end
   end
   if strategy.step and not run.step then run.step = strategy:step(page, run) end
 end
@@ -351,7 +355,7 @@ function fetcher.new(client, url, opts)
     read_items = opts.items and path.reader(opts.items, true), readers = {},
     secret = headers.name_set(opts.options.secret_headers), run = { made = {} },
   }, Fetcher)
-  for name, place in pairs(opts.strategy.learns or {}) do self.readers[name] = path.reader(place) end
+  for name, place in pairs(opts.strategy.learns or {}) do self.readers[name] = path.reader(place, true) end
   local address = self:address()
   self.origin, self.userinfo = url_native.origin(address), address:match("^%a[%w+.-]*://([^/?#]*@)")
   return self

@@ -229,9 +229,9 @@ function strategies.offset(opts)
     request = function(_, position) return parameters(param, position, limit_param, limit) end,
     made = function(_, page) return { total = page.position - first + page.n } end,
     following = function(_, page, run)
-      if page.n == 0 and not run.total then return nil end
+      if page.n == 0 and (run.shrinks or not run.total) then return nil end
       local after = page.position + (page.n > 0 and page.n or run.step or limit)
-      if run.total and after - first >= run.total then return nil end
+      if run.total and not run.shrinks and after - first >= run.total then return nil end
       return after
     end,
     step = function(_, page, run) return full_page(limit, page, run.total) end,
@@ -258,7 +258,7 @@ local NUMBER_OPTIONS, NUMBER_DEFAULT = rows.of("pages.number", "lurcher.NumberPa
 })
 
 ---The parameter `param` counts pages. `total` is the path of the number of items, `pages` of the number of
----pages; without either, or where they are less than was given already, the list ends at an empty page.
+---pages; without either, or where they are less than was given or said already, the list ends at an empty page.
 ---@param opts? lurcher.NumberPages
 ---@return lurcher.NextPage
 function strategies.number(opts)
@@ -286,8 +286,8 @@ function strategies.number(opts)
       return { pages = before + (page.n > 0 and 1 or 0), total = before * (run.step or page.n) + page.n }
     end,
     following = function(self, page, run)
-      if page.n == 0 and not run.total and not run.pages then return nil end
-      return after(self, page.position, run)
+      if page.n == 0 and (run.shrinks or not run.total and not run.pages) then return nil end
+      return run.shrinks and page.position + 1 or after(self, page.position, run)
     end,
     step = function(_, page, run) return full_page(size, page, run.total) end,
     after = function(self, position, run)

@@ -3,6 +3,7 @@
 local native = require "lurcher.native.server"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local log = require "lurcher.log"
 local query = require "lurcher.url.query"
 local uncaught = require "lurcher.base.uncaught"
 
@@ -404,6 +405,10 @@ local function transmit(conn, head, body, chunked, keep_alive, announced)
     done = conn:write(head)
     if done then total = write_pieces(conn, body, chunked) end
     done = total ~= nil
+  end
+  if done and announced and announced ~= total then
+    local why = "the handler's Content-Length is %.0f, but its body has %d bytes: the client cannot use that"
+    log.warn(why:format(announced, total))
   end
   return done and keep_alive and (announced == nil or announced == total)
 end

@@ -210,6 +210,7 @@ static const struct {
     {"sessid", ANYWHERE},
     {"devicecode", ANYWHERE},
     {"codeverifier", ANYWHERE},
+    {"saml", ANYWHERE},
     {"auth", WORD},
     {"pass", WORD},
     {"pwd", WORD},

@@ -22,10 +22,12 @@
 #include "script/task/task_scope.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const status_names[] = {"ok",      "failed", "syntax", "canceled", "no_memory",
                                            "invalid", "io",     "budget", "limit"};
@@ -280,6 +282,18 @@ lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **tas
   return LUR_OK;
 }
 
+/* A script that is called by a symbolic link has its modules where it is. */
+static void push_target(lua_State *L, const char *path)
+{
+  char target[PATH_MAX];
+  struct stat info;
+  bool leads_on = !lstat(path, &info) && S_ISLNK(info.st_mode) && realpath(path, target);
+  if (leads_on)
+    lua_pushstring(L, target);
+  else
+    lua_pushnil(L);
+}
+
 static int set_arg(lua_State *L)
 {
   const starting_script *start = lua_touserdata(L, 1);
@@ -296,7 +310,8 @@ static int set_arg(lua_State *L)
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "script");
   lua_pushstring(L, start->chunkname);
-  lua_call(L, 1, 0);
+  push_target(L, start->chunkname);
+  lua_call(L, 2, 0);
   return 0;
 }
 

@@ -465,10 +465,11 @@ static void keeps_secrets_out_of_messages(void)
   redacts("not a url?token=1", "not a url?token=***");
   redacts("", "");
   redacts("//u@h", "//***@h");
-  static const char *const names[] = {"pass",      "passphrase",       "sid",        "connect.sid", "jwt",
-                                      "bearer",    "private_key",      "privateKey", "otp",         "pin",
-                                      "hmac",      "subscription-key", "app_key",    "appid",       "APP_ID",
-                                      "assertion", "client_assertion", "PHPSESSID"};
+  static const char *const names[] = {
+      "SAMLResponse", "samlrequest", "pass",      "passphrase",       "sid",
+      "connect.sid",  "jwt",         "bearer",    "private_key",      "privateKey",
+      "otp",          "pin",         "hmac",      "subscription-key", "app_key",
+      "appid",        "APP_ID",      "assertion", "client_assertion", "PHPSESSID"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char given[64], wanted[64];
     snprintf(given, sizeof given, "https://h/?a=1&%s=x1", names[i]);
