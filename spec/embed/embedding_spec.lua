@@ -101,3 +101,57 @@ describe("examples/embed/threads.c", function()
     assert.equal(1, ended.status)
   end)
 end)
+
+describe("examples/embed/database.c", function()
+  it("answers what scripts ask, and tells them what SQLite says", function()
+    local ended = run "database"
+    assert.equal("", ended.err)
+    assert.equal("Ada, Grace, Edsger\nnil\thost\tSQL logic error\n", ended.out)
+    assert.equal(0, ended.status)
+  end)
+
+  it("runs statements beside each other, takes and gives every value, and lets go of one nobody waits for", function()
+    local ended = run("database", "file:other?mode=memory&cache=shared", script [[
+      local db, task, json = require("host").db, require "lurcher.task", require "lurcher.json"
+      local row = assert(db.query("select ? as a, ? as b, ? as c, ? as d", 1.5, "x\0\"y", nil, true))[1]
+      assert(row.a == 1.5 and row.c == json.null and row.d == 1)
+      print(select(2, pcall(db.query, 7)))
+      local slow = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3e6) select max(i) from n"
+      local _, err = task.timeout(0.001, function() assert(db.query(slow)) end)
+      print(err.kind)
+      local all = assert(task.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function(i)
+        return assert(db.query("select ? * 2 as twice", i))[1].twice
+      end, { concurrency = 8 }))
+      print(table.concat(all, " "))
+    ]])
+    assert.equal("", ended.err)
+    assert.matches("^[^\n]*:4: db.query: the statement must be a string\ntimeout\n2 4 6 8 10 12 14 16\n$", ended.out)
+    assert.equal(0, ended.status)
+  end)
+end)
+
+describe("examples/embed/game.c", function()
+  it("gives scripts their turn in each frame", function()
+    local ended = run "game"
+    assert.equal("", ended.err)
+    assert.equal("frame 6: at 35\nframe 11: at 25\nframe 16: at 30\n", (ended.out:gsub(" *@\n", "")))
+    assert.equal(0, ended.status)
+  end)
+
+  it("goes on when a script computes for ever, and ends that", function()
+    local ended = run("game", script "require('host').game.frame() while true do end")
+    assert.matches("the limit 'burst' was reached", ended.err)
+    assert.equal(1, ended.status)
+  end)
+
+  it("completes what a failed script has left", function()
+    local ended = run("game", script [[
+      local game, task = require("host").game, require "lurcher.task"
+      task.spawn(function() while true do game.frame() end end)
+      game.frame()
+      game.steer "fast"
+    ]])
+    assert.matches("game.steer: the speed must be a number", ended.err)
+    assert.equal(1, ended.status)
+  end)
+end)
