@@ -4,6 +4,7 @@
 ---     local res = assert(http.get("https://api.example.com/users/7"))
 ---   end)
 
+local archive = require "lurcher.cassette.archive"
 local check = require "lurcher.base.check"
 local client = require "lurcher.http.client"
 local errors = require "lurcher.base.errors"
@@ -13,8 +14,6 @@ local scopes = require "lurcher.task.scope"
 local session = require "lurcher.cassette.session"
 
 local cassette = {}
-
-local MATCH = { "method", "url", "body" }
 
 local MODES = { once = true, new = true, none = true, all = true }
 local UNUSED = { warn = true, error = true, ignore = true }
@@ -54,7 +53,7 @@ local function checked(opts, what)
   check_match(what, opts.match)
   local redact = check.options(opts.redact, REDACT, what .. ": redact") or {}
   for _, name in ipairs { "headers", "query", "json" } do check_list(what, "redact." .. name, redact[name]) end
-  return { mode = opts.mode or "once", match = opts.match or MATCH, redact = redact, timing = opts.timing,
+  return { mode = opts.mode or "once", match = opts.match or session.MATCH, redact = redact, timing = opts.timing,
     repeats = opts.repeats, unused = opts.unused }
 end
 
@@ -77,6 +76,29 @@ end
 function cassette.open(path, opts)
   check.argument(path, "string", 1, "cassette.open")
   return session.open(path, checked(opts, "cassette.open"))
+end
+
+---Makes a cassette of an HAR 1.2 archive, as browsers save them. Secrets are left out.
+---@param from string path of the archive
+---@param to string path of the cassette
+---@param opts? { redact?: table } as of `cassette.use`
+---@return integer? entries
+---@return lurcher.Error? err kind "file"
+function cassette.from_har(from, to, opts)
+  check.argument(from, "string", 1, "cassette.from_har")
+  check.argument(to, "string", 2, "cassette.from_har")
+  return archive.read(from, to, checked(opts, "cassette.from_har").redact)
+end
+
+---Writes a cassette as an HAR 1.2 archive, which browsers show.
+---@param from string path of the cassette
+---@param to string path of the archive
+---@return integer? entries
+---@return lurcher.Error? err kind "file"
+function cassette.to_har(from, to)
+  check.argument(from, "string", 1, "cassette.to_har")
+  check.argument(to, "string", 2, "cassette.to_har")
+  return archive.write(from, to)
 end
 
 -- What fn gives, and true when it gives nothing.

@@ -22,11 +22,36 @@ Mock.__index = Mock
 Mock.__name = "lurcher.Mock"
 
 -- What lurcher.http asks of whatever answers in place of servers.
-Mock.passes, Mock.exchange = transport.passes, transport.exchange
+Mock.passes, Mock.exchange, Mock.websocket = transport.passes, transport.exchange, transport.websocket
 
 ---@return lurcher.Mock
 function mock.new()
   return setmetatable({ entries = {}, origins = {}, received = {}, unexpected = {} }, Mock)
+end
+
+---A mock that answers as a cassette recorded it, and refuses the rest. An entry answers again and again, after those
+---that are the same. What `on` adds goes first.
+---@param path string
+---@return lurcher.Mock? mock
+---@return lurcher.Error? err kind "file"
+function mock.from_cassette(path)
+  check.argument(path, "string", 1, "mock.from_cassette")
+  local source, err = require("lurcher.cassette.source").open(path)
+  if not source then return nil, err end
+  local self = mock.new()
+  self.source = source
+  return self
+end
+
+---A mock of the server that an OpenAPI document describes: examples and schemas answer. What the document does not know
+---is refused: paths, methods, parameters, bodies. What `on` adds goes first.
+---@param document table|string the document, or its JSON
+---@return lurcher.Mock
+function mock.from_openapi(document)
+  check.argument(document, "table|string", 1, "mock.from_openapi")
+  local self = mock.new()
+  self.source = require("lurcher.mock.openapi").new(document)
+  return self
 end
 
 ---Adds an entry, which answers once unless it is told otherwise. The first that fits and is not used up answers.
@@ -93,6 +118,7 @@ function Mock:verify()
       lines[#lines + 1] = ("%s answered %d times, %d more were expected"):format(tostring(one), one.used, missing)
     end
   end
+  for _, line in ipairs(self.source and self.source:missing() or {}) do lines[#lines + 1] = line end
   for _, req in ipairs(self.unexpected) do lines[#lines + 1] = "unexpected: " .. tostring(req) end
   if not lines[1] then return true end
   return nil, errors.new { kind = "mock", message = table.concat(lines, "\n"), retryable = false }

@@ -116,11 +116,11 @@ local function connect(pool, profile, _, url, wire, _, deadline, _, _, label)
 end
 
 -- A connection to the server, in a tunnel through whatever proxy.
-local function connected(req)
+local function connected(req, is_network)
   local own = req.settings
-  if own.transport and not own.transport:passes(req) then
-    return nil, nil, errors.new { kind = "mock", message = "a mock answers requests, but has no WebSockets: let this \z
-      origin pass (mock:pass_through), or start a server (lurcher.server)" }
+  local other = not is_network and own.transport
+  if other and not other:passes(req) then
+    return other:websocket(req, function() return connected(req, true) end)
   end
   if not own.proxies then return exchange.run(req, connect, own.profile, nil) end
   own.tunnels = true

@@ -146,13 +146,28 @@ Places.__index = Places
 ---@return lurcher.cassette.Places? places
 ---@return lurcher.Error? err
 function file.open(path)
-  local reader, err = fs.open(path)
+  local self = setmetatable({ path = path, reader = false, turn = semaphore(1), window = "", start = 0 }, Places)
+  local ok, err = self:open()
+  if not ok then return nil, err end
+  return self
+end
+
+---@return true? ok
+---@return lurcher.Error? err
+function Places:open()
+  local reader, err = fs.open(self.path)
   if not reader then return nil, err end
-  return setmetatable({ path = path, reader = reader, turn = semaphore(1), window = "", start = 0 }, Places)
+  self.reader = reader
+  return true
 end
 
 -- Ahead where the last ones were read one after the other.
 local function read_window(self, offset, length)
+  if not self.reader then
+    local ok, err = self:open()
+    if not ok then return err end
+    if self.on_open then self:on_open() end
+  end
   local reader, parts, size = self.reader, {}, 0
   local is_ahead = offset >= self.start and offset <= self.start + #self.window + WINDOW
   local wanted = is_ahead and math.max(length, WINDOW) or length
@@ -186,8 +201,10 @@ function Places:read(offset, length)
   return self.window:sub(offset - self.start + 1, offset - self.start + length)
 end
 
+---What is read after it opens the file again.
 function Places:close()
-  self.reader:close()
+  if self.reader then self.reader:close() end
+  self.reader = false
 end
 
 ---The entry that stands there.

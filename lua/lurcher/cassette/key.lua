@@ -14,7 +14,15 @@ local function header(request, wanted)
   end
 end
 
--- The body without what differs from one sending to the next: the order of members in JSON, the boundary of parts.
+local function sorted_fields(text)
+  local list = {}
+  for one in text:gmatch "[^&]+" do list[#list + 1] = one end
+  table.sort(list)
+  return table.concat(list, "&")
+end
+
+-- The body without what differs from one sending to the next: the order of members in JSON and of fields in forms, the
+-- boundary of parts.
 local function plain_body(request)
   local body = request.body
   if body == "" then return "" end
@@ -23,16 +31,15 @@ local function plain_body(request)
     if not err then body = json.encode(value, { sort = true }) end
     return body
   end
-  local boundary = (header(request, "content-type") or ""):match '^multipart/.*boundary="?([^";]+)'
+  local kind = header(request, "content-type") or ""
+  if kind:find "^application/x%-www%-form%-urlencoded" then return sorted_fields(body) end
+  local boundary = kind:match '^multipart/.*boundary="?([^";]+)'
   if not boundary then return body end
   return (body:gsub("%-%-" .. boundary:gsub("%p", "%%%0"), "--boundary"))
 end
 
 local function sorted_query(address)
-  local pairs_of = {}
-  for one in (address:match "%?([^#]*)" or ""):gmatch "[^&]+" do pairs_of[#pairs_of + 1] = one end
-  table.sort(pairs_of)
-  return table.concat(pairs_of, "&")
+  return sorted_fields(address:match "%?([^#]*)" or "")
 end
 
 local function part(name)

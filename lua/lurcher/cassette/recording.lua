@@ -19,7 +19,8 @@ function recording.new(sent, is_stream)
   local lines = {}
   for i, text in ipairs(sent.lines) do lines[i] = secret.reveal(text) end
   return setmetatable({ method = sent.method, url = sent.url, lines = lines, body = sent.body,
-    is_stream = is_stream, tape = false, failure = false, has_result = false, entry = false }, Recording)
+    is_stream = is_stream,
+    pending = true, tape = false, failure = false, has_result = false, entry = false }, Recording)
 end
 
 ---What perform and open are called with, and what went on is noted.

@@ -9,14 +9,18 @@ local fs = require "lurcher.fs"
 local hook = require "lurcher.cassette.hook"
 local log = require "lurcher.log"
 local native = require "lurcher.native.http"
+local play = require "lurcher.mock.play"
 local recording = require "lurcher.cassette.recording"
 local redactor = require "lurcher.cassette.redactor"
 local replay = require "lurcher.cassette.replay"
 local secret = require "lurcher.base.secret"
 local seen = require "lurcher.mock.seen"
+local socket = require "lurcher.cassette.socket"
 local transport = require "lurcher.mock.transport"
 
 local session = {}
+
+session.MATCH = { "method", "url", "body" }
 
 local MAX_TOLD = 5 -- unused entries in a warning
 
@@ -51,6 +55,10 @@ function session.open(path, opts)
 end
 
 function Cassette.passes() return false end
+
+local function closed_error(self)
+  return errors.new { kind = "mock", message = ("the cassette '%s' is closed"):format(self.path) }
+end
 
 -- A request as it is compared, and as it would be recorded.
 local function comparable(self, sent)
@@ -104,7 +112,7 @@ end
 -- Takes the secrets out while they are known.
 local function keep(self, one)
   local entry, why = one:harvest(self.timing)
-  one.tape = false
+  one.pending = false
   if not entry then
     self.problems[#self.problems + 1] = why
   elseif self.with then
@@ -134,9 +142,7 @@ end
 ---@return table? feeder
 ---@return integer? status, … as exchange.run
 function Cassette:exchange(request, call)
-  if self.closed then
-    return nil, nil, errors.new { kind = "mock", message = ("the cassette '%s' is closed"):format(self.path) }
-  end
+  if self.closed then return nil, nil, closed_error(self) end
   if not self.play then return record(self, request, call) end
   local read = {}
   local function answer(sent, body) return find(self, sent, body, read) end
@@ -149,13 +155,53 @@ function Cassette:exchange(request, call)
   return record(self, request, call)
 end
 
+local function noted_connection(one, feeder, connection, err, ...)
+  if not connection then
+    one.failure = { kind = err.kind, phase = err.phase, message = err.message, safe = err.retry_safe }
+    return feeder, nil, err, ...
+  end
+  one.native = connection
+  return feeder, one, err, ...
+end
+
+---The connection of a WebSocket: as it was recorded, or the network's, which is recorded.
+---@param request lurcher.Request
+---@param connect fun(): table?, userdata?, any
+---@return table? feeder
+---@return table? connection as the native one
+---@return lurcher.Error? err
+function Cassette:websocket(request, connect)
+  if self.closed then return nil, nil, closed_error(self) end
+  local sent = seen.of(request, "")
+  if self.play then
+    local compared = comparable(self, sent)
+    local number, err = self.play:take(compared)
+    local entry
+    if number then entry, err = self.play:entry(number, "answer") end
+    if err then return nil, nil, err end
+    if entry then
+      self.replayed = self.replayed + 1
+      local one = replay.answer(entry, self.timing)
+      if entry.messages then one.talks = socket.speaker(entry.messages) end
+      return nil, play.connection(one, sent, "the cassette's answer")
+    end
+    if not self.records then
+      return nil, nil, errors.new { kind = "mock", message = self.play:miss(compared), retryable = false }
+    end
+  end
+  local one = socket.recorded(sent)
+  self.slots[#self.slots + 1] = one
+  self.recorded = self.recorded + 1
+  return noted_connection(one, connect())
+end
+
 -- ---- the end ----
 
 -- The entries that were recorded, in the order in which their requests began.
 local function recorded_texts(self, texts)
   local known = self.redactor.known
   for _, one in ipairs(self.slots) do
-    if one.tape then keep(self, one) end
+    if one.pending then keep(self, one) end
   end
   for _, one in ipairs(self.slots) do
     if one.entry then
@@ -195,6 +241,23 @@ local function write(self)
   local err = present_texts(self, texts) or recorded_texts(self, texts)
   if err then return nil, err end
   return file.write(self.path, texts)
+end
+
+---What it answers to a request that was seen; nil and why it answers nothing.
+---@param sent lurcher.mock.Request
+---@return table? answer
+---@return string? why
+function Cassette:answer(sent)
+  local compared = comparable(self, sent)
+  local number, err = self.play:take(compared)
+  local entry
+  if number then entry, err = self.play:entry(number, "answer") end
+  if entry then
+    local one = replay.answer(entry, self.timing)
+    if entry.messages then one.talks = socket.speaker(entry.messages) end
+    return one
+  end
+  return nil, err and tostring(err) or self.play:miss(compared)
 end
 
 ---What was not asked for: "GET https://…".

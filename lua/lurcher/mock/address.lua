@@ -76,6 +76,7 @@ end
 ---@return fun(list: table[], req: lurcher.mock.Request)
 function address.compile(wanted)
   if type(wanted) == "function" then return of_function(wanted) end
+  wanted = wanted:gsub("^([wW][sS])([sS]?://)", function(_, rest) return "http" .. rest:lower() end)
   if wanted:find "^%^" and wanted:find "%$$" then return of_pattern(wanted) end
   if not wanted:find "^/" and not wanted:find "^%a[%w+.-]*://" then
     errors.raise(('mock:on: "%s" is neither a URL, nor a path such as "/users/{id}", nor a pattern in ^ and $')

@@ -95,6 +95,20 @@ function Entry:events(list, pause)
   end })
 end
 
+---Answers the handshake of a WebSocket, and speaks for the server while the function runs: it gets the server's end,
+---with `send`, `send_binary`, `receive`, `close`, and is an iterator over the client's messages. At its end the
+---connection is closed with 1000.
+---@param fn fun(c: lurcher.mock.WebSocket)
+---@param opts? { protocol?: string, headers?: table<string, string> }
+---@return lurcher.mock.Entry
+function Entry:websocket(fn, opts)
+  check.method(self, Entry, "entry:websocket")
+  check.argument(fn, "callable", 2, "entry:websocket")
+  opts = check.options(opts, { protocol = "string", headers = "table" }, "entry:websocket") or {}
+  local one = answer.reply("entry:websocket", 200, "", opts.headers)
+  return add(self, { talks = fn, protocol = opts.protocol, headers = one.headers })
+end
+
 ---Waits before the answer that was given last; before the first when there is none yet.
 ---@param seconds number
 ---@return lurcher.mock.Entry

@@ -3,9 +3,11 @@
 
 local answer = require "lurcher.mock.answer"
 local companion = require "lurcher.http.companion"
+local conversation = require "lurcher.mock.conversation"
 local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.http"
 local raw_pcall = require("lurcher.native.task").raw_pcall
+local task = require "lurcher.task"
 local url = require "lurcher.native.url"
 
 local play = {}
@@ -65,9 +67,12 @@ local MESSAGES = { timeout = "timeout of %s", dns = "cannot resolve %s", connect
   tls = "TLS with %s failed", closed = "%s closed the connection", truncated = "%s ended the body too early",
   protocol = "%s broke HTTP" }
 
+local function message_of(one, req)
+  return one.message or (MESSAGES[one.fails] or "%s failed"):format(url.origin(req.url)) .. " (mocked)"
+end
+
 local function fail(exchange, one, req)
-  local message = one.message or (MESSAGES[one.fails] or "%s failed"):format(url.origin(req.url)) .. " (mocked)"
-  exchange:fail(one.fails, one.phase, message, one.is_safe)
+  exchange:fail(one.fails, one.phase, message_of(one, req), one.is_safe)
 end
 
 -- Gives nothing more until a limit, or whoever called, ends it.
@@ -83,18 +88,20 @@ function play.broken(failure)
   return function(exchange, req) fail(exchange, failure, req) end
 end
 
+-- What a function answers.
+local function called(one, req, what)
+  local first, body, headers = one.calls(req)
+  if first == nil and type(body) == "string" then return answer.fail(what, body, headers) end
+  if first == nil and errors.is_error(body) then
+    return { fails = body.kind, phase = body.phase, message = body.message, is_safe = body.retry_safe }
+  end
+  return answer.reply(what, first == nil and 200 or first, body, headers)
+end
+
 local function give(exchange, one, req, what)
   if one.delay and not exchange:wait(one.delay) then return end
-  if one.calls then
-    local first, body, headers = one.calls(req)
-    if first == nil and type(body) == "string" then
-      one = answer.fail(what, body, headers)
-    elseif first == nil and errors.is_error(body) then
-      one = { fails = body.kind, phase = body.phase, message = body.message, is_safe = body.retry_safe }
-    else
-      one = answer.reply(what, first == nil and 200 or first, body, headers)
-    end
-  end
+  if one.calls then one = called(one, req, what) end
+  if one.talks then one = answer.reply(what, 426, "here is a WebSocket", { Upgrade = "websocket" }) end
   if one.stalls then
     stall(exchange)
   elseif one.fails then
@@ -145,5 +152,29 @@ end
 
 ---Waits for what the client makes of the answer.
 play.take = native.take
+
+---Answers the handshake of a WebSocket.
+---@param one table
+---@param req lurcher.mock.Request
+---@param what string
+---@return table? connection as the native one
+---@return lurcher.Error? err
+function play.connection(one, req, what)
+  if one.delay then task.sleep(one.delay) end
+  if one.calls then one = called(one, req, what) end
+  if one.fails then
+    return nil, errors.new { kind = one.fails, phase = one.phase, message = message_of(one, req),
+      retry_safe = one.is_safe or nil }
+  end
+  if one.talks then
+    return conversation.new({ status = 101, headers = one.headers or {}, protocol = one.protocol }, req, one.talks)
+  end
+  if type(one.body) == "function" then
+    local pieces = {}
+    for piece in one.body do pieces[#pieces + 1] = piece end
+    one = setmetatable({ body = table.concat(pieces) }, { __index = one })
+  end
+  return conversation.new(one, req)
+end
 
 return play

@@ -1,5 +1,6 @@
 --- What a mock does with a request that arrives below all layers.
 
+local errors = require "lurcher.base.errors"
 local exchange = require "lurcher.http.layer.exchange"
 local native = require "lurcher.native.url"
 local play = require "lurcher.mock.play"
@@ -32,9 +33,11 @@ local function describe(one, differences)
   return table.concat(lines, "\n")
 end
 
-local function miss(self, req, nearest, differences)
+local function miss(self, req, nearest, differences, why)
   local message = ("no entry of the mock is for %s %s"):format(req.method, redact.url(req.url))
-  if nearest then
+  if why then
+    message = why
+  elseif nearest then
     message = message .. "; " .. describe(nearest, differences)
   else
     message = message .. "; it has no entries"
@@ -68,7 +71,25 @@ local function find(self, request, body)
     local far = distance(differences) + (is_spent and 0.5 or 0)
     if not least or far < least then nearest, least, least_differences = one, far, differences end
   end
-  return nil, miss(self, req, nearest, least_differences)
+  local why
+  if self.source then
+    local one, what = self.source:answer(req)
+    if one then return one, req, what end
+    why = what
+  end
+  return nil, miss(self, req, nearest, least_differences, why)
+end
+
+---The connection of a WebSocket.
+---@param self lurcher.Mock
+---@param request lurcher.Request
+---@return table? feeder none
+---@return table? connection as the native one
+---@return lurcher.Error? err
+function transport.websocket(self, request)
+  local one, req, what = find(self, request, "")
+  if not one then return nil, nil, errors.new { kind = "mock", message = req, retryable = false } end
+  return nil, play.connection(one, req, what)
 end
 
 ---Whether a request goes to the network.

@@ -1,0 +1,106 @@
+--- A WebSocket that is recorded, and one that is played from a recording.
+
+local crypto = require "lurcher.crypto"
+local secret = require "lurcher.base.secret"
+
+local socket = {}
+
+local MAX_BYTES = 64 * 1024 * 1024 -- of messages that are kept
+
+-- ---- recording: in place of the native connection, which it drives ----
+
+local Recorded = {}
+Recorded.__index = Recorded
+
+local function note(self, name, text, is_text)
+  self.size = self.size + #text
+  if self.size > MAX_BYTES then
+    self.is_incomplete = true
+  elseif is_text then
+    self.messages[#self.messages + 1] = { [name] = text }
+  else
+    self.messages[#self.messages + 1] = { [name .. "_base64"] = crypto.base64(text) }
+  end
+end
+
+for _, name in ipairs { "write", "read", "begin", "info", "summary", "is_open", "abort" } do
+  Recorded[name] = function(self, ...) return self.native[name](self.native, ...) end
+end
+
+local function noted_head(self, status, head, ...)
+  if status then self.status, self.block = status, head end
+  return status, head, ...
+end
+
+function Recorded:head(...) return noted_head(self, self.native:head(...)) end
+
+function Recorded:send(text, is_text)
+  local ok, err = self.native:send(text, is_text)
+  if ok then note(self, "sent", text, is_text) end
+  return ok, err
+end
+
+function Recorded:receive(...)
+  local message, kind = self.native:receive(...)
+  if message then
+    note(self, "received", message, kind == "text")
+  elseif kind.kind ~= "timeout" and kind.kind ~= "canceled" and not self.ended then
+    self.ended = true
+    self.messages[#self.messages + 1] = kind.kind == "closed" and kind.code
+      and { closed = kind.code, reason = kind.reason } or { failed = kind.kind, message = kind.message }
+  end
+  return message, kind
+end
+
+function Recorded:close(...)
+  self.ended = true
+  return self.native:close(...)
+end
+
+---The entry; nil and why there is none.
+function Recorded:harvest()
+  if self.is_incomplete then return nil, "a WebSocket with messages of more than 64 MiB is not recorded" end
+  local flat = {}
+  for name, value in (self.block or ""):gmatch "([^:\r\n]+):[ \t]*([^\r\n]*)\r\n" do
+    if not name:lower():find "^sec%-websocket%-[ae]" then flat[#flat + 1], flat[#flat + 2] = name, value end
+  end
+  local response = self.status and { status = self.status, version = "1.1", reason = "", headers = flat, body = "" }
+  return { request = self.request, response = response or nil, failure = self.failure or nil,
+    messages = self.status == 101 and self.messages or nil, open = not (response or self.failure) or nil }
+end
+
+---@param sent lurcher.mock.Request
+---@return table one whose `native` is to be set
+function socket.recorded(sent)
+  local lines = {}
+  for i, text in ipairs(sent.lines) do lines[i] = secret.reveal(text) end
+  local request = { method = "GET", url = sent.url, headers = lines, body = "" }
+  return setmetatable({ request = request, messages = {}, size = 0, pending = true,
+    native = false, failure = false, status = false, ended = false, is_incomplete = false }, Recorded)
+end
+
+-- ---- playing ----
+
+---What the server's side does, by a recording.
+---@param messages table[]
+---@return fun(c: lurcher.mock.WebSocket)
+function socket.speaker(messages)
+  return function(c)
+    for _, one in ipairs(messages) do
+      if one.sent or one.sent_base64 then
+        if not c:receive() then return end
+      elseif one.received then
+        c:send(tostring(one.received))
+      elseif one.received_base64 then
+        c:send_binary(crypto.base64_decode(tostring(one.received_base64)) or "")
+      elseif one.closed then
+        return c:close(tonumber(one.closed) or 1000, type(one.reason) == "string" and one.reason or "")
+      elseif one.failed then
+        return c:close(1006, type(one.message) == "string" and one.message or "")
+      end
+    end
+    while c:receive() do end -- luacheck: ignore 542
+  end
+end
+
+return socket

@@ -1,0 +1,146 @@
+-- HAR archives in and out, mocks of cassettes, and WebSockets on a cassette.
+
+local cassette = require "lurcher.cassette"
+local files = require "spec.support.files"
+local fs = require "lurcher.fs"
+local http = require "lurcher.http"
+local json = require "lurcher.json"
+local mock = require "lurcher.mock"
+local peer = require "spec.support.websocket_peer"
+local serving = require "spec.support.serving"
+local ws = require "lurcher.ws"
+
+local path, archive
+
+before_each(function()
+  files.begin()
+  path, archive = files.path "tape.json", files.path "a.har"
+end)
+after_each(files.finish)
+
+local function har(entries) return json.encode { log = { version = "1.2", entries = entries } } end
+
+describe("an HAR archive", function()
+  it("of a browser becomes a cassette, without its secrets", function()
+    assert(fs.write(archive, har {
+      { request = { method = "POST", url = "https://a.test/login#top", httpVersion = "http/2.0",
+          headers = { { name = ":authority", value = "a.test" }, { name = "cookie", value = "sid=1234567890abcdef" },
+            { name = "content-type", value = "application/x-www-form-urlencoded" } },
+          postData = { mimeType = "x", params = { { name = "user", value = "ann" },
+            { name = "password", value = "opensesame" } } } },
+        response = { status = 200, statusText = "", httpVersion = "h2",
+          headers = { { name = "content-encoding", value = "br" }, { name = "content-length", value = "5" },
+            { name = "content-type", value = "application/json" } },
+          content = { size = 9, mimeType = "application/json", text = '{"ok":true,"echo":"opensesame"}' } } },
+      { request = { method = "GET", url = "https://a.test/i.png", headers = {} },
+        response = { status = 200, headers = {}, content = { encoding = "base64", text = "AAEC" } } },
+      { request = { method = "GET", url = "https://a.test/down", headers = {} },
+        response = { status = 0, headers = {}, content = {}, _error = "net::ERR_CONNECTION_REFUSED" } },
+    }))
+    assert.are.equal(3, cassette.from_har(archive, path))
+    assert.is_nil(files.read("tape.json"):find "opensesame" or files.read("tape.json"):find "1234567890")
+    assert(cassette.use(path, { mode = "none" }, function()
+      local res = assert(http.post("https://a.test/login", { form = { user = "ann", password = "other" } }))
+      assert.are.same({ "2", '{"ok":true,"echo":"***"}' }, { res.http_version, res.body })
+      assert.are.equal("\0\1\2", http.get("https://a.test/i.png").body)
+      local _, err = http.get("https://a.test/down", { retry = false })
+      assert.are.equal("connect", err.kind)
+    end))
+  end)
+
+  it("of a cassette comes back the same", function()
+    local s = serving.start(function(req)
+      return { status = 201, body = req.path == "/b" and "\255" or "text\nmore" }
+    end)
+    assert(cassette.use(path, function()
+      assert(http.post(s.url .. "/a?x=1&y", { json = { a = 1 } }))
+      assert(http.get(s.url .. "/b"))
+    end))
+    assert.are.equal(2, cassette.to_har(path, archive))
+    local log = json.decode(files.read "a.har").log
+    assert.are.same({ "1.2", 2, '{"a":1}', "base64" }, { log.version, #log.entries,
+      log.entries[1].request.postData.text, log.entries[2].response.content.encoding })
+    assert.are.same({ { name = "x", value = "1" }, { name = "y", value = "" } }, log.entries[1].request.queryString)
+    local before = files.read "tape.json"
+    assert.are.equal(2, cassette.from_har(archive, path))
+    assert.are.equal(before, files.read "tape.json")
+  end)
+
+  for name, row in pairs {
+    ["no JSON"] = { "x", "is no JSON" }, ["something else"] = { "{}", "is no HAR archive" },
+    ["an entry without a request"] = { har { { response = {} } }, "its entry 1 has no request" },
+  } do
+    it("is refused clearly when it holds " .. name, function()
+      assert(fs.write(archive, row[1]))
+      local _, err = cassette.from_har(archive, path)
+      assert.are.equal("file", err.kind)
+      assert.matches(row[2], err.message, 1, true)
+    end)
+  end
+end)
+
+describe("a mock of a cassette", function()
+  it("answers as it was recorded, again and again, and refuses the rest", function()
+    local count = 0
+    local s = serving.start(function()
+      count = count + 1
+      return { status = 200, body = tostring(count) }
+    end)
+    assert(cassette.use(path, function()
+      for _ = 1, 2 do assert(http.get(s.url .. "/a")) end
+      assert(http.get(s.url .. "/b"))
+    end))
+    local m = assert(mock.from_cassette(path))
+    m:on("GET", "/own"):reply "mine"
+    local api = http.client { transport = m, base_url = s.url, retry = false }
+    local bodies = {}
+    for i = 1, 3 do bodies[i] = api:get("/a").body end
+    assert.are.same({ "1", "2", "2" }, bodies)
+    assert.are.equal("mine", api:get("/own").body)
+    local _, err = m:verify()
+    assert.matches("GET http[^\n]*/b", err.message)
+    assert.are.equal("3", api:get("/b").body)
+    assert(m:verify())
+    _, err = api:get "/c"
+    assert.are.equal("mock", err.kind)
+    assert.matches("the nearest is entry", err.message, 1, true)
+    assert.are.equal(3, count)
+  end)
+
+  it("says why a file is none", function()
+    local m, err = mock.from_cassette(files.path "none.json")
+    assert.is_nil(m)
+    assert.are.equal("file", err.kind)
+  end)
+end)
+
+describe("a WebSocket on a cassette", function()
+  local function talk(url)
+    local c = assert(ws.connect(url .. "/chat?token=abcdefgh"))
+    assert(c:send "hello")
+    local first = c:receive()
+    assert(c:send_binary "\0\1")
+    local second, kind = c:receive()
+    assert(c:send "bye")
+    local _, err = c:receive()
+    return first, second, kind, err.code
+  end
+
+  it("is replayed as it was recorded, without secrets", function()
+    local s = peer.serve(function(p)
+      p:accept()
+      p:send("text", '{"got":"' .. p:frame().payload .. '","token":"abcdefgh"}')
+      p:send("binary", p:frame().payload)
+      p:frame()
+      p:send("close", peer.closing(4000, "done"))
+      p:frame()
+    end)
+    local recorded = { assert(cassette.use(path, function() return talk(s.ws) end)) }
+    s:stop()
+    local replayed = { assert(cassette.use(path, { mode = "none" }, function() return talk(s.ws) end)) }
+    assert.are.equal('{"got":"hello","token":"***"}', replayed[1])
+    replayed[1] = recorded[1]
+    assert.are.same(recorded, replayed)
+    assert.is_nil(files.read("tape.json"):find "abcdefgh")
+  end)
+end)
