@@ -27,4 +27,14 @@ static inline bool memory_account_leaves(memory_account *a, size_t more)
   return false;
 }
 
+/* One that held `*held` bytes holds `now`. False: it is more than before, and more than the limit leaves. */
+static inline bool memory_account_change(memory_account *a, size_t *held, size_t now)
+{
+  size_t before = *held;
+  *held = now;
+  memory_account_remove(a, before);
+  memory_account_add(a, now);
+  return now <= before || memory_account_leaves(a, 0);
+}
+
 #endif

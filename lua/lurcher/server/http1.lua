@@ -4,6 +4,7 @@ local native = require "lurcher.native.server"
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local log = require "lurcher.log"
+local handler_failure = require "lurcher.server.failure"
 local query = require "lurcher.url.query"
 local uncaught = require "lurcher.base.uncaught"
 
@@ -431,10 +432,6 @@ end
 
 local status_of_body_error = { too_large = 413, timeout = 408, protocol = 400 }
 
-local function catch(raised)
-  return { error = raised, traceback = debug.traceback("", 2):sub(2) }
-end
-
 local function process(server, state, req, keep_alive)
   local response, err = server.handler(req)
   if response == nil and err ~= nil then error(err, 0) end
@@ -447,8 +444,9 @@ end
 -- Calls the handler and sends what it returns. Returns whether to go on with this connection.
 local function answer(server, state, req, keep_alive)
   state.begun = false
-  local ok, result = xpcall(process, catch, server, state, req, keep_alive)
+  local ok, result = xpcall(process, handler_failure.catch, server, state, req, keep_alive)
   if ok then return result end
+  result = handler_failure.of(result)
   server:keep_error(result.error, result.traceback, req)
   if not state.begun then
     refuse(state.conn, req, 500, server_http.text_of(result.error) .. "\n" .. result.traceback)

@@ -2,6 +2,7 @@
 --- directions.
 
 local check = require "lurcher.base.check"
+local failure = require "lurcher.server.failure"
 local server_http = require "lurcher.server.http1"
 local task = require "lurcher.task"
 
@@ -95,18 +96,16 @@ function Connection:gone()
   return self.conn:gone()
 end
 
-local function catch(raised)
-  return { error = raised, traceback = debug.traceback("", 2):sub(2) }
-end
-
 ---Calls the server's handler for one connection.
 function server_raw.serve(server, state)
   local connection = setmetatable({
     conn = state.conn, server = server, number = state.number, remote_address = state.remote_address,
     tls = state.tls,
   }, Connection)
-  local ok, result = xpcall(server.handler, catch, connection)
-  if not ok then server:keep_error(result.error, result.traceback) end
+  local ok, result = xpcall(server.handler, failure.catch, connection)
+  if ok then return end
+  result = failure.of(result)
+  server:keep_error(result.error, result.traceback)
 end
 
 return server_raw

@@ -47,6 +47,19 @@ static void end_input(server_connection *c)
   c->from_peer = ended[c->from_peer];
 }
 
+/* ---- memory ---- */
+
+static void note_memory(server_connection *c)
+{
+  memory_account_change(&c->group->loop->memory, &c->held, c->input.capacity + c->output.capacity);
+}
+
+/* What the runtime's limit leaves: each connection asks before it keeps more, since there may be many. */
+static bool leaves_memory(server_connection *c, size_t more)
+{
+  return memory_account_leaves(&c->group->loop->memory, more);
+}
+
 /* ---- references ---- */
 
 static void unref_connection(server_connection *c)
@@ -54,6 +67,7 @@ static void unref_connection(server_connection *c)
   if (--c->references > 0) return;
   buffer_free(&c->input);
   buffer_free(&c->output);
+  note_memory(c);
   if (c->tls) tls_session_free(c->tls);
   socket_group_unref(c->group);
   free(c);
@@ -122,7 +136,8 @@ static void push(server_connection *c, const char *bytes, size_t length)
 {
   ssize_t n = output_left(c) ? 0 : send_some(c, bytes, length);
   if (n < 0 || (size_t)n == length) return;
-  if (!buffer_append(&c->output, bytes + n, length - (size_t)n)) fail_socket(c, ENOMEM);
+  size_t left = length - (size_t)n;
+  if (!leaves_memory(c, left) || !buffer_append(&c->output, bytes + n, left)) fail_socket(c, ENOMEM);
 }
 
 static void push_encrypted(server_connection *c)
@@ -164,7 +179,8 @@ static void keep(server_connection *c, const char *bytes, size_t length)
     c->input.length -= c->taken;
     c->taken = 0;
   }
-  if (!buffer_append(&c->input, bytes, length)) fail_socket(c, ENOMEM);
+  if (!leaves_memory(c, length) || !buffer_append(&c->input, bytes, length)) fail_socket(c, ENOMEM);
+  note_memory(c);
 }
 
 static void fail_tls(server_connection *c)
@@ -255,6 +271,7 @@ static void arm(server_connection *c)
 static void settle(server_connection *c)
 {
   size_t length;
+  note_memory(c);
   if (c->reading.state == OPERATION_PENDING &&
       server_connection_look(c, c->want, c->amount, &length) != CONNECTION_WAITING) {
     timer_stop(&c->deadline);
@@ -379,6 +396,7 @@ void server_connection_consume(server_connection *c, size_t length)
     c->input.length = c->taken = 0;
     if (c->input.capacity > SMALL_BUFFER) buffer_free(&c->input);
   }
+  note_memory(c);
   if (is_closed(c)) return;
   if (c->tls && c->from_peer == INPUT_OPEN) decrypt(c);
   arm(c);

@@ -70,6 +70,7 @@ typedef struct {
   size_t scanned; /* bytes behind `taken` that need not be searched again */
   size_t sent;    /* bytes of `output` that were sent */
   buffer input, output;
+  size_t held; /* what they take, as the loop's account has it */
   operation reading, writing;
   timer deadline, linger;
   tls_session *tls;

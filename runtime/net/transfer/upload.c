@@ -74,20 +74,29 @@ upload *upload_of_bytes(const char *bytes, size_t length, loop *l)
   return u;
 }
 
-static bool own(upload_part *p)
+/* False: the runtime's limit leaves no more. */
+static bool note_memory(upload *u)
+{
+  return memory_account_change(&u->loop->memory, &u->held, u->own + u->produced.all.capacity);
+}
+
+static bool own(upload *u, upload_part *p)
 {
   if (p->own || !p->length) return true;
+  if (!memory_account_leaves(&u->loop->memory, p->length)) return false;
   p->own = malloc(p->length);
   if (!p->own) return false;
   memcpy(p->own, p->bytes, p->length);
   p->bytes = p->own;
+  u->own += p->length;
+  note_memory(u);
   return true;
 }
 
 bool upload_keep(upload *u)
 {
   for (size_t i = 0; i < u->count; i++)
-    if (!own(&u->parts[i])) return false;
+    if (!own(u, &u->parts[i])) return false;
   return true;
 }
 
@@ -103,6 +112,8 @@ void upload_unref(upload *u)
   }
   free(u->parts);
   byte_queue_free(&u->produced);
+  u->own = 0;
+  note_memory(u);
   free(u);
 }
 
@@ -115,7 +126,7 @@ bool upload_add_bytes(upload *u, const char *bytes, size_t length)
   p->bytes = bytes;
   p->length = length;
   add_length(u, length);
-  if (own(p)) return true;
+  if (own(u, p)) return true;
   p->length = 0;
   return false;
 }
@@ -227,6 +238,7 @@ static upload_state read_produced(upload *u, const upload_part *p, char *to, siz
     memcpy(to, byte_queue_front(&u->produced), *got);
     byte_queue_take(&u->produced, *got);
     if (*got == left && u->produced.all.capacity > KEPT_MEMORY) byte_queue_free(&u->produced);
+    note_memory(u);
     u->is_used = true;
     u->is_hungry = false;
     return UPLOAD_BYTES;
@@ -321,7 +333,9 @@ static void tell_reader(upload *u)
 
 bool upload_put(upload *u, const char *bytes, size_t length)
 {
+  if (!memory_account_leaves(&u->loop->memory, length)) return false;
   if (!byte_queue_append(&u->produced, bytes, length)) return false;
+  note_memory(u);
   tell_reader(u);
   return true;
 }

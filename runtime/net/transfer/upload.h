@@ -24,7 +24,8 @@ typedef struct {
   bool is_hungry; /* its reader waits for a producer */
   bool closed;    /* nobody reads it any more */
   byte_queue produced;
-  operation room; /* the producing task waits for the reader */
+  size_t own, held; /* bytes of parts; with what was produced, as the loop's account has it */
+  operation room;   /* the producing task waits for the reader */
   deferred more;
   error failure; /* when it failed */
   void (*on_more)(void *user);

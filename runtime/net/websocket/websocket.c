@@ -79,6 +79,10 @@ static void settle(websocket *w)
     websocket_end(w);
     return;
   }
+  if (!websocket_note_memory(w)) {
+    websocket_fail_memory(w);
+    return;
+  }
   websocket_carrier_watch(&w->carrier, websocket_wants_bytes(w), byte_queue_length(&w->output) > 0);
   watch_clock(w);
 }
@@ -185,6 +189,7 @@ void websocket_free(websocket *w)
   operation_reset(&w->receiving);
   operation_reset(&w->closing);
   for (websocket_message *m; (m = websocket_take(w));) websocket_message_free(m);
+  websocket_note_memory(w);
   free(w->failure);
   free(w);
 }
@@ -239,6 +244,7 @@ websocket_message *websocket_take(websocket *w)
   w->first = m->next;
   if (!w->first) w->last = &w->first;
   w->queued -= sizeof *m + m->length;
+  websocket_note_memory(w);
   if (was_full && w->queued < WEBSOCKET_QUEUE_LIMIT && w->state == WEBSOCKET_OPEN) {
     w->heard_at = websocket_now(w); /* it was us who did not listen */
     if (w->pinged_at) w->pinged_at = w->heard_at;
@@ -275,6 +281,7 @@ websocket_sent websocket_send(websocket *w, websocket_opcode opcode, const char 
   bool ok = compresses ? queue_compressed(w, opcode, bytes, length)
                        : websocket_queue_frame(w, opcode, false, bytes, length);
   websocket_next_turn(w);
+  ok = websocket_note_memory(w) && ok;
   return ok ? WEBSOCKET_SENT : WEBSOCKET_SEND_NO_MEMORY;
 }
 

@@ -59,6 +59,7 @@ struct websocket {
   websocket_message *first, **last; /* messages that nobody took yet, … */
   size_t queued;                    /* … and how much they hold */
   byte_queue output;
+  size_t held;       /* by all of these, as the loop's account has it */
   linked_list turns; /* websocket_turn.link */
   timer clock, patience;
   uint64_t heard_at, pinged_at, stuck_at; /* time; pinged_at 0: no ping is out; stuck_at 0: nothing waits */

@@ -17,6 +17,12 @@ void websocket_set_failure(websocket *w, const error *why)
   if (w->failure) *w->failure = *why;
 }
 
+bool websocket_note_memory(websocket *w)
+{
+  size_t buffers = w->input.all.capacity + w->output.all.capacity + w->reader.message.capacity;
+  return memory_account_change(&w->loop->memory, &w->held, buffers + w->queued);
+}
+
 void websocket_end(websocket *w)
 {
   if (w->state == WEBSOCKET_OVER) return;
@@ -26,6 +32,7 @@ void websocket_end(websocket *w)
   byte_queue_free(&w->output);
   byte_queue_free(&w->input);
   websocket_reader_free(&w->reader);
+  websocket_note_memory(w);
   websocket_wake_all(w);
 }
 

@@ -16,4 +16,7 @@ void websocket_end(websocket *w);
 void websocket_fail(websocket *w, const error *why);
 void websocket_fail_memory(websocket *w);
 
+/* Counts what it holds in memory now. False: the runtime's limit leaves no more. */
+bool websocket_note_memory(websocket *w);
+
 #endif

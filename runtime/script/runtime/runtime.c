@@ -250,6 +250,19 @@ lur_status lur_start(lur_runtime *rt, const char *chunkname, const char *source,
   return runtime_start(rt, &start, task);
 }
 
+static int collect_now(lua_State *L)
+{
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  return 0;
+}
+
+/* What scripts before left behind may be more than the limit leaves for the next. */
+static void make_room(lur_runtime *rt)
+{
+  const memory_account *a = &rt->loop.memory;
+  if (a->limit && a->used > a->limit / 2 && lua_cpcall(rt->L, collect_now, NULL) != 0) lua_pop(rt->L, 1);
+}
+
 lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **task)
 {
   start->runtime = rt;
@@ -265,6 +278,7 @@ lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **tas
   s->ud = start->done_ud;
   s->max_seconds = start->max_seconds;
   start->status = LUR_NO_MEMORY;
+  make_room(rt);
   int failed = lua_cpcall(rt->L, start_script, start);
   if (failed) {
     if (failed == LUA_ERRMEM) start->status = LUR_NO_MEMORY; /* also on the way to say what is wrong */
@@ -328,12 +342,6 @@ lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *
   runtime_fail(rt, LUR_FAILED, message ? message : "not enough memory");
   lua_pop(rt->L, 1);
   return failed == LUA_ERRMEM ? LUR_NO_MEMORY : LUR_FAILED;
-}
-
-static int collect_now(lua_State *L)
-{
-  lua_gc(L, LUA_GCCOLLECT, 0);
-  return 0;
 }
 
 static int push_report(lua_State *L)

@@ -100,6 +100,17 @@ static const char *const growth[] = {
     "end",
     "local b = require('string.buffer').new() while true do b:put(('x'):rep(50)) end",
     "require('lurcher.task').defer(function() local t = {} while true do t[#t + 1] = {} end end) error('x')",
+    /* what a server has received and nobody reads */
+    "local http, task = require('lurcher.http'), require('lurcher.task') "
+    "local s = require('lurcher.server').raw(function(c) c:read(1) task.sleep(100) end) "
+    "local c, b = http.client{limits = {per_origin = false}}, ('x'):rep(2e5) "
+    "for i = 1, 150 do task.spawn(function() c:post(s.url, {body = b}) end) end task.sleep(5)",
+    /* copies of what is to be sent */
+    "local http, task = require('lurcher.http'), require('lurcher.task') "
+    "local s = require('lurcher.server').raw(function(c) task.sleep(100) end) "
+    "local c, b = http.client{limits = {per_origin = false}}, ('x'):rep(1e6) "
+    "for i = 1, 12 do task.spawn(function() c:post(s.url, {multipart = {{name = 'a', value = b}}}) end) end "
+    "task.sleep(5)",
 };
 
 enum { MEMORY = 8 * 1024 * 1024 };
@@ -120,7 +131,8 @@ static void open_limited(host *h, size_t memory, double burst, double cpu, unsig
 
 static void run(host *h, const char *source)
 {
-  check(host_start(h, source, NULL) == LUR_OK);
+  if (!check(host_start(h, source, NULL) == LUR_OK))
+    fprintf(stderr, "%s: %s\n", source, lur_error(h->runtime));
   check(lur_run(h->runtime) == LUR_OK);
   check(h->done == h->started);
 }
@@ -206,6 +218,39 @@ static void test_no_depth(void)
   }
   run(&h, "for i = 1, 500 do pcall(string.gsub, 'x', 'x', function() ('y'):gsub('y', error) end) end");
   check(h.status == LUR_OK);
+  host_close(&h);
+}
+
+/* Requests beyond max_in_flight wait, whatever the client's own limits are; bodies beyond max_body are
+ * refused, whatever the request's own is. */
+static void test_requests(void)
+{
+  host h = {.status = LUR_INVALID};
+  lur_options options;
+  lur_options_init(&options);
+  options.ud = &h;
+  options.print = host_print;
+  options.max_in_flight = 2;
+  options.max_body = 1000;
+  if (!check(lur_open(&h.runtime, &options) == LUR_OK)) exit(1);
+  run(&h, "local http, task = require('lurcher.http'), require('lurcher.task')\n"
+          "local live, most = 0, 0\n"
+          "local s = require('lurcher.server').start(function(req)\n"
+          "  live = live + 1 most = math.max(most, live) task.sleep(0.005) live = live - 1\n"
+          "  return ('x'):rep(tonumber(req.query.n))\n"
+          "end)\n"
+          "local one, two = http.client{limits = {inflight = false, per_origin = false}}, http.client{}\n"
+          "task.map({1, 2, 3, 4, 5, 6, 7, 8}, function(i)\n"
+          "  assert((i % 2 == 0 and one or two):get(s.url .. '/?n=1000'))\n"
+          "end)\n"
+          "print(most)\n"
+          "for _, opts in ipairs{{}, {max_body = 1e6}, {max_body = 10}, {max_body = false}} do\n"
+          "  local res, err = one:get(s.url .. '/?n=1001', opts) print(res, err.kind, err.limit)\n"
+          "end\n"
+          "s:stop()");
+  check(h.status == LUR_OK);
+  check_string(h.output, "2\nnil\ttoo_large\t1000\nnil\ttoo_large\t1000\nnil\ttoo_large\t10\n"
+                         "nil\ttoo_large\t1000\n");
   host_close(&h);
 }
 
@@ -332,6 +377,7 @@ int main(void)
   test_growth();
   test_depth();
   test_no_depth();
+  test_requests();
   test_report();
   test_cleanup();
   test_garbage();
