@@ -169,7 +169,8 @@ describe("lurcher --sandbox", function()
         fs.append(inside .. "/file", "")
       end
       done = true
-      print(found, read > 0)]], "--allow-net=127.0.0.1", "--allow-read=" .. folder .. "/in", "--allow-write=" .. folder .. "/in")
+      print(found, read > 0)]], "--allow-net=127.0.0.1", "--allow-read=" .. folder .. "/in",
+      "--allow-write=" .. folder .. "/in")
     assert.same({ "", "0\ttrue\n" }, { ended.err, ended.out })
     assert.equal("SECRET\n", files.read "out/secret")
   end)

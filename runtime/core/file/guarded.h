@@ -13,11 +13,6 @@ static inline bool is_guarded(const char *path) { return path[0] == '/' && path[
 /* As it is shown, and asked for. */
 static inline const char *guarded_name(const char *path) { return is_guarded(path) ? path + 1 : path; }
 
-/* Where a path leads now: absolute, without links, guarded. `follows`: also when its last name is a link.
- * What does not exist keeps its name. The standard streams stay "/dev/stdin" and so on unless they are files.
- * The caller frees it; NULL: errno says why. */
-char *guarded_path(const char *path, bool follows);
-
 /* The system calls without "guarded_"; -1 with errno. ELOOP: there is a link on a guarded path. */
 int guarded_open(const char *path, int flags, mode_t mode);
 int guarded_stat(const char *path, struct stat *status);

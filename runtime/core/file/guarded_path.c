@@ -1,4 +1,4 @@
-#include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -2,6 +2,7 @@
 
 #include "core/file/file.h"
 #include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,6 +2,7 @@
  * gives. */
 #include "core/file/file.h"
 #include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 #include "core/process/process.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"

@@ -1,6 +1,7 @@
 #include "script/http/http_options.h"
 
 #include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 #include "core/loop/loop.h"
 #include "net/transfer/transfer_options.h"
 #include "script/http/http_handle.h"

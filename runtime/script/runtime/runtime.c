@@ -16,7 +16,7 @@
 #include "script/task/task_anchor.h"
 #include "script/task/task_cancel.h"
 #include "script/task/task_owner.h"
-#include "script/task/task_permit_open.h"
+#include "script/task/task_permit.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scheduler.h"
 #include "script/task/task_scope.h"
@@ -122,10 +122,7 @@ static void on_wake(void *user)
 }
 
 /* What no part of the runtime heeds. A host that sets it must not believe that it holds. */
-static bool asks_for_more(const lur_options *o)
-{
-  return (o->libraries & ~(unsigned)ALL_LIBRARIES) != 0;
-}
+static bool asks_for_more(const lur_options *o) { return (o->libraries & ~(unsigned)ALL_LIBRARIES) != 0; }
 
 static void script_ended(scope *s);
 static void task_has_ended(lur_runtime *rt);

@@ -3,9 +3,9 @@
 #include "core/container_of.h"
 #include "core/file/file.h"
 #include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 #include "script/base/lua_error.h"
 #include "script/task/task_internal.h"
-#include "script/task/task_permit_open.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -6,6 +6,11 @@
 
 #include <lua.h>
 
+struct lur_runtime;
+
+/* Sets lur_runtime.permit from the options. */
+void task_permit_open(struct lur_runtime *rt);
+
 /* What is asked; NULL: everything is allowed. */
 const permit *task_permit(lua_State *L);
 

@@ -1,5 +1,6 @@
 /* Paths that follow no link: where they lead is told before, and stays so. */
 #include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 
 #include "support/unit.h"
 
