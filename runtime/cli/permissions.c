@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -129,8 +130,16 @@ static int tells(const lur_access *access, void *ud)
   return 1;
 }
 
+/* One names a file that is written with the keys of each connection, the other what OpenSSL is to load. */
+static void forget_tls_environment(void)
+{
+  unsetenv("SSLKEYLOGFILE");
+  unsetenv("OPENSSL_CONF");
+}
+
 void permissions_connect(lur_options *options, bool only_tells)
 {
+  if (!only_tells) forget_tls_environment();
   options->libraries = LUR_SANDBOX;
   options->permit = only_tells ? tells : allows;
   options->names_flags = 1;

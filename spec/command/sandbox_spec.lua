@@ -1,4 +1,7 @@
+local files = require "spec.support.files"
+local fs = require "lurcher.fs"
 local process = require "spec.support.process"
+local task = require "lurcher.task"
 
 local run = process.run
 
@@ -10,6 +13,22 @@ describe("lurcher --sandbox", function()
       os.exit(4)]], "given" }
     assert.equal("nil\tnil\tnil\tnil\ttrue\ttable: 1\n[1]\ttrue\tgiven\t-e\n", ended.out)
     assert.same({ "", 4 }, { ended.err, ended.status })
+  end)
+
+  it("writes no keys of TLS, and reads no configuration of OpenSSL, that the environment names", function()
+    local code = [[
+      local s = require "lurcher.server".start(function() return "fine" end, { tls = true })
+      print(http.get(s.url, { tls = { verify = false } }).body)
+      s:stop(0)]]
+    local folder = files.begin()
+    task.defer(files.finish)
+    local keys, shell = folder .. "/keys", 'SSLKEYLOGFILE=$1 OPENSSL_CONF=$1/none; export SSLKEYLOGFILE OPENSSL_CONF; \z
+      shift; exec "$0" "$@"'
+    local function lurcher(...)
+      return run({ "-c", shell, process.lurcher, keys, ... }, { command = "sh" })
+    end
+    assert.equal("fine\n", lurcher("--sandbox", "--allow-net=127.0.0.1", "--log=error", "-e", code).out)
+    assert.is_false(fs.exists(keys))
   end)
 
   it("stops no script that is not sandboxed", function()

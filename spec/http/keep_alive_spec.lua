@@ -13,7 +13,8 @@ local function server(value)
 end
 
 describe("a connection", function()
-  for _, value in ipairs { "timeout=1", "max=100, timeout=1", "Timeout=1, max=3", "timeout=0" } do
+  for _, value in ipairs { "timeout=1", "max=100, timeout=1", "Timeout=1, max=3", "timeout=0", 'timeout="1"',
+    "timeout = 1" } do
     it("ends when the server said so: " .. value, function()
       local s = server(value)
       local client = faults.client { limits = { idle_timeout = false } }
@@ -30,7 +31,8 @@ describe("a connection", function()
     assert.equal(1, client:stats().connections)
   end)
 
-  for _, value in ipairs { "timeout=", "timeout=x", "timeout", "max=5", "timeout=99999999999999999999", ",;=" } do
+  for _, value in ipairs { "timeout=", "timeout=x", "timeout", 'timeout="', "timeouts=1", "max=5",
+    "timeout=99999999999999999999", ",;=" } do
     it("stays when the server says nothing of use: " .. value, function()
       local s = server(value)
       local client = faults.client()

@@ -222,17 +222,35 @@ static bool starts_with(const char *text, size_t length, const char *prefix)
   return length >= strlen(prefix) && same_letters(text, prefix, strlen(prefix));
 }
 
+static const char *skip_blanks(const char *at, const char *end)
+{
+  while (at < end && (*at == ' ' || *at == '\t')) at++;
+  return at;
+}
+
+/* Of the parameter "timeout": its value, which may be quoted and have blanks before it; NULL: it is another
+ * one. */
+static const char *timeout_value(const char *at, const char *end)
+{
+  static const char name[] = "timeout";
+  if (!starts_with(at, (size_t)(end - at), name)) return NULL;
+  at = skip_blanks(at + sizeof name - 1, end);
+  if (at == end || *at != '=') return NULL;
+  at = skip_blanks(at + 1, end);
+  return at < end && *at == '"' ? at + 1 : at;
+}
+
 /* How long the peer keeps the connection without a request. What is not understood is left out. */
 static void keep_alive(head *h, const char *at, const char *end)
 {
   enum { MAX_SECONDS = 1000000 };
-  static const char name[] = "timeout=";
   const char *parameter, *parameter_end;
   while (next_element(&at, end, &parameter, &parameter_end)) {
-    if (!starts_with(parameter, (size_t)(parameter_end - parameter), name)) continue;
+    parameter = timeout_value(parameter, parameter_end);
+    if (!parameter) continue;
     unsigned seconds = 0;
-    bool is_zero = parameter + sizeof name - 1 < parameter_end && parameter[sizeof name - 1] == '0';
-    for (parameter += sizeof name - 1; parameter < parameter_end && is_digit(*parameter); parameter++)
+    bool is_zero = parameter < parameter_end && *parameter == '0';
+    for (; parameter < parameter_end && is_digit(*parameter); parameter++)
       if (seconds < MAX_SECONDS) seconds = seconds * 10 + (unsigned)(*parameter - '0');
     h->keep_alive = seconds;
     if (is_zero && !seconds) h->must_close = true;

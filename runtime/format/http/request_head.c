@@ -121,10 +121,15 @@ static void read_connection(request_head *h, text_view value, bool *closes)
   }
 }
 
-static bool is_digits(text_view v)
+/* None, or digits. */
+static bool is_port(text_view v)
 {
-  for (size_t i = 0; i < v.length; i++)
+  unsigned port = 0;
+  for (size_t i = 0; i < v.length; i++) {
     if (v.bytes[i] < '0' || v.bytes[i] > '9') return false;
+    port = port * 10 + (unsigned)(v.bytes[i] - '0');
+    if (port > 65535) return false;
+  }
   return true;
 }
 
@@ -147,7 +152,7 @@ static bool is_host(text_view v)
     if (!is_host_character((unsigned char)v.bytes[i], bracketed)) return false;
   text_view rest = {v.bytes + name + bracketed, v.length - name - bracketed};
   if (!rest.length) return !bracketed || name > 1;
-  return *rest.bytes == ':' && is_digits((text_view){rest.bytes + 1, rest.length - 1});
+  return *rest.bytes == ':' && is_port((text_view){rest.bytes + 1, rest.length - 1});
 }
 
 /* What is decided only once all headers are known. */

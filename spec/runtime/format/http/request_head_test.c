@@ -95,6 +95,9 @@ static void refuses_bad_header_lines(void)
   check(parse_with("A: tab\tand \xc3\xa4\r\n") == 0);
   check(parse_with("Host: b\r\n") == 400);
   check(parse("GET / HTTP/1.1\r\n\r\n") == 400);
+  check(parse("GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n") == 400);
+  check(parse("GET / HTTP/1.1\r\nHost: a:99999999999999999999\r\n\r\n") == 400);
+  check(parse("GET / HTTP/1.1\r\nHost: a:065535\r\n\r\n") == 0);
 }
 
 static void accepts_lone_line_feeds(void)
