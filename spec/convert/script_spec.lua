@@ -198,4 +198,22 @@ print(assert(propfind_items_end()))
     assert.error_matches(function() curl.script { url = "http://h/" } end, "request 1 needs method and url")
     assert.error_matches(function() curl.script "GET" end, "curl.script")
   end)
+
+  it("names functions by the words of their paths, in the order of the requests", function()
+    local requests = {}
+    for i, path in ipairs { "items/1", "items/2", "items", "" } do
+      requests[i] = { method = i == 2 and "POST" or "GET", url = "https://a.test/api/" .. path }
+    end
+    local function names(list)
+      local found = {}
+      for name in curl.script(list):gmatch "local function ([%w_]+)" do found[#found + 1] = name end
+      return found
+    end
+    assert.are.same({ "get_items", "post_items", "get_items_2", "get_api" }, names(requests))
+    assert.are.same({ "get_items", "post_items" }, names { requests[1], requests[2] }) -- below a base of both
+    local alike = {}
+    for i = 1, 30 do alike[i] = requests[4] end
+    local last = names(alike)
+    assert.are.equal("get_api_30", last[30])
+  end)
 end)

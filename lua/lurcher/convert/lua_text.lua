@@ -20,6 +20,9 @@ function lua_text.is_name(text)
   return text:find("^[%a_][%w_]*$") ~= nil and not KEYWORDS[text]
 end
 
+-- taken -> name -> the number that it had last: thousands of requests may have one name.
+local numbers = setmetatable({}, { __mode = "k" })
+
 ---A name like the text.
 ---@param text string
 ---@param taken table<string, any> names that stand for something else
@@ -28,11 +31,14 @@ function lua_text.name(text, taken)
   local name = text:gsub("[^%w]+", "_"):gsub("^_+", ""):gsub("_+$", ""):lower()
   if name == "" or name:find("^%d") then name = "_" .. name end
   if KEYWORDS[name] then name = name .. "_value" end
-  local unique, number = name, 1
+  local last = numbers[taken] or {}
+  numbers[taken] = last
+  local unique, number = name, last[name] or 1
   while taken[unique] do
     number = number + 1
     unique = name .. "_" .. number
   end
+  last[name] = number
   return unique
 end
 

@@ -36,18 +36,28 @@ end
 
 local WORDS_IN_NAMES, BYTES_IN_NAMES = 4, 40
 
--- The function's name for a request: get_users.
-local function function_name(request, taken)
+local function path_of(url) return url:match("^%a[%w+.-]*://[^/?#]*([^?#]*)") or url end
+
+-- The words of a path that are no numbers of things.
+local function words_of(path)
   local words = {}
-  local client = request.client_of
-  local path = client and client.base ~= "" and script_plan.relative(client.base, request.url):match("^[^?#]*")
-    or request.url:match("^%a[%w+.-]*://[^/?#]*([^?#]*)") or request.url
   for folder in path:gmatch("[^/]+") do
     local word = folder:gsub("%%%x%x", "_"):gsub("%.%a+$", "")
     local is_id = word:find("^%d+$") or #word >= 16 and word:find("^[%x-]+$")
     if not is_id then words[#words + 1] = word end
   end
-  words[1] = words[1] or "root"
+  return words
+end
+
+-- The function's name for a request: get_users.
+local function function_name(request, taken)
+  local client = request.client_of
+  local base = client and client.base ~= "" and client.base
+  local words = words_of(base and script_plan.relative(base, request.url):match("^[^?#]*") or path_of(request.url))
+  if not words[1] then
+    local above = words_of(base and path_of(base) or "")
+    words[1] = above[#above] or "root"
+  end
   while #words > WORDS_IN_NAMES do table.remove(words, 1) end
   local name = (request.method .. "_" .. table.concat(words, "_")):sub(1, BYTES_IN_NAMES)
   return lua_text.name(name, taken)
