@@ -22,6 +22,7 @@ local MEASUREMENTS = {
   { "events", "a million server-sent events read from nginx" },
   { "policy", "what retry, breaker and rate cost while nothing fails" },
   { "mock", "requests that a mock answers, through all policies" },
+  { "cassette", "requests replayed from a cassette of 10,000 entries" },
 }
 
 local function usage()

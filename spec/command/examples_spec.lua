@@ -62,6 +62,16 @@ describe("example", function()
     prints("Genève is a canton in Switzerland\nstatus 200 over HTTP/1.1, application/json\n", "first_fetch")
   end)
 
+  it("recorded_session asks once, and replays what it recorded", function()
+    local tape = directory .. "/session.json"
+    local report = known "3166-1" .. " countries; Genève is in Switzerland"
+    local first = run("recorded_session", tape)
+    local count = tonumber(first:match "%((%d+) exchanges recorded, 0 replayed%)\n$")
+    assert.matches(report, first, 1, true)
+    prints(("%s (0 exchanges recorded, %d replayed)\n"):format(report, count), "recorded_session", tape)
+    assert.is_nil(assert(fs.read(tape)):find "demo-token")
+  end)
+
   it("through_a_proxy takes the one of the environment", function()
     tested["through_a_proxy.lua"] = true
     local proxy = proxying.start()

@@ -389,6 +389,29 @@ describe("a mock tells", function()
   end)
 end)
 
+describe("trailers of a mock", function()
+  local function get(trailers)
+    local m, api = new { max_headers = 4096, retry = false }
+    m:on("GET", "/"):reply { body = function()
+      local body = m.body
+      m.body = nil
+      return body
+    end, trailers = trailers }
+    m.body = "x"
+    return api:get "/"
+  end
+
+  it("count towards the limit of headers", function()
+    assert.are.equal("x", assert(get { Checksum = "abc" }).body)
+    local _, err = get { Checksum = ("x"):rep(5000) }
+    assert.are.equal("too_large", err.kind)
+  end)
+
+  it("are lines", function()
+    assert.matches("control characters", message_of(get, { A = "b\r\nC: d" }), 1, true)
+  end)
+end)
+
 describe("mistakes with mocks raise:", function()
   local function raised_by(fn, ...)
     local m = mock.new()

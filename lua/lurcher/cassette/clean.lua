@@ -1,11 +1,28 @@
 --- An entry without secrets, as it goes into a file.
 
+local native = require "lurcher.native.http"
+
 local clean = {}
 
 local function find(flat, wanted)
   for i = 1, #flat, 2 do
     if flat[i]:lower() == wanted then return flat[i + 1], i + 1 end
   end
+end
+
+local MAX_DECODED = 64 * 1024 * 1024
+
+-- A coded body as what it stands for: in the coding no secret is seen.
+local function decoded(side)
+  local coding, at = find(side.headers, "content-encoding")
+  if not coding or side.body == "" or side.status == 206 then return side.headers, side.body end
+  local body = native.decoded(coding, side.body, MAX_DECODED)
+  if not body then return side.headers, side.body end
+  local headers = {}
+  for i = 1, #side.headers, 2 do
+    if i + 1 ~= at then headers[#headers + 1], headers[#headers + 2] = side.headers[i], side.headers[i + 1] end
+  end
+  return headers, body, true
 end
 
 local KINDS = { ["application/x-www-form-urlencoded"] = "form", ["multipart/form-data"] = "multipart" }
@@ -42,8 +59,8 @@ end
 ---@return table
 function clean.request(redactor, request)
   local address = redactor.known:replace(redactor:url(request.url))
-  local headers = clean_headers(redactor, request.headers)
-  local body = request.body
+  local sent, body = decoded(request)
+  local headers = clean_headers(redactor, sent)
   if body ~= "" then body = redactor.known:replace((redactor:text(body, kind_of(headers)))) end
   return { method = request.method, url = address, headers = headers, body = body }
 end
@@ -56,8 +73,9 @@ local function set_length(response, method, is_whole)
 end
 
 local function clean_response(redactor, response, method, is_whole)
-  local headers = clean_headers(redactor, response.headers)
-  local body, ends = redactor:text(response.body, kind_of(headers), response.ends)
+  local came, plain, is_other = decoded(response)
+  local headers = clean_headers(redactor, came)
+  local body, ends = redactor:text(plain, kind_of(headers), not is_other and response.ends or nil)
   body, ends = replace_in_pieces(redactor.known, body, ends)
   local copy = { status = response.status, version = response.version,
     reason = redactor.known:replace(response.reason or ""), headers = headers, body = body, ends = ends,

@@ -134,8 +134,10 @@ local function find_parameters(self, spans, text, is_form)
     self.known:learn(value, ('the parameter "%s"'):format(name))
     add(spans, first, last - 1)
   end
-  for name, first, last in text:gmatch '[?&;]([%w_.%%%[%]-]+)=()[^&%s"\'<>\\#;]*()' do visit(name, first, last) end
-  if is_form then
+  for name, first, last in text:gmatch '[?&;#]([%w_.%%%[%]-]+)=()[^&%s"\'<>\\#;]*()' do visit(name, first, last) end
+  -- In a URL that is a parameter's value.
+  for name, first, last in text:gmatch '%%[23][36Ff]([%w_.-]+)%%3[Dd]()[^&%s"\'<>%%#]*()' do visit(name, first, last) end
+  if is_form or text:find "^[%w_.%[%]-]+=[^%s]*$" then
     local name, first, last = text:match '^([^=&]+)=()[^&]*()'
     if name then visit(name, first, last) end
   end
@@ -164,6 +166,20 @@ local function find_credentials(self, spans, text)
     if password then self.known:learn(url.decode(password), "a password in a URL") end
     add(spans, first, last - 1)
   end
+end
+
+-- Lines of texts: of headers, of configurations; and what Python prints.
+local function find_lines(self, spans, text)
+  local function visit(name, first, last)
+    if last <= first or not (is_field(self, name) or names.is_header(name)) then return end
+    self.known:learn(text:sub(first, last - 1), ('the line "%s"'):format(name))
+    add(spans, first, last - 1)
+  end
+  for name, first, last in text:gmatch "%f[^\n%z]([%w_.-]+):[ \t]+()[^\r\n\"'{%[]*()" do
+    visit(name, first, last)
+  end
+  for name, first, last in text:gmatch "%f[^\n%z]([%w_.-]+)=()[^%s&\"']*()" do visit(name, first, last) end
+  for name, first, last in text:gmatch "'([^'\n]*)':%s?'()[^'\n]*()'" do visit(name, first, last) end
 end
 
 -- Elements of XML.
@@ -253,7 +269,10 @@ function Redactor:text(text, kind, ends)
     find_credentials(self, spans, text)
   end
   if kind == "multipart" then find_parts(self, spans, text) end
-  if not kind and text:find("<", 1, true) then find_elements(self, spans, text) end
+  if not kind then
+    if text:find("<", 1, true) then find_elements(self, spans, text) end
+    find_lines(self, spans, text)
+  end
   return replaced(text, spans, ends)
 end
 

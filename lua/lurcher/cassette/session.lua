@@ -60,11 +60,14 @@ local function closed_error(self)
   return errors.new { kind = "mock", message = ("the cassette '%s' is closed"):format(self.path) }
 end
 
+-- Headers that tell how a body is to be read.
+local IN_BODY = { ["content-type"] = true, ["content-encoding"] = true }
+
 -- A request as it is compared, and as it would be recorded.
 local function comparable(self, sent)
   local lines = {}
   for i = 1, #sent.lines, 2 do
-    if self.sees_headers or sent.lines[i]:lower() == "content-type" then
+    if self.sees_headers or IN_BODY[sent.lines[i]:lower()] then
       lines[#lines + 1], lines[#lines + 2] = sent.lines[i], secret.reveal(sent.lines[i + 1])
     end
   end
@@ -290,6 +293,7 @@ function Cassette:close(failed)
   if self.records and self.slots[1] then ok, err = write(self) end
   if ok and not failed then ok, err = report_unused(self) end
   if self.play then self.play:close() end
+  self.slots = {}
   return ok, err
 end
 

@@ -13,7 +13,7 @@ local kinds = require "lurcher.base.kinds"
 local answer = {}
 
 local VERSIONS = { ["1.0"] = "HTTP/1.0", ["1.1"] = "HTTP/1.1", ["2"] = "HTTP/2" }
-local FIELDS = { status = "integer", body = true, headers = "table", reason = "string",
+local FIELDS = { status = "integer", body = true, headers = "table", reason = "string", trailers = "table",
   version = function(value) return not VERSIONS[value] and '"1.0", "1.1" or "2"' or nil end }
 
 -- Where a failure of a kind happens when nobody says where.
@@ -77,7 +77,7 @@ local function add_body(self, what, body)
   self.body = body
 end
 
-local function respond(what, status, body, headers, reason, version)
+local function respond(what, status, body, headers, reason, version, trailers)
   if type(status) ~= "number" or status % 1 ~= 0 or status < 200 or status > 999 then
     errors.raise(("%s: the status must be a whole number from 200 to 999, got %s"):format(what, check.shown(status)))
   end
@@ -85,7 +85,8 @@ local function respond(what, status, body, headers, reason, version)
     errors.raise(("%s: the headers must be a table, got %s"):format(what, check.shown(headers)))
   end
   local self = { status = status, headers = flat_headers(what, headers), version = VERSIONS[version or "1.1"],
-    reason = reason and check_line(what .. ": reason", reason) or false }
+    reason = reason and check_line(what .. ": reason", reason) or false,
+    trailers = trailers and flat_headers(what, trailers) or false }
   add_body(self, what, body)
   return self
 end
@@ -101,7 +102,8 @@ function answer.reply(what, first, body, headers)
   if type(first) == "string" then return respond(what, 200, first, body) end
   if type(first) == "table" then
     check.options(first, FIELDS, what)
-    return respond(what, first.status or 200, first.body, first.headers, first.reason, first.version)
+    return respond(what, first.status or 200, first.body, first.headers, first.reason, first.version,
+      first.trailers)
   end
   return respond(what, first, body, headers)
 end
@@ -121,6 +123,15 @@ function answer.fail(what, kind, opts)
     errors.raise(("%s: %s"):format(what, check.unknown(phase, PHASE_NAMES, "phase")))
   end
   return { fails = kind, phase = phase, message = opts.message, is_safe = SAFE_PHASES[phase] or false }
+end
+
+---The trailers of a response, as they go over a connection.
+---@param self table
+---@return string
+function answer.trailers(self)
+  local lines = {}
+  for i = 1, #self.trailers, 2 do lines[#lines + 1] = self.trailers[i] .. ": " .. self.trailers[i + 1] .. "\r\n" end
+  return table.concat(lines) .. "\r\n"
 end
 
 ---The head of a response, as it goes over a connection.

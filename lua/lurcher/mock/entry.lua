@@ -36,7 +36,8 @@ end
 
 ---Answers with this. After several of them the entry answers in their order.
 ---@param status integer|string|table|fun(req: lurcher.mock.Request): ... a body alone means 200; a table has status,
----  body, headers, reason, version ("1.0", "1.1", "2"); a function returns what may be given here, or nil and a kind
+---  body, headers, reason, version ("1.0", "1.1", "2"), trailers (they count towards max_headers);
+---  a function returns what may be given here, or nil and a kind
 ---@param body? string|table|fun(): string? a table is sent as JSON, an iterator in its pieces
 ---@param headers? table<string, string|string[]>
 ---@return lurcher.mock.Entry

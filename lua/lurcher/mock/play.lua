@@ -60,6 +60,7 @@ local function respond(exchange, one, req, what)
     write_pieces(exchange, one.body, what)
   end
   if one.ends then return one.ends(exchange, req) end
+  if one.trailers and not exchange:head(answer.trailers(one)) then return end
   exchange:finish()
 end
 

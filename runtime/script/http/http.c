@@ -267,6 +267,7 @@ int luaopen_lurcher_native_http(lua_State *L)
       {"upload", http_new_upload},
       {"progress", http_new_progress},
       {"tape", http_new_tape},
+      {"decoded", http_decoded},
       {"out_of_descriptors", out_of_descriptors},
       {"spare_descriptors", spare_descriptors},
       {NULL, NULL},

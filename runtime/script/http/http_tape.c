@@ -1,5 +1,6 @@
 #include "script/http/http_tape.h"
 
+#include "format/coding/decode.h"
 #include "net/transfer/transfer_tape.h"
 #include "script/base/lua_error.h"
 #include "script/http/http_handle.h"
@@ -86,8 +87,63 @@ static int tape_play(lua_State *L)
   return 1;
 }
 
+/* ---- bodies that were recorded as they came ---- */
+
+static const char decoding_name[] = "lurcher.http.decoding";
+
+enum { DECODED_PIECE = 16 * 1024 };
+
+/* Freed with its userdata, whatever is raised. */
+typedef struct {
+  decoder *decoder;
+  buffer decoded;
+} decoding;
+
+static int decoding_gc(lua_State *L)
+{
+  decoding *d = lua_touserdata(L, 1);
+  decoder_free(d->decoder);
+  buffer_free(&d->decoded);
+  d->decoder = NULL;
+  return 0;
+}
+
+/* False: it does not decode, or is more than `most`. */
+static bool decode_all(decoding *d, decode_input *in, double most)
+{
+  char piece[DECODED_PIECE];
+  error e;
+  decode_result result;
+  do {
+    size_t got;
+    result = decoder_read(d->decoder, in, piece, sizeof piece, &got, &e);
+    if (result == DECODE_FAILED || (double)(d->decoded.length + got) > most) return false;
+    if (!buffer_append(&d->decoded, piece, got)) return false;
+  } while (result == DECODE_GIVEN || result == DECODE_BUSY);
+  return true;
+}
+
+int http_decoded(lua_State *L)
+{
+  error e;
+  size_t coding_length, length;
+  const char *coding = luaL_checklstring(L, 1, &coding_length);
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  double most = luaL_checknumber(L, 3);
+  decoding *d = lua_newuserdata(L, sizeof *d);
+  *d = (decoding){0};
+  luaL_getmetatable(L, decoding_name);
+  lua_setmetatable(L, -2);
+  decode_input in = {bytes, length};
+  if (!decoder_create(&d->decoder, coding, coding_length, &e) || !d->decoder) return 0;
+  if (!decode_all(d, &in, most)) return 0;
+  lua_pushlstring(L, d->decoded.length ? d->decoded.bytes : "", d->decoded.length);
+  return 1;
+}
+
 void http_register_tape(lua_State *L)
 {
   static const luaL_Reg methods[] = {{"play", tape_play}, {NULL, NULL}};
   http_make_metatable(L, tape_name, tape_gc, methods);
+  http_make_metatable(L, decoding_name, decoding_gc, NULL);
 }

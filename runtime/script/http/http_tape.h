@@ -7,7 +7,10 @@
 /* native.tape(most) → tape, which perform and open take */
 int http_new_tape(lua_State *L);
 
-/* Prepares http_new_tape. Can raise. */
+/* native.decoded(coding, bytes, most) → the decoded body | nil: it is not coded so, or longer */
+int http_decoded(lua_State *L);
+
+/* Prepares these. Can raise. */
 void http_register_tape(lua_State *L);
 
 #endif

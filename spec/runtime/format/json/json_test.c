@@ -2,6 +2,7 @@
  */
 #include "format/json/json_check.h"
 #include "format/json/json_explain.h"
+#include "format/json/json_layout.h"
 #include "format/json/json_write.h"
 #include "script/json/json_build.h"
 #include "script/json/json_encode.h"
@@ -20,6 +21,38 @@ static const char *problem_of(const char *text, size_t length, size_t *position)
   const char *problem = json_check(copy, length, false, position, NULL);
   free(copy);
   return problem;
+}
+
+/* Of a copy of its exact size. */
+static size_t value_end(const char *text, size_t length, size_t from)
+{
+  char *copy = malloc(length ? length : 1);
+  memcpy(copy, text, length);
+  size_t end = json_value_end(copy, length, from);
+  free(copy);
+  return end;
+}
+
+static void finds_ends_of_values(void)
+{
+  static const char text[] = "{\"a\\\"}\":[1,{\"b\":\"]\\\\\"}],\"c\":-1.5e3}";
+  size_t length = sizeof text - 1;
+  check(value_end(text, length, 0) == length);
+  check(value_end(text, length, 1) == 7);
+  check(value_end(text, length, 8) == 22);
+  check(value_end(text, length, length - 7) == length - 1);
+  check(!value_end(text, length, length) && !value_end(",", 1, 0) && !value_end("", 0, 0));
+  for (size_t cut = 0; cut < length; cut++) check(!value_end(text, cut, 0));
+}
+
+static void joins_tokens(void)
+{
+  char out[64];
+  size_t length = json_join(out, " { \"a \\\" b\" : [ 1 , 2 ] }\n", 28, false);
+  check(length == 18 && !memcmp(out, "{\"a \\\" b\":[1,2]}", length));
+  length = json_join(out, "{\"a\":[1,2]}", 11, true);
+  check(length == 13 && !memcmp(out, "{\"a\": [1, 2]}", length));
+  check(json_join(out, "\"cut", 4, true) == 4);
 }
 
 static void checks_every_cut_text(void)
@@ -168,6 +201,8 @@ static void survives_every_failed_allocation(void)
 int main(void)
 {
   checks_every_cut_text();
+  finds_ends_of_values();
+  joins_tokens();
   notes_sizes_in_the_order_of_opening();
   tells_a_nul_from_the_end();
   cuts_explanations();
