@@ -182,12 +182,13 @@ static bool is_private(const struct sockaddr *address) { return lur_address_is_p
 
 static bool allows_name(const net_rule *rule, const lur_access *access)
 {
-  unsigned char bytes[16];
+  struct sockaddr_in6 six = {.sin6_family = AF_INET6};
   bool is_four;
   if (access->why && !strcmp(access->why, "a Unix socket")) return rule->kind == NET_SOCKET; /* asked next */
-  if (!read_address(access->name, bytes, &is_four))
+  if (!read_address(access->name, six.sin6_addr.s6_addr, &is_four))
     return rule->kind == NET_PUBLIC || has_name(rule, access->name);
-  return rule->kind == NET_PUBLIC || in_range(rule, bytes); /* and whether it is public is asked next */
+  if (in_range(rule, six.sin6_addr.s6_addr)) return true;
+  return rule->kind == NET_PUBLIC && !is_private((const void *)&six);
 }
 
 /* Where only a proxy will know the address, it may be any. */

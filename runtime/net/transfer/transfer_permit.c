@@ -27,13 +27,16 @@ static const char THE_PROXY[] = "a proxy", BY_PROXY[] = "through a proxy", A_SOC
 
 static const struct sockaddr *any(const struct sockaddr_storage *address) { return (const void *)address; }
 
-/* 0x7f.1 is 127.0.0.1, for getaddrinfo too. */
+/* 0x7f.1 is 127.0.0.1, for getaddrinfo too, and ::ffff:127.0.0.1 leads there. */
 static void name_usually(destination *d)
 {
   struct in_addr four;
+  struct in6_addr six;
   size_t length = strlen(d->name);
   while (length && d->name[length - 1] == '.') d->name[--length] = '\0';
-  if (inet_aton(d->name, &four)) inet_ntop(AF_INET, &four, d->name, sizeof d->name);
+  bool is_mapped = inet_pton(AF_INET6, d->name, &six) == 1 && IN6_IS_ADDR_V4MAPPED(&six);
+  if (is_mapped) memcpy(&four, six.s6_addr + 12, sizeof four);
+  if (is_mapped || inet_aton(d->name, &four)) inet_ntop(AF_INET, &four, d->name, sizeof d->name);
   permit_address_of(d->name, d->port, (struct sockaddr *)&d->address);
 }
 
