@@ -13,8 +13,12 @@
 local native = require "lurcher.native.server"
 local tasks = require "lurcher.native.task"
 local check = require "lurcher.base.check"
+local errors = require "lurcher.base.errors"
 local kept = require "lurcher.server.kept"
 local log = require "lurcher.log"
+local faults = require "lurcher.server.faults"
+local folder = require "lurcher.server.folder"
+local routes = require "lurcher.server.routes"
 local rows = require "lurcher.base.rows"
 local server_http = require "lurcher.server.http1"
 local server_raw = require "lurcher.server.raw"
@@ -89,6 +93,21 @@ local MOST = 2 ^ 52 -- bytes: what stands for no limit where a whole number is w
 local HTTP_ROWS = {
   { "handler", check = "callable", type = "fun(req: lurcher.server.Request): table|string|nil",
     help = "the handler, where it is not given as an argument", example = "handler = print" },
+  { "routes", check = "table", type = "table<string, function|table|string>",
+    help = "handlers and responses by method and path, in place of one handler",
+    example = 'routes = { ["GET /users/{id}"] = find_user }' },
+  { "delay", check = "duration", default = 0, help = "seconds before each response, unless it has its own",
+    example = "delay = 0.2" },
+  { "fault", check = faults.mismatch, type = "string",
+    help = "how every response goes wrong, unless it says otherwise: see below", example = 'fault = "truncate"' },
+  { "cors", check = "boolean", default = false, help = "let pages of any origin read the responses",
+    example = "cors = true" },
+  { "log", check = "boolean|callable", type = "boolean|fun(req: lurcher.server.Request)", default = false,
+    help = "a line of lurcher.log (info) for each request that was answered; or what is called then",
+    example = "log = true" },
+  { "handler_timeout", check = "limit|false", default = false,
+    help = "seconds that a handler may take; then it is cancelled, and the answer is 500",
+    example = "handler_timeout = 5" },
   { "max_head", check = "count|huge", default = 64 * KIB, shown = "64 KiB",
     help = "bytes of a request's head; more is answered 431", example = "max_head = 8192" },
   { "max_body", check = "size|huge", default = 64 * KIB * KIB, shown = "64 MiB",
@@ -201,7 +220,8 @@ local function start(opts, what, serve, handler)
     body_limit = opts.max_body or HTTP_DEFAULT.max_body,
     head_timeout = opts.head_timeout == nil and HTTP_DEFAULT.head_timeout or opts.head_timeout or 0,
     body_timeout = opts.body_timeout == nil and HTTP_DEFAULT.body_timeout or opts.body_timeout or 0,
-    grace = opts.grace or 0,
+    grace = opts.grace or 0, delay = opts.delay, fault = opts.fault, handler_timeout = opts.handler_timeout or false,
+    cors = opts.cors, log = opts.log or false,
     open = {}, accepted = 0, stopping = false,
     kept = kept.new(opts.record or RAW_DEFAULT.record, KEPT_BYTES), failures = kept.new(KEPT_FAILURES, KEPT_BYTES),
     port = listener:port(), unix_socket = opts.unix_socket,
@@ -223,6 +243,9 @@ end
 ---
 ---Header values may be strings, numbers, lists (several lines) or `false` (leaves out Date or Connection);
 ---headers given as a list of pairs `{ {name, value}, … }` keep their order.
+---
+---A response may also have `json` in place of a body, `events` (a list or an iterator), `delay` (seconds), `fault`
+---("reset", "truncate", "stall", "slow", "garbage") and `websocket` (a function, see lurcher.server.WebSocket).
 ---@param handler lurcher.server.Options|(fun(req: lurcher.server.Request): table|string|nil) or the options
 ---@param opts? lurcher.server.Options when the handler came first
 ---@return lurcher.server.Server? nil when the port or the certificate cannot be used
@@ -234,9 +257,26 @@ function server.start(handler, opts)
     check.argument(handler, "callable", 1, "server.start")
   end
   opts = check.options(opts, HTTP_OPTIONS, "server.start") or {}
+  if opts.routes and handler then errors.raise("server.start: a handler and the option 'routes' exclude each other") end
+  if opts.routes then handler = routes.handler(opts.routes) end
   opts.grace = opts.grace or 5
   return start(opts, "server.start", server_http.serve, handler or function() end)
 end
+
+---A handler that looks for another one by method and path. Text goes before `{name}`, which is one segment
+---(`req.params.name`), and that before `{name*}`, which is all the rest. HEAD is answered by GET's; what has no route
+---is answered 404, or 405 with the methods that there are.
+---@param given table<string, function|table|string> handlers and responses by "METHOD /path" or "/path"
+---@return fun(req: lurcher.server.Request): any
+server.routes = routes.handler
+
+---A handler that answers GET and HEAD with the files of a folder: with their types, validators (ETag, Last-Modified)
+---and ranges. Behind a route that ends in `{path*}` that part is the file's name. Nothing out of the folder is given,
+---whatever the path or a link says.
+---@param path string
+---@param opts? lurcher.server.FolderOptions
+---@return fun(req: lurcher.server.Request): table
+server.folder = folder.handler
 
 ---Starts a server that calls `handler(conn)` for every connection (after the TLS handshake), see
 ---lurcher.server.RawConnection. The connection is closed (FIN) when it returns.
@@ -273,6 +313,17 @@ local function place_of(text, traceback)
   for line in (traceback or ""):gmatch("\n%s*([^\n]+)") do
     local place = line:match("^(.-:%d+): in ")
     if place and not place:find("^lurcher/") then return place end
+  end
+end
+
+---What was answered, as the option `log` wants it.
+---@package
+---@private
+function Server:note(req)
+  if self.log == true then
+    log.info("served", { request = req.method .. " " .. req.path, status = req.status })
+  elseif self.log then
+    self.log(req)
   end
 end
 

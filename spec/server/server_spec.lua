@@ -436,7 +436,10 @@ describe("an error in the handler", function()
   it("is told of a response that is none, in words of the response", function()
     for words, response in pairs {
       ["unknown response field 'code'; it is written status = "] = { code = 200 },
-      ["unknown response field 'json'; it is written body = json.encode"] = { json = {} },
+      ["unknown response field 'sleep'; it is written delay = "] = { sleep = 1 },
+      ["the response's fault must be one of 'garbage', 'reset'"] = { fault = "rest" },
+      ["the response's delay must be "] = { delay = -1 },
+      ["a response has one of body, json and events"] = { json = {}, body = "x" },
       ["unknown response field 'boddy'; did you mean 'body'?"] = { boddy = "x" },
       ["the response's headers must be a table, got \"x\""] = { headers = "x" },
       ["response headers are strings by name: { [\"Content-Type\"]"] = { headers = { "A: b" } },

@@ -6,6 +6,7 @@ local crypto = require "lurcher.native.crypto"
 local errors = require "lurcher.base.errors"
 local file = require "lurcher.http.file"
 local headers = require "lurcher.http.headers"
+local media_types = require "lurcher.base.media_types"
 local secret = require "lurcher.base.secret"
 
 local raise = errors.raise
@@ -24,29 +25,10 @@ local multipart = {}
 local KNOWN = { name = "string", value = "string|number|boolean|table", file = "string|table",
   body = "string|callable|table", filename = "string|false", type = "string|false", headers = "table|false" }
 
-local DEFAULT_TYPE = "application/octet-stream"
-
-local TYPES = {
-  bin = DEFAULT_TYPE, bmp = "image/bmp", bz2 = "application/x-bzip2", css = "text/css", csv = "text/csv",
-  doc = "application/msword", gif = "image/gif", gz = "application/gzip", htm = "text/html", html = "text/html",
-  ico = "image/vnd.microsoft.icon", jpeg = "image/jpeg", jpg = "image/jpeg", js = "text/javascript",
-  json = "application/json", log = "text/plain", lua = "text/x-lua", md = "text/markdown", mp3 = "audio/mpeg",
-  mp4 = "video/mp4", ndjson = "application/x-ndjson", ogg = "audio/ogg", pdf = "application/pdf",
-  png = "image/png", svg = "image/svg+xml", tar = "application/x-tar", tif = "image/tiff", tiff = "image/tiff",
-  tsv = "text/tab-separated-values", txt = "text/plain", wav = "audio/wav", webm = "video/webm",
-  webp = "image/webp", xml = "application/xml", yaml = "application/yaml", yml = "application/yaml",
-  zip = "application/zip", zst = "application/zstd",
-  xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-  docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-}
-
 ---The type that the ending of a file's name tells.
 ---@param name string
 ---@return string
-function multipart.guessed(name)
-  local ending = name:match("%.([%w]+)$")
-  return ending and TYPES[ending:lower()] or DEFAULT_TYPE
-end
+function multipart.guessed(name) return media_types.of(name) or media_types.UNKNOWN end
 
 local ESCAPED = { ['"'] = "%22", ["\r"] = "%0D", ["\n"] = "%0A" }
 

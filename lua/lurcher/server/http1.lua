@@ -1,39 +1,22 @@
 --- One HTTP/1.1 connection of `lurcher.server`: reads requests, calls the handler, writes responses.
 
 local native = require "lurcher.native.server"
-local check = require "lurcher.base.check"
+local answer = require "lurcher.server.answer"
+local cors = require "lurcher.server.cors"
 local errors = require "lurcher.base.errors"
-local log = require "lurcher.log"
+local faults = require "lurcher.server.faults"
 local handler_failure = require "lurcher.server.failure"
 local query = require "lurcher.url.query"
+local task = require "lurcher.task"
 local uncaught = require "lurcher.base.uncaught"
+local websocket = require "lurcher.server.websocket"
 
 local trim = require("lurcher.base.text").trim
 
 local parse_head = native.parse_head
-local floor, time = math.floor, require("lurcher.native.task").time
 local concat, format, byte = table.concat, string.format, string.byte
 
 local server_http = {}
-
-local reasons = {
-  [100] = "Continue", [101] = "Switching Protocols", [103] = "Early Hints",
-  [200] = "OK", [201] = "Created", [202] = "Accepted", [203] = "Non-Authoritative Information",
-  [204] = "No Content", [205] = "Reset Content", [206] = "Partial Content", [207] = "Multi-Status",
-  [300] = "Multiple Choices", [301] = "Moved Permanently", [302] = "Found", [303] = "See Other",
-  [304] = "Not Modified", [307] = "Temporary Redirect", [308] = "Permanent Redirect",
-  [400] = "Bad Request", [401] = "Unauthorized", [402] = "Payment Required", [403] = "Forbidden",
-  [404] = "Not Found", [405] = "Method Not Allowed", [406] = "Not Acceptable",
-  [407] = "Proxy Authentication Required", [408] = "Request Timeout", [409] = "Conflict", [410] = "Gone",
-  [411] = "Length Required", [412] = "Precondition Failed", [413] = "Content Too Large",
-  [414] = "URI Too Long", [415] = "Unsupported Media Type", [416] = "Range Not Satisfiable",
-  [417] = "Expectation Failed", [418] = "I'm a teapot", [421] = "Misdirected Request",
-  [422] = "Unprocessable Content", [425] = "Too Early", [426] = "Upgrade Required",
-  [428] = "Precondition Required", [429] = "Too Many Requests", [431] = "Request Header Fields Too Large",
-  [451] = "Unavailable For Legal Reasons",
-  [500] = "Internal Server Error", [501] = "Not Implemented", [502] = "Bad Gateway",
-  [503] = "Service Unavailable", [504] = "Gateway Timeout", [505] = "HTTP Version Not Supported",
-}
 
 -- ---- requests ----
 
@@ -55,6 +38,8 @@ local reasons = {
 ---@field remote_address string
 ---@field tls lurcher.server.TLS? of an encrypted connection
 ---@field head string the lines as they were sent, empty line included
+---@field params table<string, string>? the parts of its path that a route names, decoded
+---@field status integer? what it was answered with, once it was
 local Request = {}
 
 ---Iterates over the header lines in the order they were sent: `for name, value in req:each_header() do`.
@@ -222,202 +207,10 @@ function server_http.read_body(conn, framing, limit, timeout)
   return read_body(conn, framing.length, framing.chunked, limit, timeout)
 end
 
--- ---- responses ----
-
-local PIECE = 262144
-
--- Large strings go out in pieces, so that no second copy of the whole waits for a slow client.
-local function write(conn, bytes)
-  if #bytes <= PIECE then return conn:write(bytes) end
-  for first = 1, #bytes, PIECE do
-    local done, err = conn:write(bytes, first, first + PIECE - 1)
-    if not done then return nil, err end
-  end
-  return true
-end
-server_http.write = write
-
-local date, date_second
-
-local function date_line()
-  local now = floor(time())
-  if now ~= date_second then
-    date, date_second = os.date("!Date: %a, %d %b %Y %H:%M:%S GMT\r\n", now), now
-  end
-  return date
-end
-
-local response_fields = { status = true, headers = true, body = true, reason = true }
-
--- What other servers call them.
-local ELSEWHERE = {
-  code = "status = …", status_code = "status = …", statusCode = "status = …", header = "headers = { … }",
-  content = "body = …", text = "body = …", data = "body = …", html = "body = …",
-  json = "body = json.encode(…), with a Content-Type in headers",
-}
-
--- Appends one header line and notes those that decide about framing.
-local function add_header(lines, given, name, value)
-  if type(value) == "number" then value = tostring(value) end
-  if type(name) ~= "string" or type(value) ~= "string" then
-    error("response headers are strings by name; got " .. type(value) .. " for " .. tostring(name), 0)
-  end
-  if name == "" or name:find("[^%w!#$%%&'*+.^_`|~-]") or value:find("[%z\1-\8\10-\31\127]") then
-    error(format("response header %q has characters that may not stand there", name), 0)
-  end
-  given[name:lower()] = value
-  lines[#lines + 1] = name .. ": " .. value .. "\r\n"
-end
-
-local function add_headers(lines, given, headers)
-  if type(headers) ~= "table" then
-    error("the response's headers must be a table, got " .. check.shown(headers), 0)
-  end
-  for name, value in pairs(headers) do
-    if type(name) == "number" then -- a pair { name, value }, in a list that keeps the order
-      if type(value) ~= "table" then
-        error('response headers are strings by name: { ["Content-Type"] = "text/plain" }, got '
-          .. check.shown(value), 0)
-      end
-      add_header(lines, given, value[1], value[2])
-    elseif type(value) == "table" then
-      for _, one in ipairs(value) do add_header(lines, given, name, one) end
-    elseif value then
-      add_header(lines, given, name, value)
-    else
-      given[name:lower()] = false
-    end
-  end
-end
-
--- What a handler returned, as a table.
-local function normalize(response)
-  local kind = type(response)
-  if kind == "table" then
-    for key in pairs(response) do
-      if not response_fields[key] then
-        error(ELSEWHERE[key] and ("unknown response field '%s'; it is written %s"):format(key, ELSEWHERE[key])
-          or check.unknown(key, response_fields, "response field"), 0)
-      end
-    end
-    return response
-  elseif kind == "nil" then
-    return { status = 204 }
-  elseif kind == "string" then
-    return { body = response }
-  end
-  error("a handler returns a table, a string or nothing, not a " .. kind, 0)
-end
-
-local function check_response(response)
-  local status, body = response.status or 200, response.body
-  if type(status) ~= "number" or status % 1 ~= 0 or status < 100 or status > 999 then
-    error("the response's status must be a whole number from 100 to 999, got " .. tostring(status), 0)
-  end
-  if body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
-    error("the response's body must be a string or an iterator function, got a " .. type(body), 0)
-  end
-  local reason = response.reason
-  if reason ~= nil and (type(reason) ~= "string" or reason:find("[%z\1-\8\10-\31\127]")) then
-    error("the response's reason must be a string without control characters", 0)
-  end
-  return status, body
-end
-
--- Builds the head. Returns it, the body to send (nil: none), whether that goes out in chunks, whether the
--- connection can be used again, and the length announced by the handler itself.
-local function build(response, req, keep_alive)
-  local status, body = check_response(response)
-  local lines, given = { "" }, {}
-  if response.headers then add_headers(lines, given, response.headers) end
-  local bodiless = status < 200 or status == 204 or status == 304
-  local chunked, announced = false, nil
-  if given["content-length"] then
-    announced = tonumber(given["content-length"])
-    if body == nil and not bodiless then body = "" end -- too short: the connection ends after it
-  elseif given["transfer-encoding"] then
-    chunked = given["transfer-encoding"]:lower() == "chunked"
-  elseif bodiless then
-    body = nil
-  elseif type(body) ~= "function" then
-    lines[#lines + 1] = format("Content-Length: %d\r\n", body and #body or 0)
-  elseif req.version == "1.0" then
-    keep_alive = false -- the end of the connection ends the body
-  else
-    chunked = true
-    lines[#lines + 1] = "Transfer-Encoding: chunked\r\n"
-  end
-  if bodiless or req.method == "HEAD" then body = nil end
-  if given.connection then
-    if given.connection:lower():find("close", 1, true) then keep_alive = false end
-  elseif given.connection == nil then
-    if not keep_alive then
-      lines[#lines + 1] = "Connection: close\r\n"
-    elseif req.version == "1.0" then
-      lines[#lines + 1] = "Connection: keep-alive\r\n"
-    end
-  end
-  if given.date == nil then lines[#lines + 1] = date_line() end
-  local reason = response.reason or reasons[status] or ""
-  lines[1] = format("HTTP/1.1 %d %s\r\n", status, reason)
-  lines[#lines + 1] = "\r\n"
-  return concat(lines), body, chunked, keep_alive, announced
-end
-
-local function frame(piece, chunked)
-  return chunked and format("%x\r\n", #piece) .. piece .. "\r\n" or piece
-end
-
--- Writes the pieces of an iterator. Returns how many bytes, or nil and an error of the connection.
-local function write_pieces(conn, body, chunked)
-  local total = 0
-  while true do
-    local piece, failure = body()
-    if piece == nil and failure ~= nil then error(failure, 0) end
-    if piece == nil then break end
-    if type(piece) ~= "string" then error("a body iterator gives strings, not a " .. type(piece), 0) end
-    if piece ~= "" then
-      total = total + #piece
-      local done, err = write(conn, frame(piece, chunked))
-      if not done then return nil, err end
-    end
-  end
-  if chunked then
-    local done, err = conn:write("0\r\n\r\n")
-    if not done then return nil, err end
-  end
-  return total
-end
-
--- Sends what build made. Returns whether the connection can be used again; raises what the body iterator
--- raises.
-local function transmit(conn, head, body, chunked, keep_alive, announced)
-  if body == nil then return conn:write(head) and keep_alive end
-  local total, done
-  if type(body) == "string" then
-    total = #body
-    if chunked then body = (total > 0 and frame(body, true) or "") .. "0\r\n\r\n" end
-    if #body <= 65536 then
-      done = conn:write(head .. body)
-    else
-      done = conn:write(head) and write(conn, body)
-    end
-  else
-    done = conn:write(head)
-    if done then total = write_pieces(conn, body, chunked) end
-    done = total ~= nil
-  end
-  if done and announced and announced ~= total then
-    local why = "the handler's Content-Length is %.0f, but its body has %d bytes: the client cannot use that"
-    log.warn(why:format(announced, total))
-  end
-  return done and keep_alive and (announced == nil or announced == total)
-end
-
 -- ---- one connection ----
 
 local function refuse(conn, req, status, why)
-  transmit(conn, build({
+  answer.transmit(conn, answer.build({
     status = status, headers = { ["Content-Type"] = "text/plain; charset=utf-8" }, body = why .. "\n",
   }, req or { version = "1.1" }, false))
 end
@@ -432,23 +225,41 @@ end
 
 local status_of_body_error = { too_large = 413, timeout = 408, protocol = 400 }
 
-local function process(server, state, req, keep_alive)
-  local response, err = server.handler(req)
+-- What the handler returns, in time.
+local function call_handler(server, req)
+  local response, err
+  if server.handler_timeout then
+    response, err = task.timeout(server.handler_timeout, server.handler, req)
+  else
+    response, err = server.handler(req)
+  end
   if response == nil and err ~= nil then error(err, 0) end
-  response = normalize(response)
-  local head, body, chunked, keep, announced = build(response, req, keep_alive and not server.stopping)
-  state.begun = true
-  return transmit(state.conn, head, body, chunked, keep, announced)
+  return response
+end
+
+local function process(server, state, req, keep_alive)
+  local response = server.cors and cors.preflight(req) or answer.normalize(call_handler(server, req))
+  local delay, fault = response.delay, response.fault
+  if delay == nil then delay = server.delay end
+  if fault == nil then fault = server.fault end
+  if delay then task.sleep(delay) end
+  if response.websocket and not fault then return websocket.serve(state, req, response) end
+  if server.cors then response = cors.allow(response, req) end
+  local answered = answer.build(response, req, keep_alive and not server.stopping)
+  state.begun, req.status = true, answered.status
+  if fault then return faults.play(fault, state, answered) end
+  return answer.transmit(state.conn, answered)
 end
 
 -- Calls the handler and sends what it returns. Returns whether to go on with this connection.
-local function answer(server, state, req, keep_alive)
+local function respond(server, state, req, keep_alive)
   state.begun = false
-  local ok, result = xpcall(process, handler_failure.catch, server, state, req, keep_alive)
-  if ok then return result end
-  result = handler_failure.of(result)
+  local ok, result, raised = xpcall(process, handler_failure.catch, server, state, req, keep_alive)
+  if ok and not raised then return result end
+  result = handler_failure.of(ok and raised or result)
   server:keep_error(result.error, result.traceback, req)
   if not state.begun then
+    req.status = 500
     refuse(state.conn, req, 500, server_http.text_of(result.error) .. "\n" .. result.traceback)
   end
   return false
@@ -484,7 +295,9 @@ function server_http.serve(server, state)
     end
     req.body = body
     server:keep(req)
-  until not answer(server, state, req, framing.keep_alive)
+    local goes_on = respond(server, state, req, framing.keep_alive)
+    if server.log then server:note(req) end
+  until not goes_on
 end
 
 return server_http

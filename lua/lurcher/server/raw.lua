@@ -1,6 +1,7 @@
 --- The bare connection that `lurcher.server`'s `raw` gives to its handler: bytes as they are, in both
 --- directions.
 
+local answer = require "lurcher.server.answer"
 local check = require "lurcher.base.check"
 local failure = require "lurcher.server.failure"
 local server_http = require "lurcher.server.http1"
@@ -64,7 +65,7 @@ end
 ---@return lurcher.Error?
 function Connection:write(bytes)
   check.argument(bytes, "string", 1, "write")
-  return server_http.write(self.conn, bytes)
+  return answer.write(self.conn, bytes)
 end
 
 ---Waits.

@@ -63,6 +63,9 @@ static void job_work(job *base)
     j->fd = file_open(j->path, &j->error);
     j->ok = j->fd >= 0;
     break;
+  case FILE_JOB_OPEN_BENEATH:
+    j->ok = file_beneath_open(&j->beneath, j->path, j->data.bytes, &j->error);
+    break;
   case FILE_JOB_LOOK:
     j->ok = file_range_look(&j->range, j->path, j->range.offset, j->range.length, &j->error);
     break;
@@ -117,7 +120,7 @@ file_job *file_job_new(file_action action, const char *path, const char *data, s
   if (!j) return NULL;
   j->action = action;
   j->fd = -1;
-  j->lock.fd = j->range.fd = -1;
+  j->beneath.fd = j->lock.fd = j->range.fd = -1;
   j->path = strdup(path);
   if (j->path && (!data || buffer_append(&j->data, data, length))) return j;
   file_job_free(j);
@@ -134,6 +137,7 @@ void file_job_start(file_job *j, loop *l)
 void file_job_free(file_job *j)
 {
   if (j->fd >= 0) close(j->fd);
+  if (j->beneath.fd >= 0) close(j->beneath.fd);
   file_target_discard(&j->target);
   file_lock_release(&j->lock);
   file_range_free(&j->range);

@@ -68,16 +68,29 @@ static void push_listing(lua_State *L, const directory_listing *listing, bool de
   }
 }
 
-static void push_reader(lua_State *L, file_job *j)
+static void push_reader(lua_State *L, int *fd, const char *path)
 {
   reader_box *box = lua_newuserdata(L, sizeof *box);
   *box = (reader_box){0};
   luaL_getmetatable(L, reader_name);
   lua_setmetatable(L, -2);
-  box->reader = file_reader_new(j->fd, j->path, task_loop(L));
+  box->reader = file_reader_new(*fd, path, task_loop(L));
   if (!box->reader) luaL_error(L, "not enough memory");
-  j->fd = -1;
+  *fd = -1;
   task_count(L, "file", 1);
+}
+
+static int push_beneath(lua_State *L, file_job *j)
+{
+  file_beneath *found = &j->beneath;
+  if (found->fd >= 0)
+    push_reader(L, &found->fd, j->data.bytes);
+  else
+    lua_pushstring(L, found->kind == FILE_BENEATH_FOLDER ? "directory" : "other");
+  lua_pushnumber(L, found->size);
+  lua_pushnumber(L, found->modified);
+  lua_pushstring(L, found->tag);
+  return 4;
 }
 
 static void push_writer(lua_State *L, file_job *j)
@@ -131,8 +144,10 @@ static int push_results(lua_State *L)
     push_lock(L, j);
     break;
   case FILE_JOB_OPEN_READER:
-    push_reader(L, j);
+    push_reader(L, &j->fd, j->path);
     break;
+  case FILE_JOB_OPEN_BENEATH:
+    return push_beneath(L, j);
   case FILE_JOB_OPEN_TARGET:
   case FILE_JOB_OPEN_PART:
     push_writer(L, j);
@@ -249,6 +264,15 @@ static int fs_lock(lua_State *L) { return run_with_flag(L, FILE_JOB_LOCK, TASK_W
 
 /* open_reader(path) -> reader */
 static int fs_open_reader(lua_State *L) { return run_with_flag(L, FILE_JOB_OPEN_READER, TASK_READS); }
+
+/* open_beneath(folder, name) -> reader (of a regular file), "directory" or "other"; size; time of the latest
+ * change; a text that is another one after each change */
+static int fs_open_beneath(lua_State *L)
+{
+  if (task_refuses_path(L, 1, TASK_READS)) return 2;
+  const char *folder = check_path(L, 1), *name = check_path(L, 2);
+  return run_job(L, new_job(L, FILE_JOB_OPEN_BENEATH, folder, name, strlen(name) + 1));
+}
 
 /* open_writer(path, "truncate" | "append" | "atomic", max_hashed) -> writer */
 static int fs_open_writer(lua_State *L)
@@ -546,6 +570,7 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"complete", fs_complete},
                                       {"hash", fs_hash},
                                       {"open_reader", fs_open_reader},
+                                      {"open_beneath", fs_open_beneath},
                                       {"open_writer", fs_open_writer},
                                       {NULL, NULL}};
 

@@ -233,6 +233,19 @@ static int connection_collect(lua_State *L)
   return 0;
 }
 
+/* unmask(payload, key of 4 bytes) -> the payload of a WebSocket client's frame as it was before it was masked
+ */
+static int server_unmask(lua_State *L)
+{
+  size_t length, key_length;
+  const char *masked = luaL_checklstring(L, 1, &length), *key = luaL_checklstring(L, 2, &key_length);
+  luaL_argcheck(L, key_length == 4, 2, "a key has 4 bytes");
+  char *plain = lua_newuserdata(L, length + 1);
+  for (size_t i = 0; i < length; i++) plain[i] = (char)(masked[i] ^ key[i & 3]);
+  lua_pushlstring(L, plain, length);
+  return 1;
+}
+
 /* ---- listening ---- */
 
 static int push_connection(lua_State *L, server_listener *l)
@@ -519,8 +532,11 @@ int luaopen_lurcher_native_server(lua_State *L)
   static const luaL_Reg listener_methods[] = {
       {"port", listener_port}, {"close", listener_stop}, {NULL, NULL}};
   static const luaL_Reg listener_blocking[] = {{"accept", listener_accept}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"listen", server_listen}, {"tls", server_tls}, {"parse_head", server_parse_head}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"listen", server_listen},
+                                       {"tls", server_tls},
+                                       {"parse_head", server_parse_head},
+                                       {"unmask", server_unmask},
+                                       {NULL, NULL}};
 
   make_type(L, GROUP, none, none, group_collect);
   make_type(L, TLS, none, none, tls_collect);
