@@ -229,6 +229,18 @@ describe("a fan-out against a limit that gives no hint", function()
     end)
   end)
 
+  it("tells once that all wait", function()
+    local told, observer = {}, {}
+    function observer.event(_, what, event)
+      if what == "hold" then told[#told + 1] = event.why end
+    end
+    require("lurcher.http.observe").add(observer)
+    fan_out(nil, 12, 12, bucket(10, 5, 0.02, SILENT))
+    observer.event = nil
+    assert.equal("status 429 without a hint, several in turn: all wait", told[1])
+    assert.is_true(#told <= 3, #told)
+  end)
+
   it("does not take chance for a limit", function()
     local n = 0
     local ended, _, took = fan_out(nil, 600, 32, function()

@@ -376,7 +376,7 @@ unasked_wait throttle_hold_unasked(throttle *t, uint64_t age, bool others, doubl
     return (unasked_wait){.seconds = throttle_held(t), .all = true};
   }
   if (t->in_turn < MANY_REFUSED && !t->guesses) return one_waits(t);
-  unasked_wait wait = {.seconds = next_guess(t, patience), .all = true};
+  unasked_wait wait = {.seconds = next_guess(t, patience), .all = true, .is_new = true};
   throttle_hold(t, wait.seconds, "refusals", age);
   t->guessed = true;
   return wait;

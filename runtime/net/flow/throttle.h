@@ -99,7 +99,8 @@ bool throttle_hold(throttle *t, double seconds, const char *why, uint64_t age);
 /* How long to wait for a rate that the server keeps and does not tell of. */
 typedef struct {
   double seconds; /* 0: not at all */
-  bool all;       /* it is a hold */
+  bool all;       /* it is a hold, */
+  bool is_new;    /* which begins now */
 } unasked_wait;
 
 /* The server refused a request that started `age` nanoseconds ago, and gave no hint. Several in turn, with

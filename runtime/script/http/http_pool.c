@@ -135,8 +135,8 @@ static int hold(lua_State *L)
   return 1;
 }
 
-/* pool:hold_unasked(url, age, patience) → seconds or nil, whether all wait: see throttle_hold_unasked; `age`
- * as for slow_down */
+/* pool:hold_unasked(url, age, patience) → seconds or nil, whether all wait, and from now on: see
+ * throttle_hold_unasked; `age` as for slow_down */
 static int hold_unasked(lua_State *L)
 {
   uint64_t age = loop_nanoseconds(luaL_checknumber(L, 3));
@@ -145,7 +145,8 @@ static int hold_unasked(lua_State *L)
   if (wait.seconds <= 0) return 0;
   lua_pushnumber(L, wait.seconds);
   lua_pushboolean(L, wait.all);
-  return 2;
+  lua_pushboolean(L, wait.is_new);
+  return 3;
 }
 
 /* pool:quota(url, patience, remaining, reset [, limit [, window]]) → whether the next request has to wait:

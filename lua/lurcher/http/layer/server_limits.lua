@@ -75,16 +75,13 @@ end
 local function heed_silence(request, info, patience)
   local policy, age = request.settings.retry, math.max(0, native.now() - native.info(info).dispatched)
   local waits = policy and policy.statuses[429] and policy.retry_after and patience >= 1
-  local wait, all
+  local wait, all, is_new
   if waits and request.holds < MAX_UNASKED then
-    wait, all = request.client.pool:hold_unasked(request.url, age, patience)
+    wait, all, is_new = request.client.pool:hold_unasked(request.url, age, patience)
   end
   request.unasked_wait = wait
-  if all then
-    announce(request, 429, wait, "status 429 without a hint, and again: all wait")
-  else
-    slow_down(request, age)
-  end
+  if is_new then announce(request, 429, wait, "status 429 without a hint, several in turn: all wait") end
+  if not all then slow_down(request, age) end
 end
 
 ---Looks at a response that speaks of limits, or refuses.
