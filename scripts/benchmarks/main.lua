@@ -20,7 +20,7 @@ local MEASUREMENTS = {
   { "rate", "how exact limits.rate is over 10 s, by the server's log; 100,000 requests that wait" },
   { "adaptive", "limits.per_origin = \"auto\" beside fixed numbers, simulated" },
   { "events", "a million server-sent events read from nginx" },
-  { "policy", "what retry, breaker and rate cost while nothing fails" },
+  { "policy", "what retry, breaker and rate cost while nothing fails, and what limits do" },
   { "mock", "requests that a mock answers, through all policies" },
   { "cassette", "requests replayed from a cassette of 10,000 entries" },
 }

@@ -1,5 +1,5 @@
 -- What the policies cost while nothing fails: the same requests with none and with all of them on, in turn,
--- at 64 in flight. Metrics are always kept.
+-- at 64 in flight; and what limits cost, which switch the JIT off. Metrics are always kept.
 
 local SETS = {
   { name = "none", policies = "" },
@@ -7,6 +7,7 @@ local SETS = {
   { name = "breaker", policies = "breaker" },
   { name = "rate", policies = "rate" },
   { name = "all", policies = "retry breaker rate cookies redirects" },
+  { name = "limits", policies = "", options = "--memory=1G --cpu=1e6 --burst=60 " },
 }
 
 local ROUNDS = 5
@@ -18,8 +19,8 @@ return function(bench)
     local base
     for _, set in ipairs(SETS) do
       bench.progress("policy: round %d, %s", round, set.name)
-      local run = bench.run(("%s %spolicy.lua %s/small %d 64 %s"):format(bench.lurcher, bench.scripts,
-        nginx.http, total, set.policies))
+      local run = bench.run(("%s %s%spolicy.lua %s/small %d 64 %s"):format(bench.lurcher, set.options or "",
+        bench.scripts, nginx.http, total, set.policies))
       run.cpu_us = run.requests and run.cpu_s and run.cpu_s / run.requests * 1e6
       base = base or run
       run.ratio = base.rps and run.rps and run.rps / base.rps

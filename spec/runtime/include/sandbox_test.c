@@ -22,7 +22,7 @@ static const char *const tricks[] = {
     "return string.dump",
     "return ('x').dump",
     "return os.execute or os.remove or os.rename or os.tmpname or os.setlocale",
-    "return os.getenv",
+    "return os.getenv('PATH')",
     "return table.new or table.clear or string.buffer",
     /* modules */
     "return require('ffi')",
