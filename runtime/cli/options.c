@@ -192,6 +192,13 @@ static verdict set_sandbox(cli_options *options, const char *value)
   return GO_ON;
 }
 
+static verdict set_isolate(cli_options *options, const char *value)
+{
+  (void)value;
+  options->sandbox = options->isolate = true;
+  return GO_ON;
+}
+
 static verdict set_sandbox_log(cli_options *options, const char *value)
 {
   options->sandbox = options->sandbox_tells = true;

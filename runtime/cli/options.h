@@ -24,7 +24,8 @@ typedef struct {
   const char *script; /* a path, the code itself, or the command's name */
   lur_log_level log_level;
   bool trace, stats, explain;
-  bool sandbox, sandbox_tells;                /* the second: --sandbox=log */
+  bool sandbox, sandbox_tells; /* the second: --sandbox=log */
+  bool isolate;
   int trace_detail;                           /* as in lur_options */
   const char *report;                         /* the path of the page; NULL: none */
   const char *record, *replay;                /* paths of cassettes; NULL: none */

@@ -57,6 +57,14 @@ bool permissions_allow_run(const char *value)
 
 bool permissions_given(void) { return rules.given; }
 
+void permissions_each_path(bool written, void (*visit)(const char *path, void *user), void *user)
+{
+  const path_rules *paths = written ? &rules.write : &rules.read;
+  for (size_t i = 0; i < paths->count; i++) visit(paths->texts[i], user);
+}
+
+bool permissions_allow_programs(void) { return rules.programs.count > 0; }
+
 static int allows(const lur_access *access, void *ud)
 {
   (void)ud;

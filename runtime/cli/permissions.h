@@ -17,6 +17,12 @@ bool permissions_allow_run(const char *value);
 /* A flag of them was given. */
 bool permissions_given(void);
 
+/* Visits the paths that may be read, or written. */
+void permissions_each_path(bool written, void (*visit)(const char *path, void *user), void *user);
+
+/* Programs were named that it may run. */
+bool permissions_allow_programs(void);
+
 /* Puts a script into the sandbox. `only_tells`: everything is allowed, and standard error is told what would
  * have to be. */
 void permissions_connect(lur_options *options, bool only_tells);
