@@ -110,6 +110,7 @@ end
 -- Ends it as `fn` ended.
 local function finish(self, undo, ok, ...)
   undo()
+  self.is_over = true
   if ok then
     local well, err = self:close()
     if not well then return nil, err end
@@ -135,6 +136,7 @@ function cassette.use(path, opts, fn)
   local undo = client.install_everywhere(self)
   scopes.defer(function() -- cancelled: half a recording is none
     undo()
+    self.is_over = true
     self:discard()
   end)
   return finish(self, undo, pcall(fn, self))

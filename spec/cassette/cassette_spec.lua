@@ -1,6 +1,7 @@
 -- Cassettes: what is recorded, what is replayed, and what a file may not hold.
 
 local cassette = require "lurcher.cassette"
+local clock = require "lurcher.clock"
 local crypto = require "lurcher.crypto"
 local faults = require "spec.support.faults"
 local files = require "spec.support.files"
@@ -8,6 +9,7 @@ local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local message_of = require("spec.support.raising").message
+local mock = require "lurcher.mock"
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
@@ -219,6 +221,45 @@ describe("the mode of a cassette", function()
     end))
   end)
 
+  it("replays in the time it took where that is asked for", function()
+    local _, api = counting(function()
+      local left = 2
+      return { status = 200, body = function()
+        left = left - 1
+        if left == 0 then task.sleep(0.05) end
+        return left >= 0 and "x" or nil
+      end }
+    end)
+    local function read() return assert(api:get("/", { stream = true })):read_all() end
+    assert(cassette.use(path, { timing = true }, read))
+    local at = entries()[1].response.at
+    assert.is_true(at[2] - at[1] >= 0.04)
+    clock.virtual(function()
+      local begun = task.now()
+      assert(cassette.use(path, { timing = true }, read))
+      assert.is_true(task.now() - begun >= at[2] - 0.002)
+      begun = task.now()
+      assert(cassette.use(path, read))
+      assert.is_true(task.now() - begun < at[2] - at[1])
+    end)
+  end)
+
+  it("leaves out and changes what a function says", function()
+    local _, api = counting(function() return { status = 200, headers = { ["X-Id"] = "7" }, body = "x" } end)
+    local redact = { with = function(entry)
+      if entry.request.url:find "/left" then return false end
+      entry.request.url = entry.request.url:gsub("%d+$", "N")
+      entry.response.headers["x-id"], entry.response.body = nil, entry.response.body .. "y"
+    end }
+    assert(cassette.use(path, { redact = redact }, function()
+      api:get "/left"
+      api:get "/item/12"
+    end))
+    assert.are.equal(1, #entries())
+    local res = assert(cassette.use(path, { redact = redact }, function() return api:get "/item/99" end))
+    assert.are.same({ "xy", nil }, { res.body, res.headers["X-Id"] })
+  end)
+
   it("tells of entries that were not used", function()
     local _, api = counting()
     assert(cassette.use(path, function()
@@ -385,6 +426,22 @@ describe("a cassette's file", function()
     assert.are.equal(1, #entries())
   end)
 
+  it("is not written when a body is too large for it, which the script gets all the same", function()
+    local piece, left = ("x"):rep(1024 * 1024), 65
+    local s = serving.start(function()
+      return { status = 200, body = function()
+        left = left - 1
+        return left >= 0 and piece or nil
+      end }
+    end)
+    local size = 0
+    local ok, err = cassette.use(path, function()
+      for bytes in assert(http.get(s.url, { stream = true })):chunks() do size = size + #bytes end
+    end)
+    assert.is_nil(ok)
+    assert.are.same({ "too_large", 65 * #piece, false }, { err.kind, size, fs.exists(path) })
+  end)
+
   it("is not written where there is no room, and stays as it was", function()
     local _, api = counting()
     local ok, err = cassette.use("/dev/full", { mode = "all" }, function() assert(api:get "/") end)
@@ -431,6 +488,43 @@ describe("a cassette's file", function()
     local _, err = cassette.use(path, function() return http.get "http://a.test/" end)
     assert.are.equal("file", err.kind)
     assert.matches("no status from 100 to 999", err.message, 1, true)
+  end)
+end)
+
+describe("cassettes side by side", function()
+  it("leave every client as it was, in whatever order they end", function()
+    local s, api = counting()
+    local first_ends, second_ends = task.event(), task.event()
+    task.scope(function(scope)
+      scope:spawn(cassette.use, path, function()
+        assert(api:get "/a")
+        first_ends:wait()
+      end)
+      scope:spawn(cassette.use, files.path "other.json", function()
+        assert(api:get "/b")
+        first_ends:set()
+        second_ends:wait()
+        assert(api:get "/c")
+      end)
+      while s.count < 2 do task.yield() end
+      for _ = 1, 10 do task.yield() end
+      second_ends:set()
+    end)
+    assert.are.equal("/d 4", assert(api:get "/d").body)
+    assert.are.equal("/e 5", assert(http.get(s.url .. "/e")).body)
+    assert.are.equal("/f 6", assert(http.client { base_url = s.url }:get "/f").body)
+  end)
+
+  it("leave a mock as it was", function()
+    local _, api = counting()
+    local m = mock.new()
+    local undo
+    assert(cassette.use(path, function()
+      undo = m:install()
+      assert(api:get "/a")
+    end))
+    undo()
+    assert.are.equal("/b 2", assert(http.client { base_url = api.base_url }:get "/b").body)
   end)
 end)
 

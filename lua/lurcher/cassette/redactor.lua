@@ -136,7 +136,9 @@ local function find_parameters(self, spans, text, is_form)
   end
   for name, first, last in text:gmatch '[?&;#]([%w_.%%%[%]-]+)=()[^&%s"\'<>\\#;]*()' do visit(name, first, last) end
   -- In a URL that is a parameter's value.
-  for name, first, last in text:gmatch '%%[23][36Ff]([%w_.-]+)%%3[Dd]()[^&%s"\'<>%%#]*()' do visit(name, first, last) end
+  for name, first, last in text:gmatch '%%[23][36Ff]([%w_.-]+)%%3[Dd]()[^&%s"\'<>%%#]*()' do
+    visit(name, first, last)
+  end
   if is_form or text:find "^[%w_.%[%]-]+=[^%s]*$" then
     local name, first, last = text:match '^([^=&]+)=()[^&]*()'
     if name then visit(name, first, last) end

@@ -43,7 +43,7 @@ function session.open(path, opts)
   local self = setmetatable({ path = path, mode = mode, timing = opts.timing or false, slots = {}, recorded = 0,
     replayed = 0, with = opts.redact.with or false, unused_means = opts.unused or "warn",
     records = mode == "all" or mode == "new" or not plays, redactor = redactor.new(opts.redact), play = false,
-    problems = {}, closed = false, sees_headers = opts.redact.with ~= nil }, Cassette)
+    problems = {}, closed = false, is_over = false, sees_headers = opts.redact.with ~= nil }, Cassette)
   for _, one in ipairs(opts.match) do
     self.sees_headers = self.sees_headers or type(one) == "function" or one == "headers"
   end
@@ -54,7 +54,8 @@ function session.open(path, opts)
   return self
 end
 
-function Cassette.passes() return false end
+-- Whether a request goes to the network. One whose use is over may still be under a client.
+function Cassette:passes() return self.is_over end
 
 local function closed_error(self)
   return errors.new { kind = "mock", message = ("the cassette '%s' is closed"):format(self.path) }
@@ -204,9 +205,6 @@ end
 local function recorded_texts(self, texts)
   local known = self.redactor.known
   for _, one in ipairs(self.slots) do
-    if one.pending then keep(self, one) end
-  end
-  for _, one in ipairs(self.slots) do
     if one.entry then
       local entry = clean.entry(self.redactor, one.entry) -- of what was learned since
       clean.measure(entry)
@@ -236,6 +234,9 @@ local function present_texts(self, texts)
 end
 
 local function write(self)
+  for _, one in ipairs(self.slots) do
+    if one.pending then keep(self, one) end
+  end
   if self.problems[1] then
     return nil, errors.new { kind = "too_large", path = self.path, message = ("the cassette '%s' was not written: %s")
       :format(self.path, self.problems[1]) }

@@ -288,26 +288,36 @@ local function put_under(self, other)
   set_direct(self)
 end
 
+-- Cassettes that are under every client, the latest last, and what was there before the first.
+local cassettes, under_before, installed_before = {}, setmetatable({}, { __mode = "k" }), false
+
+-- Puts the latest under them, or what was there.
+local function put_latest()
+  local latest = cassettes[#cassettes]
+  settings.installed = latest or installed_before
+  for self in pairs(every) do
+    if self.settings.options.transport == nil then
+      local own = under_before[self]
+      put_under(self, latest or own and own[1] or not own and installed_before)
+    end
+  end
+end
+
 ---Puts a cassette under every client that there is or will be, unless it was told what is under it.
 ---@param cassette lurcher.Cassette
 ---@return fun() undo
 function client.install_everywhere(cassette)
-  local before, installed = setmetatable({}, { __mode = "k" }), settings.installed
-  settings.installed = cassette
-  for self in pairs(every) do
-    if self.settings.options.transport == nil then
-      before[self] = { self.settings.transport }
-      put_under(self, cassette)
-    end
+  if not cassettes[1] then
+    installed_before, under_before = settings.installed, setmetatable({}, { __mode = "k" })
+    for self in pairs(every) do under_before[self] = { self.settings.transport } end
   end
-  local is_undone = false
+  cassettes[#cassettes + 1] = cassette
+  put_latest()
   return function()
-    if is_undone then return end
-    is_undone = true
-    settings.installed = installed
-    for self in pairs(every) do
-      if rawequal(self.settings.transport, cassette) and self.settings.options.transport == nil then
-        put_under(self, before[self] and before[self][1] or installed)
+    for i, one in ipairs(cassettes) do
+      if rawequal(one, cassette) then
+        table.remove(cassettes, i)
+        return put_latest()
       end
     end
   end

@@ -39,7 +39,7 @@ static void finds_ends_of_values(void)
   size_t length = sizeof text - 1;
   check(value_end(text, length, 0) == length);
   check(value_end(text, length, 1) == 7);
-  check(value_end(text, length, 8) == 22);
+  check(value_end(text, length, 8) == 23);
   check(value_end(text, length, length - 7) == length - 1);
   check(!value_end(text, length, length) && !value_end(",", 1, 0) && !value_end("", 0, 0));
   for (size_t cut = 0; cut < length; cut++) check(!value_end(text, cut, 0));
