@@ -370,6 +370,50 @@ static void learns_a_rate_from_refusals_and_forgets_it(void)
   throttle_deinit(&t);
 }
 
+static bool waits(throttle *t, double patience, double seconds, bool all)
+{
+  unasked_wait wait = throttle_hold_unasked(t, MILLISECOND, true, patience);
+  return check(wait.seconds > seconds - 0.01 && wait.seconds < seconds + 0.01 && wait.all == all);
+}
+
+static void takes_several_refusals_in_turn_for_a_hold(void)
+{
+  throttle t = make(0, 1);
+  check(waits(&t, 60, 0, false)); /* nothing was ever accepted */
+  for (int i = 0; i < 8; i++) throttle_pass(&t, 1);
+  pass_time(2 * MILLISECOND);
+  answer(&t, 1, true);
+  answer(&t, 7, false);
+  check(throttle_hold_unasked(&t, MILLISECOND, false, 60).seconds == 0); /* nobody else is there */
+  for (int i = 0; i < 2; i++) check(waits(&t, 60, 0, false));
+  check(waits(&t, 60, 0.5, true) && throttle_held(&t) > 0.49 && t.guessed);
+  check(waits(&t, 60, 0.5, true)); /* the same one */
+  for (double longer = 1; longer <= 16; longer *= 2) {
+    pass_time((uint64_t)(throttle_held(&t) * NANOSECONDS) + MILLISECOND);
+    check(throttle_pass(&t, 1) && !throttle_pass(&t, 1)); /* a slow start */
+    answer(&t, 1, false);
+    check(waits(&t, 60, longer, true));
+  }
+  check(throttle_hold(&t, 20, "Retry-After", 0) && !t.guessed);
+  pass_time(62 * SECOND);
+  check(waits(&t, 60, 0, false)); /* nothing was accepted for a minute */
+  throttle_deinit(&t);
+}
+
+static void takes_refusals_between_others_for_chance(void)
+{
+  throttle t = make(0, 1);
+  for (int i = 0; i < 20; i++) {
+    throttle_pass(&t, 1);
+    answer(&t, 1, true);
+    pass_time(10 * MILLISECOND);
+    check(waits(&t, 60, 0, false));
+  }
+  check(waits(&t, 60, 0, false));
+  check(waits(&t, 0.1, 0.1, true)); /* no longer than that */
+  throttle_deinit(&t);
+}
+
 int main(void)
 {
   lets_all_through_when_nothing_limits_them();
@@ -389,6 +433,8 @@ int main(void)
   keeps_a_quota_in_later_windows();
   does_not_wait_for_a_quota_beyond_its_patience();
   learns_a_rate_from_refusals_and_forgets_it();
+  takes_several_refusals_in_turn_for_a_hold();
+  takes_refusals_between_others_for_chance();
   clock_free(&time_of_test);
   return unit_end();
 }
