@@ -89,7 +89,6 @@ curl -XPATCH -d a HOST/m
 curl -X DELETE HOST/m
 curl -sSLXOPTIONS -iv HOST/m
 curl --request GET --data-binary a HOST/m
-curl --sil --inc --data a HOST/m
 curl --no-silent --no-location HOST/m
 curl 'HOST/g?item[]=1'
 curl 'HOST/g?{a,b}[1-2]'
@@ -118,8 +117,14 @@ for i in 1; do curl "HOST/1"; done
 ! \curl HOST/x & wait
 ]==]
 
--- curl 8 appends a file's name to no URL with a query, and puts no & behind data that is empty.
-local OLD = "curl HOST?x=1 -T FILE\ncurl -d '' -d b HOST/d\n"
+-- curl 8 appends a file's name to no URL with a query, puts no & behind data that is empty, takes no options that are
+-- not written out, and sends the CR of a file's line.
+local OLD = [[
+curl HOST?x=1 -T FILE
+curl -d '' -d b HOST/d
+curl --sil --inc --data a HOST/m
+curl -H @DIR/crlf.txt HOST/h
+]]
 
 local function commands()
   local list, ending = {}, nil
@@ -142,7 +147,8 @@ before_each(function()
   directory = files.begin()
   for name, text in pairs {
     ["f.txt"] = "file\r\ntext\n", ["b.txt"] = "b", ["a b.txt"] = "blank", ["x.html"] = "<p>", ["x.json"] = "{}",
-    none = "no ending", ["h.txt"] = "X-From: file\n# no comment\r\nX-Too: 2\r\n",
+    none = "no ending", ["h.txt"] = "X-From: file\n# no comment\nX-Too: 2\n",
+    ["crlf.txt"] = "X-From: file\n# no comment\r\nX-Too: 2\r\n",
     netrc = "machine 127.0.0.1 login n password p\n",
     ["cookies.txt"] = "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/h\tFALSE\t0\tname\tvalue\n"
       .. "127.0.0.1\tFALSE\t/\tFALSE\t1\told\tgone\nelse.test\tFALSE\t/\tFALSE\t0\tother\tx\n",
