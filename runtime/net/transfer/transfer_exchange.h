@@ -21,10 +21,12 @@ typedef struct {
   uint32_t address_path;      /* where the path of `address_text` begins; 0: set it as a whole next time */
   uint32_t buffer;            /* the size of its receive buffer … */
   const char *buffer_start;   /* … and where that is, of transfer_nudge.c; only compared */
-  CURLU *address;             /* its URL, once it is used again */
-  buffer address_text;        /* the URL that was set on it */
-  error *refusal;             /* of an address that the host does not permit; NULL: none */
-  const multi *multi;         /* what was set on it last; only compared */
+  uint32_t read_end,
+      read_length;     /* of what libcurl has read at once: the end of the last piece, all so far */
+  CURLU *address;      /* its URL, once it is used again */
+  buffer address_text; /* the URL that was set on it */
+  error *refusal;      /* of an address that the host does not permit; NULL: none */
+  const multi *multi;  /* what was set on it last; only compared */
   const struct curl_slist *lines; /* … of headers; those for a proxy are set anew each time */
   bool used, has_address;
   bool ran_alone;  /* without a share */

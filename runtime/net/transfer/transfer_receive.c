@@ -274,6 +274,20 @@ static size_t hold_back(transfer *t)
   return CURL_WRITEFUNC_PAUSE;
 }
 
+/* What libcurl has read comes in pieces; when one is held back, it copies all that is left of it. So a stream
+ * without a coding takes the rest of a read, too, and is held back at its last piece: the short one, or that
+ * at the buffer's end. What is read in smaller portions (TLS, chunks) may bring twice as much as else. */
+static bool takes_rest_of_read(transfer *t, const char *bytes, size_t length)
+{
+  transfer_handle *h = t->handle;
+  uint32_t at = (uint32_t)(uintptr_t)bytes;
+  h->read_length = (h->read_end == at ? h->read_length : 0) + (uint32_t)length;
+  h->read_end = at + (uint32_t)length;
+  if (length < CURL_MAX_WRITE_SIZE || h->read_length >= h->buffer || t->response.head.version == 20)
+    return false;
+  return transfer_response_takes_more(&t->response, h->buffer);
+}
+
 static void note_progress(const transfer *t)
 {
   transfer_progress *p = t->request.progress;
@@ -319,7 +333,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
     operation_complete(&t->op);
     return hold_back(t);
   }
-  if (transfer_response_is_full(&t->response)) return hold_back(t);
+  bool takes_rest = takes_rest_of_read(t, bytes, length);
+  if (!takes_rest && transfer_response_is_full(&t->response)) return hold_back(t);
   surplus_watch_body(t, bytes);
   if (t->response.head.version == 20) transfer_nudge_note(t, bytes, length);
   return transfer_take_body(t, bytes, length) ? length : 0;

@@ -39,6 +39,11 @@ bool transfer_response_is_full(const transfer_response *r)
   return stored(r) >= high && stored(r) >= r->wanted;
 }
 
+bool transfer_response_takes_more(const transfer_response *r, size_t more)
+{
+  return r->streaming && !r->decoder && !r->sink && stored(r) < STREAM_HIGH + more;
+}
+
 bool transfer_response_needs_more(const transfer_response *r)
 {
   if (r->sink && !r->sink->has_room(r->sink)) return false;

@@ -49,6 +49,9 @@ bool transfer_response_ends_with_connection(const transfer_response *r);
  * stream is held back again: so more of that is taken at once. */
 bool transfer_response_is_full(const transfer_response *r);
 
+/* A stream that has nothing to decode, and no sink: it may take so much more than when it is full. */
+bool transfer_response_takes_more(const transfer_response *r, size_t more);
+
 /* After that, the peer may go on: little is left, or the reader of a stream cannot use what there is (a long
  * line).
  */

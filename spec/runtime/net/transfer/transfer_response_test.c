@@ -152,6 +152,7 @@ static void holds_the_peer_back_between_two_marks(void)
   transfer_response r = answer(UNFRAMED, true);
   check(transfer_response_receive(&r, much, 128 * 1024 - 1, &e) && !transfer_response_is_full(&r));
   check(transfer_response_receive(&r, much, 1, &e) && transfer_response_is_full(&r));
+  check(transfer_response_takes_more(&r, 1) && !transfer_response_takes_more(&r, 0)); /* of one read */
   check(!transfer_response_needs_more(&r));
   r.wanted = 200 * 1024; /* a long line */
   check(!transfer_response_is_full(&r) && transfer_response_needs_more(&r));
