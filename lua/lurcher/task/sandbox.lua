@@ -115,6 +115,12 @@ local function text_of(chunk)
   end
 end
 
+-- What is named as the runtime's own code would not be interrupted. Own code may name chunks so.
+local function load_as_script(text, name, mode, env)
+  if type(name) == "string" and name:sub(1, 9) == "@lurcher/" then name = "@./" .. name:sub(2) end
+  return own_load(text, name, mode, env)
+end
+
 local function add_load(env, libraries)
   local modes = has(libraries, LIB_BYTECODE) and "bt" or "t"
 
@@ -133,8 +139,8 @@ local function add_load(env, libraries)
       return nil, "attempt to load chunk with wrong mode: the sandbox takes text only"
     end
     local theirs = select("#", ...) > 0
-    if theirs then return own_load(text, name or text, modes == "t" and "t" or mode, (...)) end
-    return own_load(text, name or text, modes == "t" and "t" or mode, env)
+    if theirs then return load_as_script(text, name or text, modes == "t" and "t" or mode, (...)) end
+    return load_as_script(text, name or text, modes == "t" and "t" or mode, env)
   end
 end
 
@@ -193,7 +199,7 @@ local function find_offered(name, env)
   local source, chunk_name, mode = modules.offered(name)
   if not source and modules.has_path() then source, chunk_name = read_module(name) end
   if not source then return nil end
-  local loader, message = own_load(source, chunk_name, mode or "t", env)
+  local loader, message = load_as_script(source, chunk_name, mode or "t", env)
   if not loader then errors.raise(("error loading module '%s':\n\t%s"):format(name, message)) end
   return loader
 end

@@ -292,6 +292,32 @@ static void test_exit(void)
   host_close(&h);
 }
 
+/* No name of a chunk makes a script's code the runtime's own, which limits do not interrupt. */
+static void test_names(void)
+{
+  static const char *const scripts[] = {
+      "load('while true do end', '@lurcher/x.lua')()",
+      "load(function() return table.remove(parts) end, '@lurcher/task/prelude.lua')()",
+      "load('while true do pcall(function() while true do end end) end', '@lurcher/x.lua', 't', _G)()",
+  };
+  for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+    host h = {.status = LUR_INVALID};
+    lur_options options;
+    char script[256];
+    lur_options_init(&options);
+    options.ud = &h;
+    options.print = host_print;
+    options.libraries = LUR_SANDBOX;
+    options.burst_seconds = 0.02;
+    if (!check(lur_open(&h.runtime, &options) == LUR_OK)) exit(1);
+    snprintf(script, sizeof script, "parts = {'while true do end'} %s", scripts[i]);
+    check(host_start(&h, script, NULL) == LUR_OK);
+    check(lur_run(h.runtime) == LUR_OK);
+    check(h.status == LUR_LIMIT && strstr(h.report, "./lurcher/"));
+    host_close(&h);
+  }
+}
+
 /* Each bit gives its library, and none of the others. */
 static void test_libraries(void)
 {
@@ -327,6 +353,7 @@ int main(void)
   test_traces();
   test_what_there_is();
   test_exit();
+  test_names();
   test_libraries();
   return unit_end();
 }
