@@ -20,6 +20,7 @@ local faults = require "lurcher.server.faults"
 local folder = require "lurcher.server.folder"
 local routes = require "lurcher.server.routes"
 local rows = require "lurcher.base.rows"
+local running = require "lurcher.server.running"
 local server_http = require "lurcher.server.http1"
 local server_raw = require "lurcher.server.raw"
 local task = require "lurcher.task"
@@ -230,6 +231,7 @@ local function start(opts, what, serve, handler)
   local scheme = tls and "https" or "http"
   self.url = opts.unix_socket and "http://localhost" or ("%s://%s:%d"):format(scheme, shown, self.port)
   if pem then self.ca, self.ca_pem = write_certificate(pem), pem end
+  running[self] = true
   self.acceptor = tasks.daemon(accept_connections, self)
   return self
 end

@@ -3,10 +3,23 @@
 --- whose tasks have not ended one second after it, or that takes longer than 120 seconds (the environment
 --- variable LURCHER_TEST_LIMIT says how long).
 
+local clock = require "lurcher.clock"
 local native = require "lurcher.native.task"
+local options = require "lurcher.command.test.options"
+local tags = require "lurcher.command.test.tags"
 local task = require "lurcher.task"
 
 local test = {}
+
+local HELP = [[
+
+Of lurcher test:
+  --jobs=N                    run each file in a process of its own, N at
+                              once
+  --watch                     run again when a Lua file has changed
+  --coverage                  count the lines that ran: luacov.stats.out
+A name with #virtual runs in virtual time, one with #limit=5 may take five
+seconds.]]
 
 local limit = tonumber(os.getenv("LURCHER_TEST_LIMIT")) or 120
 
@@ -46,9 +59,23 @@ local function snapshot()
 end
 
 -- A hang should say what it waits for, so this is not left to task.timeout.
-local function watch(last_task)
-  task.sleep(limit)
-  error(("took longer than %g s%s"):format(limit, native.waiting(last_task)), 0)
+local function watch(last_task, seconds)
+  task.sleep(seconds)
+  error(("took longer than %g s%s"):format(seconds, native.waiting(last_task)), 0)
+end
+
+-- The mock that is under all clients, if any; another one is put there. Modules are loaded anew for each file.
+local function installed()
+  local client = package.loaded["lurcher.http.client"]
+  if not client then return nil end
+  local before = client.install(false)
+  client.install(before)
+  return before
+end
+
+local function restore(mock)
+  local client = package.loaded["lurcher.http.client"]
+  if client and installed() ~= (mock or false) then client.install(mock or false) end
 end
 
 -- Tasks that were told to end may need a moment; the others were left behind.
@@ -65,13 +92,27 @@ local function refuse_exit(code)
   error(called_exit, 2)
 end
 
+local function servers()
+  local list = {}
+  for server in pairs(package.loaded["lurcher.server.running"] or {}) do list[server] = true end
+  return list
+end
+
+-- What a spec left must not be in the way of the next.
+local function stop_servers(before)
+  for server in pairs(servers()) do
+    if not before[server] and not server.stopping then pcall(server.stop, server, 0) end
+  end
+end
+
 -- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
 local function run_in_tasks(busted)
   local safe = busted.safe
   local function run_in_task(descriptor, run, element)
     local results
+    local wanted = tags.of(busted, element)
     local ok, err = pcall(task.scope, function(scope)
-      local watchdog = scope:spawn(watch, native.last_id() + 1)
+      local watchdog = scope:spawn(watch, native.last_id() + 1, wanted.limit or limit)
       local leaving
       task.scope(function(inner)
         local function run_block()
@@ -79,7 +120,13 @@ local function run_in_tasks(busted)
         end
         -- An `it` may cancel task.current(), and what it defers runs at its end. What other blocks start has
         -- to outlive them, so they run in the run's own task.
-        if descriptor == "it" then inner:spawn(run_block):join() else run_block() end
+        if descriptor ~= "it" then
+          run_block()
+        elseif wanted.virtual then
+          inner:spawn(clock.virtual, run_block):join()
+        else
+          inner:spawn(run_block):join()
+        end
         leaving = scope:spawn(await_tasks, watchdog.id)
       end)
       leaving:cancel()
@@ -97,9 +144,12 @@ local function run_in_tasks(busted)
   function busted.safe(descriptor, run, element)
     local is_block = blocks[descriptor] and (run == element.run or descriptor == "finally")
     if not is_block then return safe(descriptor, run, element) end
-    local before = descriptor == "it" and snapshot()
+    if descriptor ~= "it" then return unpack(run_in_task(descriptor, run, element)) end
+    local before, mock, running = snapshot(), installed(), servers()
     local results = run_in_task(descriptor, run, element)
-    local left = before and results[1]:success() and settled(before)
+    restore(mock)
+    local left = results[1]:success() and settled(before)
+    stop_servers(running)
     if left then
       local message = "the spec ended, but left open: " .. left
       return safe(descriptor, function() busted.fail(message) end, element)
@@ -108,9 +158,35 @@ local function run_in_tasks(busted)
   end
 end
 
----@param ... string busted's options and paths
+-- The seed of an order that was drawn, so that it can be had again.
+local function tell_seed(busted)
+  busted.subscribe({ "suite", "start" }, function(root, _, _, seed)
+    seed = seed or root.randomseed
+    local told = "shuffled by seed %d: --shuffle --seed=%d gives this order again\n"
+    if seed then io.stderr:write(told:format(seed, seed)) end
+    return nil, true
+  end)
+end
+
+local function run_otherwise(own, words)
+  if own.watch then
+    if own.coverage then table.insert(words, 1, "--coverage") end
+    if own.jobs > 1 then table.insert(words, 1, "--jobs=" .. own.jobs) end
+    return require("lurcher.command.test.watch").run(words)
+  end
+  os.exit(require("lurcher.command.test.jobs").run(words, own.jobs))
+end
+
+---@param ... string busted's options and paths, and those of command/test/options.lua
 function test.run(...)
-  _G.arg = { [0] = "lurcher test", ... }
+  local own, words = options.take { ... }
+  if not own then
+    io.stderr:write("lurcher test: ", words, "\n")
+    os.exit(2)
+  end
+  if own.watch or own.jobs > 1 then return run_otherwise(own, words) end
+  words[0] = "lurcher test"
+  _G.arg = words
   local exit = os.exit
   _G.os.exit = refuse_exit
   if not package.searchpath("busted.runner", package.path) then
@@ -125,6 +201,8 @@ function test.run(...)
     return function()
       local busted = make()
       run_in_tasks(busted)
+      tell_seed(busted)
+      require("lurcher.command.test.difference").install()
       return busted
     end
   end
@@ -136,23 +214,29 @@ function test.run(...)
     function arguments:parse(...)
       local parsed, problem = parse(self, ...)
       if not parsed and problem:find("^Usage:") then
-        print(problem)
+        print(problem .. HELP)
         exit(0)
       end
       return parsed, problem
     end
     return arguments
   end
+  local coverage = own.coverage and require "lurcher.command.test.coverage"
+  local function finish(status)
+    for _, line in ipairs(coverage and coverage.finish() or {}) do print(line) end
+    exit(status)
+  end
   -- busted ends a failed run with error() to spare finalizers; here the exit code is enough.
   require "busted.compatibility".exit = function(code)
-    exit(code == 0 and 0 or 1)
+    finish(code == 0 and 0 or 1)
   end
   -- busted loads modules anew for each file, but not those that are there before: one recording for all.
   if require("lurcher.native.log").recording() then require "lurcher.report.recorder" end
   -- It takes its name from that of the chunk that calls it.
   local run = load('require "busted.runner" { standalone = false }', "@lurcher test")
+  if coverage then coverage.start() end
   run()
-  exit(0)
+  finish(0)
 end
 
 return test
