@@ -103,6 +103,16 @@ describe("a WebSocket of lurcher.server", function()
     end
   end)
 
+  it("takes no message of endlessly many frames", function()
+    local s = start(function() return { websocket = echo } end)
+    local client = shaken(s)
+    local how = { fin = false, mask = "abcd" }
+    local frames = peer.frame("text", "", how) .. peer.frame("continuation", "", how):rep(65536)
+    local sender = task.spawn(function() client:send(frames) end)
+    assert.equal("\136", client:receive(1))
+    sender:join()
+  end)
+
   it("puts messages together, and answers pings among their frames", function()
     local s = start(function() return { websocket = echo } end)
     local client = shaken(s)

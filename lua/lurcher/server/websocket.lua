@@ -16,6 +16,7 @@ local websocket = {}
 
 local GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 local MAX_MESSAGE = 16 * 1024 * 1024
+local MAX_FRAGMENTS = 65536
 local REST_TIMEOUT = 60 -- seconds without the rest of a frame that has begun
 local CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 local NORMAL, GOING_AWAY, PROTOCOL, NO_CODE, ABNORMAL, NOT_TEXT, TOO_LARGE, FAILED =
@@ -132,11 +133,12 @@ end
 
 -- Adds a frame of a message. The message once it is whole.
 local function add(self, opcode, payload, last)
-  self.opcode = self.opcode or opcode
-  self.pieces[#self.pieces + 1], self.bytes = payload, self.bytes + #payload
+  self.opcode, self.fragments = self.opcode or opcode, self.fragments + 1
+  if self.fragments > MAX_FRAGMENTS then return fail(self, TOO_LARGE, "the message has too many frames") end
+  if payload ~= "" then self.pieces[#self.pieces + 1], self.bytes = payload, self.bytes + #payload end
   if not last then return nil end
   local message, kind = table.concat(self.pieces), self.opcode == TEXT and "text" or "binary"
-  self.pieces, self.bytes, self.opcode = {}, 0, nil
+  self.pieces, self.bytes, self.fragments, self.opcode = {}, 0, 0, nil
   if kind == "text" and not utf8.is_valid(message) then return fail(self, NOT_TEXT, "a text is not UTF-8") end
   return message, kind
 end
@@ -286,7 +288,7 @@ function websocket.serve(state, req, response)
   if refused then return answer.transmit(state.conn, answered) or false end
   if not state.conn:write(answered.head) then return false end
   local self = setmetatable({ conn = state.conn, request = req, protocol = protocol, max_message = MAX_MESSAGE,
-    pieces = {}, bytes = 0, writing = task.semaphore(1) }, WebSocket)
+    pieces = {}, bytes = 0, fragments = 0, writing = task.semaphore(1) }, WebSocket)
   return false, run(self, response.websocket)
 end
 
