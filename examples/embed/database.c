@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 4 };
+enum { WORKERS = 4, STEPS_BETWEEN_LOOKS = 1000 };
 
 static const char built_in[] =
     "local db, task = require('host').db, require 'lurcher.task'\n"
@@ -95,9 +95,14 @@ end:
   return code;
 }
 
+/* Asked by SQLite now and then; not 0 ends the statement. A `cancel` of lur_pend that calls sqlite3_interrupt
+ * would not do: that is lost where it comes before the first step. */
+static int is_given_up(void *call) { return lur_call_canceled(call); }
+
 static void answer(sqlite3 *db, job *j)
 {
   lur_call *call = j->call;
+  sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, is_given_up, call);
   sqlite3_str *out = sqlite3_str_new(db);
   int code = lur_call_canceled(call) ? SQLITE_INTERRUPT : run(db, j, out);
   char *rows = sqlite3_str_finish(out);

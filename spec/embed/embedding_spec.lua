@@ -116,7 +116,7 @@ describe("examples/embed/database.c", function()
       local row = assert(db.query("select ? as a, ? as b, ? as c, ? as d", 1.5, "x\0\"y", nil, true))[1]
       assert(row.a == 1.5 and row.c == json.null and row.d == 1)
       print(select(2, pcall(db.query, 7)))
-      local slow = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3e6) select max(i) from n"
+      local slow = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
       local _, err = task.timeout(0.001, function() assert(db.query(slow)) end)
       print(err.kind)
       local all = assert(task.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function(i)

@@ -159,7 +159,7 @@ static void complete_held(lur_runtime *runtime, void *ud)
 static void *complete_later(void *ud)
 {
   while (!pended) usleep(1000);
-  check(lur_post(ud, complete_held, on_release, NULL) == LUR_OK);
+  if (lur_post(ud, complete_held, on_release, NULL) != LUR_OK) abort(); /* `check` is for one thread */
   return NULL;
 }
 
