@@ -21,6 +21,7 @@ local MEASUREMENTS = {
   { "adaptive", "limits.per_origin = \"auto\" beside fixed numbers, simulated" },
   { "events", "a million server-sent events read from nginx" },
   { "policy", "what retry, breaker and rate cost while nothing fails, and what limits do" },
+  { "host", "what functions of a host, and a runtime opened for each job, take" },
   { "mock", "requests that a mock answers, through all policies" },
   { "cassette", "requests replayed from a cassette of 10,000 entries" },
 }

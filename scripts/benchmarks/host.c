@@ -1,0 +1,173 @@
+/* What a host pays: its functions, called by a script, and a runtime for each job: host URL CALLS
+ *
+ * Prints JSON lines: microseconds a call (function_us, pending_us, thread_us: completed by another thread, 64
+ * in flight), and a runtime that is opened, runs a script, and is closed (open_us, open_kib), and the same
+ * with one request (request_us, request_kib). The KiB are what malloc has given out when the script ends. */
+#include <lurcher.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { OPENED = 200 };
+
+/* Of the processor: so it counts no waits for the server. */
+static double now_us(void)
+{
+  struct timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
+static size_t in_use(void)
+{
+  struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+static void on_print(const char *text, size_t length, void *ud)
+{
+  (void)ud;
+  fwrite(text, 1, length, stdout);
+}
+
+static void on_done(lur_task *task, lur_status status, const char *report, void *ud)
+{
+  (void)task;
+  *(size_t *)ud = in_use();
+  if (status == LUR_OK) return;
+  fprintf(stderr, "%s\n", report);
+  exit(EXIT_FAILURE);
+}
+
+/* ---- functions ---- */
+
+static void add(lur_call *call, void *ud)
+{
+  (void)ud;
+  lur_return_number(call, lur_arg_number(call, 1) + lur_arg_number(call, 2));
+}
+
+static void pend(lur_call *call, void *ud)
+{
+  (void)ud;
+  lur_pend(call, NULL, NULL, NULL);
+  lur_return_number(call, lur_arg_number(call, 1));
+  lur_complete(call);
+}
+
+/* As many as can be out at once. */
+enum { MAX_OUT = 256 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static lur_call *calls[MAX_OUT];
+static size_t sent, taken;
+static int stop;
+
+static void hand_over(lur_call *call, void *ud)
+{
+  (void)ud;
+  lur_pend(call, NULL, NULL, NULL);
+  pthread_mutex_lock(&lock);
+  calls[sent++ % MAX_OUT] = call;
+  pthread_cond_signal(&changed);
+  pthread_mutex_unlock(&lock);
+}
+
+static lur_call *take(void)
+{
+  pthread_mutex_lock(&lock);
+  while (sent == taken && !stop) pthread_cond_wait(&changed, &lock);
+  lur_call *call = sent == taken ? NULL : calls[taken++ % MAX_OUT];
+  pthread_mutex_unlock(&lock);
+  return call;
+}
+
+static void *work(void *ud)
+{
+  (void)ud;
+  for (lur_call *call; (call = take());) {
+    lur_return_number(call, 1);
+    lur_complete(call);
+  }
+  return NULL;
+}
+
+static void end_thread(pthread_t thread)
+{
+  pthread_mutex_lock(&lock);
+  stop = 1;
+  pthread_cond_signal(&changed);
+  pthread_mutex_unlock(&lock);
+  pthread_join(thread, NULL);
+}
+
+static const char functions[] =
+    "local host, task, count = require 'host', require 'lurcher.task', tonumber((...))\n"
+    "local function lap(name, calls, call)\n"
+    "  for _ = 1, calls / 10 do call() end\n"
+    "  task.yield()\n"
+    "  local start = task.now()\n"
+    "  for _ = 1, calls do call() end\n"
+    "  task.yield()\n"
+    "  print(('{\"%s\":%.3f}'):format(name, (task.now() - start) / calls * 1e6))\n"
+    "end\n"
+    "lap('function_us', 10 * count, function() return host.add(1, 2) end)\n"
+    "lap('pending_us', count, function() return host.pend(1) end)\n"
+    "local start, group = task.now(), {}\n"
+    "for i = 1, 64 do\n"
+    "  group[i] = task.spawn(function() for _ = 1, count / 64 do host.hand_over() end end)\n"
+    "end\n"
+    "for i = 1, 64 do group[i]:join() end\n"
+    "print(('{\"thread_us\":%.3f}'):format((task.now() - start) / count * 1e6))\n";
+
+/* ---- runtimes ---- */
+
+/* Opens, runs and closes one; what was in use at the script's end. */
+static size_t run(const char *source, const char *argument, int has_functions)
+{
+  lur_options options;
+  lur_runtime *runtime;
+  size_t at_end = 0;
+  lur_options_init(&options);
+  options.print = on_print;
+  if (lur_open(&runtime, &options) != LUR_OK) exit(EXIT_FAILURE);
+  if (has_functions) {
+    lur_register(runtime, "add", add, NULL);
+    lur_register(runtime, "pend", pend, NULL);
+    lur_register(runtime, "hand_over", hand_over, NULL);
+  }
+  lur_start(runtime, "@host.lua", source, strlen(source), 1, &argument, on_done, &at_end, NULL);
+  lur_run(runtime);
+  lur_close(runtime, NULL, NULL);
+  return at_end;
+}
+
+static void measure_opening(const char *name, const char *source, const char *argument)
+{
+  size_t before = 0, used = 0;
+  double start = 0;
+  for (int i = -OPENED / 10; i < OPENED; i++) {
+    if (i == 0) {
+      before = in_use();
+      start = now_us();
+    }
+    used = run(source, argument, 0);
+  }
+  printf("{\"%s_us\":%.1f,\"%s_kib\":%.0f}\n", name, (now_us() - start) / OPENED, name,
+         (double)(used - before) / 1024);
+}
+
+int main(int argc, char **argv)
+{
+  pthread_t thread;
+  if (argc != 3 || pthread_create(&thread, NULL, work, NULL) != 0) return EXIT_FAILURE;
+  run(functions, argv[2], 1);
+  end_thread(thread);
+  measure_opening("open", "", argv[1]);
+  measure_opening("request", "assert(require('lurcher.http').get((...)))", argv[1]);
+  return EXIT_SUCCESS;
+}
