@@ -227,12 +227,12 @@ local function wait_for(name, entry)
 end
 
 local load_module
-local embedded -- names of the modules that are compiled in, as keys
+local modules -- native: those that are compiled in
 
 -- Names of the public modules, "http" for lurcher.http: those that are in no folder.
 local function public_modules()
   local names = {}
-  for module in pairs(embedded) do
+  for module in pairs(modules.names()) do
     names[#names + 1] = module:match("^lurcher%.([^.]+)$")
   end
   sort(names)
@@ -268,7 +268,7 @@ end
 
 -- Modules of the runtime get load_module as their `require`: see scripts/embed.lua.
 local function run_loader(name, loader, entry)
-  local ok, value = raw_xpcall(loader, native.trace, name, embedded and embedded[name] and load_module or nil)
+  local ok, value = raw_xpcall(loader, native.trace, name, modules and modules.has(name) and load_module or nil)
   loading[name] = nil
   for _, waiter in ipairs(entry.waiters) do
     wake(waiter)
@@ -303,9 +303,8 @@ function load_module(name)
   return run_loader(name, loader, entry)
 end
 
-local modules = load_module "lurcher.native.modules"
+modules = load_module "lurcher.native.modules"
 local offered = modules.offered
-embedded = modules.names()
 debug.getregistry()["lurcher.require"] = load_module -- for C
 
 -- Modules in a folder are for our own code, which is told by the names of its chunks.
@@ -331,7 +330,7 @@ end
 -- Raises for a module in a folder, and names the public one that it belongs to.
 local function refuse_internal(name)
   local is_native, folder = name:find("^lurcher%.native%."), name:match("^lurcher%.([^.]+)")
-  if not (is_native or embedded[name]) then return end
+  if not (is_native or modules.has(name)) then return end
   if is_native then folder = name:match("^lurcher%.native%.(.*)$") end
   local names = public_modules()
   for _, public in ipairs(names) do

@@ -164,10 +164,8 @@ local function copy_module(name, value)
   return copy
 end
 
-local embedded = modules.names()
-
 local function is_public(name)
-  return name == "host" or (name:match "^lurcher%.[^.]+$" and embedded[name])
+  return name == "host" or (name:match "^lurcher%.[^.]+$" and modules.has(name))
 end
 
 -- Files are opened by a function that asks the host.
@@ -185,7 +183,7 @@ end
 
 local function refuse(name)
   local names = {}
-  for module in next, embedded do names[#names + 1] = module:match "^lurcher%.([^.]+)$" end
+  for module in next, modules.names() do names[#names + 1] = module:match "^lurcher%.([^.]+)$" end
   table.sort(names)
   local near = check.suggest(name:match "^lurcher%.(.*)$" or name, names)
   errors.raise(("module '%s' not found: a sandboxed script has lurcher.%s%s"):format(name,

@@ -26,10 +26,14 @@ static int compare_name(const void *name, const void *module)
   return strcmp(name, ((const embedded_module *)module)->name);
 }
 
+static const embedded_module *find_embedded(const char *name)
+{
+  return bsearch(name, embedded_modules, embedded_modules_count, sizeof *embedded_modules, compare_name);
+}
+
 int preload_push(lua_State *L, const char *name)
 {
-  const embedded_module *m =
-      bsearch(name, embedded_modules, embedded_modules_count, sizeof *embedded_modules, compare_name);
+  const embedded_module *m = find_embedded(name);
   if (!m) return 0;
   if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->name) != 0) lua_error(L);
   lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.environment");
@@ -51,11 +55,20 @@ static int names(lua_State *L)
   return 1;
 }
 
+/* has(name) -> whether an embedded Lua module is called so: a runtime that opens has no use for all the names */
+static int has(lua_State *L)
+{
+  lua_pushboolean(L, find_embedded(luaL_checkstring(L, 1)) != NULL);
+  return 1;
+}
+
 int luaopen_lurcher_native_modules(lua_State *L)
 {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_pushcfunction(L, names);
   lua_setfield(L, -2, "names");
+  lua_pushcfunction(L, has);
+  lua_setfield(L, -2, "has");
   lua_pushcfunction(L, host_modules_find);
   lua_setfield(L, -2, "offered");
   lua_pushcfunction(L, host_modules_has_path);
