@@ -303,6 +303,9 @@ function load_module(name)
   return run_loader(name, loader, entry)
 end
 
+-- A runtime loads some fifty modules at its start, and no more in a loop: traces of this take longer than they save.
+for _, fn in ipairs { find_loader, run_loader, load_module } do jit.off(fn) end
+
 modules = load_module "lurcher.native.modules"
 local offered = modules.offered
 debug.getregistry()["lurcher.require"] = load_module -- for C
