@@ -84,6 +84,18 @@ describe("a cassette", function()
     end)
   end
 
+  it("gives back headers and reasons of any bytes", function()
+    local s = faults.answering("HTTP/1.1 200 Caf\233\r\nX-Name: caf\233\tau \226\130\172\r\nX-Empty:\r\n"
+      .. "X-Ctl: a\1b\r\nContent-Length: 2\r\n\r\nok")
+    local recorded, replayed = twice({}, function()
+      local res = assert(http.get(s.url))
+      return res.headers["X-Name"], res.headers["X-Empty"], res.headers["X-Ctl"], res.body
+    end)
+    assert.are.same({ "caf\233\tau \226\130\172", "", "a\1b", "ok" }, recorded)
+    assert.are.same(recorded, replayed)
+    assert(cassette.to_har(path, files.path "a.har"))
+  end)
+
   it("decodes bodies before it records them", function()
     local gzip = crypto.base64_decode "H4sIAAAAAAAC/yvNK0hMzk5NUcjMUyjJSFUoSSxIBQA8jFOrFAAAAA=="
     local _, api = counting(function()

@@ -131,6 +131,20 @@ describe("a mock of an OpenAPI document", function()
     assert.matches("body.n is missing", err.message, 1, true)
   end)
 
+  it("bears what is odd in a document", function()
+    local api = client { openapi = "3.1.0", servers = { { url = "/v1" } }, paths = {
+      ["/odd/{a}.{b}"] = { parameters = { 1, { name = 2 } }, get = {
+        parameters = { { ["$ref"] = "#/none" } }, responses = { [200] = { content = as_json { schema = { ["$ref"] = "#/components/schemas/Ring" } } } } } },
+      ["/no"] = { get = { responses = json.null } }, ["/ref"] = { ["$ref"] = "other.yaml#/x" } },
+      components = { schemas = {
+        Ring = { allOf = { { ["$ref"] = "#/components/schemas/Ring" } }, properties = {
+          id = { type = { "null", "integer" } }, self = { ["$ref"] = "#/components/schemas/Loop" } } },
+        Loop = { ["$ref"] = "#/components/schemas/Loop" } } } }
+    assert.are.equal(0, api:get("/odd/x.y"):json().id)
+    assert.are.equal(200, api:get("/no").status)
+    assert.are.equal("mock", select(2, api:get "/ref").kind)
+  end)
+
   it("raises for what is no document", function()
     assert.matches("is no OpenAPI document", message_of(mock.from_openapi, {}), 1, true)
     assert.matches("is no JSON", message_of(mock.from_openapi, "openapi: 3.0.0"), 1, true)

@@ -6,12 +6,22 @@
 ---   messages: of a WebSocket
 
 local body = require "lurcher.cassette.body"
+local crypto = require "lurcher.crypto"
 local json = require "lurcher.json"
 local layout = require "lurcher.cassette.layout"
+local text_tools = require "lurcher.base.text"
+local utf8 = require "lurcher.base.utf8"
 
 local format = {}
 
-local encode = json.encode
+-- What is no UTF-8 is shown so; where the bytes matter it is written as base64.
+local function encode(value, opts)
+  return json.encode(type(value) == "string" and text_tools.utf8(value) or value, opts)
+end
+
+local function header_text(line)
+  return utf8.is_valid(line) and encode(line) or ('{ "base64": %s }'):format(encode(crypto.base64(line)))
+end
 
 local function members(indent, list)
   return "{\n" .. indent .. "  " .. table.concat(list, ",\n" .. indent .. "  ") .. "\n" .. indent .. "}"
@@ -19,7 +29,7 @@ end
 
 local function header_lines(flat)
   local lines = {}
-  for i = 1, #flat, 2 do lines[#lines + 1] = "          " .. encode(flat[i] .. ": " .. flat[i + 1]) end
+  for i = 1, #flat, 2 do lines[#lines + 1] = "          " .. header_text(flat[i] .. ": " .. flat[i + 1]) end
   return lines[1] and '"headers": [\n' .. table.concat(lines, ",\n") .. "\n        ]" or '"headers": []'
 end
 
@@ -88,8 +98,9 @@ local function flat_headers(lines)
   if type(lines) ~= "table" then return nil end
   local flat = {}
   for _, line in ipairs(lines) do
-    local name, value = tostring(line):match "^([^:%c%s]+):%s*(.-)%s*$"
-    if not name or value:find "[%c]" then return nil end
+    if type(line) == "table" then line = crypto.base64_decode(tostring(line.base64)) end
+    local name, value = tostring(line):match "^([^:]+):[ \t]*(.*)$"
+    if not name or line:find "[%z\r\n]" then return nil end
     flat[#flat + 1], flat[#flat + 2] = name, value
   end
   return flat

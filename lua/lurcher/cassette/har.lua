@@ -6,6 +6,8 @@ local url = require "lurcher.url"
 local utf8 = require "lurcher.base.utf8"
 local version = require "lurcher.native.version"
 
+local utf8_of = require("lurcher.base.text").utf8
+
 local har = {}
 
 -- Of the connection, and what a decoded body has no more.
@@ -106,7 +108,7 @@ end
 
 local function pairs_of(flat)
   local list = json.array {}
-  for i = 1, #flat, 2 do list[#list + 1] = { name = flat[i], value = flat[i + 1] } end
+  for i = 1, #flat, 2 do list[#list + 1] = { name = utf8_of(flat[i]), value = utf8_of(flat[i + 1]) } end
   return list
 end
 
@@ -120,7 +122,7 @@ end
 local function query_of(address)
   local list = json.array {}
   for name, value in (address:match "%?([^#]*)" or ""):gmatch "([^&=]+)=?([^&]*)" do
-    list[#list + 1] = { name = url.decode(name), value = url.decode(value) }
+    list[#list + 1] = { name = utf8_of(url.decode(name)), value = utf8_of(url.decode(value)) }
   end
   return list
 end
@@ -141,7 +143,7 @@ local function request_object(request, used)
     headers = pairs_of(request.headers), queryString = query_of(request.url), headersSize = -1,
     bodySize = #request.body }
   if request.body ~= "" then
-    object.postData = with_text({ mimeType = find(request.headers, "content-type") }, request.body)
+    object.postData = with_text({ mimeType = utf8_of(find(request.headers, "content-type")) }, request.body)
   end
   return object
 end
@@ -149,9 +151,11 @@ end
 local NONE = { status = 0, version = "1.1", reason = "", headers = {}, body = "" }
 
 local function response_object(response, failure)
-  return { status = response.status, statusText = response.reason, httpVersion = VERSIONS[response.version],
-    cookies = json.array {}, headers = pairs_of(response.headers), redirectURL = find(response.headers, "location"),
-    content = with_text({ size = #response.body, mimeType = find(response.headers, "content-type") }, response.body),
+  return { status = response.status, statusText = utf8_of(response.reason), httpVersion = VERSIONS[response.version],
+    cookies = json.array {}, headers = pairs_of(response.headers),
+    redirectURL = utf8_of(find(response.headers, "location")),
+    content = with_text({ size = #response.body, mimeType = utf8_of(find(response.headers, "content-type")) },
+      response.body),
     headersSize = -1, bodySize = -1,
     _error = failure and ("%s: %s"):format(failure.kind, failure.message or "") or nil }
 end

@@ -2,6 +2,7 @@
 
 local clean = require "lurcher.cassette.clean"
 local errors = require "lurcher.base.errors"
+local give_way = require "lurcher.base.give_way"
 local exchange = require "lurcher.http.layer.exchange"
 local file = require "lurcher.cassette.file"
 local format = require "lurcher.cassette.format"
@@ -22,6 +23,7 @@ local session = {}
 
 session.MATCH = { "method", "url", "body" }
 
+local WORK = 50    -- entries that are formatted in one go
 local MAX_TOLD = 5 -- unused entries in a warning
 
 ---@class lurcher.Cassette
@@ -204,7 +206,8 @@ end
 -- The entries that were recorded, in the order in which their requests began.
 local function recorded_texts(self, texts)
   local known = self.redactor.known
-  for _, one in ipairs(self.slots) do
+  for i, one in ipairs(self.slots) do
+    if i % WORK == 0 then give_way() end
     if one.entry then
       local entry = clean.entry(self.redactor, one.entry) -- of what was learned since
       clean.measure(entry)

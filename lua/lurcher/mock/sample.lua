@@ -30,8 +30,9 @@ local function number_of(schema)
   return value
 end
 
--- What all of several schemas say.
-local function merged(document, schema)
+-- What all of several schemas say. Those that go round in circles say no more than once.
+local function merged(document, schema, depth)
+  depth = depth or 1
   local all = {}
   for name, value in pairs(schema) do
     if name ~= "allOf" then all[name] = value end
@@ -42,10 +43,10 @@ local function merged(document, schema)
     for _, name in ipairs(type(one.required) == "table" and one.required or {}) do required[#required + 1] = name end
   end
   add(schema)
-  for _, part in ipairs(schema.allOf) do
+  for _, part in ipairs(depth <= MAX_DEPTH and type(schema.allOf) == "table" and schema.allOf or {}) do
     part = document.resolve(part)
     if type(part) == "table" then
-      if part.allOf then part = merged(document, part) end
+      if part.allOf then part = merged(document, part, depth + 1) end
       for name, value in pairs(part) do
         if all[name] == nil then all[name] = value end
       end
