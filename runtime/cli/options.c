@@ -365,11 +365,21 @@ static verdict no_script(cli_options *options)
   return WRONG_USAGE;
 }
 
-static bool lacks_sandbox(const cli_options *options)
+/* What is ours has no place in a sandbox, and permissions none outside of it. */
+static bool misuses_sandbox(const cli_options *options)
 {
-  if (!permissions_given() || options->sandbox || options->kind == SOURCE_VERSION) return false;
-  complain("--allow-net and the other permissions are for --sandbox: without it everything is allowed");
-  return true;
+  const char *wrong = NULL;
+  bool is_script =
+      options->kind == SOURCE_FILE || options->kind == SOURCE_STRING || options->kind == SOURCE_INPUT;
+  if (options->kind == SOURCE_VERSION || (!options->sandbox && !permissions_given())) return false;
+  if (!options->sandbox)
+    wrong = "--allow-net and the other permissions are for --sandbox: without it everything is allowed";
+  else if (!is_script)
+    wrong = "--sandbox is for scripts: a file, - or -e";
+  else if (options->record || options->replay)
+    wrong = "--sandbox does not go with --record and --replay";
+  if (wrong) complain("%s", wrong);
+  return wrong;
 }
 
 static verdict parse(cli_options *options, int argc, char **argv)
@@ -405,7 +415,7 @@ bool options_parse(cli_options *options, int argc, char **argv, int *status)
 {
   *options = (cli_options){.log_level = LUR_LOG_WARN};
   verdict so_far = parse(options, argc, argv);
-  if (so_far == GO_ON && lacks_sandbox(options)) so_far = WRONG_USAGE;
+  if (so_far == GO_ON && misuses_sandbox(options)) so_far = WRONG_USAGE;
   *status = so_far;
   return so_far == GO_ON;
 }

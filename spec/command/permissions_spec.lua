@@ -36,6 +36,15 @@ describe("the permissions of lurcher --sandbox", function()
     assert.matches("are for --sandbox", ended.err, 1, true)
   end)
 
+  it("are for scripts", function()
+    for _, arguments in ipairs { { "--sandbox", "get", "http://127.0.0.1:1/" }, { "--sandbox", "test" },
+      { "--sandbox", "--record=a.json", "-e", "" }, { "--sandbox", "new", "a.lua" } } do
+      local ended = run(arguments)
+      assert.same({ arguments[2], "", 2 }, { arguments[2], ended.out, ended.status })
+      assert.matches("^lurcher: %-%-sandbox ", ended.err)
+    end
+  end)
+
   it("are refused where they make no sense", function()
     for flag, said in pairs {
       ["--allow-net=10.0.0.0/33"] = "give hosts", ["--allow-net=host:99999"] = "give hosts",
