@@ -12,7 +12,7 @@ local watch = require "lurcher.command.test.watch"
 local FIRST = [[
 local http, mock = require "lurcher.http", require "lurcher.mock"
 local server, task = require "lurcher.server", require "lurcher.task"
-local left
+local left, kept
 describe("the first #virtual", function()
   it("sleeps for a day", function() task.sleep(86400) end)
 end)
@@ -20,6 +20,11 @@ it("takes too long #limit=0.01", function() task.sleep(1000) end)
 it("installs a mock", function() mock.new():install() end)
 it("is not answered by it", function()
   assert.equal("connect", select(2, http.get("http://127.0.0.1:1/", { retry = false })).kind)
+end)
+it("leaves a file", function()
+  local fs = require "lurcher.fs"
+  kept = { assert(fs.open "sum.lua"), assert(fs.open "sum.lua") }
+  kept[1]:close()
 end)
 it("leaves a server", function() left = server.start {} end)
 it("finds it stopped", function() assert.equal("connect", select(2, http.get(left.url, { retry = false })).kind) end)
@@ -66,9 +71,10 @@ describe("lurcher test", function()
     write_specs()
     local out = process.shell('cd "$1" && "$2" test --coverage --shuffle-files -o plainTerminal 2>&1', files.path "",
       process.lurcher)
-    assert.matches("5 successes / 2 failures / 1 error ", out, 1, true)
+    assert.matches("5 successes / 3 failures / 1 error ", out, 1, true)
     assert.matches("took longer than 0.01 s", out, 1, true)
-    assert.matches("left open: 1 server\n\ttask %d+ waits for .-%(spawned at spec/first_spec.lua:12%)", out)
+    assert.matches("left open: 1 server\n\ttask %d+ waits for .-%(spawned at spec/first_spec.lua:17%)", out)
+    assert.matches("left open: 1 file\n\tfile opened at spec/first_spec.lua:14\n", out, 1, true)
     assert.matches("They differ at a[2]: passed z, expected y", out:gsub('"', ""), 1, true)
     assert.matches("shuffled by seed %d+: %-%-shuffle %-%-seed=%d+", out)
     assert.matches(" 87.5%  7 of 8 lines  sum.lua", out, 1, true)

@@ -28,17 +28,31 @@ local blocks = {
   strict_setup = true, strict_teardown = true, lazy_setup = true, lazy_teardown = true,
 }
 
--- What is open now and was not before, as "2 tasks, 1 server", and what the tasks wait for; nil when
--- nothing is.
+-- The lines of the script that opened things of these kinds since `before`: which of them are left is not known.
+local function opened(before, kinds)
+  local lines, seen = {}, {}
+  for _, text in ipairs(before.openings) do
+    local kind, place = text:match "^(.-) (%S+:%d+)$"
+    if kinds[kind] and not seen[text] then
+      seen[text], lines[#lines + 1] = true, ("\n\t%s opened at %s"):format(kind, place)
+    end
+  end
+  return table.concat(lines)
+end
+
+-- What is open now and was not before, as "2 tasks, 1 server", what the tasks wait for, and where such things were
+-- opened; nil when nothing is.
 local function left_over(before)
-  local names = {}
+  local names, kinds = {}, {}
   for name, count in pairs(native.counts()) do
     local more = count - (before[name] or 0)
-    if more > 0 then names[#names + 1] = ("%d %s%s"):format(more, name, more == 1 and "" or "s") end
+    if more > 0 then
+      names[#names + 1], kinds[name] = ("%d %s%s"):format(more, name, more == 1 and "" or "s"), true
+    end
   end
   table.sort(names)
   if #names == 0 then return nil end
-  return table.concat(names, ", ") .. native.waiting(before.last_task)
+  return table.concat(names, ", ") .. native.waiting(before.last_task) .. opened(before, kinds)
 end
 
 -- Sockets and files are closed in a later turn of the loop.
@@ -54,7 +68,8 @@ end
 
 local function snapshot()
   local counts = native.counts()
-  counts.last_task = native.last_id()
+  counts.last_task, counts.openings = native.last_id(), {}
+  native.note_openings(counts.openings)
   return counts
 end
 
@@ -64,7 +79,7 @@ local function watch(last_task, seconds)
   error(("took longer than %g s%s"):format(seconds, native.waiting(last_task)), 0)
 end
 
--- The mock that is under all clients, if any; another one is put there. Modules are loaded anew for each file.
+-- The mock that is under all clients; false: none. Modules are loaded anew for each file.
 local function installed()
   local client = package.loaded["lurcher.http.client"]
   if not client then return nil end
@@ -149,6 +164,7 @@ local function run_in_tasks(busted)
     local results = run_in_task(descriptor, run, element)
     restore(mock)
     local left = results[1]:success() and settled(before)
+    native.note_openings(nil)
     stop_servers(running)
     if left then
       local message = "the spec ended, but left open: " .. left

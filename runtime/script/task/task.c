@@ -2,6 +2,7 @@
 
 #include "script/task/task_cancel.h"
 #include "script/task/task_park.h"
+#include "script/task/task_report.h"
 
 #include <lauxlib.h>
 #include <limits.h>
@@ -12,6 +13,11 @@ static const uint32_t MAX_IMMEDIATE = 64;
 
 /* So many open things of one kind are never too many. */
 static const int COLLECT_AT_LEAST = 128;
+
+/* So many places are noted where something was opened. */
+static const int MAX_OPENINGS = 1000;
+
+static const char openings_key; /* in the registry: the list that they go to */
 
 loop *task_loop(lua_State *L) { return &runtime_of(L)->loop; }
 
@@ -113,9 +119,32 @@ static void collect_dropped(lua_State *L, counter *c)
   c->collect_at = 2 * c->value;
 }
 
+void task_note_openings(lua_State *L)
+{
+  lua_pushlightuserdata(L, (void *)&openings_key);
+  lua_insert(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+static void note_opening(lua_State *L, const char *name)
+{
+  char place[300];
+  luaL_checkstack(L, 3, NULL);
+  lua_pushlightuserdata(L, (void *)&openings_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  int count = lua_istable(L, -1) ? (int)lua_objlen(L, -1) : MAX_OPENINGS;
+  if (count < MAX_OPENINGS) {
+    report_position(L, place, sizeof place);
+    lua_pushfstring(L, "%s %s", name, place);
+    lua_rawseti(L, -2, count + 1);
+  }
+  lua_pop(L, 1);
+}
+
 void task_count(lua_State *L, const char *name, int change)
 {
   lur_runtime *rt = runtime_of(L);
+  if (change > 0) note_opening(L, name);
   for (int i = 0; i < rt->counter_count; i++) {
     if (strcmp(rt->counters[i].name, name) != 0) continue;
     rt->counters[i].value += change;

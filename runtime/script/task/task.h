@@ -48,4 +48,8 @@ loop_clock *task_clock(lua_State *L);
  * outside of the heap makes no garbage collector hurry. */
 void task_count(lua_State *L, const char *name, int change);
 
+/* From now on the table on top of the stack (popped) gets a text for each thing that is opened, "file
+ * a.lua:12"; nil: none does. */
+void task_note_openings(lua_State *L);
+
 #endif

@@ -81,6 +81,15 @@ static int count(lua_State *L)
   return 0;
 }
 
+/* note_openings(list or nil): it gets a text for each thing that is opened, "file a.lua:12" */
+static int note_openings(lua_State *L)
+{
+  lua_settop(L, 1);
+  if (!lua_isnil(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
+  task_note_openings(L);
+  return 0;
+}
+
 /* counts() -> how many things are open, by name. Daemons do not count: they are not left behind by a test. */
 static int counts(lua_State *L)
 {
@@ -173,6 +182,7 @@ const luaL_Reg task_host_functions[] = {
     {"last_id", last_id},
     {"count", count},
     {"counts", counts},
+    {"note_openings", note_openings},
     {"print", print},
     {"log", log_line},
     {"log_level", log_level},
