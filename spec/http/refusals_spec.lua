@@ -185,6 +185,14 @@ describe("a fan-out against a limit that gives no hint", function()
     end
   end)
 
+  it("ends none where only two or three are sent at once", function()
+    for _, concurrency in ipairs { 2, 3 } do
+      local ended, _, took = fan_out(nil, 100, concurrency, bucket(5, 5, 0.01, SILENT))
+      assert.same({ [200] = 100 }, ended)
+      assert.is_true(took < 1.5 * 19, took)
+    end
+  end)
+
   it("ends none in windows of a minute", function()
     local used, at = 0, 0
     local ended, _, took = fan_out(nil, 60, 64, function(now)

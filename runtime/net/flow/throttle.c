@@ -375,7 +375,8 @@ unasked_wait throttle_hold_unasked(throttle *t, uint64_t age, bool others, doubl
     count_refusal(t, now, age);
     return (unasked_wait){.seconds = throttle_held(t), .all = true};
   }
-  if (t->in_turn < MANY_REFUSED && !t->guesses) return one_waits(t);
+  size_t several = t->unread ? MANY_REFUSED : 2; /* there may be no third one */
+  if (t->in_turn < several && !t->guesses) return one_waits(t);
   unasked_wait wait = {.seconds = next_guess(t, patience), .all = true, .is_new = true};
   throttle_hold(t, wait.seconds, "refusals", age);
   t->guessed = true;

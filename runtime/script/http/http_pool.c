@@ -135,13 +135,14 @@ static int hold(lua_State *L)
   return 1;
 }
 
-/* pool:hold_unasked(url, age, patience) → seconds or nil, whether all wait, and from now on: see
+/* pool:hold_unasked(url, age, patience, others) → seconds or nil, whether all wait, and from now on: see
  * throttle_hold_unasked; `age` as for slow_down */
 static int hold_unasked(lua_State *L)
 {
   uint64_t age = loop_nanoseconds(luaL_checknumber(L, 3));
   throttle *t = check_throttle(L);
-  unasked_wait wait = throttle_hold_unasked(t, age, look(L).waiting > 0, luaL_checknumber(L, 4));
+  bool others = lua_toboolean(L, 5) || look(L).waiting > 0;
+  unasked_wait wait = throttle_hold_unasked(t, age, others, luaL_checknumber(L, 4));
   if (wait.seconds <= 0) return 0;
   lua_pushnumber(L, wait.seconds);
   lua_pushboolean(L, wait.all);

@@ -137,6 +137,7 @@ end
 -- Waits, and counts the next attempt.
 local function pause(request, res, err, wait, why)
   request:announce("retry", event(request, res, err, wait, why))
+  if res and res.status == 429 then require("lurcher.http.layer.server_limits").note_pause(request, wait) end
   sleep(wait)
   request.attempts = request.attempts + 1
 end

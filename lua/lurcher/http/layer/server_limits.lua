@@ -24,6 +24,12 @@ local PATIENCE = 60
 -- against limits of every kind, none was refused more than 7 times.
 local MAX_UNASKED = 10
 
+-- The request's own wait is over, though sums of seconds may say that it ends just now.
+local ROUNDING = 1e-3
+
+-- Until when a request of that pool waits to be sent again, after a refusal: it is one of the others meanwhile.
+local paused_until = setmetatable({}, { __mode = "k" })
+
 local function patience_of(policy)
   if not policy or policy.max_retry_after == nil then return PATIENCE end
   return policy.max_retry_after or math.huge
@@ -75,13 +81,22 @@ end
 local function heed_silence(request, info, patience)
   local policy, age = request.settings.retry, math.max(0, native.now() - native.info(info).dispatched)
   local waits = policy and policy.statuses[429] and policy.retry_after and patience >= 1
-  local wait, all, is_new
+  local pool, wait, all, is_new = request.client.pool, nil, nil, nil
   if waits and request.holds < MAX_UNASKED then
-    wait, all, is_new = request.client.pool:hold_unasked(request.url, age, patience)
+    local one_pauses = (paused_until[pool] or 0) > native.now() + ROUNDING
+    wait, all, is_new = pool:hold_unasked(request.url, age, patience, one_pauses)
   end
   request.unasked_wait = wait
   if is_new then announce(request, 429, wait, "status 429 without a hint, several in turn: all wait") end
   if not all then slow_down(request, age) end
+end
+
+---A request that was refused waits for so long to be sent again.
+---@param request lurcher.Request
+---@param wait number
+function server_limits.note_pause(request, wait)
+  local pool = request.client.pool
+  paused_until[pool] = math.max(paused_until[pool] or 0, native.now() + wait)
 end
 
 ---Looks at a response that speaks of limits, or refuses.
