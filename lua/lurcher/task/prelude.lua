@@ -23,7 +23,7 @@ local setmetatable, package = setmetatable, package
 -- ---- pcall: a cancellation goes on when the function has unwound ----
 
 local function checked(ok, ...)
-  if not ok then raise_if_stopping() end
+  if not ok then raise_if_stopping((...)) end
   return ok, ...
 end
 

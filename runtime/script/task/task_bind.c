@@ -1,5 +1,6 @@
 #include "script/task/task_bind.h"
 
+#include "script/base/lua_error.h"
 #include "script/task/task_anchor.h"
 #include "script/task/task_bind_clock.h"
 #include "script/task/task_bind_host.h"
@@ -230,11 +231,25 @@ static int stopping(lua_State *L)
   return 1;
 }
 
-/* raise_if_stopping(): raises the cancellation of the running task, if there is one */
+static bool is_cancellation(lua_State *L, int index)
+{
+  if (!errors_is(L, index)) return false;
+  lua_pushliteral(L, "kind");
+  lua_rawget(L, index);
+  const char *kind = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return kind && strcmp(kind, "canceled") == 0;
+}
+
+/* raise_if_stopping(caught): raises the cancellation of the running task, if there is one. A task that ends
+ * for a limit may be within thousands of pcalls: the error goes through all of them, and is not made anew. */
 static int raise_if_stopping(lua_State *L)
 {
   lur_task *t = runtime_of(L)->current;
-  if (t) task_checkpoint(L, t);
+  if (!t) return 0;
+  lua_settop(L, 1);
+  if (t->ending == ENDING_CODE && task_must_stop(t) && is_cancellation(L, 1)) return lua_error(L);
+  task_checkpoint(L, t);
   return 0;
 }
 
