@@ -134,7 +134,8 @@ describe("a mock of an OpenAPI document", function()
   it("bears what is odd in a document", function()
     local api = client { openapi = "3.1.0", servers = { { url = "/v1" } }, paths = {
       ["/odd/{a}.{b}"] = { parameters = { 1, { name = 2 } }, get = {
-        parameters = { { ["$ref"] = "#/none" } }, responses = { [200] = { content = as_json { schema = { ["$ref"] = "#/components/schemas/Ring" } } } } } },
+        parameters = { { ["$ref"] = "#/none" } },
+        responses = { [200] = { content = as_json { schema = { ["$ref"] = "#/components/schemas/Ring" } } } } } },
       ["/no"] = { get = { responses = json.null } }, ["/ref"] = { ["$ref"] = "other.yaml#/x" } },
       components = { schemas = {
         Ring = { allOf = { { ["$ref"] = "#/components/schemas/Ring" } }, properties = {

@@ -349,7 +349,8 @@ local ALSO = {
   circuit = "breakers", pagination = "pages", checkpoint = "pages", semaphore = "tasks", queue = "tasks",
   event = "tasks", scope = "tasks", cancellation = "tasks", coroutine = "tasks", cancel = "tasks",
   file = "fs", digest = "crypto", prometheus = "metrics", webhook = "server", spec = "testing",
-  mock = "testing", test = "testing", busted = "testing", embed = "embedding", c = "embedding",
+  vcr = "cassette", record = "cassette", replay = "cassette", recording = "cassette", har = "cassette",
+  openapi = "mock", test = "testing", busted = "testing", embed = "embedding", c = "embedding",
   get = "one-shot", item = "one-shot", oneshot = "one-shot", shell = "one-shot", httpie = "one-shot",
   benchmark = "speed", performance = "speed",
 }

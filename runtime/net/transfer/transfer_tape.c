@@ -6,7 +6,9 @@
 transfer_tape *transfer_tape_new(size_t most)
 {
   transfer_tape *tape = calloc(1, sizeof *tape);
-  if (tape) tape->references = 1, tape->most = most;
+  if (!tape) return NULL;
+  tape->references = 1;
+  tape->most = most;
   return tape;
 }
 
