@@ -1,5 +1,7 @@
 #include "summaries.h"
 
+#include "complaint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +18,7 @@ static lur_runtime *summarized;
 
 static bool cannot_write(const char *path)
 {
-  fprintf(stderr, "lurcher: cannot write the report %s: %s: %s\n", path, strerrorname_np(errno),
-          strerror(errno));
+  complain("cannot write the report %s: %s: %s", path, strerrorname_np(errno), strerror(errno));
   return false;
 }
 
@@ -136,7 +137,7 @@ void summaries_watch(lur_runtime *rt) { summarized = rt; }
 static bool summarize(lur_summary_kind kind, lur_print_fn write, bool *fine)
 {
   if (lur_summary(summarized, kind, table_columns(), knows_colors(), write, fine) == LUR_OK) return *fine;
-  fprintf(stderr, "lurcher: no summary: %s\n", lur_error(summarized));
+  complain("no summary: %s", lur_error(summarized));
   return false;
 }
 

@@ -308,3 +308,18 @@ describe("http bodies", function()
     files.finish()
   end)
 end)
+
+describe("a failure in the shell", function()
+  it("is told with the options that the shell has", function()
+    local errors = require "lurcher.base.errors"
+    local printing = require "lurcher.command.show.printing"
+    local function told(kind)
+      local written = {}
+      local err = { write = function(_, ...) written[#written + 1] = table.concat { ... } end }
+      assert.equal(1, printing.fail({ err = err }, errors.new { kind = kind, message = "give it as tls.ca)" }))
+      return table.concat(written)
+    end
+    assert.matches("give it as --cacert)\n", told "tls", 1, true)
+    assert.matches("give it as tls.ca)\n", told "decode", 1, true)
+  end)
+end)

@@ -89,6 +89,8 @@ describe("lurcher --report", function()
       assert.equal("", ended.out)
       assert.matches("^lurcher: cannot write the report " .. path:gsub("%p", "%%%0") .. ": E%u+: ", ended.err)
     end
+    assert.matches("cannot write the report /nonexistent/\\x1b[31m: ENOENT: ",
+      stage.run({ "--report=/nonexistent/\27[31m" }, "").err, 1, true)
     assert.equal(2, stage.run({ "--report=" }, "").status)
     assert.matches("needs a value: %-%-report=FILE", stage.run({ "--report" }, "").err)
   end)

@@ -35,7 +35,7 @@ end
 ---@return integer status
 function Showing:fail(err)
   if errors.is_error(err) and err.code == "EPIPE" then return 1 end -- who reads has seen enough
-  self:say(tostring(err))
+  self:say(require "lurcher.command.failure"(err))
   return 1
 end
 

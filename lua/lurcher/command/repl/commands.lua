@@ -60,7 +60,7 @@ all.save = { "FILE", "write what worked as a script", function(session, path)
   if #session.entries == 0 then fail "nothing has worked yet" end
   local message = session.host.write(path, save.script(session.entries))
   if message then fail(("cannot write %s: %s"):format(path, message)) end
-  return ("%s: %s"):format(path, units.plural(#session.entries, "entry"):gsub("entrys$", "entries"))
+  return ("%s: %s"):format(text.line(path), units.plural(#session.entries, "entry"):gsub("entrys$", "entries"))
 end }
 
 local function read(path)

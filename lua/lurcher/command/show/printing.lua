@@ -76,7 +76,7 @@ function Printing:flush() self.sink:flush() end
 ---@return integer status
 function printing.fail(streams, err)
   if errors.is_error(err) and err.code == "EPIPE" then return 1 end -- who reads has seen enough
-  streams.err:write("lurcher: ", tostring(err), "\n")
+  streams.err:write("lurcher: ", require "lurcher.command.failure"(err), "\n")
   return 1
 end
 
