@@ -17,7 +17,7 @@ local tag, guard = native.tag, native.guard
 -- ---- chance ----
 
 math.randomseed(native.unit() * 2 ^ 53) -- LuaJIT's own seed is the same in each process
-local ipairs, insert, remove, sort = ipairs, table.insert, table.remove, table.sort
+local ipairs, remove, sort = ipairs, table.remove, table.sort
 local setmetatable, package = setmetatable, package
 
 -- ---- pcall: a cancellation goes on when the function has unwound ----
@@ -468,14 +468,17 @@ end
 
 -- ---- where modules come from ----
 
--- What the host has for scripts comes before any file.
-insert(package.loaders, 2, function(name)
+-- What the host has for scripts comes before any file; the others keep their places.
+local preloaded = package.loaders[1]
+package.loaders[1] = function(name)
+  local loader = preloaded(name)
+  if type(loader) == "function" then return loader end
   local source, chunk_name, mode = offered(name)
-  if not source then return nil end
-  local loader, message = raw_load(source, plain_name(chunk_name), mode)
-  if not loader then raise("error loading module '", name, "' of the host:\n\t", message) end
-  return loader
-end)
+  if not source then return loader end
+  local compiled, message = raw_load(source, plain_name(chunk_name), mode)
+  if not compiled then raise("error loading module '", name, "' of the host:\n\t", message) end
+  return compiled
+end
 
 -- ---- what the runtime's own modules see ----
 
