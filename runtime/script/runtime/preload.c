@@ -55,7 +55,7 @@ static int names(lua_State *L)
   return 1;
 }
 
-/* has(name) -> whether an embedded Lua module is called so: a runtime that opens has no use for all the names */
+/* has(name) -> whether an embedded Lua module is called so */
 static int has(lua_State *L)
 {
   lua_pushboolean(L, find_embedded(luaL_checkstring(L, 1)) != NULL);
