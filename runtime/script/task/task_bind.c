@@ -231,7 +231,7 @@ static int stopping(lua_State *L)
   return 1;
 }
 
-static bool is_cancellation(lua_State *L, int index)
+static bool is_caught_cancellation(lua_State *L, int index)
 {
   if (!errors_is(L, index)) return false;
   lua_pushliteral(L, "kind");
@@ -248,7 +248,7 @@ static int raise_if_stopping(lua_State *L)
   lur_task *t = runtime_of(L)->current;
   if (!t) return 0;
   lua_settop(L, 1);
-  if (t->ending == ENDING_CODE && task_must_stop(t) && is_cancellation(L, 1)) return lua_error(L);
+  if (t->ending == ENDING_CODE && task_must_stop(t) && is_caught_cancellation(L, 1)) return lua_error(L);
   task_checkpoint(L, t);
   return 0;
 }
