@@ -449,8 +449,6 @@ function os.date(format, moment)
   return raw_date(format, moment or floor(native.time()))
 end
 
--- ---- what the host permits ----
-
 -- As Lua's own, but for names as ours have.
 package.loaders[2] = function(name)
   local path, missing = package.searchpath(name, package.path)
@@ -459,6 +457,8 @@ package.loaders[2] = function(name)
   if not loader then error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0) end
   return loader
 end
+
+-- ---- what the host permits ----
 
 if native.asks() then
   local permissions = load_module "lurcher.task.permissions"
