@@ -199,8 +199,8 @@ function manual.serve() return assert(server.start(api(), { grace = 0 })) end
 -- globals, and has other globals of its own.
 local DRIVER = [[
 local MODULES = {}
-for _, name in ipairs { "breaker", "cassette", "clock", "crypto", "csv", "curl", "date", "fs", "http", "json", "log", "metrics",
-  "mock", "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
+for _, name in ipairs { "breaker", "cassette", "clock", "crypto", "csv", "curl", "date", "fs", "http", "json", "log",
+  "metrics", "mock", "pages", "process", "progress", "retry", "server", "sse", "task", "url", "ws" } do
   MODULES[name] = true
 end
 local END = string.char(30)

@@ -1,12 +1,11 @@
 /* lurcher.native.fs: files for Lua. The functions are mechanism, without checks of options:
  * lua/lurcher/fs.lua is the only caller. */
-#include "script/bind/bind_fs.h"
-
 #include "core/file/file_job.h"
-#include "core/file/file_reader.h"
-#include "core/file/file_writer.h"
 #include "core/file/guarded.h"
+#include "script/base/lua_class.h"
 #include "script/base/lua_error.h"
+#include "script/bind/bind_fs_reader.h"
+#include "script/bind/bind_fs_writer.h"
 #include "script/task/task.h"
 #include "script/task/task_permit.h"
 
@@ -15,18 +14,7 @@
 
 int luaopen_lurcher_native_fs(lua_State *L);
 
-static const char reader_name[] = "lurcher.native.fs.reader";
-static const char writer_name[] = "lurcher.native.fs.writer";
 static const char lock_name[] = "lurcher.native.fs.lock";
-
-typedef struct {
-  file_reader *reader; /* NULL: closed */
-} reader_box;
-
-typedef struct {
-  file_writer *writer;
-  bool open; /* counted as an open file */
-} writer_box;
 
 static const char *check_path(lua_State *L, int index)
 {
@@ -34,13 +22,6 @@ static const char *check_path(lua_State *L, int index)
   const char *path = luaL_checklstring(L, index, &length);
   if (strlen(path) != length) luaL_argerror(L, index, "a path cannot contain a NUL byte");
   return path;
-}
-
-static uint64_t check_offset(lua_State *L, int index)
-{
-  double value = luaL_optnumber(L, index, 0);
-  luaL_argcheck(L, value >= 0 && value <= 0x1p53, index, "not a number of bytes");
-  return (uint64_t)value;
 }
 
 /* ---- whole jobs ---- */
@@ -68,42 +49,17 @@ static void push_listing(lua_State *L, const directory_listing *listing, bool de
   }
 }
 
-static void push_reader(lua_State *L, int *fd, const char *path)
-{
-  reader_box *box = lua_newuserdata(L, sizeof *box);
-  *box = (reader_box){0};
-  luaL_getmetatable(L, reader_name);
-  lua_setmetatable(L, -2);
-  box->reader = file_reader_new(*fd, path, task_loop(L));
-  if (!box->reader) luaL_error(L, "not enough memory");
-  *fd = -1;
-  task_count(L, "file", 1);
-}
-
 static int push_beneath(lua_State *L, file_job *j)
 {
   file_beneath *found = &j->beneath;
   if (found->fd >= 0)
-    push_reader(L, &found->fd, j->data.bytes);
+    fs_reader_push(L, &found->fd, j->data.bytes);
   else
     lua_pushstring(L, found->kind == FILE_BENEATH_FOLDER ? "directory" : "other");
   lua_pushnumber(L, found->size);
   lua_pushnumber(L, found->modified);
   lua_pushstring(L, found->tag);
   return 4;
-}
-
-static void push_writer(lua_State *L, file_job *j)
-{
-  writer_box *box = lua_newuserdata(L, sizeof *box);
-  *box = (writer_box){0};
-  luaL_getmetatable(L, writer_name);
-  lua_setmetatable(L, -2);
-  box->writer = file_writer_new(&j->target, task_loop(L));
-  if (!box->writer) luaL_error(L, "not enough memory");
-  box->open = true;
-  task_count(L, "file", 1);
-  if (j->max && !file_writer_hash(box->writer, j->max)) luaL_error(L, "not enough memory");
 }
 
 static void push_lock(lua_State *L, file_job *j)
@@ -144,13 +100,13 @@ static int push_results(lua_State *L)
     push_lock(L, j);
     break;
   case FILE_JOB_OPEN_READER:
-    push_reader(L, &j->fd, j->path);
+    fs_reader_push(L, &j->fd, j->path);
     break;
   case FILE_JOB_OPEN_BENEATH:
     return push_beneath(L, j);
   case FILE_JOB_OPEN_TARGET:
   case FILE_JOB_OPEN_PART:
-    push_writer(L, j);
+    fs_writer_push(L, &j->target, j->max);
     break;
   case FILE_JOB_FIND_PLACE:
     push_place(L, &j->data);
@@ -282,7 +238,7 @@ static int fs_open_writer(lua_State *L)
   if (task_refuses_path(L, 1, TASK_WRITES)) return 2;
   const char *path = check_path(L, 1);
   int mode = luaL_checkoption(L, 2, NULL, modes);
-  uint64_t max_hashed = check_offset(L, 3);
+  uint64_t max_hashed = fs_check_offset(L, 3);
   file_job *j = new_job(L, FILE_JOB_OPEN_TARGET, path, NULL, 0);
   j->mode = (file_mode)mode;
   j->max = max_hashed;
@@ -299,7 +255,7 @@ static int fs_open_part(lua_State *L)
 {
   if (task_refuses_path(L, 1, TASK_WRITES | TASK_KEEPS_LINK)) return 2;
   const char *path = check_path(L, 1);
-  uint64_t offset = check_offset(L, 2), max_hashed = check_offset(L, 4);
+  uint64_t offset = fs_check_offset(L, 2), max_hashed = fs_check_offset(L, 4);
   file_job *j = new_job(L, FILE_JOB_OPEN_PART, path, NULL, 0);
   j->offset = offset;
   j->flag = lua_toboolean(L, 3);
@@ -328,198 +284,6 @@ static int fs_complete(lua_State *L)
 /* hash(path) -> its SHA-256, in hexadecimal digits */
 static int fs_hash(lua_State *L) { return run_with_flag(L, FILE_JOB_HASH, TASK_READS); }
 
-/* ---- readers ---- */
-
-static file_reader *check_reader(lua_State *L)
-{
-  reader_box *box = luaL_checkudata(L, 1, reader_name);
-  if (!box->reader) errors_raise(L, "the file is closed");
-  return box->reader;
-}
-
-static int on_filled(lua_State *L, operation *op)
-{
-  file_reader *r = container_of(op, file_reader, operation);
-  bool ok = r->ok && !r->closed;
-  error e = r->error;
-  if (r->closed)
-    error_set(&e, ERROR_file, NULL, "'%.*s%s' was closed while this task was reading it",
-              SHORTENED(guarded_name(r->path), 300));
-  file_reader_end_wait(r);
-  if (!ok) return errors_return(L, &e);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-/* reader:fill(): waits for more bytes -> true, or nil, err */
-static int reader_fill(lua_State *L)
-{
-  file_reader *r = check_reader(L);
-  if (!file_reader_wait(r)) return errors_raise(L, "another task is reading from this file");
-  return task_wait(L, &r->operation, on_filled);
-}
-
-static int push_taken(lua_State *L, file_take taken, const char *bytes, size_t length)
-{
-  if (taken == FILE_TAKE_SOME)
-    lua_pushlstring(L, bytes, length);
-  else if (taken == FILE_TAKE_LONG)
-    lua_pushboolean(L, false);
-  else
-    lua_pushnil(L);
-  return 1;
-}
-
-static size_t check_size(lua_State *L, int index)
-{
-  double size = luaL_checknumber(L, index);
-  return size < 1e15 ? (size_t)size : (size_t)1e15;
-}
-
-/* reader:take(most) -> the bytes that are there, or nil */
-static int reader_take(lua_State *L)
-{
-  file_reader *r = check_reader(L);
-  const char *bytes = NULL;
-  size_t length = 0;
-  file_take taken = file_reader_take(r, check_size(L, 2), &bytes, &length);
-  return push_taken(L, taken, bytes, length);
-}
-
-/* reader:seek(offset, step) -> whether it goes on from there, so many bytes at a time */
-static int reader_seek(lua_State *L)
-{
-  file_reader *r = check_reader(L);
-  lua_pushboolean(L, file_reader_seek(r, check_offset(L, 2), check_size(L, 3)));
-  return 1;
-}
-
-/* reader:take_line(max) -> a line; nil: fill first, or the end; false: it is longer than max */
-static int reader_take_line(lua_State *L)
-{
-  file_reader *r = check_reader(L);
-  const char *bytes = NULL;
-  size_t length = 0;
-  file_take taken = file_reader_take_line(r, check_size(L, 2), &bytes, &length);
-  return push_taken(L, taken, bytes, length);
-}
-
-/* reader:ended() -> boolean: nothing is left and nothing will come */
-static int reader_ended(lua_State *L)
-{
-  lua_pushboolean(L, file_reader_ended(check_reader(L)));
-  return 1;
-}
-
-/* reader:close(); also its finalizer */
-static int reader_close(lua_State *L)
-{
-  reader_box *box = luaL_checkudata(L, 1, reader_name);
-  if (!box->reader) return 0;
-  file_reader_close(box->reader);
-  file_reader_unref(box->reader);
-  box->reader = NULL;
-  task_count(L, "file", -1);
-  return 0;
-}
-
-/* ---- writers ---- */
-
-static writer_box *check_writer(lua_State *L) { return luaL_checkudata(L, 1, writer_name); }
-
-/* writer:put(bytes) -> true; false: done, but wait for room now; or nil, err */
-static int writer_put(lua_State *L)
-{
-  file_writer *w = check_writer(L)->writer;
-  size_t length;
-  const char *bytes = luaL_checklstring(L, 2, &length);
-  if (w->state != FILE_WRITER_OPEN) return errors_raise(L, "the file is closed");
-  if (!w->ok) return errors_return(L, &w->error);
-  if (!file_writer_append(w, bytes, length)) return luaL_error(L, "not enough memory");
-  lua_pushboolean(L, !file_writer_full(w));
-  return 1;
-}
-
-static int on_wait_over(lua_State *L, operation *op)
-{
-  error e;
-  if (!file_wait_end(container_of(op, file_wait, operation), &e)) return errors_return(L, &e);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-static int wait_for(lua_State *L, file_wait_for what)
-{
-  file_wait *wait = file_writer_wait(check_writer(L)->writer, what);
-  if (!wait) return luaL_error(L, "not enough memory");
-  return task_wait(L, &wait->operation, on_wait_over);
-}
-
-/* writer:room(), writer:flush(): wait -> true, or nil, err */
-static int writer_room(lua_State *L) { return wait_for(L, FILE_WAIT_ROOM); }
-static int writer_flush(lua_State *L) { return wait_for(L, FILE_WAIT_FLUSHED); }
-
-/* writer:close(discard) -> true, or nil, err; closing again gives the same */
-static int writer_close(lua_State *L)
-{
-  writer_box *box = check_writer(L);
-  if (box->open) {
-    box->open = false;
-    task_count(L, "file", -1);
-    file_writer_close(box->writer, lua_toboolean(L, 2));
-  }
-  return wait_for(L, FILE_WAIT_CLOSED);
-}
-
-file_writer *fs_writer_check(lua_State *L, int index)
-{
-  const writer_box *box = luaL_checkudata(L, index, writer_name);
-  luaL_argcheck(L, box->open, index, "the file is closed");
-  return box->writer;
-}
-
-/* writer:hurry(): from now on what is added is written at once, and does not wait for more */
-static int writer_hurry(lua_State *L)
-{
-  check_writer(L)->writer->start = 1;
-  return 0;
-}
-
-/* writer:written() -> bytes that reached the system */
-static int writer_written(lua_State *L)
-{
-  lua_pushnumber(L, (double)check_writer(L)->writer->written);
-  return 1;
-}
-
-/* writer:sha256() -> of what was written, flushed or closed, in hexadecimal digits; nil: it was not hashed.
- * Nothing may be added afterwards */
-static int writer_sha256(lua_State *L)
-{
-  const file_writer *w = check_writer(L)->writer;
-  char digits[SHA256_DIGITS + 1];
-  if (w->job.running || w->written != w->appended || !w->hash || !w->ok) return 0;
-  sha256_end(w->hash, digits);
-  lua_pushlstring(L, digits, SHA256_DIGITS);
-  return 1;
-}
-
-/* writer:is_open() -> boolean */
-static int writer_is_open(lua_State *L)
-{
-  lua_pushboolean(L, check_writer(L)->open);
-  return 1;
-}
-
-static int writer_collect(lua_State *L)
-{
-  writer_box *box = check_writer(L);
-  if (box->open) task_count(L, "file", -1);
-  if (box->writer) file_writer_drop(box->writer);
-  *box = (writer_box){0};
-  return 0;
-}
-
 /* ---- locks ---- */
 
 /* lock:release(); also its finalizer */
@@ -534,26 +298,8 @@ static int lock_release(lua_State *L)
 
 /* ---- the module ---- */
 
-/* Leaves the method table on the stack. */
-static void new_class(lua_State *L, const char *name, lua_CFunction collect)
-{
-  luaL_newmetatable(L, name);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__index");
-  lua_remove(L, -2);
-}
-
 int luaopen_lurcher_native_fs(lua_State *L)
 {
-  static const luaL_Reg reader_methods[] = {{"take", reader_take},   {"take_line", reader_take_line},
-                                            {"seek", reader_seek},   {"ended", reader_ended},
-                                            {"close", reader_close}, {NULL, NULL}};
-  static const luaL_Reg writer_methods[] = {{"put", writer_put},         {"is_open", writer_is_open},
-                                            {"written", writer_written}, {"hurry", writer_hurry},
-                                            {"sha256", writer_sha256},   {NULL, NULL}};
   static const luaL_Reg blocking[] = {{"read", fs_read},
                                       {"write", fs_write},
                                       {"append", fs_append},
@@ -574,19 +320,9 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"open_writer", fs_open_writer},
                                       {NULL, NULL}};
 
-  new_class(L, reader_name, reader_close);
-  luaL_register(L, NULL, reader_methods);
-  task_set_blocking(L, -1, "fill", reader_fill);
-  lua_pop(L, 1);
-
-  new_class(L, writer_name, writer_collect);
-  luaL_register(L, NULL, writer_methods);
-  task_set_blocking(L, -1, "room", writer_room);
-  task_set_blocking(L, -1, "flush", writer_flush);
-  task_set_blocking(L, -1, "close", writer_close);
-  lua_pop(L, 1);
-
-  new_class(L, lock_name, lock_release);
+  fs_reader_open(L);
+  fs_writer_open(L);
+  class_new(L, lock_name, lock_release);
   lua_pushcfunction(L, lock_release);
   lua_setfield(L, -2, "release");
   lua_pop(L, 1);

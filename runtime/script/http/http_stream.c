@@ -4,7 +4,7 @@
 #include "net/transfer/transfer_body.h"
 
 #include "script/base/lua_error.h"
-#include "script/bind/bind_fs.h"
+#include "script/bind/bind_fs_writer.h"
 #include "script/http/http_handle.h"
 #include "script/http/http_info.h"
 #include "script/task/task.h"
