@@ -22,7 +22,7 @@ for name, list in pairs(parts) do lists[name] = list end
 
 rows.collected = {}
 for _, module in ipairs { "task.together", "task.stream", "task.sync", "pages.strategies", "progress", "clock",
-  "server" } do
+  "server", "server.folder" } do
   source(module)
 end
 for name, entry in pairs(rows.collected) do lists[name] = entry.list end

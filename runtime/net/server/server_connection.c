@@ -73,7 +73,13 @@ static void unref_connection(server_connection *c)
   free(c);
 }
 
-static void on_connection_poll_closed(uv_handle_t *handle) { unref_connection(handle->data); }
+static void on_connection_poll_closed(uv_handle_t *handle)
+{
+  server_connection *c = handle->data;
+  loop *l = c->group->loop;
+  unref_connection(c);
+  loop_handle_closed(l);
+}
 
 static void close_now(server_connection *c)
 {
@@ -518,6 +524,7 @@ server_connection *server_connection_new(socket_group *g, int socket, tls_server
   int yes = 1;
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* fails on a Unix socket: no matter */
   uv_unref((uv_handle_t *)&c->poll);                              /* operations keep the loop running */
+  loop_handle_opened(g->loop);
   c->poll.data = c;
   c->group = g;
   c->socket = socket;
