@@ -1,5 +1,5 @@
 -- The order of the code, checked by its text: who may use whom, that a header declares what its own .c
--- defines, that no two C files have one name, and no two of a room a static of one name. Prints every
+-- defines, that no two C files have one name, and no two of a room a static, constant or type of one name. Prints every
 -- finding; its status is 1 when there are any.
 -- Run from the top folder: luajit scripts/rooms.lua
 
@@ -278,19 +278,35 @@ local function static_names(line)
   return names
 end
 
+-- The names of file scope that a C file declares for itself: statics, enumerators, structs and typedefs.
+local function own_names(text)
+  local names = {}
+  for line in text:gmatch("[^\n]+") do
+    for _, name in ipairs(static_names(line)) do names[name] = "static" end
+    local struct = line:match("^typedef struct ([%a_][%w_]*) {") or line:match("^struct ([%a_][%w_]*) {")
+    if struct then names["struct " .. struct] = "type" end
+    local alias = line:match("^} ([%a_][%w_]*);")
+    if alias then names[alias] = "type" end
+  end
+  for _, opening in ipairs { "\nenum", "\ntypedef enum" } do
+    for block in ("\n" .. text):gmatch(opening .. "[^{;\n]*(%b{})") do
+      for name in block:gsub("=[^,}]*", ""):gmatch("[{,]%s*([%a_][%w_]*)") do names[name] = "constant" end
+    end
+  end
+  return names
+end
+
 -- The release build compiles several files of a room as one.
 local function check_statics(paths)
   local seen = {}
   for _, path in ipairs(paths) do
     local room = path:match("^runtime/(.*)/[^/]*%.c$")
-    for line in room and bare(read(path)):gmatch("[^\n]+") or function() end do
-      for _, name in ipairs(static_names(line)) do
-        local key = room .. " " .. name
-        if seen[key] and seen[key] ~= path then
-          finding("%s and %s both have a static '%s': give each a name of its own", seen[key], path, name)
-        end
-        seen[key] = path
+    for name, what in pairs(room and own_names(bare(read(path))) or {}) do
+      local key = room .. " " .. name
+      if seen[key] then
+        finding("%s and %s both have a %s '%s': give each a name of its own", seen[key], path, what, name)
       end
+      seen[key] = path
     end
   end
 end

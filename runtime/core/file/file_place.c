@@ -1,6 +1,7 @@
 #include "core/file/file_place.h"
 
 #include "core/file/guarded.h"
+#include "core/file/guarded_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,6 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-enum { MAX_LINKS = 40 /* as the kernel */ };
 
 /* A link below /proc leads to what a process has open, whatever its text says: "pipe:[123]", "x (deleted)".
  */

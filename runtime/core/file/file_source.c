@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-  PIECE = 256 * 1024,
+  SOURCE_PIECE = 256 * 1024,
   STARVED_MS = 20,  /* between two tries to open, when there is no descriptor … */
   MAX_STARVED = 250 /* … and how many there are */
 };
@@ -144,7 +144,7 @@ static bool fill(file_source *s)
 {
   piece *p = &s->ahead;
   uint64_t left = s->range.length - s->position;
-  size_t wanted = left < PIECE ? (size_t)left : PIECE;
+  size_t wanted = left < SOURCE_PIECE ? (size_t)left : SOURCE_PIECE;
   if (s->fd < 0) s->fd = file_range_open(&s->range, &p->error);
   if (s->fd < 0) return p->later = may_open_later(s);
   if (!buffer_reserve(&p->bytes, wanted)) return file_error(&p->error, "read", s->range.path, ENOMEM);

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_LINKS = 40 /* as the kernel */ };
-
 /* A path on its way: `found` is known to be without links, `rest` comes behind it. */
 typedef struct {
   char found[PATH_MAX];

@@ -5,10 +5,10 @@
 #include "net/transfer/transfer_limits.h"
 #include "net/transfer/transfer_proxy.h"
 
-enum {
-  ALIGNMENT = 16,   /* of what malloc returns */
-  MENDED = 0x080100 /* the version of libcurl from which on no end is lost */
-};
+#include <stdalign.h>
+#include <stddef.h>
+
+enum { MENDED = 0x080100 /* the version of libcurl from which on no end is lost */ };
 
 const uint64_t NUDGE_AFTER = 150 * MILLISECOND;
 
@@ -17,7 +17,8 @@ void transfer_nudge_note(transfer *t, const char *bytes, size_t length)
   transfer_exchange *x = &t->exchange;
   /* What comes with the head lies behind it in the buffer. */
   if (!t->response.bytes_received)
-    t->handle->buffer_start = bytes - ((uintptr_t)bytes % ALIGNMENT ? t->response.head.received : 0);
+    t->handle->buffer_start =
+        bytes - ((uintptr_t)bytes % alignof(max_align_t) ? t->response.head.received : 0);
   if (bytes == t->handle->buffer_start) {
     x->may_lack_end = x->was_full;
     x->was_full = false;

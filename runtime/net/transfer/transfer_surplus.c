@@ -2,9 +2,9 @@
 #include "net/curl/multi_idle.h"
 
 #include <openssl/ssl.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <string.h>
-
-enum { ALIGNMENT = 16 }; /* of what malloc returns */
 
 static void end_connection(transfer *t)
 {
@@ -58,7 +58,8 @@ void surplus_watch_body(transfer *t, const char *bytes)
 {
   /* What came with the head lies behind it in libcurl's buffer, at any address; what was read by itself at
    * the buffer's start. */
-  if (!t->response.bytes_received && (uintptr_t)bytes % ALIGNMENT == 0) t->exchange.body_apart = true;
+  bool as_malloc_returns = (uintptr_t)bytes % alignof(max_align_t) == 0;
+  if (!t->response.bytes_received && as_malloc_returns) t->exchange.body_apart = true;
 }
 
 static bool has_pending(void *session) { return SSL_has_pending(session); }
