@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 typedef struct {
-  const char *name; /* as given to require: "lurcher.retry" */
+  const char *name;  /* as given to require: "lurcher.retry" */
+  const char *chunk; /* "@lurcher/retry.lua" */
   const unsigned char *bytecode;
   size_t size;
 } embedded_module;

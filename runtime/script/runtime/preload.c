@@ -4,6 +4,7 @@
 #include "script/runtime/embedded.h"
 
 #include <lauxlib.h>
+#include <luajit.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,9 @@ int preload_push(lua_State *L, const char *name)
 {
   const embedded_module *m = find_embedded(name);
   if (!m) return 0;
-  if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->name) != 0) lua_error(L);
+  if (luaL_loadbuffer(L, (const char *)m->bytecode, m->size, m->chunk) != 0) lua_error(L);
+  luaJIT_setmode(L, -1,
+                 LUAJIT_MODE_FUNC | LUAJIT_MODE_OFF); /* it runs once: its loops are not worth a trace */
   lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.environment");
   if (lua_istable(L, -1))
     lua_setfenv(L, -2);
