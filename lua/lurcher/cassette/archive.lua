@@ -50,12 +50,14 @@ end
 ---@return lurcher.Error? err
 function archive.write(from, to)
   local entries = {}
-  local ok, err = file.scan(from, function(text, offset)
+  local opened, err = file.open(from, function(text, offset)
     local entry, what = format.parse(text)
-    if not entry then return file.problem(from, ("is damaged: of the entry at byte %d %s"):format(offset + 1, what)) end
+    if not entry then return file.damaged(from, offset, what) end
     entries[#entries + 1] = entry
   end)
-  if not ok then return nil, err end
+  if not opened then return nil, err end
+  opened:close()
+  local ok
   ok, err = native.write(to, har.format(entries), true)
   if not ok then return nil, err end
   return #entries

@@ -106,20 +106,28 @@ local function flat_headers(lines)
   return flat
 end
 
--- The text of an entry's member in which the value of a body's "json" is a text.
-local function with_quoted_json(text, first, last)
-  local body_first, body_last
-  layout.each_member(text, first, function(name, from, to)
-    if name == "body" then body_first, body_last = from, to end
-  end)
+-- Where the JSON of a body stands in an entry's member; nil: it has none.
+local function find_json(text, first, last)
+  local found = text:find('"json"', first, true)
+  if not found or found > last then return nil end
   local json_first, json_last
-  if body_first then
-    layout.each_member(text, body_first, function(name, from, to)
-      if name == "json" and to <= body_last then json_first, json_last = from, to end
+  layout.each_member(text, first, function(name, from)
+    if name ~= "body" then return false end
+    layout.each_member(text, from, function(part, part_first, part_last)
+      if part == "json" then json_first, json_last = part_first, part_last end
     end)
-  end
-  if not json_first then return text:sub(first, last) end
-  return text:sub(first, json_first - 1) .. encode(text:sub(json_first, json_last)) .. text:sub(json_last + 1, last)
+    return true
+  end)
+  return json_first, json_last
+end
+
+-- An entry's member; of a body that is JSON the text, since the bytes matter.
+local function decode_member(text, first, last)
+  local json_first, json_last = find_json(text, first, last)
+  if not json_first then return json.decode(text:sub(first, last)) end
+  local given, err = json.decode(text:sub(first, json_first - 1) .. '""' .. text:sub(json_last + 1, last))
+  if not err then given.body.json = text:sub(json_first, json_last) end
+  return given, err
 end
 
 local function is_list_of_numbers(list)
@@ -166,6 +174,17 @@ local MEMBERS = { request = request_of, response = response_of,
   end,
   messages = function(given) return given end }
 
+-- A member of an entry: gives it, or nil and what is wrong with it.
+local function member_of(name, text, first, last)
+  local make = MEMBERS[name]
+  if not make then return text:sub(first, last) == "true" or nil end
+  local given, err = decode_member(text, first, last)
+  if err or type(given) ~= "table" then
+    return nil, ("its %s is no JSON%s"):format(name, err and ": " .. err.message or " object")
+  end
+  return make(given)
+end
+
 ---The entry that a text is; nil and what is wrong with it.
 ---@param text string
 ---@param only? "request"|"answer" that is wanted: the request, or what answers it
@@ -173,22 +192,11 @@ local MEMBERS = { request = request_of, response = response_of,
 ---@return string? problem
 function format.parse(text, only)
   local entry, problem = {}, nil
-  local start = text:find("{", 1, true) or 1
-  if not layout.value_end(text, start) then return nil, "it is no JSON object" end
-  layout.each_member(text, start, function(name, first, last)
-    if problem or only and (name == "request") ~= (only == "request") then return end
-    local make = MEMBERS[name]
-    if not make then
-      entry[name] = text:sub(first, last) == "true" or nil
-      return
-    end
-    local has_body = name == "request" or name == "response"
-    local given, err = json.decode(has_body and with_quoted_json(text, first, last) or text:sub(first, last))
-    if err or type(given) ~= "table" then
-      problem = ("its %s is no JSON%s"):format(name, err and ": " .. err.message or " object")
-      return
-    end
-    entry[name], problem = make(given)
+  if not layout.value_end(text, 1) then return nil, "it is no JSON object" end
+  layout.each_member(text, 1, function(name, first, last)
+    if only and (name == "request") ~= (only == "request") then return false end
+    entry[name], problem = member_of(name, text, first, last)
+    return problem ~= nil or only == "request"
   end)
   if problem then return nil, problem end
   if only ~= "answer" and not entry.request then return nil, "it has no request" end

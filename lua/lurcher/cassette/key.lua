@@ -1,12 +1,9 @@
 --- What makes two requests the same: the parts of them that a cassette compares.
 
-local crypto = require "lurcher.crypto"
 local json = require "lurcher.json"
 local url = require "lurcher.url"
 
 local key = {}
-
-local MAX_PLAIN = 64 -- a longer body is compared by its digest
 
 local function header(request, wanted)
   for i = 1, #request.headers, 2 do
@@ -73,28 +70,72 @@ key.parts = {
 function key.of(match, request)
   local texts = {}
   for i, name in ipairs(match) do
-    local text = type(name) == "string" and key.parts[name](request) or ""
-    if name == "body" and #text > MAX_PLAIN and not text:find("***", 1, true) then text = crypto.sha256(text, "raw") end
-    texts[i] = text
+    texts[i] = type(name) == "string" and key.parts[name](request) or ""
   end
   return table.concat(texts, "\n")
 end
 
----Whether a key fits one in which secrets were masked that nobody knew yet when the request was made.
+-- ---- keys in which secrets were masked that nobody knew yet when the request was made ----
+
+local function part_fits(masked, text)
+  if masked == text then return true end
+  local at, from = 1, 1
+  while true do
+    local first, last = masked:find("***", from, true)
+    if not first then break end
+    local found, stop = text:find(masked:sub(from, first - 1), at, true)
+    if not found or from == 1 and found ~= 1 then return false end
+    at, from = stop + 1, last + 1
+  end
+  local rest = masked:sub(from)
+  return from > 1 and #text - #rest + 1 >= at and text:sub(#text - #rest + 1) == rest
+end
+
+-- What stands between the places that no secret goes beyond.
+local function parts_of(text)
+  local parts = {}
+  for one in (text .. "\n"):gmatch "[^\n/?&]*[\n/?&]" do parts[#parts + 1] = one end
+  return parts
+end
+
+---Whether a key fits a masked one.
 ---@param masked string
 ---@param text string
 ---@return boolean
 function key.fits(masked, text)
-  local at, from = 1, 1
-  while true do
-    local first, last = masked:find("***", from, true)
-    local literal = masked:sub(from, first and first - 1)
-    local found, stop = text:find(literal, at, true)
-    if not found or from == 1 and found ~= 1 then return false end
-    if not first then return #text - #literal + 1 >= at and text:sub(#text - #literal + 1) == literal end
-    if from > 1 and text:sub(at, found - 1):find "[\n/?&]" then return false end
-    at, from = stop + 1, last + 1
+  local wanted, parts = parts_of(masked), parts_of(text)
+  if #wanted ~= #parts then return false end
+  for i, one in ipairs(wanted) do
+    if not part_fits(one, parts[i]) then return false end
   end
+  return true
 end
+
+---Which parts of a masked key are, and the key without them: the same for each that fits it.
+---@param masked string
+---@return integer count of all parts
+---@return string places of those that are masked
+---@return string rest
+function key.shape(masked)
+  local parts, places = parts_of(masked), {}
+  for i, one in ipairs(parts) do
+    if one:find("***", 1, true) then places[#places + 1], parts[i] = i, "" end
+  end
+  return #parts, table.concat(places, " "), table.concat(parts)
+end
+
+---A key without the parts in those places.
+---@param text string
+---@param places string
+---@return string rest
+function key.without(text, places)
+  local parts = parts_of(text)
+  for place in places:gmatch "%d+" do parts[tonumber(place)] = "" end
+  return table.concat(parts)
+end
+
+---@param text string
+---@return integer parts
+function key.count(text) return select(2, text:gsub("[\n/?&]", "")) + 1 end
 
 return key

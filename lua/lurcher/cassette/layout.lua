@@ -81,19 +81,24 @@ layout.join = native.join
 ---@type fun(text: string, from: integer): integer?
 layout.value_end = native.value_end
 
+-- The name that stands between two quotes.
+local function name_of(text, first, last)
+  local name = text:sub(first + 1, last - 1)
+  return name:find("\\", 1, true) and json.decode(text:sub(first, last)) or name
+end
+
 ---Calls `visit` with the name of each member of the object that begins at `from`, and where its value begins and
----ends. Stops at what is none.
+---ends, until it gives true. Stops at what is none.
 ---@param text string
 ---@param from integer
----@param visit fun(name: string, first: integer, last: integer)
+---@param visit fun(name: string, first: integer, last: integer): boolean?
 function layout.each_member(text, from, visit)
   local at = text:match("^{%s*()", from)
   while at do
     local stop = text:byte(at) == 34 and layout.value_end(text, at)
     local first = stop and text:match("^%s*:%s*()", stop + 1)
     local last = first and layout.value_end(text, first)
-    if not last then return end
-    visit(json.decode(text:sub(at, stop)), first, last)
+    if not last or visit(name_of(text, at, stop), first, last) then return end
     at = text:match("^%s*,%s*()", last + 1)
   end
 end

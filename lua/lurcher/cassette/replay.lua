@@ -4,12 +4,14 @@ local file = require "lurcher.cassette.file"
 local format = require "lurcher.cassette.format"
 local key = require "lurcher.cassette.key"
 local kinds = require "lurcher.base.kinds"
+local native = require "lurcher.native.places"
 local play = require "lurcher.mock.play"
 local secret = require "lurcher.base.secret"
 local task = require "lurcher.task"
 
 local replay = {}
 
+local MAX_SHAPES = 256    -- kinds of keys with masked parts that are found by what else they are
 local MAX_COMPARED = 1000 -- entries that a message of a miss looks at
 local VERSIONS = { ["1.0"] = "HTTP/1.0", ["1.1"] = "HTTP/1.1", ["2"] = "HTTP/2" }
 local PHASES = { queue = true, dns = true, connect = true, tls = true, write = true, read = true, total = true }
@@ -19,22 +21,25 @@ local PHASES = { queue = true, dns = true, connect = true, tls = true, write = t
 local Replay = {}
 Replay.__index = Replay
 
--- Adds an entry to those of its key: three numbers each, so that a large cassette costs little.
+-- A key with masked secrets is found by what else it is, too.
+local function add_masked(self, own)
+  local count, places, rest = key.shape(own)
+  local shapes = self.shapes[count] or {}
+  self.shapes[count] = shapes
+  if not shapes[places] then
+    if self.shape_count == MAX_SHAPES then return end
+    shapes[places], shapes[#shapes + 1], self.shape_count = true, places, self.shape_count + 1
+  end
+  self.masked:add(count .. ":" .. places .. ":" .. rest, self.count)
+end
+
+-- Adds an entry to those of its key: some bytes each, so that a large cassette costs little.
 local function add(self, text, offset)
   local entry, what = format.parse(text, "request")
-  if not entry then
-    return file.problem(self.path, ("is damaged: of the entry at byte %d %s"):format(offset + 1, what))
-  end
+  if not entry then return file.damaged(self.path, offset, what) end
   local own = key.of(self.match, entry.request)
-  local list = self.by_key[own]
-  if not list then
-    list = { next = 1 }
-    self.by_key[own] = list
-    if own:find("***", 1, true) then self.masked[#self.masked + 1] = own end
-  end
-  self.count = self.count + 1
-  self.offsets[self.count], self.lengths[self.count] = offset, #text
-  list[#list + 1] = self.count
+  self.count = self.index:add(own, offset)
+  if own:find("***", 1, true) then add_masked(self, own) end
 end
 
 ---@param path string
@@ -43,30 +48,29 @@ end
 ---@return lurcher.cassette.Replay? replay
 ---@return lurcher.Error? err kind "file"
 function replay.open(path, match, repeats)
-  local self = setmetatable({ path = path, match = match, repeats = repeats, by_key = {}, masked = {}, offsets = {},
-    lengths = {}, used = {}, count = 0, used_count = 0 }, Replay)
+  local self = setmetatable({ path = path, match = match, repeats = repeats, index = native.new(),
+    masked = native.new(), shapes = {}, shape_count = 0, count = 0, used_count = 0 }, Replay)
   local functions = {}
   for _, one in ipairs(match) do
     if type(one) == "function" then functions[#functions + 1] = one end
   end
   self.functions = functions[1] and functions or false
-  local ok, err = file.scan(path, function(text, offset) return add(self, text, offset) end)
-  if not ok then return nil, err end
-  self.places, err = file.open(path)
-  if not self.places then return nil, err end
+  local err
+  self.file, err = file.open(path, function(text, offset) return add(self, text, offset) end)
+  if not self.file then return nil, err end
+  self.index:seal()
+  self.masked:seal()
   return self
 end
 
-function Replay:close()
-  self.places:close()
-end
+function Replay:close() self.file:close() end
 
 ---@param number integer
 ---@param only? "request"|"answer"
 ---@return table? entry
 ---@return lurcher.Error? err
 function Replay:entry(number, only)
-  return self.places:entry(self.offsets[number], self.lengths[number], only)
+  return self.file:entry(self.index:offset(number), self.index:offset(number + 1), only)
 end
 
 ---The text of an entry, as it stands in the file.
@@ -74,36 +78,46 @@ end
 ---@return string? text
 ---@return lurcher.Error? err
 function Replay:text(number)
-  return self.places:read(self.offsets[number], self.lengths[number])
+  return self.file:text(self.index:offset(number), self.index:offset(number + 1))
 end
 
-local function use(self, number)
-  if self.used[number] then return end
-  self.used[number] = true
-  self.used_count = self.used_count + 1
+local function accepted(self, request, recorded)
+  for _, accepts in ipairs(self.functions or {}) do
+    if not accepts(request, recorded) then return false end
+  end
+  return true
 end
 
--- The next of a list that was not used; nil: all were.
-local function take(self, list)
-  while list.next <= #list and self.used[list[list.next]] do list.next = list.next + 1 end
-  local number = list[list.next] or self.repeats and list[#list]
-  if number then use(self, number) end
-  return number
-end
-
--- The first of a list that functions accept.
-local function take_accepted(self, list, request)
-  for _, number in ipairs(list) do
-    if not self.used[number] or self.repeats then
-      local entry, err = self:entry(number, "request")
+-- Of places that come one after the other the first that was not used and is accepted; where entries repeat, else the
+-- last that is.
+local function take_accepted(self, index, number, number_of, accepts)
+  local last
+  while number do
+    local one = number_of(number)
+    local is_used = self.index:is_used(one)
+    if not is_used or self.repeats then
+      local entry, err = self:entry(one, "request")
       if not entry then return nil, err end
-      local fits = true
-      for _, accepts in ipairs(self.functions) do fits = fits and accepts(request, entry.request) end
-      if fits then
-        use(self, number)
-        return number
+      if accepts(entry.request) then
+        last = one
+        if not is_used then break end
       end
     end
+    number = index:next(number)
+  end
+  if last and self.index:use(last) then self.used_count = self.used_count + 1 end
+  return last
+end
+
+local function itself(number) return number end
+
+local function take_masked(self, request, own)
+  local count = key.count(own)
+  for _, places in ipairs(self.shapes[count] or {}) do
+    local first = self.masked:first(count .. ":" .. places .. ":" .. key.without(own, places))
+    local number, err = take_accepted(self, self.masked, first, function(place) return self.masked:offset(place) end,
+      function(recorded) return key.fits(key.of(self.match, recorded), own) and accepted(self, request, recorded) end)
+    if number or err then return number, err end
   end
 end
 
@@ -113,20 +127,17 @@ end
 ---@return lurcher.Error? err
 function Replay:take(request)
   local own = key.of(self.match, request)
-  local function from(list)
-    if self.functions then return take_accepted(self, list, request) end
-    return take(self, list)
-  end
-  local list = self.by_key[own]
   local number, err
-  if list then number, err = from(list) end
-  if number or err then return number, err end
-  for _, masked in ipairs(self.masked) do
-    if masked ~= own and key.fits(masked, own) then
-      number, err = from(self.by_key[masked])
-      if number or err then return number, err end
-    end
+  if self.functions then
+    number, err = take_accepted(self, self.index, self.index:first(own), itself,
+      function(recorded) return accepted(self, request, recorded) end)
+  else
+    local is_new
+    number, is_new = self.index:take(own, self.repeats)
+    if is_new then self.used_count = self.used_count + 1 end
   end
+  if number or err or self.shape_count == 0 then return number, err end
+  return take_masked(self, request, own)
 end
 
 -- ---- what an entry answers ----
@@ -209,13 +220,13 @@ function Replay:miss(request)
     local entry = text and format.parse(text, "request")
     local list, weight = {}, math.huge
     if entry then list, weight = differences(request, entry.request, self.match[1] and self.match or PARTS) end
-    if self.used[number] then weight = weight + 0.5 end
+    if self.index:is_used(number) then weight = weight + 0.5 end
     if not least or weight < least then nearest, least, least_list = number, weight, list end
   end
   local message = ("no entry of the cassette '%s' is for %s %s"):format(self.path, request.method, request.url)
   if not nearest then return message .. "; it has no entries" end
   if not least_list[1] then
-    least_list[1] = self.used[nearest] and "  it was used already (the option repeats lets it answer again)"
+    least_list[1] = self.index:is_used(nearest) and "  it was used already (the option repeats lets it answer again)"
       or "  a function given as match does not accept it"
   end
   return ("%s; the nearest is entry %d\n%s"):format(message, nearest, table.concat(least_list, "\n"))
@@ -227,7 +238,7 @@ end
 function Replay:unused(most)
   local list = {}
   for number = 1, self.count do
-    if not self.used[number] and #list < most then
+    if #list < most and not self.index:is_used(number) then
       local entry = format.parse(self:text(number) or "", "request")
       list[#list + 1] = entry and ("%s %s"):format(entry.request.method, entry.request.url) or "entry " .. number
     end

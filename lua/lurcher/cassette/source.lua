@@ -20,8 +20,8 @@ end
 function source.open(path)
   local cassette, err = session.open(path, { mode = "none", match = session.MATCH, redact = {}, repeats = true })
   if not cassette then return nil, err end
-  close_with_task(cassette.play.places)
-  cassette.play.places.on_open = close_with_task
+  close_with_task(cassette.play.file.places)
+  cassette.play.file.places.on_open = close_with_task
   return setmetatable({ cassette = cassette }, Source)
 end
 

@@ -2,15 +2,18 @@
 
 #include <string.h>
 
-/* One byte behind the string that begins at `from`; 0 when it does not end. */
+/* One byte behind the string that begins at `from`; 0 when it does not end. Each byte is looked at twice at most. */
 static size_t string_end(const char *text, size_t length, size_t from)
 {
+  size_t quote = from;
   for (size_t at = from + 1; at < length; at++) {
-    const char *quote = memchr(text + at, '"', length - at);
-    if (!quote) return 0;
-    size_t end = (size_t)(quote - text);
-    const char *escape = memchr(text + at, '\\', end - at);
-    if (!escape) return end + 1;
+    if (at > quote) {
+      const char *found = memchr(text + at, '"', length - at);
+      if (!found) return 0;
+      quote = (size_t)(found - text);
+    }
+    const char *escape = memchr(text + at, '\\', quote - at);
+    if (!escape) return quote + 1;
     at = (size_t)(escape - text) + 1; /* what is escaped */
   }
   return 0;
