@@ -299,7 +299,7 @@ bool session_open(lur_runtime *rt, bool has_colours, void (*finished_hook)(void)
   session_runtime = rt;
   on_finished = finished_hook;
   lua_State *L = lur_lua(rt);
-  if (lua_cpcall(L, open_module, &has_colours) == 0) {
+  if (lur_hook_libraries(rt) == LUR_OK && lua_cpcall(L, open_module, &has_colours) == 0) {
     session_calm();
     return true;
   }

@@ -16,6 +16,12 @@ extern "C" {
  * stack as it was. Never call a function on it that waits: only tasks can wait. NULL where the runtime is. */
 LUR_API lua_State *lur_lua(lur_runtime *runtime);
 
+/* Lets find, match, gmatch, gsub and table.sort call the count hook of that state (lua_sethook) while they
+ * work, as instructions of Lua do: a hook that raises ends a pattern that tries too much. They are slower for
+ * it. After lur_open, before scripts run. LUR_NO_MEMORY, LUR_INVALID (NULL). Runtimes with limits have this
+ * already, for a hook of their own. */
+LUR_API lur_status lur_hook_libraries(lur_runtime *runtime);
+
 #ifdef __cplusplus
 }
 #endif

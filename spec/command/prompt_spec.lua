@@ -118,9 +118,11 @@ describe("the prompt", function()
       "while true do local s = ('x'):rep(1e5) end", "load 'while true do end' ()",
       "task.map({ 1, 2 }, function() task.sleep(1000) end)",
       "task.shield(function() while true do pcall(function() while true do end end) end end)",
+      "('x'):rep(30000):find(('x*'):rep(9) .. 'y')", "('x'):rep(30000):gsub(('x*'):rep(9) .. 'y', '')",
+      "string.match(('x'):rep(30000), ('x*'):rep(9) .. 'y')",
     } do
       for _ = 1, 100 do
-        prompt:type("print 'begun' " .. busy .. "\r")
+        prompt:type("print 'begun'; " .. busy .. "\r")
         prompt:wait "begun\r\n"
         prompt:type "\3"
         prompt:wait(READY)
@@ -169,7 +171,11 @@ describe("the prompt", function()
       if file then file:close() end
       return state ~= "Z" and tonumber(count) or nil
     end
-    prompt:type "print 'begun' ; ('x'):rep(30000):find(('x*'):rep(9) .. 'y')\r"
+    prompt:enter "local ffi = require 'ffi' local lock = ffi.new 'int[1]'"
+    prompt:enter "ffi.cdef 'int pthread_spin_init(int *, int); int pthread_spin_lock(int *);'"
+    prompt:enter "ffi.C.pthread_spin_init(lock, 0)"
+    prompt:enter "ffi.C.pthread_spin_lock(lock)"
+    prompt:type "print 'begun' ; ffi.C.pthread_spin_lock(lock)\r"
     prompt:wait "begun\r\n"
     local begun = ticks()
     while ticks() < begun + 10 do task.sleep(0.01) end

@@ -279,17 +279,22 @@ static void replace_tostring(lua_State *L)
   lua_setglobal(L, "tostring");
 }
 
-void library_open_string(lua_State *L, bool hooked)
+void library_replace_matching(lua_State *L)
 {
   static const luaL_Reg matching[] = {
       {"find", find}, {"match", match_first}, {"gmatch", gmatch}, {NULL, NULL}};
+  for (const luaL_Reg *f = matching; f->name; f++) {
+    lua_pushcfunction(L, f->func);
+    lua_setfield(L, -2, f->name);
+  }
+}
+
+void library_open_string(lua_State *L, bool hooked)
+{
   if (hooked) replace_tostring(L);
   lua_getglobal(L, "string");
   lua_pushcfunction(L, gsub);
   lua_setfield(L, -2, "gsub");
-  for (const luaL_Reg *f = matching; hooked && f->name; f++) {
-    lua_pushcfunction(L, f->func);
-    lua_setfield(L, -2, f->name);
-  }
+  if (hooked) library_replace_matching(L);
   lua_pop(L, 1);
 }

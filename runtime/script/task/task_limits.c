@@ -206,6 +206,14 @@ static void end_long_call(lua_State *L, lur_runtime *rt)
   if (ran > most) luaL_error(L, "this pattern takes too long");
 }
 
+/* Without limits the hook is the host's. */
+static void call_hook(lua_State *L)
+{
+  lua_Hook hook = lua_gethook(L);
+  lua_Debug caller = {.event = LUA_HOOKCOUNT};
+  if (hook && lua_gethookmask(L) & LUA_MASKCOUNT && lua_getstack(L, 1, &caller)) hook(L, &caller);
+}
+
 void limits_charge(lua_State *L, size_t steps)
 {
   lur_runtime *rt = runtime_of(L);
@@ -213,8 +221,12 @@ void limits_charge(lua_State *L, size_t steps)
   lua_Debug caller;
   limit_kind kind = LIMIT_NONE;
   l->charged += steps;
-  if (l->charged < LOOK_AFTER || !l->hooked) return;
+  if (l->charged < LOOK_AFTER) return;
   l->charged = 0;
+  if (!l->hooked) {
+    call_hook(L);
+    return;
+  }
   if (!must_end(rt, L, &kind)) return;
   l->looked = 0;
   if (lua_getstack(L, 1, &caller) && is_own_code(L, &caller))

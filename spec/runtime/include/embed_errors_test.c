@@ -99,7 +99,8 @@ static void takes_null(void)
   check(lur_run(NULL) == LUR_INVALID);
   check(lur_summary(NULL, LUR_SUMMARY_STATS, 0, 0, write_nothing, NULL) == LUR_INVALID);
   check_string(lur_error(NULL), "");
-  check(!lur_budget_report(NULL) && !lur_lua(NULL) && lur_busy(NULL, text, sizeof text) == 0);
+  check(!lur_budget_report(NULL) && !lur_lua(NULL) && lur_hook_libraries(NULL) == LUR_INVALID &&
+        lur_busy(NULL, text, sizeof text) == 0);
   lur_interrupt(NULL);
   lur_drain(NULL);
   lur_task_cancel(NULL, "why");
