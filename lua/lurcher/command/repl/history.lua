@@ -26,6 +26,7 @@ local OF_CURL = { "%s%-%a*[ub]%s*%S", "%-%-use?r?[%s=]", "%-%-proxy%-user", "%-%
 for _, name in ipairs(NAMES) do
   local whole = name .. "[%w_%-]*"
   WRITTEN[#WRITTEN + 1] = whole .. "[\"'%]%s]*[=:,]%s*[\"'%[]"
+  WRITTEN[#WRITTEN + 1] = "[\"'&]" .. whole .. "=[^%s&\"']" -- a form
   WRITTEN[#WRITTEN + 1] = whole .. "%s*=%s*{[^}\"'%[]*[\"'%[]"
   WRITTEN[#WRITTEN + 1] = whole .. "%s*,[%w_,%s]*=%s*[\"'%[]"
   OF_CURL[#OF_CURL + 1] = whole .. "[\"']?%s*[=:]%s*[\"']?[^%s$\"']"

@@ -44,8 +44,37 @@ local function is(token, text) return token ~= nil and token.text == text and to
 local OF_CALL = { secret = "SECRET", bearer = "TOKEN" }
 local OF_PAIR = { basic = "PASSWORD", digest = "PASSWORD", auth = "PASSWORD" }
 
+-- The last names of what is given values at the "=" at `at`: a and c of `local a, b.c = `.
+local function names_before(list, at)
+  local names = {}
+  repeat
+    at = at - 1
+    if not list[at] or list[at].kind ~= "name" then break end
+    table.insert(names, 1, list[at].text)
+    at = at - 1
+    while is(list[at], ".") do at = at - 2 end
+  until not is(list[at], ",")
+  return names
+end
+
+local BRACKETS = { ["("] = -1, ["["] = -1, ["{"] = -1, [")"] = 1, ["]"] = 1, ["}"] = 1 }
+
+-- The name of several that are given values at once, if the text at `i` is one of those values.
+local function name_in_row(list, i)
+  local depth, place = 0, 1
+  for at = i - 1, 1, -1 do
+    local token = list[at]
+    depth = depth + (token.kind ~= "text" and BRACKETS[token.text] or 0)
+    if depth < 0 or is(token, "return") then return nil end
+    if depth == 0 and is(token, "=") then return names_before(list, at)[place] end
+    if depth == 0 and is(token, ",") then place = place + 1 end
+  end
+  return nil
+end
+
 -- The name that the text at `i` is given to: name = "…", ["name"] = "…".
 local function key_before(list, i)
+  if is(list[i - 1], ",") then return name_in_row(list, i) end
   if not is(list[i - 1], "=") then return nil end
   local before = list[i - 2]
   if is(before, "]") then return literal(list[i - 3]) end
@@ -64,7 +93,32 @@ end
 
 local HEADERS = { authorization = true, ["proxy-authorization"] = true, cookie = true, ["set-cookie"] = true }
 
--- By what stands before it, or by what it is: a URL, a text with a token in it.
+-- A text whose fields are found by `pattern`, up to the value; `ending` gives the place behind a value.
+local function pieces_of_fields(text, pattern, ending)
+  local pieces, from, at = {}, 1, 1
+  while true do
+    local _, before, name = text:find(pattern, at)
+    if not name then break end
+    at = ending(text, before + 1)
+    if at > before + 1 and history.names_secret(name) then
+      pieces[#pieces + 1] = text:sub(from, before)
+      pieces[#pieces + 1] = { name = secret_names.variable(name), text = text:sub(before + 1, at - 1) }
+      from = at
+    end
+  end
+  pieces[#pieces + 1] = text:sub(from)
+  return pieces
+end
+
+local function json_value_end(text, at)
+  local place = text:find('["\\]', at)
+  while place and text:sub(place, place) == "\\" do place = text:find('["\\]', place + 2) end
+  return place or #text + 1
+end
+
+local function form_value_end(text, at) return text:find("[&%s]", at) or #text + 1 end
+
+-- By what stands before it, or by what it is: a URL, a JSON text, a form, a text with a token in it.
 local function pieces_by_form(list, i, text)
   local key, name = key_before(list, i), name_by_place(list, i)
   if key and HEADERS[key:lower()] then return secret_names.of_header(key, text, {}) end
@@ -75,6 +129,8 @@ local function pieces_by_form(list, i, text)
   if user then return { user, { name = "PASSWORD", text = password }, unpack(secret_names.of_url(rest)) } end
   local before, token, after = history.split_at_token(text)
   if before then return { before, { name = "TOKEN", text = token }, after } end
+  if text:find "^%s*[{[]" then return pieces_of_fields(text, '"([^"\\]*)"%s*:%s*"', json_value_end) end
+  if text:find "^[^=&%s?]+=[^%s?]*$" then return pieces_of_fields(text, "%f[^%z&]([^=&%s]+)=", form_value_end) end
   return text:find("?", 1, true) and secret_names.of_url(text) or { text }
 end
 
