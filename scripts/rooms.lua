@@ -55,7 +55,7 @@ local LUA_ROOMS = {
   "mock", "cassette", "testing",
   "command",
 }
-local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", curl = "convert", mock = "testing",
+local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", ["http.plain"] = "client", curl = "convert", mock = "testing",
   cassette = "testing" }
 
 local findings = 0
@@ -155,6 +155,7 @@ end
 
 local function check_require(path, from, line, number)
   if line:match("^%s*%-%-") then return end
+  line = line:gsub("%f[%w]lazy ", "require ")
   for module in line:gmatch("require%s*%(?%s*[\"']lurcher%.([%w_.]+)") do
     local target = lua_room(module)
     if module:match("^native%.") then

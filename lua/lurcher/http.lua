@@ -1,13 +1,16 @@
 --- HTTP requests: `http.get(url, opts)` and the like on the process's default client, `http.client(opts)` for
 --- one of your own.
 
-local check = require "lurcher.base.check"
-local client = require "lurcher.http.client"
-local errors = require "lurcher.base.errors"
-local overlay = require("lurcher.base.tables").overlay
-local response = require "lurcher.http.response"
-local secret = require "lurcher.base.secret"
-local strict = require "lurcher.base.strict"
+local lazy = require "lurcher.base.lazy"
+local plain = require "lurcher.http.plain"
+
+local check = lazy "lurcher.base.check"
+local client = lazy "lurcher.http.client"
+local errors = lazy "lurcher.base.errors"
+local response = lazy "lurcher.http.response"
+local secret = lazy "lurcher.base.secret"
+local strict = lazy "lurcher.base.strict"
+local tables = lazy "lurcher.base.tables"
 
 ---@alias lurcher.Verb fun(url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
 
@@ -71,14 +74,6 @@ function http.aws_sigv4(opts)
   return require "lurcher.http.auth.sigv4"(opts)
 end
 
--- Made when it is first used: a script with clients of its own pays nothing.
-local default
-
-local function default_client()
-  default = default or client.shared()
-  return default
-end
-
 local function called_with_colon(name)
   errors.raise(("call it with a dot: http.%s(…)"):format(name))
 end
@@ -86,7 +81,7 @@ end
 ---The client behind http.get and the like.
 ---@return lurcher.Client
 function http.default()
-  return default or default_client()
+  return client.default()
 end
 
 ---Makes a client: connections, limits, cookies and defaults of its own.
@@ -97,11 +92,24 @@ function http.client(opts)
   return client.new(opts)
 end
 
-for _, name in ipairs(client.verbs) do
-  local verb = client.verb(name, "http." .. name)
+-- A call of the client behind it, which may go on from what came of a plain one.
+local function full_call(verb, name, url, opts, early_result)
+  if url == http then called_with_colon(name) end
+  if early_result then return client.go_on(name:upper(), url, early_result) end
+  return verb(client.default(), url, opts)
+end
+
+for _, name in ipairs(plain.VERBS) do
+  local method, verb = name:upper(), nil
   http[name] = function(url, opts)
-    if url == http then called_with_colon(name) end
-    return verb(default or default_client(), url, opts)
+    local early_result
+    if opts == nil and plain.active then
+      local res
+      res, early_result = plain.call(method, url)
+      if res then return res end
+    end
+    verb = verb or client.verb(name, "http." .. name)
+    return full_call(verb, name, url, opts, early_result)
   end
 end
 
@@ -112,7 +120,7 @@ end
 ---@return lurcher.Error? err
 function http.request(method, url, opts)
   if method == http then called_with_colon("request") end
-  return client.request(default or default_client(), method, url, opts, "http.request")
+  return client.request(client.default(), method, url, opts, "http.request")
 end
 
 ---A file, or a part of it, as the body of a request or of a part of one: read while it is sent.
@@ -131,7 +139,7 @@ end
 ---@return lurcher.Error? err
 function http.download(url, path, opts)
   if url == http then called_with_colon("download") end
-  return client.download(default or default_client(), url, path, opts, "http.download")
+  return client.download(client.default(), url, path, opts, "http.download")
 end
 
 ---Marks a string so that it never prints, logs or records: tostring gives "***".
@@ -150,12 +158,12 @@ local raising
 function http.raising()
   if raising then return raising end
   local own
-  raising = overlay(http)
+  raising = tables.overlay(http)
   raising.default = function()
     own = own or client.shared { raise = true }
     return own
   end
-  for _, name in ipairs { "request", "download", unpack(client.verbs) } do
+  for _, name in ipairs { "request", "download", unpack(plain.VERBS) } do
     raising[name] = function(first, ...)
       if first == raising then called_with_colon(name) end
       local one = raising.default()
@@ -164,7 +172,7 @@ function http.raising()
   end
   raising.client = function(opts)
     if opts == raising then called_with_colon("client") end
-    if opts == nil or type(opts) == "table" then opts = overlay({ raise = true }, opts) end
+    if opts == nil or type(opts) == "table" then opts = tables.overlay({ raise = true }, opts) end
     return response.raised(client.new(opts))
   end
   strict.guard(raising, "http")

@@ -35,12 +35,13 @@ local function turn(self, slot)
   self.slot, self.current = slot, 0
 end
 
----Counts one.
+---Counts one, or several.
 ---@param now number monotonic seconds
-function Rolling:add(now)
+---@param count? integer
+function Rolling:add(now, count)
   local slot = floor(now * self.per_second)
   if slot > self.slot then turn(self, slot) end
-  self.current = self.current + 1
+  self.current = self.current + (count or 1)
 end
 
 ---How many there were in the span that ends now.

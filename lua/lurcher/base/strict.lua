@@ -44,15 +44,22 @@ local ELSEWHERE = {
   log = { warning = "log.warn(message)", fatal = "log.error(message)", trace = "log.debug(message)" },
 }
 
----Has the functions of a public module raise where they are misspelt.
+---Raises for a misspelt function of a public module.
+---@param module table
+---@param key any
+---@param name string "http" for lurcher.http
+function strict.missing(module, key, name)
+  if strict.is_name(key) then
+    strict.refuse(("lurcher.%s has no function"):format(name), key, module, ELSEWHERE[name])
+  end
+end
+
+---Has the functions of a copy of a public module raise where they are misspelt.
 ---@param module table
 ---@param name string "http" for lurcher.http
 function strict.guard(module, name)
   if getmetatable(module) ~= nil then return end
-  local what, elsewhere = ("lurcher.%s has no function"):format(name), ELSEWHERE[name]
-  setmetatable(module, { __index = function(self, key)
-    if strict.is_name(key) then strict.refuse(what, key, self, elsewhere) end
-  end })
+  setmetatable(module, { __index = function(self, key) return strict.missing(self, key, name) end })
 end
 
 return strict

@@ -9,6 +9,7 @@ local native_log = require "lurcher.native.log"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
+local plain_calls = require "lurcher.http.plain"
 local settings = require "lurcher.http.settings"
 local redact = require "lurcher.base.redact"
 local response = require "lurcher.http.response"
@@ -24,6 +25,8 @@ if native_log.tracing() then observe.add(require "lurcher.report.trace") end
 if native_log.recording() then observe.add(require "lurcher.report.recorder") end
 
 local request_address, direct = request.address, transport.direct
+
+plain_calls.active = false -- clients may be told what plain calls know nothing of: a mock, a cassette
 
 ---@alias lurcher.ClientVerb
 ---| fun(self: lurcher.Client, url: string, opts?: lurcher.RequestOptions): lurcher.Response?, lurcher.Error?
@@ -73,6 +76,7 @@ function response.methods:curl(how)
   check.method(self, response.metatable, "res:curl")
   local call = rawget(self, "call")
   if not call then return nil end
+  if call == plain_calls.settings then call = client.default().settings end
   if not request.is(call) then call = request.of_settings(self.method, secret.reveal(self.url), call) end
   return curl_command().of_call(call, how, "res:curl")
 end
@@ -133,19 +137,24 @@ local function new_jar(wanted)
   return require("lurcher.http.cookies.file").attach(jar, wanted)
 end
 
----Makes a client.
----@param opts lurcher.ClientOptions?
----@return lurcher.Client client
----@return lurcher.Error? err kind "file": the option `cookies` names a file that cannot be read
-function client.new(opts)
+-- given_pool: one to go on with.
+local function create(opts, given_pool)
   local merged = options.merge({}, options.check_client(opts, "http.client"))
   local jar, err = new_jar(merged.cookies)
   if jar == nil then return nil, err end
   local limits = overlay(options.DEFAULT.limits, merged.limits)
   if limits.idle_timeout == 0 then limits.idle = 0 end
   limits.limiter = limits.limiter and limits.limiter.native or nil
-  local pool = native.pool(limits)
+  local pool = given_pool or native.pool(limits)
   return assemble(merged, pool, retry_budget.new(), jar, new_breakers(merged, pool))
+end
+
+---Makes a client.
+---@param opts lurcher.ClientOptions?
+---@return lurcher.Client client
+---@return lurcher.Error? err kind "file": the option `cookies` names a file that cannot be read
+function client.new(opts)
+  return create(opts)
 end
 
 ---A client with changed defaults that shares the pool, the limits, the cookies and the circuit breakers.
@@ -248,6 +257,14 @@ local function call(self, method, url, opts, what)
   return finish(self, req, run(req))
 end
 
+-- A call without options that the layers have to see.
+local function layered(self, method, url, early_result)
+  local req, err = request.plain(self, method, url, early_result)
+  if not req then return finish(self, nil, nil, err) end
+  if self.hooks.error then return finish(self, req, run(req)) end
+  return run(req)
+end
+
 -- A call without options: the request is made only if the layers have to see it.
 local function plain(self, method, url)
   local own, early_result = self.settings, nil
@@ -262,10 +279,7 @@ local function plain(self, method, url)
       early_result = unfinished
     end
   end
-  local req, err = request.plain(self, method, url, early_result)
-  if not req then return finish(self, nil, nil, err) end
-  if self.hooks.error then return finish(self, req, run(req)) end
-  return run(req)
+  return layered(self, method, url, early_result)
 end
 
 -- A call of a client with `raise`: what others return as nil and an error is raised, by the methods of the
@@ -328,11 +342,25 @@ local shared = {}
 
 ---A client behind functions of a module.
 ---@param opts? table
+---@param pool? userdata
 ---@return lurcher.Client
-function client.shared(opts)
-  local self = response.raised(client.new(opts))
+function client.shared(opts, pool)
+  local self = response.raised(create(opts, pool))
   shared[#shared + 1] = self
   return self
+end
+
+local default
+
+---The client behind http.get and the like, made when it is first used: a script with clients of its own pays nothing.
+---It goes on with the connections of the calls that needed no client.
+---@return lurcher.Client
+function client.default()
+  if default then return default end
+  local pool, calls = plain_calls.hand_over()
+  default = client.shared(nil, pool)
+  default.budget:note_call(calls)
+  return default
 end
 
 ---Puts a mock under the clients that will be made, and under those of `client.shared`; false: the network.
@@ -346,8 +374,6 @@ function client.install(mock)
   end
   return before
 end
-
-client.verbs = { "get", "head", "post", "put", "patch", "delete", "options" }
 
 ---The function(client, url, opts) that sends requests of one method.
 ---@param name string
@@ -363,7 +389,17 @@ function client.verb(name, what)
   end
 end
 
-for _, name in ipairs(client.verbs) do Client[name] = client.verb(name, "client:" .. name) end
+for _, name in ipairs(plain_calls.VERBS) do Client[name] = client.verb(name, "client:" .. name) end
+
+---Goes on with a call of the default client from what came of its first attempt.
+---@param method string
+---@param url string
+---@param early_result table
+---@return lurcher.Response? res
+---@return lurcher.Error? err
+function client.go_on(method, url, early_result)
+  return layered(client.default(), method, url, early_result)
+end
 
 ---Sends a request of any method; returns nil and an error whether the client raises or not.
 ---@param self lurcher.Client

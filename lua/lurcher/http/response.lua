@@ -1,16 +1,19 @@
 --- Responses. What nearly every script asks for is there at once; the rest is made from the header block and
 --- the transfer's record when it is asked for.
 
-local check = require "lurcher.base.check"
-local errors = require "lurcher.base.errors"
-local json = require "lurcher.json"
+local lazy = require "lurcher.base.lazy"
 local native = require "lurcher.native.http"
-local options = require "lurcher.http.options"
-local redact = require "lurcher.base.redact"
-local secret = require "lurcher.base.secret"
-local strict = require "lurcher.base.strict"
-local text = require "lurcher.base.text"
+local response_class = require "lurcher.http.response_class"
 local url_native = require "lurcher.native.url"
+
+local check = lazy "lurcher.base.check"
+local checks = lazy "lurcher.http.options.checks"
+local errors = lazy "lurcher.base.errors"
+local json = lazy "lurcher.json"
+local redact = lazy "lurcher.base.redact"
+local secret = lazy "lurcher.base.secret"
+local strict = lazy "lurcher.base.strict"
+local text = lazy "lurcher.base.text"
 
 local head_next = native.head_next
 
@@ -36,7 +39,7 @@ local response = {}
 ---@field remote_address string
 ---@field bytes_received integer
 ---@field bytes_sent integer
-local Response = { __name = "lurcher.Response" }
+local Response = response_class.metatable
 
 ---@class lurcher.Response
 local methods = {}
@@ -98,10 +101,19 @@ local ELSEWHERE = { code = "res.status", statusCode = "res.status", statusText =
   iter_content = "res:chunks()", aiter_bytes = "res:chunks()", getheader = "res:header(name)",
   get_header = "res:header(name)", encoding = "res:text(), which converts", remote_ip = "res.remote_address" }
 
-local function suggested()
+local late = response_class.late
+
+for _, name in ipairs { "read", "read_all", "chunks", "lines", "ndjson", "events", "save", "discard", "close" } do
+  late[name] = function() require "lurcher.http.stream" end
+end
+
+---The names of all fields and methods, as keys.
+---@return table<string, true>
+function response.names()
   local names = {}
-  for name in pairs(FIELDS) do names[name] = true end
-  for name in pairs(methods) do names[name] = true end
+  for _, known in ipairs { FIELDS, methods, late } do
+    for name in pairs(known) do names[name] = true end
+  end
   return names
 end
 
@@ -110,12 +122,12 @@ local USUAL = { attempts = 1 }
 
 -- Nil, or what is wrong with asking for that field.
 local function missing(self, key)
-  if INTERNAL[key] or not strict.is_name(key) then return nil end
+  if INTERNAL[key] or type(key) ~= "string" or not strict.is_name(key) then return nil end
   if key == "body" and rawget(self, "open_streams") then
     errors.raise("a streamed response has no body: res:read_all() reads it, res:chunks(), res:lines() and "
       .. "others do it piece by piece")
   end
-  if not FIELDS[key] then strict.refuse("a response has no field", key, suggested(), ELSEWHERE) end
+  if not FIELDS[key] then strict.refuse("a response has no field", key, response.names(), ELSEWHERE) end
   return nil
 end
 
@@ -172,6 +184,10 @@ function Response.__index(self, key)
     end
   end
   if key == "body" and rawget(self, "undecided") then return response.undecided_body(self) end
+  if late[key] then
+    late[key]()
+    return rawget(self, "raises") and raising[key] or methods[key]
+  end
   return USUAL[key] or missing(self, key)
 end
 
@@ -317,7 +333,7 @@ end
 function methods:expect(...)
   check.method(self, Response, "res:expect")
   local wanted = select("#", ...) == 1 and (...) or { ... }
-  local mismatch = options.expect_mismatch(wanted)
+  local mismatch = checks.expected(wanted)
   if mismatch then errors.raise("res:expect wants " .. mismatch) end
   if matches(self.status, wanted) then return self end
   return nil, response.status_error(self, list_words(wanted))

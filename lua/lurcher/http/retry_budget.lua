@@ -23,9 +23,10 @@ function retry_budget.new()
   return setmetatable({ calls = rolling.new(SPAN), retries = rolling.new(SPAN) }, Budget)
 end
 
----Counts a call.
-function Budget:note_call()
-  self.calls:add(now())
+---Counts a call, or several that were just now.
+---@param count? integer
+function Budget:note_call(count)
+  self.calls:add(now(), count)
 end
 
 ---Counts a retry, or returns false when the budget does not allow one more.

@@ -10,6 +10,7 @@ local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
+local status_set = require "lurcher.http.status_set"
 
 local settings = {}
 
@@ -224,18 +225,11 @@ end
 
 -- Statuses of responses that may not be for the script, as the native set: what is followed, and what is repeated.
 local function undecided_statuses(policy, redirects, further)
-  local bits = { [further or 0] = further and true }
-  for status in pairs(redirects and FOLLOWED or {}) do bits[status] = true end
-  for status in pairs(policy and policy.statuses or {}) do bits[status] = true end
-  if policy and policy.retry_after and policy.statuses[429] then bits[403] = true end
-  if not next(bits) then return nil end
-  local bytes, text = {}, ("\0"):rep(125)
-  for status in pairs(bits) do
-    local at = math.floor(status / 8)
-    bytes[at] = (bytes[at] or 0) + 2 ^ (status % 8)
-  end
-  for at, byte in pairs(bytes) do text = text:sub(1, at) .. string.char(byte) .. text:sub(at + 2) end
-  return text
+  local list = { further }
+  for status in pairs(redirects and FOLLOWED or {}) do list[#list + 1] = status end
+  for status in pairs(policy and policy.statuses or {}) do list[#list + 1] = status end
+  if policy and policy.retry_after and policy.statuses[429] then list[#list + 1] = 403 end
+  return list[1] and status_set(list) or nil
 end
 
 local function set_policies(self, merged)

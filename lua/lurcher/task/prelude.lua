@@ -18,7 +18,7 @@ local tag, guard = native.tag, native.guard
 
 math.randomseed(native.unit() * 2 ^ 53) -- LuaJIT's own seed is the same in each process
 local ipairs, remove, sort = ipairs, table.remove, table.sort
-local setmetatable, package = setmetatable, package
+local getmetatable, setmetatable, package = getmetatable, setmetatable, package
 
 -- ---- pcall: a cancellation goes on when the function has unwound ----
 
@@ -266,6 +266,14 @@ local function find_loader(name)
   raise("module '", name, "' not found", hint_for(name), concat(messages))
 end
 
+-- Has the functions of a public module raise where they are misspelt.
+local function guard_module(module, name)
+  if getmetatable(module) ~= nil then return end
+  setmetatable(module, { __index = function(self, key)
+    return load_module("lurcher.base.strict").missing(self, key, name)
+  end })
+end
+
 -- Modules of the runtime get load_module as their `require`: see scripts/embed.lua.
 local function run_loader(name, loader, entry)
   local ok, value = raw_xpcall(loader, native.trace, name, modules and modules.has(name) and load_module or nil)
@@ -279,7 +287,7 @@ local function run_loader(name, loader, entry)
   end
   if value ~= nil then package.loaded[name] = value end
   local public = type(value) == "table" and name:match("^lurcher%.([^.]+)$")
-  if public then load_module("lurcher.base.strict").guard(value, public) end
+  if public then guard_module(value, public) end
   if package.loaded[name] == nil then package.loaded[name] = true end
   return package.loaded[name]
 end

@@ -27,12 +27,8 @@ end
 -- What our own objects make when they are asked for it.
 local MADE = {
   ["lurcher.Response"] = function()
-    local names, response = {}, require "lurcher.http.response"
-    for name in ([[status reason ok http_version url method headers body elapsed timings history attempts reused
-      remote_address bytes_received bytes_sent]]):gmatch("%S+") do
-      names[name] = true
-    end
-    for name in pairs(response.methods) do names[name] = true end
+    local names = require("lurcher.http.response").names()
+    names.budget_exhausted = nil
     return names
   end,
   ["lurcher.Error"] = function()

@@ -4,27 +4,22 @@ local exchange = require "lurcher.http.layer.exchange"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local redact = require "lurcher.base.redact"
-local response = require "lurcher.http.response"
+local response_class = require "lurcher.http.response_class"
 local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
 local stream = require "lurcher.http.stream"
 
 local record_success -- loaded with the first breaker
 
-local perform, open, setmetatable = native.perform, native.open, setmetatable
-local held, Response = redact.held, response.metatable
+local perform, open = native.perform, native.open
+local held, new_response = redact.held, response_class.new
 
 local transport = {}
 
--- The response of a call's only attempt. `call`: the request, or the settings of one that has nothing else. Its table
--- is made with a constant in each field: from bytecode, LuaJIT makes room for those only, and would add the others
--- one by one (2 % of the instructions of a small request).
+-- The response of a call's only attempt. `call`: the request, or the settings of one that has nothing else.
 local function respond(status, body, head, info, method, url, call)
-  local res = { status = 0, ok = false, body = "", head = "", info = 0, method = "", url = "", call = 0 }
-  res.status, res.ok, res.body, res.head = status, status >= 200 and status < 300, body, head
-  res.info, res.method, res.url, res.call = info, method, url, call
-  if secret.any then res.url = held(url) end
-  return setmetatable(res, Response)
+  if secret.any then url = held(url) end
+  return new_response(status, body, head, info, method, url, call)
 end
 
 -- The URL as the response has it.
