@@ -23,8 +23,8 @@ local MASK = "***"
 local MIN_REBUILD = 1024
 local AROUND = 4096 -- bytes beside what is shown that are searched, for secrets that begin or end outside
 
--- any: there was a secret yet. Until then nobody has to look for one.
-local secret = { MASK = MASK, any = false }
+-- any: there was a secret yet. Until then nobody has to look for one. made: how many there were.
+local secret = { MASK = MASK, any = false, made = 0 }
 
 local function is_known(text)
   return by_text[text] ~= nil or by_spelling[text] ~= nil
@@ -85,7 +85,7 @@ function secret.new(text)
   local object = by_text[text]
   if object then return object end
   object = setmetatable({}, Secret)
-  secret.any = true
+  secret.any, secret.made = true, secret.made + 1
   texts[object], by_text[text] = text, object
   index:add(text)
   spellings(text, function(spelling) note_spelling(object, spelling) end)

@@ -117,4 +117,17 @@ function clean.measure(entry)
   for i, stop in ipairs(response.ends) do response.pieces[i] = stop - (response.ends[i - 1] or 0) end
 end
 
+---Ends in place of lengths.
+---@param entry table
+function clean.restore(entry)
+  local response = entry.response
+  if not (response and response.pieces) then return end
+  local sum = 0
+  response.ends = {}
+  for i, length in ipairs(response.pieces) do
+    sum = sum + length
+    response.ends[i] = sum
+  end
+end
+
 return clean

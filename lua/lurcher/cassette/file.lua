@@ -37,7 +37,7 @@ function file.open(path, visit)
     reader:close()
     return nil, err
   end
-  return setmetatable({ path = path, size = size, places = new_places(path, reader) }, File)
+  return setmetatable({ path = path, size = size, places = new_places(path, reader.native) }, File)
 end
 
 ---What is wrong with an entry.
@@ -79,14 +79,67 @@ end
 ---What is read after it opens the file again.
 function File:close() self.places:close() end
 
----Writes a cassette for its owner only; whatever happens, the file is the old one or the new one.
+-- ---- writing ----
+
+---@class lurcher.cassette.Writer
+---@field count integer entries
+local Writer = {}
+Writer.__index = Writer
+
+---Writes a cassette beside its file, for its owner only; at the end it takes the file's place.
+---@param path string
+---@return lurcher.cassette.Writer? writer
+---@return lurcher.Error? err
+function file.writer(path)
+  local out, err = native.open_writer(path, "atomic", 0, true)
+  if not out then return nil, err end
+  return setmetatable({ out = out, count = 0 }, Writer)
+end
+
+local function put(self, text)
+  local has_room, err = self.out:put(text)
+  if has_room == false then return self.out:room() end
+  return has_room, err
+end
+
+---@param text string
+---@return true? ok
+---@return lurcher.Error? err
+function Writer:add(text)
+  self.count = self.count + 1
+  return put(self, (self.count == 1 and HEAD .. "\n" or ",\n") .. text)
+end
+
+---@return true? ok
+---@return lurcher.Error? err
+function Writer:close()
+  local ok, err = put(self, (self.count == 0 and HEAD or "") .. TAIL)
+  if not ok then return nil, err end
+  return self.out:close(false)
+end
+
+---Leaves the file as it was.
+function Writer:discard()
+  pcall(self.out.close, self.out, true) -- it is closed even where this task may not wait
+end
+
+---Writes all entries of a cassette.
 ---@param path string
 ---@param texts string[]
 ---@return true? ok
 ---@return lurcher.Error? err
 function file.write(path, texts)
-  local list = texts[1] and "\n" .. table.concat(texts, ",\n") or ""
-  return native.write(path, HEAD .. list .. TAIL, true)
+  local out, err = file.writer(path)
+  if not out then return nil, err end
+  for _, text in ipairs(texts) do
+    local ok
+    ok, err = out:add(text)
+    if not ok then
+      out:discard()
+      return nil, err
+    end
+  end
+  return out:close()
 end
 
 return file

@@ -33,12 +33,14 @@ Known.__index = Known
 ---@return lurcher.cassette.Known
 function known.new()
   local texts = {}
-  return setmetatable({ texts = texts, index = new_index(function(text) return texts[text] ~= nil end) }, Known)
+  local index = new_index(function(text) return texts[text] ~= nil end)
+  return setmetatable({ texts = texts, noted = 0, index = index }, Known)
 end
 
 local function note(self, text, name)
   if self.texts[text] then return end
   self.texts[text] = name
+  self.noted = self.noted + 1
   self.index:add(text)
 end
 
@@ -87,6 +89,10 @@ function Known:replace(text)
   if secret.any then text = secret.replace(text, known.MASK) end
   return text
 end
+
+---A number that grows with each secret there is to know.
+---@return integer
+function Known:age() return self.noted + secret.made end
 
 ---What of it stands in a text, in words; nil: nothing.
 ---@param text string

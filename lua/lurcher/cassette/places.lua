@@ -1,6 +1,6 @@
 --- What stands somewhere in a file, with the last of it kept in memory: as much however large the file is.
 
-local fs = require "lurcher.fs"
+local fs = require "lurcher.native.fs"
 local problem = require "lurcher.cassette.problem"
 local semaphore = require("lurcher.task").semaphore
 
@@ -13,7 +13,7 @@ local Places = {}
 Places.__index = Places
 
 ---@param path string
----@param reader lurcher.FileReader of it
+---@param reader userdata of it, as lurcher.native.fs has them
 ---@return lurcher.cassette.Places
 local function new(path, reader)
   return setmetatable({ path = path, reader = reader, turn = semaphore(1), young = {}, young_count = 0, old = {} },
@@ -32,20 +32,24 @@ end
 -- Gives an error.
 local function fetch(self, number)
   if not self.reader then
-    local reader, err = fs.open(self.path)
+    local reader, err = fs.open_reader(self.path)
     if not reader then return err end
     self.reader = reader
     if self.on_open then self:on_open() end
   end
-  if not self.reader.native:seek(number * BLOCK, BLOCK) then
+  local reader, parts, size = self.reader, {}, 0
+  if not reader:seek(number * BLOCK, BLOCK) then
     return problem(self.path, "cannot be read in places: it is no plain file")
   end
-  local parts, size = {}, 0
-  repeat
-    local piece, err = self.reader:read(BLOCK - size)
-    if err then return err end
-    if piece then parts[#parts + 1], size = piece, size + #piece end
-  until not piece or size == BLOCK
+  while size < BLOCK and not reader:ended() do
+    local piece = reader:take(BLOCK - size)
+    if piece then
+      parts[#parts + 1], size = piece, size + #piece
+    else
+      local ok, err = reader:fill()
+      if not ok then return err end
+    end
+  end
   self.old[number] = table.concat(parts)
   kept(self, number)
 end

@@ -80,6 +80,12 @@ local function response_of(self, played, timing)
     at = timing and at[1] and (has_pieces and at or { at[#at] }) or nil }
 end
 
+---Whether nothing more comes.
+---@return boolean
+function Recording:is_over()
+  return self.has_result and (not self.is_stream or self.tape and self.tape:ended())
+end
+
 -- A response that the script, or its cancellation, left before its end goes on to be open.
 local function is_open(self, played)
   if self.failure then return false end

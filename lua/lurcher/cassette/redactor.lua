@@ -186,7 +186,7 @@ end
 
 -- Elements of XML.
 local function find_elements(self, spans, text)
-  for name, first, last in text:gmatch "<([%w_:.-]+)[^<>]*>()[^<]*()</" do
+  for name, first, last in text:gmatch "<([%w_:.-]+)%f[^%w_:.-][^<>]*>()[^<]*()</" do
     if last > first and is_field(self, name) then
       self.known:learn(text:sub(first, last - 1), ("the element <%s>"):format(name))
       add(spans, first, last - 1)
@@ -196,15 +196,18 @@ end
 
 -- Parts of multipart bodies.
 local function find_parts(self, spans, text)
-  for name, first in text:gmatch 'form%-data; name="([^"\r\n]*)"[^\r\n]*\r\n()' do
+  local at = 1
+  while true do
+    local _, head_start = text:find("form-data; name=\"", at, true)
+    local _, head_end = text:find("\r\n\r\n", head_start or at, true)
+    local stop = head_end and text:find("\r\n--", head_end - 1, true)
+    if not (head_start and stop) then return end
+    local name = text:match('^[^"\r\n]*', head_start + 1)
     if is_field(self, name) or is_parameter(self, name) then
-      local _, head_end = text:find("\r\n\r\n", first - 2, true)
-      local stop = head_end and text:find("\r\n--", head_end - 1, true)
-      if stop then
-        self.known:learn(text:sub(head_end + 1, stop - 1), ('the part "%s"'):format(name))
-        add(spans, head_end + 1, stop - 1)
-      end
+      self.known:learn(text:sub(head_end + 1, stop - 1), ('the part "%s"'):format(name))
+      add(spans, head_end + 1, stop - 1)
     end
+    at = stop + 1
   end
 end
 
@@ -308,10 +311,10 @@ end
 
 local COOKIES = {
   cookie = function(self, value)
-    return (value:gsub("([^=;%s]+)=([^;]*)", function(name, one) return cookie(self, name, one) end))
+    return (value:gsub("%f[^=;%s]([^=;%s]+)=([^;]*)", function(name, one) return cookie(self, name, one) end))
   end,
   ["set-cookie"] = function(self, value)
-    return (value:gsub("^%s*([^=;]*)=([^;]*)", function(name, one) return cookie(self, name, one) end))
+    return (value:gsub("^([^=;]*)=([^;]*)", function(name, one) return cookie(self, name, one) end))
   end,
 }
 

@@ -2,15 +2,13 @@
 
 local clean = require "lurcher.cassette.clean"
 local errors = require "lurcher.base.errors"
-local give_way = require "lurcher.base.give_way"
 local exchange = require "lurcher.http.layer.exchange"
-local file = require "lurcher.cassette.file"
-local format = require "lurcher.cassette.format"
 local fs = require "lurcher.fs"
 local hook = require "lurcher.cassette.hook"
 local log = require "lurcher.log"
 local native = require "lurcher.native.http"
 local play = require "lurcher.mock.play"
+local recorder = require "lurcher.cassette.recorder"
 local recording = require "lurcher.cassette.recording"
 local redactor = require "lurcher.cassette.redactor"
 local replay = require "lurcher.cassette.replay"
@@ -23,7 +21,6 @@ local session = {}
 
 session.MATCH = { "method", "url", "body" }
 
-local WORK = 50    -- entries that are formatted in one go
 local MAX_TOLD = 5 -- unused entries in a warning
 
 ---@class lurcher.Cassette
@@ -42,10 +39,11 @@ function session.open(path, opts)
   if exists == nil then return nil, err end
   local mode = opts.mode
   local plays = mode == "none" or mode == "new" and exists or mode == "once" and exists
-  local self = setmetatable({ path = path, mode = mode, timing = opts.timing or false, slots = {}, recorded = 0,
+  local self = setmetatable({ path = path, mode = mode, timing = opts.timing or false, recorded = 0,
     replayed = 0, with = opts.redact.with or false, unused_means = opts.unused or "warn",
     records = mode == "all" or mode == "new" or not plays, redactor = redactor.new(opts.redact), play = false,
-    problems = {}, closed = false, is_over = false, sees_headers = opts.redact.with ~= nil }, Cassette)
+    closed = false, is_over = false, sees_headers = opts.redact.with ~= nil }, Cassette)
+  self.recorder = recorder.new(path, self.redactor, self.with, self.timing)
   for _, one in ipairs(opts.match) do
     self.sees_headers = self.sees_headers or type(one) == "function" or one == "headers"
   end
@@ -115,30 +113,22 @@ local function send(request, call)
   return exchange.run(request, call, own.profile, nil, own.undecided)
 end
 
--- Takes the secrets out while they are known.
-local function keep(self, one)
-  local entry, why = one:harvest(self.timing)
-  one.pending = false
-  if not entry then
-    self.problems[#self.problems + 1] = why
-  elseif self.with then
-    entry = hook.entry(self.with, entry)
-  end
-  one.entry = entry and clean.entry(self.redactor, entry) or false
-end
-
 local function noted(self, one, feeder, status, body, ...)
   one:note(status, body)
-  if type(body) ~= "userdata" then keep(self, one) end
+  if type(body) ~= "userdata" then self.recorder:keep(one) end
   return feeder, status, body, ...
+end
+
+local function add(self, one)
+  self.recorder:add(one)
+  self.recorded = self.recorded + 1
 end
 
 local function record(self, request, call)
   local body = request.body
   local sent = seen.of(request, type(body) == "string" and body or "")
   local one = recording.new(sent, call == native.open)
-  self.slots[#self.slots + 1] = one
-  self.recorded = self.recorded + 1
+  add(self, one)
   return noted(self, one, send(request, one:wrap(call)))
 end
 
@@ -196,59 +186,11 @@ function Cassette:websocket(request, connect)
     end
   end
   local one = socket.recorded(sent)
-  self.slots[#self.slots + 1] = one
-  self.recorded = self.recorded + 1
+  add(self, one)
   return noted_connection(one, connect())
 end
 
 -- ---- the end ----
-
--- The entries that were recorded, in the order in which their requests began.
-local function recorded_texts(self, texts)
-  local known = self.redactor.known
-  for i, one in ipairs(self.slots) do
-    if i % WORK == 0 then give_way() end
-    if one.entry then
-      local entry = clean.entry(self.redactor, one.entry) -- of what was learned since
-      clean.measure(entry)
-      local text = format.entry(entry)
-      local found = known:find(text)
-      if found then
-        return file.problem(self.path, ("was not written: %s %s would hold a secret, %s"):format(entry.request.method,
-          entry.request.url, found))
-      end
-      texts[#texts + 1] = text
-    end
-  end
-end
-
--- Those that are there already.
-local function present_texts(self, texts)
-  for number = 1, self.play and self.play.count or 0 do
-    local text, err = self.play:text(number)
-    if not text then return err end
-    text = "    " .. text
-    local found = self.redactor.known:find(text)
-    if found then
-      return file.problem(self.path, ("was not written: its entry %d holds a secret, %s"):format(number, found))
-    end
-    texts[number] = text
-  end
-end
-
-local function write(self)
-  for _, one in ipairs(self.slots) do
-    if one.pending then keep(self, one) end
-  end
-  if self.problems[1] then
-    return nil, errors.new { kind = "too_large", path = self.path, message = ("the cassette '%s' was not written: %s")
-      :format(self.path, self.problems[1]) }
-  end
-  local texts = {}
-  local err = present_texts(self, texts) or recorded_texts(self, texts)
-  if err then return nil, err end
-  return file.write(self.path, texts)
-end
 
 ---What it answers to a request that was seen; nil and why it answers nothing.
 ---@param sent lurcher.mock.Request
@@ -294,16 +236,16 @@ function Cassette:close(failed)
   if self.closed then return true end
   self.closed = true
   local ok, err = true, nil
-  if self.records and self.slots[1] then ok, err = write(self) end
+  if self.records and self.recorded > 0 then ok, err = self.recorder:write(self.play) end
   if ok and not failed then ok, err = report_unused(self) end
   if self.play then self.play:close() end
-  self.slots = {}
+  self.recorder:forget()
   return ok, err
 end
 
 ---Forgets what was recorded.
 function Cassette:discard()
-  self.slots = {}
+  self.records = false
   self:close(true)
 end
 

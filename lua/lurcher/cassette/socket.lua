@@ -57,6 +57,9 @@ function Recorded:close(...)
   return self.native:close(...)
 end
 
+---Whether nothing more comes.
+function Recorded:is_over() return self.ended end
+
 ---The entry; nil and why there is none.
 function Recorded:harvest()
   if self.is_incomplete then return nil, "a WebSocket with messages of more than 64 MiB is not recorded" end

@@ -70,7 +70,10 @@ static void job_work(job *base)
     j->ok = file_range_look(&j->range, j->path, j->range.offset, j->range.length, &j->error);
     break;
   case FILE_JOB_OPEN_TARGET:
-    j->ok = file_target_open(&j->target, j->path, j->mode, false, &j->error);
+    j->ok = file_target_open(&j->target, j->path, j->mode, j->flag, &j->error);
+    break;
+  case FILE_JOB_OPEN_SPOOL:
+    j->ok = file_target_open_spool(&j->target, j->path, &j->fd, &j->error);
     break;
   case FILE_JOB_FIND_PLACE:
     j->ok = find_place(j);

@@ -26,7 +26,8 @@ typedef enum {
   FILE_JOB_OPEN_READER,  /* -> fd */
   FILE_JOB_OPEN_BENEATH, /* data: a name in the folder, with its NUL -> beneath */
   FILE_JOB_LOOK,         /* range: offset and length -> range */
-  FILE_JOB_OPEN_TARGET,  /* mode -> target */
+  FILE_JOB_OPEN_TARGET,  /* mode; flag: private -> target */
+  FILE_JOB_OPEN_SPOOL,   /* -> target, fd: to read it */
   FILE_JOB_FIND_PLACE,   /* -> data: where writing to the path ends up, kind */
   FILE_JOB_OPEN_PART,    /* offset; flag: cut -> target */
   FILE_JOB_MEASURE,      /* -> size, see file_part_measure */

@@ -91,6 +91,33 @@ bool file_target_open(file_target *t, const char *path, file_mode mode, bool is_
   return ok;
 }
 
+static bool open_nameless(file_target *t, int *reading, error *e)
+{
+  file_place place;
+  int number = file_place_find(t->path, &place);
+  if (number) return failed(t, number, e);
+  t->place = place.path;
+  if (place.kind == FILE_PLACE_DIRECT) return failed(t, ESPIPE, e);
+  if (!open_temporary(t, 0600, e)) return false;
+  *reading = guarded_open(t->temporary, O_RDONLY | O_CLOEXEC, 0);
+  if (*reading < 0 || guarded_unlink(t->temporary) != 0) return failed(t, errno, e);
+  free(t->temporary);
+  t->temporary = NULL;
+  return true;
+}
+
+bool file_target_open_spool(file_target *t, const char *path, int *reading, error *e)
+{
+  *reading = -1;
+  *t = (file_target){.fd = -1, .path = strdup(path)};
+  if (!t->path) return file_error(e, "write", path, ENOMEM);
+  if (open_nameless(t, reading, e)) return true;
+  if (*reading >= 0) close(*reading);
+  *reading = -1;
+  file_target_discard(t);
+  return false;
+}
+
 bool file_target_commit(file_target *t, error *e)
 {
   bool ok = true;

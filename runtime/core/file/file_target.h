@@ -27,6 +27,11 @@ typedef struct {
  * into directly. */
 bool file_target_open(file_target *t, const char *path, file_mode mode, bool is_private, error *e);
 
+/* Makes a file in the folder of `path` for what is kept until that is written: without a name and for its
+ * owner only. It is gone with its descriptors, however the process ends. `reading` becomes a second
+ * descriptor, to read it. */
+bool file_target_open_spool(file_target *t, const char *path, int *reading, error *e);
+
 /* Completes it: for FILE_ATOMIC, the data is brought to the disk and the file takes its place. Closed on
  * success and on failure; a temporary file never stays behind. */
 bool file_target_commit(file_target *t, error *e);

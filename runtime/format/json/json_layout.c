@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* One byte behind the string that begins at `from`; 0 when it does not end. Each byte is looked at twice at most. */
+/* One byte behind the string that begins at `from`; 0 when it does not end. Each byte is looked at twice at
+ * most. */
 static size_t string_end(const char *text, size_t length, size_t from)
 {
   size_t quote = from;

@@ -108,6 +108,10 @@ static int push_results(lua_State *L)
   case FILE_JOB_OPEN_PART:
     fs_writer_push(L, &j->target, j->max);
     break;
+  case FILE_JOB_OPEN_SPOOL:
+    fs_writer_push(L, &j->target, 0);
+    fs_reader_push(L, &j->fd, j->path);
+    return 2;
   case FILE_JOB_FIND_PLACE:
     push_place(L, &j->data);
     lua_pushstring(L, j->kind == FILE_PLACE_NEW ? "new" : j->kind == FILE_PLACE_REGULAR ? "file" : "other");
@@ -230,7 +234,8 @@ static int fs_open_beneath(lua_State *L)
   return run_job(L, new_job(L, FILE_JOB_OPEN_BENEATH, folder, name, strlen(name) + 1));
 }
 
-/* open_writer(path, "truncate" | "append" | "atomic", max_hashed) -> writer */
+/* open_writer(path, "truncate" | "append" | "atomic", max_hashed, private) -> writer; private: as write,
+ * atomic only */
 static int fs_open_writer(lua_State *L)
 {
   static const char *const modes[] = {
@@ -242,8 +247,12 @@ static int fs_open_writer(lua_State *L)
   file_job *j = new_job(L, FILE_JOB_OPEN_TARGET, path, NULL, 0);
   j->mode = (file_mode)mode;
   j->max = max_hashed;
+  j->flag = lua_toboolean(L, 4);
   return run_job(L, j);
 }
+
+/* open_spool(path) -> writer and reader of a file without a name, beside the path */
+static int fs_open_spool(lua_State *L) { return run_with_flag(L, FILE_JOB_OPEN_SPOOL, TASK_WRITES); }
 
 /* ---- files that come in parts ---- */
 
@@ -318,6 +327,7 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"open_reader", fs_open_reader},
                                       {"open_beneath", fs_open_beneath},
                                       {"open_writer", fs_open_writer},
+                                      {"open_spool", fs_open_spool},
                                       {NULL, NULL}};
 
   fs_reader_open(L);

@@ -87,6 +87,14 @@ static int tape_play(lua_State *L)
   return 1;
 }
 
+/* tape:ended() → whether nothing is added any more */
+static int tape_ended(lua_State *L)
+{
+  const transfer_tape *tape = http_handle(L, 1, HTTP_TAPE);
+  lua_pushboolean(L, tape->ended);
+  return 1;
+}
+
 /* ---- bodies that were recorded as they came ---- */
 
 static const char decoding_name[] = "lurcher.http.decoding";
@@ -143,7 +151,7 @@ int http_decoded(lua_State *L)
 
 void http_register_tape(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"play", tape_play}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"play", tape_play}, {"ended", tape_ended}, {NULL, NULL}};
   http_make_metatable(L, tape_name, tape_gc, methods);
   http_make_metatable(L, decoding_name, decoding_gc, NULL);
 }
