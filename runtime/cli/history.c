@@ -73,8 +73,9 @@ static void unescape(char *line)
 {
   char *to = line;
   for (const char *from = line; *from; from++) {
-    if (*from == '\\' && from[1]) from++;
-    *to++ = from[0] == 'n' && from > line && from[-1] == '\\' ? '\n' : *from;
+    bool escaped = *from == '\\' && from[1];
+    if (escaped) from++;
+    *to++ = escaped && *from == 'n' ? '\n' : *from;
   }
   *to = 0;
 }

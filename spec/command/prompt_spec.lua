@@ -338,6 +338,9 @@ describe("the prompt", function()
     prompt:type "\27[A"
     prompt:wait "two' end"
     assert.are.equal("two\n", prompt:enter "")
+    prompt:type "\27[A\27[A"
+    prompt:wait "'\\\\n'"
+    assert.are.equal('"\\\\n"\n', prompt:enter "")
     prompt:finish()
   end)
 
