@@ -33,7 +33,7 @@ local C_ROOMS = {
   { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
   { "script/websocket", uses = "core core/ format/ net/ script/base script/task script/http", libraries = "lua" },
   { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },
-  { "cli", uses = "cli include", libraries = "uv lua libedit" },
+  { "cli", uses = "cli include", libraries = "uv lua libedit curl" },
 }
 
 -- Library headers and the name they have above; what is not here is of C or POSIX.

@@ -1,5 +1,5 @@
 -- Start, one request, exit, by a script and by the command alone, beside curl: the wall time of a whole process, one
--- of each in turn. And the time until the prompt is there, beside LuaJIT's.
+-- of each in turn. A page of the manual beside them, and the time until the prompt is there, beside LuaJIT's.
 
 local FIELDS = { "wall_s", "cpu_s", "rss_mb", "prompt_ms" }
 
@@ -30,6 +30,7 @@ local function requests(bench)
     { name = "curl", command = "curl -s " .. url },
     { name = "lurcher get", command = ("%s get %s"):format(bench.lurcher, url) },
     { name = "lurcher script", command = ("%s %sonce.lua %s"):format(bench.lurcher, bench.scripts, url) },
+    { name = "lurcher help retries", command = bench.lurcher .. " help retries" },
   }
   measure(bench, rows)
   nginx:stop()

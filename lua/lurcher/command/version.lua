@@ -10,8 +10,9 @@ ffi.cdef [[
 local version = {}
 
 function version.print()
-  local curl = ffi.string(ffi.C.curl_version()):gsub("/", " "):gsub(" (%a)", ", %1"):gsub("^libcurl, ", "libcurl ")
   print("lurcher " .. require "lurcher.native.version")
+  local libcurl = ffi.load "libcurl.so.4" -- which the command itself loads with the first client
+  local curl = ffi.string(libcurl.curl_version()):gsub("/", " "):gsub(" (%a)", ", %1"):gsub("^libcurl, ", "libcurl ")
   print(("%s, libuv %s, %s"):format(jit.version, ffi.string(ffi.C.uv_version_string()), curl))
 end
 

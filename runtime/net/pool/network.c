@@ -17,10 +17,18 @@ enum { RESERVED_DESCRIPTORS = 16, MIN_RUNNING = 4 };
 /* What is freed by others than us, nobody tells: looked for at longer and longer intervals. */
 static const uint64_t STARVED_RETRY = 50 * MILLISECOND, MAX_STARVED_RETRY = 1000 * MILLISECOND;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global_result;
-
-static void init_curl(void) { global_result = curl_global_init(CURL_GLOBAL_ALL); }
+/* Once for the process, by the first runtime that needs it. What failed for want of a descriptor is tried
+ * again. */
+static bool init_curl(void)
+{
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static bool is_ready;
+  pthread_mutex_lock(&lock);
+  is_ready = is_ready || curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK;
+  bool result = is_ready;
+  pthread_mutex_unlock(&lock);
+  return result;
+}
 
 static size_t open_descriptors(void)
 {
@@ -70,8 +78,7 @@ static void on_descriptor_freed(multi_shared *s)
 
 network *network_new(loop *l)
 {
-  pthread_once(&once, init_curl);
-  network *n = global_result == CURLE_OK ? calloc(1, sizeof *n) : NULL;
+  network *n = init_curl() ? calloc(1, sizeof *n) : NULL;
   if (!n) return NULL;
   n->references = 1;
   n->loop = l;
