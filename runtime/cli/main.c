@@ -1,5 +1,6 @@
 /* The command: runs one script in a runtime of its own. */
 #include "completion.h"
+#include "heap.h"
 #include "isolation.h"
 #include "libcurl.h"
 #include "manual.h"
@@ -16,23 +17,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#ifdef LURCHER_MIMALLOC
-#include <mimalloc.h>
-#endif
-
-/* mimalloc gives memory back to the system 25 ms after it is free, and each collection of a busy script's
- * garbage frees some that is wanted again at once: a tenth of the time of small requests went into that. */
-static void keep_freed_memory(void)
-{
-#ifdef LURCHER_MIMALLOC
-  enum { MILLISECONDS = 50 }; /* 500 cost 12 MB of 180 with 10,000 requests in flight, and saved no more */
-#if MI_MALLOC_VERSION < 210   /* Debian 12's: before it got its present name */
-  mi_option_set_default(mi_option_decommit_delay, MILLISECONDS);
-#else
-  mi_option_set_default(mi_option_purge_delay, MILLISECONDS);
-#endif
-#endif
-}
 
 /* The usual limit of 1,024 open files is for programs that use select(). A script may want more connections.
  */
@@ -118,7 +102,7 @@ int main(int argc, char **argv)
   cli_options options;
   source script;
   int status;
-  keep_freed_memory();
+  heap_prepare();
   standard_streams_prepare();
   raise_descriptor_limit();
   if (!options_parse(&options, argc, argv, &status)) return output_finish(status);
