@@ -1,6 +1,7 @@
 -- HAR archives in and out, mocks of cassettes, and WebSockets on a cassette.
 
 local cassette = require "lurcher.cassette"
+local crypto = require "lurcher.crypto"
 local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local http = require "lurcher.http"
@@ -142,5 +143,86 @@ describe("a WebSocket on a cassette", function()
     replayed[1] = recorded[1]
     assert.are.same(recorded, replayed)
     assert.is_nil(files.read("tape.json"):find "abcdefgh")
+  end)
+
+  -- What is sent in place of what was recorded: "hello", two bytes, and '{"a":1,"token":"***"}'.
+  local function send(c, given)
+    for _, one in ipairs(given) do
+      local ok, err = c[one[2] or "send"](c, one[1])
+      if ok then ok, err = c:receive() end
+      if not ok then return err end
+    end
+    return select(2, c:close()) or "well"
+  end
+
+  local function said(given) return function() return send(assert(ws.connect "ws://a.test/chat"), given) end end
+
+  local function write_talk()
+    assert(fs.write(path, '{"lurcher_cassette":1,"entries":[{"request":{"method":"GET","url":"http://a.test/chat"},'
+      .. '"response":{"status":101},"messages":[{"sent":"hello"},{"received":"1"},{"sent_base64":"AAE="},'
+      .. '{"received":"2"},{"sent":"{\\"a\\":1,\\"token\\":\\"***\\"}"},{"received":"3"}]}]}'))
+  end
+
+  local HELLO, BYTES, JSON = { "hello" }, { "\0\1", "send_binary" }, { '{ "token": "opensesame", "a": 1 }' }
+
+  for name, row in pairs {
+    ["what was recorded"] = { { HELLO, BYTES, JSON } },
+    ["less"] = { { HELLO } },
+    ["another text"] = { { { "hullo" } }, "message 1 ", 'recorded "hello" (text), got "hullo" (text)' },
+    ["bytes for text"] = { { { "hello", "send_binary" } }, "message 1 ", 'got "hello" (binary)' },
+    ["other bytes"] = { { HELLO, { "\0\2x", "send_binary" } }, "message 2 ", 'got "??x" (binary)' },
+    ["another value"] = { { HELLO, BYTES, { '{"a":2,"token":"opensesame"}' } }, "message 3 ", '"a":2' },
+    ["more"] = { { HELLO, BYTES, JSON, { "more" } }, "message 4 ", 'is "more" (text), and the cassette' },
+  } do
+    it("compares what a script sends with it: " .. name, function()
+      write_talk()
+      local errs = { [0] = cassette.use(path, { mode = "none" }, said(row[1])) }
+      local m = assert(mock.from_cassette(path))
+      local undo = m:install()
+      errs[1] = said(row[1])()
+      undo()
+      for i = 0, 1 do
+        local err = errs[i]
+        if not row[2] then
+          assert.are.equal("well", err)
+        else
+          assert.are.equal("mock", err.kind)
+          assert.matches(row[2] .. "that was sent over the WebSocket", err.message, 1, true)
+          assert.matches(row[3], err.message, 1, true)
+          assert.is_nil(err.message:find "opensesame")
+        end
+      end
+    end)
+  end
+
+  it("does not compare messages where bodies are not compared", function()
+    write_talk()
+    assert.are.equal("well", cassette.use(path, { mode = "none", match = { "method", "url" } },
+      said { { "hullo" }, { "x" }, JSON }))
+  end)
+
+  it("fails as it failed, and holds no secret in bytes", function()
+    local s = peer.serve(function(p)
+      p:accept()
+      p:send("binary", "\0" .. p:frame().payload)
+      p:frame()
+      p:send("text", "\255")
+      p:frame()
+    end)
+    local function ask()
+      local c = assert(ws.connect(s.ws .. "/?token=opensesame"))
+      assert(c:send_binary "\0opensesame")
+      local bytes = c:receive()
+      assert(c:send "x")
+      local _, err = c:receive()
+      return #bytes > 3, err.kind, err.message:match "[%w ]+$"
+    end
+    local recorded = { cassette.use(path, ask) }
+    assert.are.same(recorded, { cassette.use(path, { mode = "none" }, ask) })
+    for _, one in ipairs(json.decode(files.read "tape.json").entries[1].messages) do
+      for _, text in pairs(one) do
+        assert.is_nil((tostring(crypto.base64_decode(text) or "") .. text):find "opensesame")
+      end
+    end
   end)
 end)

@@ -303,7 +303,7 @@ describe("a cassette's file", function()
   -- What is asked for, and what the server says.
   for name, row in pairs {
     ["basic authentication"] = { { auth = { "ann", SECRET } } },
-    ["a bearer token"] = { { auth = http.bearer(SECRET) } },
+    ["a bearer token"] = { function() return { auth = http.bearer(SECRET) } end },
     ["a header"] = { { headers = { ["X-Api-Key"] = SECRET } } },
     ["a cookie"] = { { headers = { Cookie = "session=" .. SECRET } } },
     ["a query"] = { { params = { api_key = SECRET } } },
@@ -312,7 +312,7 @@ describe("a cassette's file", function()
     ["JSON in JSON"] = { { json = { text = json.encode { client_secret = SECRET } } } },
     ["a form"] = { { form = { grant = "x", client_secret = SECRET } } },
     ["a multipart body"] = { { multipart = { { name = "password", value = SECRET }, { name = "x", value = "y" } } } },
-    ["a body of a marked value"] = { { body = http.secret(SECRET) } },
+    ["a body of a marked value"] = { function() return { body = http.secret(SECRET) } end },
     ["JSON that comes back"] = { {}, body = json.encode { data = { access_token = SECRET } } },
     ["events"] = { {}, body = 'data: {"refresh_token": "' .. SECRET .. '"}\n\n' },
     ["XML"] = { {}, body = "<a><Password>" .. SECRET .. "</Password></a>" },
@@ -329,7 +329,7 @@ describe("a cassette's file", function()
     ["an echo that is percent-encoded"] = { { headers = { ["X-Token"] = SECRET } },
       body = "q=" .. SECRET:gsub("[/+]", { ["/"] = "%2F", ["+"] = "%2B" }) },
     ["an echo in bytes"] = { { headers = { ["X-Token"] = SECRET } }, body = "\0\1" .. SECRET .. "\255" },
-    ["a reason"] = { { auth = http.bearer(SECRET) }, reason = "No " .. SECRET },
+    ["a reason"] = { { headers = { Authorization = "Bearer " .. SECRET } }, reason = "No " .. SECRET },
     ["a fragment"] = { {}, headers = { ["X-Next"] = "https://a.test/#id_token=" .. SECRET .. "&x=1" } },
     ["a URL within a URL"] = { {}, headers = { ["X-Next"] = "/login?to=https%3A%2F%2Fa.test%2F%3Ftoken%3D"
       .. SECRET:gsub("[/+]", { ["/"] = "%252F", ["+"] = "%252B" }) .. "&x=1" } },
@@ -347,6 +347,9 @@ describe("a cassette's file", function()
     end } },
   } do
     it("holds no secret of " .. name, function()
+      collectgarbage() -- what marked the value before marks it no more
+      collectgarbage()
+      local options = type(row[1]) == "function" and row[1]() or row[1]
       local s = faults.server(function(conn)
         local body, lines = row.body or "ok", {}
         for header, value in pairs(row.headers or {}) do lines[#lines + 1] = header .. ": " .. value .. "\r\n" end
@@ -354,7 +357,8 @@ describe("a cassette's file", function()
           table.concat(lines), #body, body))
       end)
       local api = http.client { retry = false }
-      local function ask() return api:request(row[1].redirects == false and "GET" or "POST", s.url .. "/x", row[1]) end
+      local method = options.redirects == false and "GET" or "POST"
+      local function ask() return api:request(method, s.url .. "/x", options) end
       local res = assert(cassette.use(path, { redact = row.redact }, ask))
       local text = files.read "tape.json"
       assert.matches("***", text, 1, true)

@@ -1,5 +1,6 @@
 --- An entry without secrets, as it goes into a file.
 
+local crypto = require "lurcher.crypto"
 local native = require "lurcher.native.http"
 
 local clean = {}
@@ -84,6 +85,25 @@ local function clean_response(redactor, response, method, is_whole)
   return copy
 end
 
+local function clean_text(redactor, text) return redactor.known:replace((redactor:text(text))) end
+
+---A message of a WebSocket; of one of bytes what they stand for.
+---@param redactor lurcher.cassette.Redactor
+---@param one table
+---@return table
+function clean.message(redactor, one)
+  local copy = {}
+  for name, value in pairs(one) do
+    local bytes = name:find "_base64$" and crypto.base64_decode(tostring(value))
+    if bytes then
+      copy[name] = crypto.base64(clean_text(redactor, bytes))
+    else
+      copy[name] = type(value) == "string" and clean_text(redactor, value) or value
+    end
+  end
+  return copy
+end
+
 ---@param redactor lurcher.cassette.Redactor
 ---@param entry table
 ---@return table
@@ -98,11 +118,7 @@ function clean.entry(redactor, entry)
     and clean_response(redactor, entry.response, request.method, not (failure or entry.open)) or nil
   for i, one in ipairs(entry.messages or {}) do
     messages = messages or {}
-    local copy = {}
-    for name, value in pairs(one) do
-      copy[name] = type(value) == "string" and redactor.known:replace((redactor:text(value))) or value
-    end
-    messages[i] = copy
+    messages[i] = clean.message(redactor, one)
   end
   return { request = request, response = response, failure = failure, open = entry.open,
     messages = messages or entry.messages }

@@ -311,7 +311,7 @@ end
 
 local COOKIES = {
   cookie = function(self, value)
-    return (value:gsub("%f[^=;%s]([^=;%s]+)=([^;]*)", function(name, one) return cookie(self, name, one) end))
+    return (value:gsub("%f[^=;%s%z]([^=;%s]+)=([^;]*)", function(name, one) return cookie(self, name, one) end))
   end,
   ["set-cookie"] = function(self, value)
     return (value:gsub("^([^=;]*)=([^;]*)", function(name, one) return cookie(self, name, one) end))

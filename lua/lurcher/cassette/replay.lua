@@ -1,5 +1,6 @@
 --- The entries of a cassette's file, by what they are for; and what an entry answers.
 
+local crypto = require "lurcher.crypto"
 local file = require "lurcher.cassette.file"
 local format = require "lurcher.cassette.format"
 local key = require "lurcher.cassette.key"
@@ -31,6 +32,10 @@ local function add_masked(self, own)
     shapes[places], shapes[#shapes + 1], self.shape_count = true, places, self.shape_count + 1
   end
   self.masked:add(count .. ":" .. places .. ":" .. rest, self.count)
+end
+
+local function shown(text)
+  return '"' .. secret.excerpt(text, 200):gsub("[%c]", "?") .. '"'
 end
 
 -- Adds an entry to those of its key: some bytes each, so that a large cassette costs little.
@@ -187,13 +192,35 @@ function replay.answer(entry, timing)
   return one
 end
 
+-- ---- messages of WebSockets ----
+
+local function plain(text) return key.parts.body { body = text, headers = {} } end
+
+-- What a message is, in words.
+local function message_text(bytes, kind) return ("%s (%s)"):format(shown(bytes), kind) end
+
+---What is wrong with a message that a script sent, in words, without secrets; nil: it is as it was recorded.
+---@param count integer which of those it sent
+---@param recorded table|nil
+---@param bytes string redacted
+---@param kind "text"|"binary"
+---@return string?
+function Replay:message_problem(count, recorded, bytes, kind)
+  local before = ("message %d that was sent over the WebSocket "):format(count)
+  if not recorded then
+    return ("%sis %s, and the cassette '%s' recorded no more"):format(before, message_text(bytes, kind), self.path)
+  end
+  local wanted, wanted_kind = recorded.sent, "text"
+  if not wanted then wanted, wanted_kind = crypto.base64_decode(tostring(recorded.sent_base64)) or "", "binary" end
+  wanted = tostring(wanted)
+  if kind == wanted_kind and (bytes == wanted or key.fits(plain(wanted), plain(bytes))) then return nil end
+  return ("%sis not what the cassette '%s' recorded\n  message: recorded %s, got %s"):format(before, self.path,
+    message_text(wanted, wanted_kind), message_text(bytes, kind))
+end
+
 -- ---- what is told of a miss ----
 
 local PARTS = { "method", "url", "body" }
-
-local function shown(text)
-  return '"' .. secret.excerpt(text, 200):gsub("[%c]", "?") .. '"'
-end
 
 local function differences(request, recorded, match)
   local list, weight = {}, 0

@@ -78,6 +78,24 @@ local function comparable(self, sent)
   return request
 end
 
+-- What compares the messages that a script sends over a WebSocket; nil: bodies are not compared.
+local function expected(self)
+  local compares = false
+  for _, one in ipairs(self.play.match) do compares = compares or one == "body" end
+  if not compares then return nil end
+  return function(count, recorded, bytes, kind)
+    local name = kind == "text" and "sent" or "bytes"
+    local got = clean.message(self.redactor, { [name] = bytes })[name]
+    return self.play:message_problem(count, recorded, got, kind)
+  end
+end
+
+local function answer_of(self, entry)
+  local one = replay.answer(entry, self.timing)
+  if entry.messages then one.talks = socket.speaker(entry.messages, expected(self)) end
+  return one
+end
+
 local FAILED = {}  -- the field of what is raised where the file cannot be read
 local NETWORK = {} -- raised where a request is to go on to the network
 
@@ -177,9 +195,7 @@ function Cassette:websocket(request, connect)
     if err then return nil, nil, err end
     if entry then
       self.replayed = self.replayed + 1
-      local one = replay.answer(entry, self.timing)
-      if entry.messages then one.talks = socket.speaker(entry.messages) end
-      return nil, play.connection(one, sent, "the cassette's answer")
+      return nil, play.connection(answer_of(self, entry), sent, "the cassette's answer")
     end
     if not self.records then
       return nil, nil, errors.new { kind = "mock", message = self.play:miss(compared), retryable = false }
@@ -202,9 +218,7 @@ function Cassette:answer(sent)
   local entry
   if number then entry, err = self.play:entry(number, "answer") end
   if entry then
-    local one = replay.answer(entry, self.timing)
-    if entry.messages then one.talks = socket.speaker(entry.messages) end
-    return one
+    return answer_of(self, entry)
   end
   return nil, err and tostring(err) or self.play:miss(compared)
 end

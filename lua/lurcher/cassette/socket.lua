@@ -1,6 +1,8 @@
 --- A WebSocket that is recorded, and one that is played from a recording.
 
 local crypto = require "lurcher.crypto"
+local errors = require "lurcher.base.errors"
+local kinds = require "lurcher.base.kinds"
 local secret = require "lurcher.base.secret"
 
 local socket = {}
@@ -84,14 +86,33 @@ end
 
 -- ---- playing ----
 
+local function failed(kind, message)
+  return errors.new { kind = kinds.get(kind) and kind or "protocol", phase = "read", retryable = false,
+    message = type(message) == "string" and message or "as it was recorded" }
+end
+
+-- Whether the script sent what was recorded. Gives false and an error.
+local function check_sent(c, expect, count, one, bytes, kind)
+  if not expect then return true end
+  local problem = expect(count, one, bytes, kind)
+  if not problem then return true end
+  c.there:fail(errors.new { kind = "mock", retryable = false, message = problem }, true)
+  return false
+end
+
 ---What the server's side does, by a recording.
 ---@param messages table[]
+---@param expect? fun(count: integer, one: table|nil, bytes: string, kind: string): string? what is wrong with the
+---  message that the script sent as so many; `one`: as it was recorded, nil: there was none
 ---@return fun(c: lurcher.mock.WebSocket)
-function socket.speaker(messages)
+function socket.speaker(messages, expect)
   return function(c)
+    local count = 0
     for _, one in ipairs(messages) do
       if one.sent or one.sent_base64 then
-        if not c:receive() then return end
+        local bytes, kind = c:receive()
+        count = count + 1
+        if not bytes or not check_sent(c, expect, count, one, bytes, kind) then return end
       elseif one.received then
         c:send(tostring(one.received))
       elseif one.received_base64 then
@@ -99,10 +120,13 @@ function socket.speaker(messages)
       elseif one.closed then
         return c:close(tonumber(one.closed) or 1000, type(one.reason) == "string" and one.reason or "")
       elseif one.failed then
-        return c:close(1006, type(one.message) == "string" and one.message or "")
+        return c.there:fail(failed(one.failed, one.message))
       end
     end
-    while c:receive() do end -- luacheck: ignore 542
+    for bytes, kind in c do
+      count = count + 1
+      if not check_sent(c, expect, count, nil, bytes, kind) then return end
+    end
   end
 end
 

@@ -23,7 +23,8 @@ local Inbox = {}
 Inbox.__index = Inbox
 
 local function new_inbox()
-  return setmetatable({ messages = {}, first = 1, last = 0, waiter = false, closed = false }, Inbox)
+  return setmetatable({ messages = {}, first = 1, last = 0, waiter = false, closed = false, failed = false,
+    refused = false }, Inbox)
 end
 
 local function wake(self)
@@ -43,6 +44,15 @@ function Inbox:close(code, reason)
   wake(self)
 end
 
+---No more comes but this error, once what came before was had. The first one counts.
+---@param err lurcher.Error
+---@param refused? boolean it is about what was sent: sending and closing say so, too
+function Inbox:fail(err, refused)
+  self.failed = self.failed or err
+  self.refused = self.refused or refused and err
+  wake(self)
+end
+
 local function closed_error(closed)
   local reason = closed.reason ~= "" and ": " .. closed.reason or ""
   return errors.new { kind = "closed", phase = "read", code = closed.code, reason = closed.reason, retryable = false,
@@ -54,6 +64,7 @@ function Inbox:get(seconds)
   local deadline = seconds and task.now() + seconds
   while self.first > self.last do
     if self.raised then error(self.raised, 0) end
+    if self.failed then return nil, self.failed end
     if self.closed then return nil, closed_error(self.closed) end
     local left = deadline and deadline - task.now()
     if left and left <= 0 then
@@ -171,14 +182,15 @@ function Client:is_open() return not self.here.closed end
 
 local function refuse_closed(self)
   if self.here.raised then error(self.here.raised, 0) end
-  return nil, closed_error(self.here.closed)
+  return nil, self.here.failed or closed_error(self.here.closed)
 end
 
 function Client:send(text, is_text)
   if is_text and not utf8.is_valid(text) then return nil end
-  if self.here.closed then return refuse_closed(self) end
+  if self.here.closed or self.here.failed then return refuse_closed(self) end
   self.there:put(text, is_text and "text" or "binary")
   task.yield()
+  if self.here.refused then return nil, self.here.refused end
   return true
 end
 
@@ -197,6 +209,7 @@ function Client:close(code, reason)
   self.here:close(code, reason)
   task.yield() -- the server's side may say good-bye
   stop(self)
+  if self.here.refused then return nil, self.here.refused end
   return true
 end
 
