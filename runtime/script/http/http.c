@@ -273,12 +273,6 @@ int luaopen_lurcher_native_http(lua_State *L)
       {NULL, NULL},
   };
   http_network_open(L);
-  http_register_pool(L);
-  http_register_options(L);
-  http_register_stream(L);
-  http_register_upload(L);
-  http_register_played(L);
-  http_register_tape(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);
   http_headers_register(L);

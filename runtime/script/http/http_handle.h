@@ -32,10 +32,19 @@ static inline void *http_handle(lua_State *L, int index, http_tag tag)
   return box->pointer;
 }
 
-/* Pushes a box, still empty, with a metatable made before. Can raise (memory). */
-http_box *http_new_box(lua_State *L, http_tag tag, const char *metatable);
+/* What makes the metatable of that name by http_make_metatable. */
+typedef void (*http_class)(lua_State *L, const char *name);
 
-/* Makes a metatable with a finalizer and methods (may be NULL). Can raise (memory). */
-void http_make_metatable(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods);
+/* Gives the userdata on top the metatable of that name, which is made for the first one: few scripts have all
+ * kinds. Can raise (memory). */
+void http_set_class(lua_State *L, const char *name, http_class make);
+
+/* Pushes a box, still empty, of that class. Can raise (memory). */
+http_box *http_new_box(lua_State *L, http_tag tag, const char *name, http_class make);
+
+/* Makes a metatable with a finalizer and methods: those given (may be NULL), and those that `more` (may be
+ * NULL) puts into the table on top. Can raise (memory); then there is none. */
+void http_make_metatable(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods,
+                         void (*more)(lua_State *L));
 
 #endif

@@ -26,25 +26,30 @@ static void add_lines(lua_State *L, int table, header_list *list, add_line *add)
   }
 }
 
-/* native.headers({ name, value, name, value, … } [, { … }]): the second ones are for a proxy only */
-static int new_headers(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 2);
-  http_box *box = http_new_box(L, HTTP_HEADERS, "lurcher.http.headers");
-  header_list *list = box->pointer = header_list_new();
-  if (!list) return luaL_error(L, "not enough memory");
-  add_lines(L, 1, list, header_list_add);
-  if (lua_istable(L, 2)) add_lines(L, 2, list, header_list_add_for_proxy);
-  return 1;
-}
-
 static int headers_gc(lua_State *L)
 {
   http_box *box = lua_touserdata(L, 1);
   header_list_unref(box->pointer);
   box->pointer = NULL;
   return 0;
+}
+
+static void headers_class(lua_State *L, const char *name)
+{
+  http_make_metatable(L, name, headers_gc, NULL, NULL);
+}
+
+/* native.headers({ name, value, name, value, … } [, { … }]): the second ones are for a proxy only */
+static int new_headers(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  http_box *box = http_new_box(L, HTTP_HEADERS, "lurcher.http.headers", headers_class);
+  header_list *list = box->pointer = header_list_new();
+  if (!list) return luaL_error(L, "not enough memory");
+  add_lines(L, 1, list, header_list_add);
+  if (lua_istable(L, 2)) add_lines(L, 2, list, header_list_add_for_proxy);
+  return 1;
 }
 
 /* native.head_get(head, name) → the first value, or nil */
@@ -128,6 +133,5 @@ void http_headers_register(lua_State *L)
       {"headers", new_headers}, {"head_get", head_get},   {"head_next", head_step},
       {"head_list", head_list}, {"head_join", head_join}, {NULL, NULL},
   };
-  http_make_metatable(L, "lurcher.http.headers", headers_gc, NULL);
   luaL_register(L, NULL, functions);
 }

@@ -152,10 +152,23 @@ static bool resolve_files(lua_State *L, transfer_options *o)
   return ok;
 }
 
+static int options_gc(lua_State *L)
+{
+  http_box *box = lua_touserdata(L, 1);
+  transfer_options_unref(box->pointer);
+  box->pointer = NULL;
+  return 0;
+}
+
+static void options_class(lua_State *L, const char *name)
+{
+  http_make_metatable(L, name, options_gc, NULL, NULL);
+}
+
 int http_new_options(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
-  http_box *box = http_new_box(L, HTTP_OPTIONS, "lurcher.http.options");
+  http_box *box = http_new_box(L, HTTP_OPTIONS, "lurcher.http.options", options_class);
   transfer_options *o = box->pointer = transfer_options_new();
   if (!o) return luaL_error(L, "not enough memory");
   o->version = (http_version)choose(L, "http_version", versions, HTTP_AUTO);
@@ -167,13 +180,3 @@ int http_new_options(lua_State *L)
     return luaL_error(L, "not enough memory");
   return 1;
 }
-
-static int options_gc(lua_State *L)
-{
-  http_box *box = lua_touserdata(L, 1);
-  transfer_options_unref(box->pointer);
-  box->pointer = NULL;
-  return 0;
-}
-
-void http_register_options(lua_State *L) { http_make_metatable(L, "lurcher.http.options", options_gc, NULL); }

@@ -7,7 +7,4 @@
 /* native.profile{…}: pushes a handle of transfer options. */
 int http_new_options(lua_State *L);
 
-/* Makes the handles' metatable. Can raise (memory). */
-void http_register_options(lua_State *L);
-
 #endif

@@ -45,18 +45,6 @@ static void on_pause_end(timer *pause) { operation_complete(&container_of(pause,
 
 /* ---- its life ---- */
 
-void http_push_played(lua_State *L, transfer *t)
-{
-  played *p = lua_newuserdata(L, sizeof *p);
-  *p = (played){.box.tag = HTTP_PLAYED, .rider = {player_end, player_more}};
-  luaL_getmetatable(L, PLAYED);
-  lua_setmetatable(L, -2);
-  operation_reset(&t->op);
-  p->box.pointer = t;
-  p->owns = p->runs = true;
-  t->rider = &p->rider;
-}
-
 static played *check(lua_State *L, int index)
 {
   played *p = lua_touserdata(L, index);
@@ -203,14 +191,23 @@ static int wait_a_moment(lua_State *L)
   return task_wait(L, &p->waiting, waited);
 }
 
-void http_register_played(lua_State *L)
+static void add_wait(lua_State *L) { task_set_blocking(L, -1, "wait", wait_a_moment); }
+
+static void played_class(lua_State *L, const char *name)
 {
   static const luaL_Reg methods[] = {
       {"connect", connect_it}, {"read", read_request}, {"head", head_it}, {"write", write_body},
       {"finish", end_body},    {"fail", fail_it},      {"drop", drop_it}, {NULL, NULL}};
-  http_make_metatable(L, PLAYED, played_gc, methods);
-  luaL_getmetatable(L, PLAYED);
-  lua_getfield(L, -1, "__index");
-  task_set_blocking(L, -1, "wait", wait_a_moment);
-  lua_pop(L, 2);
+  http_make_metatable(L, name, played_gc, methods, add_wait);
+}
+
+void http_push_played(lua_State *L, transfer *t)
+{
+  played *p = lua_newuserdata(L, sizeof *p);
+  *p = (played){.box.tag = HTTP_PLAYED, .rider = {player_end, player_more}};
+  http_set_class(L, PLAYED, played_class);
+  operation_reset(&t->op);
+  p->box.pointer = t;
+  p->owns = p->runs = true;
+  t->rider = &p->rider;
 }

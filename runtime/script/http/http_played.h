@@ -14,7 +14,4 @@ void http_push_played(lua_State *L, transfer *t);
  * it was released before. */
 transfer *http_played_release(lua_State *L, int index);
 
-/* Prepares http_push_played. Can raise. */
-void http_register_played(lua_State *L);
-
 #endif

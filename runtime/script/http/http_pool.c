@@ -29,27 +29,6 @@ static limiter *limiter_field(lua_State *L, const char *name)
   return l;
 }
 
-/* native.pool{inflight=, per_origin=number or "auto", idle=, idle_timeout=, rate=, burst=, limiter=} */
-int http_new_pool(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TTABLE);
-  double burst = field_number(L, 1, "burst");
-  pool_limits limits = {
-      .inflight = field_size(L, 1, "inflight", SIZE_MAX),
-      .per_origin = field_size(L, 1, "per_origin", SIZE_MAX),
-      .adaptive = is_auto(L, "per_origin"),
-      .idle = field_size(L, 1, "idle", SIZE_MAX),
-      .idle_timeout = loop_nanoseconds(field_number(L, 1, "idle_timeout")),
-      .rate = field_number(L, 1, "rate"),
-      .burst = burst >= 1 ? burst : 1,
-      .limiter = limiter_field(L, "limiter"),
-  };
-  http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool");
-  box->pointer = pool_new(http_network(L), &limits);
-  if (!box->pointer) return luaL_error(L, "not enough memory");
-  return 1;
-}
-
 static int pool_gc(lua_State *L)
 {
   http_box *box = lua_touserdata(L, 1);
@@ -206,7 +185,7 @@ static int flow(lua_State *L)
   return 1;
 }
 
-void http_register_pool(lua_State *L)
+static void pool_class(lua_State *L, const char *name)
 {
   static const luaL_Reg methods[] = {
       {"stats", pool_stats},
@@ -219,5 +198,26 @@ void http_register_pool(lua_State *L)
       {"flow", flow},
       {NULL, NULL},
   };
-  http_make_metatable(L, "lurcher.pool", pool_gc, methods);
+  http_make_metatable(L, name, pool_gc, methods, NULL);
+}
+
+/* native.pool{inflight=, per_origin=number or "auto", idle=, idle_timeout=, rate=, burst=, limiter=} */
+int http_new_pool(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double burst = field_number(L, 1, "burst");
+  pool_limits limits = {
+      .inflight = field_size(L, 1, "inflight", SIZE_MAX),
+      .per_origin = field_size(L, 1, "per_origin", SIZE_MAX),
+      .adaptive = is_auto(L, "per_origin"),
+      .idle = field_size(L, 1, "idle", SIZE_MAX),
+      .idle_timeout = loop_nanoseconds(field_number(L, 1, "idle_timeout")),
+      .rate = field_number(L, 1, "rate"),
+      .burst = burst >= 1 ? burst : 1,
+      .limiter = limiter_field(L, "limiter"),
+  };
+  http_box *box = http_new_box(L, HTTP_POOL, "lurcher.pool", pool_class);
+  box->pointer = pool_new(http_network(L), &limits);
+  if (!box->pointer) return luaL_error(L, "not enough memory");
+  return 1;
 }

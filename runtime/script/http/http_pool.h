@@ -7,7 +7,4 @@
 /* native.pool{…}: pushes a pool's handle. */
 int http_new_pool(lua_State *L);
 
-/* Makes the handles' metatable. Can raise (memory). */
-void http_register_pool(lua_State *L);
-
 #endif

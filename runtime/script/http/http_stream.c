@@ -32,17 +32,6 @@ static void end_stream(lua_State *L, stream *s)
   task_count(L, "stream", -1);
 }
 
-void http_push_stream(lua_State *L, transfer *t)
-{
-  stream *s = lua_newuserdata(L, sizeof *s);
-  *s = (stream){.box.tag = HTTP_STREAM};
-  luaL_getmetatable(L, "lurcher.http.stream");
-  lua_setmetatable(L, -2);
-  operation_reset(&t->op);
-  s->box.pointer = t;
-  task_count(L, "stream", 1);
-}
-
 static int stream_gc(lua_State *L)
 {
   end_stream(L, lua_touserdata(L, 1));
@@ -279,23 +268,28 @@ static void set_reader(lua_State *L, const char *name, lua_CFunction try)
   lua_setfield(L, -2, name);
 }
 
-void http_register_stream(lua_State *L)
+static void add_readers(lua_State *L)
 {
-  luaL_newmetatable(L, "lurcher.http.stream");
-  lua_pushcfunction(L, stream_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  lua_pushcfunction(L, close_stream);
-  lua_setfield(L, -2, "close");
-  lua_pushcfunction(L, stream_info);
-  lua_setfield(L, -2, "info");
-  lua_pushcfunction(L, summary);
-  lua_setfield(L, -2, "summary");
   task_set_blocking(L, -1, "gather", gather);
   task_set_blocking(L, -1, "discard", discard);
   task_set_blocking(L, -1, "pour", pour);
   set_reader(L, "read", read_some);
   set_reader(L, "line", read_line);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+}
+
+static void stream_class(lua_State *L, const char *name)
+{
+  static const luaL_Reg methods[] = {
+      {"close", close_stream}, {"info", stream_info}, {"summary", summary}, {NULL, NULL}};
+  http_make_metatable(L, name, stream_gc, methods, add_readers);
+}
+
+void http_push_stream(lua_State *L, transfer *t)
+{
+  stream *s = lua_newuserdata(L, sizeof *s);
+  *s = (stream){.box.tag = HTTP_STREAM};
+  http_set_class(L, "lurcher.http.stream", stream_class);
+  operation_reset(&t->op);
+  s->box.pointer = t;
+  task_count(L, "stream", 1);
 }

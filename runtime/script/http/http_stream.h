@@ -9,7 +9,4 @@
 /* Pushes a stream that owns the transfer. Can raise (memory): then the transfer is still the caller's. */
 void http_push_stream(lua_State *L, transfer *t);
 
-/* Makes the streams' metatable. Can raise (memory). */
-void http_register_stream(lua_State *L);
-
 #endif

@@ -19,16 +19,6 @@ static int tape_gc(lua_State *L)
   return 0;
 }
 
-int http_new_tape(lua_State *L)
-{
-  double most = luaL_checknumber(L, 1);
-  luaL_argcheck(L, most >= 0 && most <= 0x1p53, 1, "not a number of bytes");
-  http_box *box = http_new_box(L, HTTP_TAPE, tape_name);
-  box->pointer = transfer_tape_new((size_t)most);
-  if (!box->pointer) return luaL_error(L, "not enough memory");
-  return 1;
-}
-
 static void set_text(lua_State *L, const char *name, const buffer *text)
 {
   lua_pushlstring(L, text->length ? text->bytes : "", text->length);
@@ -131,6 +121,11 @@ static bool decode_all(decoding *d, decode_input *in, double most)
   return true;
 }
 
+static void decoding_class(lua_State *L, const char *name)
+{
+  http_make_metatable(L, name, decoding_gc, NULL, NULL);
+}
+
 int http_decoded(lua_State *L)
 {
   error e;
@@ -140,8 +135,7 @@ int http_decoded(lua_State *L)
   double most = luaL_checknumber(L, 3);
   decoding *d = lua_newuserdata(L, sizeof *d);
   *d = (decoding){0};
-  luaL_getmetatable(L, decoding_name);
-  lua_setmetatable(L, -2);
+  http_set_class(L, decoding_name, decoding_class);
   decode_input in = {bytes, length};
   if (!decoder_create(&d->decoder, coding, coding_length, &e) || !d->decoder) return 0;
   if (!decode_all(d, &in, most)) return 0;
@@ -149,9 +143,18 @@ int http_decoded(lua_State *L)
   return 1;
 }
 
-void http_register_tape(lua_State *L)
+static void tape_class(lua_State *L, const char *name)
 {
   static const luaL_Reg methods[] = {{"play", tape_play}, {"ended", tape_ended}, {NULL, NULL}};
-  http_make_metatable(L, tape_name, tape_gc, methods);
-  http_make_metatable(L, decoding_name, decoding_gc, NULL);
+  http_make_metatable(L, name, tape_gc, methods, NULL);
+}
+
+int http_new_tape(lua_State *L)
+{
+  double most = luaL_checknumber(L, 1);
+  luaL_argcheck(L, most >= 0 && most <= 0x1p53, 1, "not a number of bytes");
+  http_box *box = http_new_box(L, HTTP_TAPE, tape_name, tape_class);
+  box->pointer = transfer_tape_new((size_t)most);
+  if (!box->pointer) return luaL_error(L, "not enough memory");
+  return 1;
 }

@@ -10,7 +10,4 @@ int http_new_tape(lua_State *L);
 /* native.decoded(coding, bytes, most) → the decoded body | nil: it is not coded so, or longer */
 int http_decoded(lua_State *L);
 
-/* Prepares these. Can raise. */
-void http_register_tape(lua_State *L);
-
 #endif

@@ -27,12 +27,14 @@ static int file_gc(lua_State *L)
   return 0;
 }
 
+static void file_class(lua_State *L, const char *name) { http_make_metatable(L, name, file_gc, NULL, NULL); }
+
 /* Runs under lua_pcall: (box of the results, job). */
 static int push_file(lua_State *L)
 {
   file_job *j = lua_touserdata(L, 1);
   if (!j->ok) return errors_return(L, &j->error);
-  http_box *box = http_new_box(L, HTTP_FILE, file_name);
+  http_box *box = http_new_box(L, HTTP_FILE, file_name, file_class);
   file_range *range = malloc(sizeof *range);
   if (!range) return luaL_error(L, "not enough memory");
   *range = j->range;
@@ -110,27 +112,6 @@ static bool add_part(lua_State *L, upload *u)
   }
 }
 
-/* native.upload({string | file | true, …}, exact) → upload: true stands for what a task produces; a file that
- * can be read once only must not be in two; exact: see upload.h */
-int http_new_upload(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 2);
-  http_box *box = http_new_box(L, HTTP_UPLOAD, upload_name);
-  upload *u = upload_new(task_loop(L));
-  if (!u) return luaL_error(L, "not enough memory");
-  box->pointer = u;
-  u->exact = lua_toboolean(L, 2);
-  for (int i = 1; i <= (int)lua_objlen(L, 1); i++) {
-    lua_rawgeti(L, 1, i);
-    if (!add_part(L, u)) return luaL_error(L, "not enough memory");
-    lua_pop(L, 1);
-  }
-  lua_pushvalue(L, 1); /* the files' ranges have to stay */
-  lua_setfenv(L, -2);
-  return 1;
-}
-
 static int awaited_results(lua_State *L, operation *op)
 {
   const upload *u = container_of(op, upload, room);
@@ -184,15 +165,6 @@ static int progress_gc(lua_State *L)
   return 0;
 }
 
-/* native.progress() → progress, which perform and open take */
-int http_new_progress(lua_State *L)
-{
-  http_box *box = http_new_box(L, HTTP_PROGRESS, progress_name);
-  box->pointer = transfer_progress_new();
-  if (!box->pointer) return luaL_error(L, "not enough memory");
-  return 1;
-}
-
 static void push_length(lua_State *L, int64_t length)
 {
   if (length < 0)
@@ -212,15 +184,46 @@ static int progress_get(lua_State *L)
   return 4;
 }
 
-void http_register_upload(lua_State *L)
+static void progress_class(lua_State *L, const char *name)
 {
-  static const luaL_Reg upload_methods[] = {{"put", put}, {"put_end", put_end}, {"fail", fail}, {NULL, NULL}};
-  static const luaL_Reg progress_methods[] = {{"get", progress_get}, {NULL, NULL}};
-  http_make_metatable(L, file_name, file_gc, NULL);
-  http_make_metatable(L, progress_name, progress_gc, progress_methods);
-  http_make_metatable(L, upload_name, upload_gc, upload_methods);
-  luaL_getmetatable(L, upload_name);
-  lua_getfield(L, -1, "__index");
-  task_set_blocking(L, -1, "wait", await_reader);
-  lua_pop(L, 2);
+  static const luaL_Reg methods[] = {{"get", progress_get}, {NULL, NULL}};
+  http_make_metatable(L, name, progress_gc, methods, NULL);
+}
+
+/* native.progress() → progress, which perform and open take */
+int http_new_progress(lua_State *L)
+{
+  http_box *box = http_new_box(L, HTTP_PROGRESS, progress_name, progress_class);
+  box->pointer = transfer_progress_new();
+  if (!box->pointer) return luaL_error(L, "not enough memory");
+  return 1;
+}
+
+static void add_reader_wait(lua_State *L) { task_set_blocking(L, -1, "wait", await_reader); }
+
+static void upload_class(lua_State *L, const char *name)
+{
+  static const luaL_Reg methods[] = {{"put", put}, {"put_end", put_end}, {"fail", fail}, {NULL, NULL}};
+  http_make_metatable(L, name, upload_gc, methods, add_reader_wait);
+}
+
+/* native.upload({string | file | true, …}, exact) → upload: true stands for what a task produces; a file that
+ * can be read once only must not be in two; exact: see upload.h */
+int http_new_upload(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  http_box *box = http_new_box(L, HTTP_UPLOAD, upload_name, upload_class);
+  upload *u = upload_new(task_loop(L));
+  if (!u) return luaL_error(L, "not enough memory");
+  box->pointer = u;
+  u->exact = lua_toboolean(L, 2);
+  for (int i = 1; i <= (int)lua_objlen(L, 1); i++) {
+    lua_rawgeti(L, 1, i);
+    if (!add_part(L, u)) return luaL_error(L, "not enough memory");
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, 1); /* the files' ranges have to stay */
+  lua_setfenv(L, -2);
+  return 1;
 }

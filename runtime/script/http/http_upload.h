@@ -4,9 +4,6 @@
 
 #include <lua.h>
 
-/* Makes the metatables. Can raise (memory). */
-void http_register_upload(lua_State *L);
-
 /* Raises unless there is nothing, a string, or an upload at `index`. */
 void http_check_upload(lua_State *L, int index);
 

@@ -8,7 +8,7 @@
 
 /* LuaJIT 2.1 (Debian 12's) crashes where lua_newstate finds no memory for one of its first blocks. So it gets
  * those, 12 KiB in all, from one that is there before it begins; they move out of it when they grow. */
-enum { FIRST_BLOCKS = 24 * 1024 };
+enum { FIRST_BLOCKS = 16 * 1024 };
 
 static void *take_first_block(lur_runtime *rt, size_t size)
 {

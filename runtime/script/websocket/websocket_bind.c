@@ -459,6 +459,15 @@ static void set_repeated(lua_State *L, const char *name, lua_CFunction try)
   lua_setfield(L, -2, name);
 }
 
+static void add_blocking(lua_State *L)
+{
+  set_repeated(L, "head", handshake_head);
+  set_repeated(L, "read", handshake_read);
+  set_repeated(L, "send", send_message);
+  set_repeated(L, "receive", receive);
+  task_set_blocking(L, -1, "close", close_connection);
+}
+
 int luaopen_lurcher_native_websocket(lua_State *L);
 
 int luaopen_lurcher_native_websocket(lua_State *L)
@@ -473,14 +482,7 @@ int luaopen_lurcher_native_websocket(lua_State *L)
       {NULL, NULL},
   };
   http_network_open(L);
-  http_make_metatable(L, WEBSOCKET, collect, methods);
-  luaL_getmetatable(L, WEBSOCKET);
-  lua_getfield(L, -1, "__index");
-  set_repeated(L, "head", handshake_head);
-  set_repeated(L, "read", handshake_read);
-  set_repeated(L, "send", send_message);
-  set_repeated(L, "receive", receive);
-  task_set_blocking(L, -1, "close", close_connection);
+  http_make_metatable(L, WEBSOCKET, collect, methods, add_blocking);
   lua_newtable(L);
   task_set_blocking(L, -1, "connect", connect_to);
   return 1;
