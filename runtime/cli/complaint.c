@@ -11,11 +11,16 @@ static bool steers(unsigned char before, unsigned char byte)
   return byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0);
 }
 
+static void say_no_memory(void) { fputs("lurcher: not enough memory\n", stderr); }
+
 /* By one fprintf, which makes one write of it, so that lines of several processes do not mix. */
 static void print_line(const char *text, size_t length)
 {
   char *shown = malloc(4 * length + 1), *end = shown;
-  if (!shown) return;
+  if (!shown) {
+    say_no_memory();
+    return;
+  }
   for (size_t i = 0; i < length; i++) {
     unsigned char byte = (unsigned char)text[i];
     if (steers(i ? (unsigned char)text[i - 1] : 0, byte))
@@ -35,7 +40,10 @@ void complain(const char *format, ...)
   va_start(arguments, format);
   int length = vasprintf(&text, format, arguments);
   va_end(arguments);
-  if (length < 0) return;
+  if (length < 0) {
+    say_no_memory();
+    return;
+  }
   print_line(text, (size_t)length);
   free(text);
 }

@@ -1,4 +1,4 @@
--- What the command loads when it starts, and what only when it is wanted.
+-- What the command loads when it starts, what only when it is wanted, and what it says where it cannot.
 
 local assert = require "luassert"
 local files = require "spec.support.files"
@@ -64,5 +64,17 @@ describe("libcurl", function()
     assert.matches("libcurl.so.4: .*Too many open files", ended.err)
     assert.matches("^false\nnil\t[^\n]*connect", ended.out)
     assert.equal(0, ended.status)
+  end)
+end)
+
+describe("under a limit of memory", function()
+  it("the command says why it cannot go on", function()
+    local silent = process.shell([[
+      for kilobytes in $(seq 4000 4000 60000); do
+        said=$(ulimit -v $kilobytes; exec "$1" -e 'print "well"' 2>&1)
+        [ -n "$said" ] || echo "nothing was said with $kilobytes kB"
+      done
+    ]], process.lurcher)
+    assert.equal("", silent)
   end)
 end)
