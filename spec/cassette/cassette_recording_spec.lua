@@ -105,10 +105,14 @@ describe("a recording", function()
       ["a name"] = ("a"):rep(long), ["quotes"] = ('"'):rep(long), ["spaces"] = '"password"' .. (" "):rep(long),
       ["escaped quotes"] = ('\\"'):rep(long), ["bearers"] = ("bearer "):rep(long / 5),
       ["URLs"] = ("://a"):rep(long / 3), ["parameters"] = ("?a&"):rep(long / 2), ["brackets"] = ("["):rep(long),
-      ["lines"] = ("a:\n"):rep(long / 2),
+      ["lines"] = ("a:\n"):rep(long / 2), ["dashes"] = ("-"):rep(long), ["white space"] = (" "):rep(long),
+      ["tags"] = ('<input name="token" value='):rep(long / 20), ["values"] = ("token='"):rep(long / 5),
+      ["backslashes"] = ("\\"):rep(long), ["values in JSON"] = ('\\"token\\":\\"'):rep(long / 10),
+      ["CDATA"] = ("<token><![CDATA["):rep(long / 10), ["encoded quotes"] = ("%22token%22%3A%22"):rep(long / 10),
     }
     local s = serving.start(function(req)
-      local headers = { ["Content-Type"] = "multipart/form-data; boundary=b" }
+      local is_form = req.body:find "parts"
+      local headers = { ["Content-Type"] = is_form and "multipart/form-data; boundary=b" or "text/plain" }
       return { status = 200, headers = headers, body = bodies[req.body] }
     end)
     assert(cassette.use(path, function()

@@ -4,8 +4,10 @@
 local crypto = require "lurcher.crypto"
 local json = require "lurcher.json"
 local known = require "lurcher.cassette.known"
+local markup = require "lurcher.cassette.markup"
 local names = require "lurcher.cassette.names"
 local native = require "lurcher.native.url"
+local trim = require("lurcher.base.text").trim
 local url = require "lurcher.url"
 
 local redactor = {}
@@ -115,12 +117,41 @@ local function find_fields(self, spans, text)
   end
 end
 
--- The same within a string of JSON.
+local MAX_ESCAPED = 7 -- backslashes before a quote: of JSON in JSON in JSON
+
+-- Where the quote is that has so many backslashes before it.
+local function escaped_end(text, from, count)
+  local at = from
+  while true do
+    local first, last = text:find('\\*"', at)
+    if not first or last - first <= count then return first and last - first == count and first or nil end
+    at = last + 1
+  end
+end
+
+-- The same within strings of JSON.
 local function find_escaped_fields(self, spans, text)
-  for name, first, last in text:gmatch '\\"([%w_.-]+)\\"%s*:%s*\\"()[^"\\]*()' do
-    if is_field(self, name) then
-      self.known:learn(text:sub(first, last - 1), ('the field "%s"'):format(name))
-      add(spans, first, last - 1)
+  for name, slashes, first in text:gmatch '%f[\\]\\+"([%w_.-]+)\\+"%s*:%s*(\\+)"()' do
+    local stop = #slashes <= MAX_ESCAPED and is_field(self, name) and escaped_end(text, first, #slashes)
+    if stop then
+      local value = text:sub(first, stop - 1)
+      add(spans, first, stop - 1)
+      while value ~= unescaped(value) do value = unescaped(value) end
+      self.known:learn(value, ('the field "%s"'):format(name))
+    end
+  end
+end
+
+-- The same within parameters.
+local function find_encoded_fields(self, spans, text)
+  for _, space in ipairs { "", "+", "%20" } do
+    for name, first in text:gmatch("%%22([%w_.-]+)%%22%%3[Aa]" .. space:gsub("%p", "%%%0") .. "%%22()") do
+      local stop = is_field(self, name) and text:find("%22", first, true)
+      if stop then
+        local value = url.decode((text:sub(first, stop - 1):gsub("%+", " ")))
+        self.known:learn(unescaped(value), ('the field "%s"'):format(name))
+        add(spans, first, stop - 1)
+      end
     end
   end
 end
@@ -170,28 +201,12 @@ local function find_credentials(self, spans, text)
   end
 end
 
--- Lines of texts: of headers, of configurations; and what Python prints.
-local function find_lines(self, spans, text)
-  local function visit(name, first, last)
-    if last <= first or not (is_field(self, name) or names.is_header(name)) then return end
-    self.known:learn(text:sub(first, last - 1), ('the line "%s"'):format(name))
-    add(spans, first, last - 1)
-  end
-  for name, first, last in text:gmatch "%f[^\n%z]([%w_.-]+):[ \t]+()[^\r\n\"'{%[]*()" do
-    visit(name, first, last)
-  end
-  for name, first, last in text:gmatch "%f[^\n%z]([%w_.-]+)=()[^%s&\"']*()" do visit(name, first, last) end
-  for name, first, last in text:gmatch "'([^'\n]*)':%s?'()[^'\n]*()'" do visit(name, first, last) end
-end
-
--- Elements of XML.
-local function find_elements(self, spans, text)
-  for name, first, last in text:gmatch "<([%w_:.-]+)%f[^%w_:.-][^<>]*>()[^<]*()</" do
-    if last > first and is_field(self, name) then
-      self.known:learn(text:sub(first, last - 1), ("the element <%s>"):format(name))
-      add(spans, first, last - 1)
-    end
-  end
+-- What other texts have behind names.
+local function find_markup(self, spans, text)
+  markup.find(text, function(name) return is_field(self, name) end, function(first, last, where)
+    self.known:learn(text:sub(first, last), where)
+    add(spans, first, last)
+  end)
 end
 
 -- Parts of multipart bodies.
@@ -269,15 +284,13 @@ function Redactor:text(text, kind, ends)
     find_fields(self, spans, text)
     if text:find('\\"', 1, true) then find_escaped_fields(self, spans, text) end
   end
+  if text:find("%22", 1, true) then find_encoded_fields(self, spans, text) end
   if text:find("=", 1, true) then find_parameters(self, spans, text, kind == "form") end
   if text:find("[Bb]asic%s") or text:find("[Bb]earer%s") or text:find("@", 1, true) then
     find_credentials(self, spans, text)
   end
   if kind == "multipart" then find_parts(self, spans, text) end
-  if not kind then
-    if text:find("<", 1, true) then find_elements(self, spans, text) end
-    find_lines(self, spans, text)
-  end
+  if not kind then find_markup(self, spans, text) end
   return replaced(text, spans, ends)
 end
 
@@ -302,19 +315,21 @@ local function credentials(self, value)
   return scheme .. " " .. MASK
 end
 
--- One "name=value" of a cookie header.
-local function cookie(self, name, value)
-  local bare = value:match '^"?(.-)"?$'
-  if #bare >= MIN_COOKIE or names.is_parameter(name) then self.known:learn(bare, "the cookie " .. name) end
-  return name .. "=" .. MASK
+-- One "name=value" of a cookie header. What has no name is all value.
+local function cookie(self, text)
+  local equals = text:find("=", 1, true)
+  local name = equals and text:sub(1, equals - 1) or ""
+  local value, bare = trim(text:sub((equals or 0) + 1)):match '^"?([^"]*)', trim(name)
+  if #value >= MIN_COOKIE or names.is_parameter(bare) then self.known:learn(value, "the cookie " .. bare) end
+  return (equals and name .. "=" or text:match "^ ?") .. MASK
 end
 
 local COOKIES = {
   cookie = function(self, value)
-    return (value:gsub("%f[^=;%s%z]([^=;%s]+)=([^;]*)", function(name, one) return cookie(self, name, one) end))
+    return (value:gsub("[^;]+", function(one) return one:find "%S" and cookie(self, one) or one end))
   end,
   ["set-cookie"] = function(self, value)
-    return (value:gsub("^([^=;]*)=([^;]*)", function(name, one) return cookie(self, name, one) end))
+    return (value:gsub("^[^;]+", function(one) return cookie(self, one) end))
   end,
 }
 
