@@ -2,6 +2,7 @@ local mock = require "lurcher.mock"
 local native = require "lurcher.native.http"
 local plain_module = "lurcher.http.plain"
 local retry_budget = require "lurcher.http.retry_budget"
+local process = require "spec.support.process"
 local response = require "lurcher.http.response"
 local secret = require "lurcher.base.secret"
 local serving = require "spec.support.serving"
@@ -175,6 +176,19 @@ describe("a call without options", function()
       assert.equal(case[2], (message:gsub("^%S+ ", "")))
     end
     assert.equal("url", select(2, http.get("no address")).kind)
+  end)
+
+  it("gives responses that survive an emptied package.loaded", function()
+    local ended = process.run { process.script [[
+      local http, task = require "lurcher.http", require "lurcher.task"
+      local s = require("lurcher.server").start(function(req) return { body = "[1]", headers = { A = req.path } } end)
+      local res, other = http.get(s.url), http.get(s.url)
+      for name in pairs(package.loaded) do package.loaded[name] = nil end
+      print(res:json()[1], other, http.get(s.url .. "/b").headers.a, http.get(s.url, {}):header("a"), task.now() > 0)
+      s:stop()
+    ]] }
+    assert.equal("", ended.err)
+    assert.matches("^1\tGET http://127%.0%.0%.1:%d+/: 200 OK\t/b\t/\ttrue\n$", ended.out)
   end)
 
   it("can be one of many at once, the first of which needs a client", function()

@@ -166,7 +166,7 @@ function response.raised(...)
   return ...
 end
 
-function Response.__index(self, key)
+local function index(self, key)
   local method = methods[key]
   if method then return rawget(self, "raises") and raising[key] or method end
   local make = made[key]
@@ -199,7 +199,7 @@ function response.keep_record(self, record)
   for name, value in pairs(completed(self, record)) do self[name] = value end
 end
 
-function Response:__tostring()
+local function shown(self)
   local reason = text.line(self.reason or "")
   return ("%s %s: %d%s"):format(self.method, text.printable(redact.url(self.url)), self.status,
     reason ~= "" and " " .. reason or "")
@@ -400,5 +400,8 @@ function response.made(fields, request)
     bytes_received = 0, bytes_sent = 0, elapsed = request:elapsed(),
   }, Response)
 end
+
+-- Last, when nothing can fail any more: the class goes on to load this module until then.
+Response.__index, Response.__tostring = index, shown
 
 return response

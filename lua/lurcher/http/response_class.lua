@@ -11,16 +11,17 @@ response_class.metatable = Response
 ---@type table<string, function>
 response_class.late = {}
 
--- The module has put functions of its own into the class when it is loaded.
-function Response.__index(self, key)
-  require "lurcher.http.response"
-  return Response.__index(self, key)
+-- What the response can do: the class, which response.lua has filled now. It is another one where a script has emptied
+-- package.loaded meanwhile, as test frameworks do.
+local function filled(self)
+  local class = require("lurcher.http.response").metatable
+  if class ~= Response then setmetatable(self, class) end
+  return class
 end
 
-function Response:__tostring()
-  require "lurcher.http.response"
-  return Response.__tostring(self)
-end
+function Response.__index(self, key) return filled(self).__index(self, key) end
+
+function Response:__tostring() return filled(self).__tostring(self) end
 
 ---The response of a call's only attempt. Its table is made with a constant in each field: from bytecode, LuaJIT makes
 ---room for those only, and would add the others one by one (2 % of the instructions of a small request).

@@ -197,6 +197,8 @@ function dofile(path)
 end
 
 local loading = {} -- name -> { task = its loader, waiters = tasks }
+-- What C opened is opened once, also where a script has emptied package.loaded: it would make its classes anew.
+local natives = { ["lurcher.native.task"] = native }
 local awaited = {} -- task -> the name it waits for
 
 -- Whether `task` waits, perhaps through others, for a module that `me` is loading.
@@ -286,6 +288,7 @@ local function run_loader(name, loader, entry)
     error(value, 0)
   end
   if value ~= nil then package.loaded[name] = value end
+  if find(name, "^lurcher%.native%.") then natives[name] = value end
   local public = type(value) == "table" and name:match("^lurcher%.([^.]+)$")
   if public then guard_module(value, public) end
   if package.loaded[name] == nil then package.loaded[name] = true end
@@ -296,6 +299,7 @@ end
 function load_module(name)
   while true do
     local module = package.loaded[name]
+    if module == nil then module = natives[name] end
     if module ~= nil then return module end
     local entry = loading[name]
     if not entry then break end
