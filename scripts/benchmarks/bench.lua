@@ -123,6 +123,33 @@ end
 ---How often each measurement is repeated.
 function bench.rounds() return bench.options.quick and 1 or 3 end
 
+---Runs each row's command, round by round, and fills in its medians and its CPU time beside the first row's.
+---@param key string the benchmark's name
+---@param rows { name: string, command: string }[]
+---@param run? fun(command: string): table instead of bench.run
+function bench.beside_first(key, rows, run)
+  local runs = {}
+  for round = 1, bench.rounds() do
+    for i, row in ipairs(rows) do
+      bench.progress("%s: round %d, %s", key, round, row.name)
+      runs[i] = runs[i] or {}
+      runs[i][round] = (run or bench.run)(row.command)
+      row.failure = row.failure or runs[i][round].failure
+    end
+  end
+  for i, row in ipairs(rows) do
+    local result = bench.medians(runs[i], { "wall_s", "cpu_s", "rss_mb" })
+    row.wall_s, row.cpu_s, row.rss_mb, row.command = result.wall_s, result.cpu_s, result.rss_mb, nil
+    row.ratio = row.cpu_s and rows[1].cpu_s and row.cpu_s / rows[1].cpu_s
+  end
+end
+
+---The columns of a report of such rows.
+bench.BESIDE_FIRST = {
+  { "", "name", "%s" }, { "CPU s", "cpu_s", "%.3f" }, { "of curl's", "ratio", "%.2f" }, { "wall s", "wall_s", "%.3f" },
+  { "peak MB", "rss_mb", "%.1f" },
+}
+
 ---Whether `--only` keeps this row.
 function bench.wanted(name)
   return not bench.options.only or name:find(bench.options.only, 1, true) ~= nil

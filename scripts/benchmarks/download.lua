@@ -33,23 +33,7 @@ return function(bench)
     { name = "sha256 alone", command = "openssl sha256 " .. nginx.directory .. "/www/large" },
     { name = ("lurcher, %d at once"):format(MANY), command = run:format(piece, MANY, "") },
   }
-  local runs = {}
-  for round = 1, bench.rounds() do
-    for i, row in ipairs(rows) do
-      bench.progress("download: round %d, %s", round, row.name)
-      runs[i] = runs[i] or {}
-      runs[i][round] = measured(bench, folder, row.command)
-      row.failure = row.failure or runs[i][round].failure
-    end
-  end
+  bench.beside_first("download", rows, function(command) return measured(bench, folder, command) end)
   nginx:stop()
-  for i, row in ipairs(rows) do
-    local result = bench.medians(runs[i], { "wall_s", "cpu_s", "rss_mb" })
-    row.wall_s, row.cpu_s, row.rss_mb, row.command = result.wall_s, result.cpu_s, result.rss_mb, nil
-    row.ratio = row.cpu_s and rows[1].cpu_s and row.cpu_s / rows[1].cpu_s
-  end
-  bench.report("download", "1 GiB to a file", {
-    { "", "name", "%s" }, { "CPU s", "cpu_s", "%.3f" }, { "of curl's", "ratio", "%.2f" },
-    { "wall s", "wall_s", "%.3f" }, { "peak MB", "rss_mb", "%.1f" },
-  }, rows)
+  bench.report("download", "1 GiB to a file", bench.BESIDE_FIRST, rows)
 end
