@@ -26,7 +26,7 @@ local C_ROOMS = {
   { "include", uses = "include", libraries = "lua" },
   { "script/base", uses = "core", libraries = "lua" },
   { "script/task", uses = "core core/ script/base include", libraries = "lua" },
-  { "script/library", uses = "script/task", libraries = "lua" },
+  { "script/library", uses = "script/task include", libraries = "lua" },
   { "script/bind", uses = "core core/ format/ net/ script/base script/task", libraries = "lua psl openssl" },
   { "script/json", uses = "core format/json script/base", libraries = "lua" },
   { "script/host", uses = "core core/loop format/json script/base script/task include", libraries = "lua" },

@@ -1,6 +1,7 @@
 /* lurcher.native.charset: text in any character set to UTF-8. Pieces of a text are for the caller to ask for,
  * so that a long one does not hold the loop. */
 #include "format/charset/charset.h"
+#include "script/base/lua_class.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -72,13 +73,9 @@ static int step(lua_State *L)
 
 int luaopen_lurcher_native_charset(lua_State *L)
 {
-  luaL_newmetatable(L, decoder_name);
-  lua_pushcfunction(L, collect_decoder);
-  lua_setfield(L, -2, "__gc");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, step);
-  lua_setfield(L, -2, "step");
+  static const luaL_Reg methods[] = {{"step", step}, {NULL, NULL}};
+  class_new(L, decoder_name, collect_decoder, methods);
+  lua_pop(L, 1);
   lua_newtable(L);
   lua_pushcfunction(L, new_decoder);
   lua_setfield(L, -2, "decoder");

@@ -1,5 +1,7 @@
 /* lurcher.native.crypto: digests, encodings and randomness by OpenSSL. Mechanism only: lua/lurcher/crypto.lua
  * checks arguments and gives other tasks their turn. What OpenSSL refuses (MD5 under FIPS, say) raises. */
+#include "script/base/lua_class.h"
+
 #include <lauxlib.h>
 #include <limits.h>
 #include <lua.h>
@@ -243,19 +245,9 @@ int luaopen_lurcher_native_crypto(lua_State *L)
       {"digest", new_digest},           {"hmac", new_hmac},       {"hex", hex},     {"base64", base64},
       {"base64_decode", base64_decode}, {"random", random_bytes}, {"equal", equal}, {NULL, NULL},
   };
-  luaL_newmetatable(L, digest_name);
-  lua_pushcfunction(L, collect_hash);
-  lua_setfield(L, -2, "__gc");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  for (const luaL_Reg *f = methods; f->name; f++) {
-    lua_pushcfunction(L, f->func);
-    lua_setfield(L, -2, f->name);
-  }
+  class_new(L, digest_name, collect_hash, methods);
+  lua_pop(L, 1);
   lua_newtable(L);
-  for (const luaL_Reg *f = functions; f->name; f++) {
-    lua_pushcfunction(L, f->func);
-    lua_setfield(L, -2, f->name);
-  }
+  luaL_register(L, NULL, functions);
   return 1;
 }

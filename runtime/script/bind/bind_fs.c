@@ -330,11 +330,10 @@ int luaopen_lurcher_native_fs(lua_State *L)
                                       {"open_spool", fs_open_spool},
                                       {NULL, NULL}};
 
+  static const luaL_Reg lock_methods[] = {{"release", lock_release}, {NULL, NULL}};
   fs_reader_open(L);
   fs_writer_open(L);
-  class_new(L, lock_name, lock_release);
-  lua_pushcfunction(L, lock_release);
-  lua_setfield(L, -2, "release");
+  class_new(L, lock_name, lock_release, lock_methods);
   lua_pop(L, 1);
 
   lua_pushlightuserdata(L, (void *)&push_results_key);

@@ -132,8 +132,7 @@ void fs_reader_open(lua_State *L)
   static const luaL_Reg reader_methods[] = {{"take", reader_take},   {"take_line", reader_take_line},
                                             {"seek", reader_seek},   {"ended", reader_ended},
                                             {"close", reader_close}, {NULL, NULL}};
-  class_new(L, reader_name, reader_close);
-  luaL_register(L, NULL, reader_methods);
+  class_new(L, reader_name, reader_close, reader_methods);
   task_set_blocking(L, -1, "fill", reader_fill);
   lua_pop(L, 1);
 }

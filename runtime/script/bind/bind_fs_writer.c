@@ -127,8 +127,7 @@ void fs_writer_open(lua_State *L)
   static const luaL_Reg writer_methods[] = {{"put", writer_put},         {"is_open", writer_is_open},
                                             {"written", writer_written}, {"hurry", writer_hurry},
                                             {"sha256", writer_sha256},   {NULL, NULL}};
-  class_new(L, writer_name, writer_collect);
-  luaL_register(L, NULL, writer_methods);
+  class_new(L, writer_name, writer_collect, writer_methods);
   task_set_blocking(L, -1, "room", writer_room);
   task_set_blocking(L, -1, "flush", writer_flush);
   task_set_blocking(L, -1, "close", writer_close);

@@ -1,6 +1,7 @@
 #include "script/bind/bind_limiter.h"
 
 #include "core/container_of.h"
+#include "script/base/lua_class.h"
 #include "script/task/task.h"
 
 #include <lauxlib.h>
@@ -92,9 +93,8 @@ static int wait_start(lua_State *L)
 
 int luaopen_lurcher_native_limiter(lua_State *L)
 {
-  luaL_newmetatable(L, metatable);
-  lua_pushcfunction(L, limiter_gc);
-  lua_setfield(L, -2, "__gc");
+  class_new(L, metatable, limiter_gc, NULL);
+  lua_pop(L, 1);
   lua_newtable(L);
   lua_pushcfunction(L, new_limiter);
   lua_setfield(L, -2, "new");

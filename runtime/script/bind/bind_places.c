@@ -225,8 +225,7 @@ int luaopen_lurcher_native_places(lua_State *L)
       {"add", places_add},     {"seal", places_seal},       {"offset", places_offset},
       {"first", places_first}, {"next", places_next},       {"take", places_take},
       {"use", places_use},     {"is_used", places_is_used}, {NULL, NULL}};
-  class_new(L, places_name, places_collect);
-  luaL_register(L, NULL, methods);
+  class_new(L, places_name, places_collect, methods);
   lua_pop(L, 1);
   lua_newtable(L);
   lua_pushcfunction(L, places_new);

@@ -4,6 +4,7 @@
 #include "core/file/guarded.h"
 #include "core/file/guarded_path.h"
 #include "core/process/process.h"
+#include "script/base/lua_class.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"
 #include "script/task/task_permit.h"
@@ -287,15 +288,8 @@ int luaopen_lurcher_native_process(lua_State *L)
       {"unwritten", unwritten}, {"close_stdin", close_stdin}, {"result", result}, {"signal", send_signal},
       {"stop", stop},           {"release", collect_process}, {"id", id},         {NULL, NULL},
   };
-  luaL_newmetatable(L, process_name);
-  lua_pushcfunction(L, collect_process);
-  lua_setfield(L, -2, "__gc");
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "__index");
-  for (const luaL_Reg *f = methods; f->name; f++) {
-    lua_pushcfunction(L, f->func);
-    lua_setfield(L, -2, f->name);
-  }
+  class_new(L, process_name, collect_process, methods);
+  lua_pop(L, 1);
   lua_newtable(L);
   lua_pushcfunction(L, start);
   lua_setfield(L, -2, "start");

@@ -4,6 +4,7 @@
 #include "net/server/server_connection.h"
 #include "net/server/server_listener.h"
 #include "net/server/tls_server.h"
+#include "script/base/lua_class.h"
 #include "script/base/lua_error.h"
 #include "script/task/task.h"
 #include "script/task/task_permit.h"
@@ -496,13 +497,8 @@ static void make_group(lua_State *L)
 static void make_type(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *blocking,
                       lua_CFunction collect)
 {
-  luaL_newmetatable(L, name);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  luaL_register(L, NULL, methods);
+  class_new(L, name, collect, methods);
   for (; blocking->name; blocking++) task_set_blocking(L, -1, blocking->name, blocking->func);
-  lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }
 
