@@ -115,6 +115,7 @@ static bool read_name(char *text, net_rule *rule)
   size_t length = strlen(text);
   while (length && text[length - 1] == '.') text[--length] = '\0';
   if (is_domain) text++;
+  if (text[is_domain] == '.' || strstr(text, "..")) return false;
   for (char *at = text; *at; at++) {
     if (!isalnum((unsigned char)*at) && !strchr("-._", *at)) return false;
     *at = (char)tolower((unsigned char)*at);
@@ -126,7 +127,7 @@ static bool read_name(char *text, net_rule *rule)
 
 static bool read_rule(char *text, net_rule *rule)
 {
-  bool is_range;
+  bool is_range, is_bracketed = *text == '[';
   unsigned char ignored[16];
   *rule = (net_rule){.kind = NET_NAME};
   if (*text == '/') {
@@ -138,7 +139,7 @@ static bool read_rule(char *text, net_rule *rule)
       !cut_port(text, &rule->port))
     return false;
   if (!read_range(text, rule, &is_range)) return false;
-  return is_range || read_name(text, rule);
+  return is_range || (!is_bracketed && read_name(text, rule));
 }
 
 bool net_rules_add(net_rules *r, const char *flag, const char *value)

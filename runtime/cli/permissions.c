@@ -90,11 +90,19 @@ static int allows(const lur_access *access, void *ud)
 
 /* ---- --sandbox=log ---- */
 
+static bool is_numeric(const char *name)
+{
+  unsigned char ignored[sizeof(struct in6_addr)];
+  return inet_pton(AF_INET, name, ignored) == 1 || inet_pton(AF_INET6, name, ignored) == 1;
+}
+
+/* An address that stands for another one counts for itself only. */
 static void host_of(const lur_access *access, char *text, size_t size)
 {
   const void *any = access->address;
+  bool has_address = any && access->address->sa_family != AF_UNSPEC;
   *text = '\0';
-  if (*access->name)
+  if (*access->name && !(has_address && is_numeric(access->name)))
     snprintf(text, size, "%s", access->name);
   else if (access->address && access->address->sa_family == AF_INET)
     inet_ntop(AF_INET, &((const struct sockaddr_in *)any)->sin_addr, text, (socklen_t)size);

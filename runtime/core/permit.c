@@ -45,6 +45,21 @@ static void write_address(char *text, size_t size, const struct sockaddr *addres
   if (address->sa_family == AF_UNIX) snprintf(text, size, "%s", ((const struct sockaddr_un *)any)->sun_path);
 }
 
+static bool is_numeric(const char *name)
+{
+  unsigned char ignored[sizeof(struct in6_addr)];
+  return inet_pton(AF_INET, name, ignored) == 1 || inet_pton(AF_INET6, name, ignored) == 1;
+}
+
+/* The host that a flag has to name: an address that stands for another one counts for itself only. */
+static const char *flagged_host(const permit_request *r, const char *address)
+{
+  static const char mapped[] = "::ffff:";
+  bool is_mapped = !strncmp(address, mapped, sizeof mapped - 1) && strchr(address, '.');
+  if (*r->name && !(*address && is_numeric(r->name))) return r->name;
+  return is_mapped ? address + sizeof mapped - 1 : address;
+}
+
 /* What is refused, as it is shown and as the flag has it. */
 static void describe(const permit_request *r, char *shown, char *flagged, size_t size)
 {
@@ -55,9 +70,8 @@ static void describe(const permit_request *r, char *shown, char *flagged, size_t
   if (r->address) write_address(address, sizeof address, r->address);
   bool is_path = r->address && r->address->sa_family == AF_UNIX;
   int port = is_path ? 0 : r->port;
-  const char *host = *r->name && !is_path ? r->name : address;
-  with_port(flagged, size, host, port);
-  with_port(shown, size, *address ? address : host, port);
+  with_port(flagged, size, is_path ? address : flagged_host(r, address), port);
+  with_port(shown, size, *address ? address : r->name, port);
   if (!*address || !*r->name || !strcmp(address, r->name)) return;
   size_t length = strlen(shown);
   snprintf(shown + length, size - length, " (%.*s)", SHOWN_NAME, r->name);
@@ -68,6 +82,7 @@ bool permit_check(const permit *p, const permit_request *request, const void *ow
   char shown[2 * SHOWN_NAME + 200], flagged[SHOWN_NAME + 200];
   if (!p || p->ask(p, request, owner)) return true;
   describe(request, shown, flagged, sizeof flagged);
+  if (request->flagged) snprintf(flagged, sizeof flagged, "%.*s%s", SHORTENED(request->flagged, SHOWN_NAME));
   const char *flag = p->names_flags ? kinds[request->kind].flag : NULL;
   bool net = request->kind <= PERMIT_NET_ADDRESS;
   error_set(e, ERROR_denied, net ? "connect" : NULL, "%s %s%s%s%s is not permitted%s%s%s%s",

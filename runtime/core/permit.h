@@ -28,6 +28,7 @@ typedef struct {
   int port;
   const struct sockaddr *address; /* of the network; NULL for the rest */
   const char *why;                /* for whom or what, where the name does not say it: "a proxy"; or NULL */
+  const char *flagged;            /* what the flag has to hold, where that is another name; or NULL */
 } permit_request;
 
 typedef struct permit permit;

@@ -58,6 +58,17 @@ describe("a cassette", function()
     assert.are.equal("/a 4", assert(api:get "/a").body) -- it is gone
   end)
 
+  it("holds no request that was not permitted: another run may be allowed to", function()
+    local s = counting()
+    local code = ('print(assert(cassette.use(%q, function() return http.get "%s/x" or "denied" end)).body)')
+      :format(path, s.url)
+    local flags = { "--allow-read=" .. path, "--allow-write=" .. path }
+    local refused = process.run { "--sandbox", flags[1], flags[2], "-e", (code:gsub("%.body%)$", ")")) }
+    assert.equal("denied\n", refused.out)
+    local ended = process.run { "--sandbox", flags[1], flags[2], "--allow-net=127.0.0.1", "-e", code }
+    assert.same({ "/x 1\n", "" }, { ended.out, ended.err })
+  end)
+
   it("is for its owner only, in a form that shows differences", function()
     local _, api = counting(function()
       return { status = 200, headers = { ["Content-Type"] = "application/json" }, body = '{"b":[1,2.50],"a":"x"}' }

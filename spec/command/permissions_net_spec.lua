@@ -192,6 +192,43 @@ describe("lurcher --sandbox", function()
     check("denied", LOOKED_UP, "--allow-net=127.0.0.1,*.wild.test")
   end)
 
+  it("names flags that help: with each refusal's added, all is reached", function()
+    local ways = {
+      address = "c:get(open)",
+      ["Unix socket"] = "c:get(open, { unix_socket = here .. '/open.sock' })",
+      ["Unix socket by another path"] = "c:get('http://x/', { unix_socket = here .. '/../' .. \z
+        here:match '[^/]+$' .. '/open.sock' })",
+      ["address that stands for another"] = "get('127.0.0.5:' .. port, pinned('127.0.0.5', '127.0.0.4'))",
+      name = "get('any.test:' .. port, pinned('any.test', '127.0.0.4'))",
+      redirect = "to('http://127.0.0.4:' .. port .. '/')",
+    }
+    local text, flags = BEGIN:gsub("local function kind_of.-\n", ""), {}
+    text = text:gsub('print%(way.*', 'print(way .. ": " .. (res and "reached" or tostring(err))) end\n')
+    for way, code in pairs(ways) do text = text .. ("try(%q, function() return %s end)\n"):format(way, code) end
+    local port = serving.start(function(req)
+      return req.path == "/go" and { status = 302, headers = { Location = req.headers["X-To"] } } or "open"
+    end).port
+    serving.start(function() return "named" end, { host = "127.0.0.4", port = port })
+    serving.start(function() return "named" end, { unix_socket = folder .. "/open.sock" })
+    local script, ended = process.script(text), nil
+    local function run_again()
+      local arguments, count = { "--log=error", "--sandbox", unpack(flags) }, #flags
+      for _, argument in ipairs { script, tostring(port), "", folder } do arguments[#arguments + 1] = argument end
+      ended = process.run(arguments)
+      for flag in ended.out:gmatch "is not permitted: (%S+)" do
+        assert((flags[flag] or math.huge) > count, flag .. " did not help: " .. ended.out)
+        if not flags[flag] then
+          flags[#flags + 1] = flag
+          flags[flag] = #flags
+        end
+      end
+      return #flags > count
+    end
+    while run_again() do end
+    assert.equal("", ended.err)
+    for way in pairs(ways) do assert.matches(way .. ": reached", ended.out, 1, true) end
+  end)
+
   it("reaches what was allowed, also a private address of an exact name", function()
     check("reached", REACHED, "--allow-net=127.0.0.1,named.test", "--allow-net=" .. folder .. "/open.sock")
   end)

@@ -149,6 +149,37 @@ describe("coroutines", function()
     end)()
   end)
 
+  it("are known from the task, whatever an attempt to resume raises", function()
+    local ok, message = pcall(coroutine.resume, 1)
+    assert.is_false(ok)
+    assert.matches("bad argument #1 to 'resume' %(coroutine expected, got number%)", message)
+    assert.is_nil((coroutine.running()))
+  end)
+
+  it("are known from the task when its stack has no room for their results", function()
+    local results = {}
+    for i = 1, 7000 do results[i] = i end
+    local function give() while true do coroutine.yield(unpack(results)) end end
+    local co, failures = coroutine.create(give), 0
+    local function deep(n)
+      if n > 0 then return (deep(n - 1)) end
+      return select("#", coroutine.resume(co))
+    end
+    local function fill()
+      for n = 14000, 30000, 50 do
+        if not pcall(deep, n) then failures = failures + 1 end
+        if coroutine.status(co) == "dead" then co = coroutine.create(give) end
+        if coroutine.running() and failures > 0 then return false end
+      end
+      return true
+    end
+    assert.is_true(fill())
+    assert.is_true(failures > 0)
+    assert.is_false(pcall(coroutine.yield))
+    assert.is_false(pcall(task.scope, function(scope) scope:spawn(deep, 30000) end))
+    assert.is_nil((coroutine.running()))
+  end)
+
   it("end an endless nesting with a clear error", function()
     local function nest() return coroutine.wrap(nest)() end
     local ok, message = pcall(nest)

@@ -27,7 +27,7 @@ function recorder.new(path, redactor, with, timing)
   -- slots: what was recorded, in its order: the number of its text; false: it is not to be recorded; or the recording
   -- itself, while it is under way. ages: what the redactor knew when the text was made
   return setmetatable({ path = path, redactor = redactor, with = with, timing = timing, spool = new_spool(path),
-    slots = {}, ages = {}, running = {}, first = 1, last = 0, problem = false }, Recorder)
+    slots = {}, ages = {}, running = {}, first = 1, last = 0, problem = false, was_denied = false }, Recorder)
 end
 
 local function text_of(self, entry)
@@ -44,7 +44,10 @@ function Recorder:keep(one)
   local slot = one.slot
   local entry, why = one:harvest(self.timing)
   self.slots[slot] = false
-  if not entry then self.problem = self.problem or why end
+  if not entry then
+    self.problem = self.problem or why
+    self.was_denied = self.was_denied or not why
+  end
   if entry and self.with then entry = hook.entry(self.with, entry) end
   if not entry then return end
   local text = text_of(self, entry)
@@ -145,6 +148,8 @@ function Recorder:write(play)
     return nil, errors.new { kind = "too_large", path = self.path, message = ("the cassette '%s' was not written: %s")
       :format(self.path, self.problem) }
   end
+  -- A cassette of refusals alone would have nothing to replay for good.
+  if self.was_denied and self.spool.count == 0 and not (play and play.count > 0) then return true end
   local failed = self.spool:finish()
   if failed then return nil, failed end
   local out, err = file.writer(self.path)

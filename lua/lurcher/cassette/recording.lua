@@ -93,11 +93,13 @@ local function is_open(self, played)
   return self.is_stream and not played.whole
 end
 
----The entry, still with its secrets; nil and why there is none.
+---The entry, still with its secrets; nil and why there is none. What was not permitted never reached the server,
+---and another run may be allowed to.
 ---@param timing boolean
 ---@return table? entry
 ---@return string? why
 function Recording:harvest(timing)
+  if self.failure and self.failure.kind == "denied" then return nil end
   local played = self.tape and self.tape:play() or { status = 0, sent = "" }
   if played.incomplete then
     return nil, ("%s: a body of more than %d MiB is not recorded"):format(self.method, MAX_BODY / 1024 / 1024)

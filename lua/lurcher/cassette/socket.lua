@@ -64,6 +64,7 @@ function Recorded:is_over() return self.ended end
 
 ---The entry; nil and why there is none.
 function Recorded:harvest()
+  if self.failure and self.failure.kind == "denied" then return nil end
   if self.is_incomplete then return nil, "a WebSocket with messages of more than 64 MiB is not recorded" end
   local flat = {}
   for name, value in (self.block or ""):gmatch "([^:\r\n]+):[ \t]*([^\r\n]*)\r\n" do

@@ -12,7 +12,7 @@ local raw_load, raw_loadfile, raw_loadstring, type, select = load, loadfile, loa
 local tostring, concat, find, sub, getinfo = tostring, table.concat, string.find, string.sub, debug.getinfo
 local current, wake, suspend = native.current, native.wake, native.suspend
 local raise_if_stopping, refuse, note = native.raise_if_stopping, native.refuse, native.note
-local tag, guard = native.tag, native.guard
+local tag, guard, is_outermost = native.tag, native.guard, native.is_outermost
 
 -- ---- chance ----
 
@@ -22,8 +22,17 @@ local getmetatable, setmetatable, package = getmetatable, setmetatable, package
 
 -- ---- pcall: a cancellation goes on when the function has unwound ----
 
+local depth = 0 -- of coroutines around the running code; 0 while none is resumed
+
+local function unwound()
+  depth = 0
+end
+
 local function checked(ok, ...)
-  if not ok then raise_if_stopping((...)) end
+  if not ok then
+    if depth > 0 and is_outermost() then unwound() end
+    raise_if_stopping((...))
+  end
   return ok, ...
 end
 
@@ -67,7 +76,10 @@ local pairs = pairs
 -- Each level costs C stack, and LuaJIT does not check it.
 local MAX_DEPTH = native.nest_limit(190)
 
-local depth = 0 -- of coroutines around the running code; 0 while none is resumed
+-- An error between counting and resuming (the stack is full) leaves `depth` too high, until what resumed this
+-- coroutine goes on, or the task catches it or ends.
+native.set_unwound(unwound)
+
 local waiting = setmetatable({}, { __mode = "k" }) -- coroutines inside which a task waits
 
 local function resume(co, ...)
@@ -82,20 +94,20 @@ end
 
 local pass
 
--- What a coroutine gave: results, or a wait that all coroutines around must pass on.
-local function passed(co, ok, value, ...)
-  depth = depth - 1
-  if value == tag and ok then return pass(co, ...) end
+-- What a coroutine gave to one that is `before` deep: results, or a wait that all coroutines around must pass on.
+local function passed(before, co, ok, value, ...)
+  depth = before
+  if value == tag and ok then return pass(before, co, ...) end
   return ok, value, ...
 end
 
-function pass(co, ...)
+function pass(before, co, ...)
   if not raw_isyieldable() then
     refuse()
-    return passed(resume(co))
+    return passed(before, resume(co))
   end
   waiting[co] = true
-  return passed(resume_waiting(co, raw_yield(tag, ...)))
+  return passed(before, resume_waiting(co, raw_yield(tag, ...)))
 end
 
 local function start(co, ...)
@@ -104,10 +116,13 @@ local function start(co, ...)
     return false, ("coroutines are nested more than %d deep"):format(MAX_DEPTH)
   end
   if waiting[co] then return false, "cannot resume a coroutine in which another task waits" end
-  return passed(resume(co, ...))
+  return passed(depth, resume(co, ...))
 end
 
 function coroutine.resume(co, ...)
+  if type(co) ~= "thread" then
+    error(("bad argument #1 to 'resume' (coroutine expected, got %s)"):format(type(co)), 2)
+  end
   return checked(start(co, ...))
 end
 

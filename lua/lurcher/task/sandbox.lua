@@ -165,7 +165,7 @@ local function copy_module(name, value)
 end
 
 local function is_public(name)
-  return name == "host" or (name:match "^lurcher%.[^.]+$" and modules.has(name))
+  return name == "host" or (name:match "^lurcher%.[%w_]+$" and modules.has(name))
 end
 
 -- Files are opened by a function that asks the host.

@@ -10,10 +10,9 @@
 /* A path on its way: `found` is known to be without links, `rest` comes behind it. */
 typedef struct {
   char found[PATH_MAX];
-  char *rest, *next; /* what is freed, and where it goes on */
-  size_t length;     /* of `found` */
-  unsigned links;
-  bool missing; /* nothing is known of where `found` ends */
+  char *rest, *next;       /* what is freed, and where it goes on */
+  size_t length;           /* of `found` */
+  unsigned links, missing; /* so many of the last names are of nothing that is known */
 } lookup;
 
 static bool give_up(int number)
@@ -47,12 +46,12 @@ static bool go_to(lookup *l, const char *text)
   return true;
 }
 
-static bool step_up(lookup *l)
+/* Also out of what is not there: an error of its own would tell those who may not ask what is there. */
+static void step_up(lookup *l)
 {
-  if (l->missing) return give_up(ENOENT);
+  if (l->missing) l->missing--;
   while (l->length && l->found[--l->length] != '/') {
   }
-  return true;
 }
 
 /* `name` is the next of the path; whether the lookup goes on. */
@@ -65,10 +64,11 @@ static bool step(lookup *l, const char *name, size_t length, bool follows)
   memcpy(l->found + l->length, name, length);
   l->length += length;
   l->found[l->length] = '\0';
+  if (l->missing) l->missing++;
   if (l->missing || !follows) return true;
   ssize_t size = readlink(l->found, text, sizeof text - 1);
   if (size < 0) {
-    l->missing = errno != EINVAL;
+    l->missing = errno != EINVAL ? 1 : 0;
     return true;
   }
   text[size] = '\0';
@@ -87,7 +87,7 @@ static bool look_up(lookup *l, bool follows)
     l->next += length;
     bool ok = true;
     if (length == 2 && !memcmp(name, "..", 2))
-      ok = step_up(l);
+      step_up(l);
     else if (length != 1 || *name != '.')
       ok = step(l, name, length, follows || !last);
     if (!ok) return false;

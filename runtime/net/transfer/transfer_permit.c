@@ -78,6 +78,34 @@ static bool ask(const transfer *t, permit_kind kind, const destination *d, const
 
 /* ---- before it begins ---- */
 
+/* Where a Unix socket really is. */
+static bool find_socket(const char *path, struct sockaddr_un *local, error *e)
+{
+  char *found = guarded_path(path, true);
+  const char *name = found ? guarded_name(found) : "";
+  *local = (struct sockaddr_un){.sun_family = AF_UNIX};
+  bool fits = *name && strlen(name) < sizeof local->sun_path;
+  if (fits)
+    memcpy(local->sun_path, name, strlen(name));
+  else
+    error_set(e, ERROR_denied, "connect", "the Unix socket '%.*s%s' has no path that could be permitted",
+              SHORTENED(path, 200));
+  free(found);
+  return fits;
+}
+
+/* Whoever may use a socket need not be allowed the name of the server behind it. */
+static bool permit_server(const transfer *t, const destination *server, error *e)
+{
+  const char *path = t->options->texts[OPTION_UNIX_SOCKET];
+  struct sockaddr_un local;
+  if (!path) return ask(t, PERMIT_NET_NAME, server, NULL, e);
+  permit_request request = {
+      .kind = PERMIT_NET_NAME, .name = server->name, .port = server->port, .why = A_SOCKET, .flagged = path};
+  if (find_socket(path, &local, e)) request.flagged = local.sun_path;
+  return permit_check(permit_of(t), &request, NULL, e);
+}
+
 static bool permit_proxy(const transfer *t, const destination *server, error *e)
 {
   destination proxy;
@@ -125,9 +153,8 @@ bool transfer_permit_begin(const transfer *t, error *e)
 {
   destination server;
   if (!permit_of(t)) return true;
-  const char *why = t->options->texts[OPTION_UNIX_SOCKET] ? A_SOCKET : NULL;
   server_of(t, &server);
-  return ask(t, PERMIT_NET_NAME, &server, why, e) && permit_proxy(t, &server, e) && permit_local(t, e) &&
+  return permit_server(t, &server, e) && permit_proxy(t, &server, e) && permit_local(t, e) &&
          permit_files(t, e);
 }
 
@@ -156,22 +183,6 @@ static bool permit_address(const transfer *t, const struct sockaddr *address, er
                                    : address->sa_family == AF_UNIX ? A_SOCKET
                                                                    : NULL};
   return permit_check(permit_of(t), &request, t->op.owner, e);
-}
-
-/* Where a Unix socket really is. */
-static bool find_socket(const char *path, struct sockaddr_un *local, error *e)
-{
-  char *found = guarded_path(path, true);
-  const char *name = found ? guarded_name(found) : "";
-  *local = (struct sockaddr_un){.sun_family = AF_UNIX};
-  bool fits = *name && strlen(name) < sizeof local->sun_path;
-  if (fits)
-    memcpy(local->sun_path, name, strlen(name));
-  else
-    error_set(e, ERROR_denied, "connect", "the Unix socket '%.*s%s' has no path that could be permitted",
-              SHORTENED(path, 200));
-  free(found);
-  return fits;
 }
 
 /* libcurl connects to what it finds there afterwards; it has room for any address. */

@@ -4,7 +4,9 @@
 #include "script/task/task_limits.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <stddef.h>
+#include <string.h>
 
 /* ---- sort: by merging, so that no order of the entries makes it slow ---- */
 
@@ -99,6 +101,32 @@ static int charged(lua_State *L)
   return lua_gettop(L);
 }
 
+/* Below 1 each place down to there is moved, though nothing is in it: insert({}, -2^31, x) would take
+ * half a minute. The steps are done here, and counted. */
+static int insert_below(lua_State *L, int place)
+{
+  enum { PIECE = 4096 };
+  int to = (int)lua_objlen(L, 1) + 1;
+  while (to > place) {
+    int last = to > INT_MIN + PIECE && to - PIECE > place ? to - PIECE : place;
+    limits_charge(L, (size_t)(to - (ptrdiff_t)last));
+    for (; to > last; to--) {
+      lua_rawgeti(L, 1, to - 1);
+      lua_rawseti(L, 1, to);
+    }
+  }
+  lua_rawseti(L, 1, place);
+  return 0;
+}
+
+/* Upvalue: the function itself. */
+static int insert(lua_State *L)
+{
+  bool is_below = lua_gettop(L) == 3 && lua_type(L, 2) == LUA_TNUMBER && lua_tonumber(L, 2) < 1;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  return is_below ? insert_below(L, (int)lua_tointeger(L, 2)) : charged(L);
+}
+
 void library_open_table(lua_State *L)
 {
   static const char *const whole[] = {"concat", "insert", "maxn", "move", "remove"};
@@ -107,7 +135,7 @@ void library_open_table(lua_State *L)
   lua_setfield(L, -2, "sort");
   for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
     lua_getfield(L, -1, whole[i]);
-    lua_pushcclosure(L, charged, 1);
+    lua_pushcclosure(L, strcmp(whole[i], "insert") == 0 ? insert : charged, 1);
     lua_setfield(L, -2, whole[i]);
   }
   lua_pop(L, 1);

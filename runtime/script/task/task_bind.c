@@ -302,6 +302,22 @@ static int set_cleanup(lua_State *L)
   return 0;
 }
 
+/* set_unwound(fn): called when an error has ended a task, outside of any */
+static int set_unwound(lua_State *L)
+{
+  lua_settop(L, 1);
+  runtime_of(L)->unwound_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+/* is_outermost() -> whether the running code is in no coroutine of its task */
+static int is_outermost(lua_State *L)
+{
+  const lur_task *t = runtime_of(L)->current;
+  lua_pushboolean(L, t && t->L == L);
+  return 1;
+}
+
 /* refuse(): the wait that has just been begun cannot be suspended */
 static int refuse(lua_State *L)
 {
@@ -350,6 +366,8 @@ static const luaL_Reg functions[] = {
     {"locals", locals},
     {"needs_cleanup", needs_cleanup},
     {"set_cleanup", set_cleanup},
+    {"set_unwound", set_unwound},
+    {"is_outermost", is_outermost},
     {"refuse", refuse},
     {NULL, NULL},
 };

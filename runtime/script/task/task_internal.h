@@ -168,7 +168,7 @@ struct lur_runtime {
   random_source random, virtual_random; /* for tasks of each clock */
   int pause;                            /* the collector's, as it was set last */
   uint32_t immediate;                   /* waits in a row that ended at once, without giving way to others */
-  int anchors_ref, make_blocking_ref, cleanup_ref;
+  int anchors_ref, make_blocking_ref, cleanup_ref, unwound_ref;
   counter counters[MAX_COUNTERS];
   int counter_count;
   lua_State *exiting; /* calls os.exit */

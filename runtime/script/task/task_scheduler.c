@@ -97,7 +97,7 @@ lur_task *task_spawn(lua_State *L, scope *s, int arguments, unsigned flags)
 
 void task_open(lua_State *L)
 {
-  runtime_of(L)->cleanup_ref = LUA_NOREF;
+  runtime_of(L)->cleanup_ref = runtime_of(L)->unwound_ref = LUA_NOREF;
   task_open_anchors(L);
   task_open_blocking(L);
 }
@@ -330,10 +330,18 @@ static bool prepare_cleanup(lur_task *t)
   return false;
 }
 
+static int call_unwound(lua_State *L)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, runtime_of(L)->unwound_ref);
+  lua_call(L, 0, 0);
+  return 0;
+}
+
 static void stopped(lur_task *t, int status)
 {
   lur_runtime *rt = t->runtime;
   ending end = {t, status};
+  if (status != 0 && lua_cpcall(rt->L, call_unwound, NULL) != 0) lua_pop(rt->L, 1);
   if (status == 0 && !t->in_cleanup && lua_gettop(t->L) == 0)
     t->status = TASK_DONE;
   else if (lua_cpcall(rt->L, keep_outcome, &end) != 0) {

@@ -58,6 +58,7 @@ static const char *const long_calls[] = {
     "local s = ('x'):rep(3e4) s:gsub('x', function() return s:find('x*x*x*x*y') end)",
     "require('lurcher.task').defer(string.find, ('x'):rep(3e4), 'x*x*x*x*y') while true do end",
     "local t = {} for i = 1, 1e9 do table.insert(t, 1, i) end",
+    "table.insert({}, -2^31, 1)",
     "local t = {} for i = 1, 1e5 do t[i] = i % 7 end while true do table.sort(t) end",
     "local t = {} for i = 1, 1e5 do t[i] = '' end while true do table.concat(t) end",
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.move(t, 1, 1e5, 2) end",

@@ -47,6 +47,9 @@ static const char *const tricks[] = {
     "return require('lurcher.command.repl')",
     "return require('lurcher.')",
     "return require('lurcher/http')",
+    "return require('lurcher.http\\0')",
+    "return require('lurcher.http\\0x')",
+    "return require('lurcher..http') or require('lurcher.HTTP')",
     "return require('os').execute",
     "return require('string').dump",
     "return require('_G') ~= _G",
@@ -104,6 +107,9 @@ static const char *const tricks[] = {
     "return tostring(select(2, pcall(require('lurcher.http').client, {[print] = 1}))):find('0x')",
     /* threads and errors */
     "return coroutine.running()",
+    "pcall(coroutine.resume, 1) return coroutine.running()",
+    "for i = 1, 200 do pcall(coroutine.resume, print) end return not coroutine.wrap(function() return true "
+    "end)()",
     "return coroutine.resume(coroutine.running() or coroutine.create(error))",
     "return pcall(coroutine.yield, 'x')",
     "local ok, e = xpcall(error, function(e) return io or debug end) return e",
