@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static struct {
   net_rules allowed_net, denied_net;
@@ -64,6 +65,59 @@ void permissions_each_path(bool written, void (*visit)(const char *path, void *u
 }
 
 bool permissions_allow_programs(void) { return rules.programs.count > 0; }
+
+bool permissions_allow_variable(const char *variable)
+{
+  for (size_t i = 0; i < rules.variables.count; i++) {
+    size_t length = strlen(rules.variables.texts[i]);
+    if (!strncmp(variable, rules.variables.texts[i], length) && variable[length] == '=') return true;
+  }
+  return false;
+}
+
+void permissions_get_reach(permissions_reach *reach)
+{
+  *reach = (permissions_reach){0};
+  for (size_t i = 0; i < rules.allowed_net.count; i++) {
+    const net_rule *rule = &rules.allowed_net.rules[i];
+    bool is_socket = rule->kind == NET_SOCKET;
+    reach->sockets |= is_socket;
+    reach->internet |= !is_socket;
+    reach->any_port |= !is_socket && !rule->port;
+  }
+}
+
+void permissions_each_port(void (*visit)(int port, void *user), void *user)
+{
+  enum { ANY = 0, DNS = 53 };
+  permissions_reach reach;
+  permissions_get_reach(&reach);
+  if (!reach.internet) return;
+  visit(ANY, user);
+  visit(DNS, user);
+  for (size_t i = 0; i < rules.allowed_net.count; i++)
+    if (rules.allowed_net.rules[i].port) visit(rules.allowed_net.rules[i].port, user);
+}
+
+/* "/proc/self" was resolved when the flags were read. */
+static void follow_fork(path_rules *r, pid_t before)
+{
+  char old[32], *moved;
+  int length = snprintf(old, sizeof old, "/proc/%d", (int)before);
+  for (size_t i = 0; i < r->count; i++) {
+    const char *rest = r->texts[i] + length;
+    if (strncmp(r->texts[i], old, (size_t)length) != 0 || (*rest && *rest != '/')) continue;
+    if (asprintf(&moved, "/proc/%d%s", (int)getpid(), rest) < 0) abort();
+    free(r->texts[i]);
+    r->texts[i] = moved;
+  }
+}
+
+void permissions_follow_fork(pid_t before)
+{
+  follow_fork(&rules.read, before);
+  follow_fork(&rules.write, before);
+}
 
 static int allows(const lur_access *access, void *ud)
 {

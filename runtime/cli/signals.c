@@ -75,8 +75,26 @@ static void name_busy_task(void)
   say(" holds the loop: it neither waits nor calls task.yield()\n");
 }
 
-static void on_signal(int number)
+static pid_t parent_outside;
+static volatile sig_atomic_t direct[NSIG], relayed[NSIG];
+
+void signals_come_from(pid_t parent) { parent_outside = parent; }
+
+/* Ctrl-C reaches the whole group, so the parent, too, which passes it on; kill(1) only one of them. What was
+ * meant to come is the larger of the two numbers. */
+static bool is_twice(int number, const siginfo_t *from)
 {
+  if (!parent_outside) return false;
+  int before = direct[number] > relayed[number] ? direct[number] : relayed[number];
+  bool is_passed_on = from->si_code == SI_QUEUE && from->si_pid == parent_outside;
+  volatile sig_atomic_t *count = is_passed_on ? &relayed[number] : &direct[number];
+  return ++*count <= before;
+}
+
+static void on_signal(int number, siginfo_t *from, void *context)
+{
+  (void)context;
+  if (is_twice(number, from)) return;
   int error = errno;
   if (received) {
     name_busy_task();
@@ -140,9 +158,9 @@ static void on_large_file(int number) { (void)number; }
 
 /* ---- the rest ---- */
 
-static void handle(int number, void (*handler)(int))
+static void handle_with(int number, struct sigaction action)
 {
-  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  action.sa_flags |= SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaddset(&action.sa_mask, SIGINT);
   sigaddset(&action.sa_mask, SIGTERM);
@@ -150,12 +168,17 @@ static void handle(int number, void (*handler)(int))
   sigaction(number, &action, NULL);
 }
 
+static void handle(int number, void (*handler)(int))
+{
+  handle_with(number, (struct sigaction){.sa_handler = handler});
+}
+
 /* What a shell starts in the background, or nohup, ignores a signal that is meant for others. */
-static void handle_unless_ignored(int number, void (*handler)(int))
+static void end_by(int number)
 {
   struct sigaction before;
   if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
-  handle(number, handler);
+  handle_with(number, (struct sigaction){.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO});
 }
 
 void signals_watch(lur_runtime *rt, double grace_seconds, double max_time)
@@ -167,13 +190,13 @@ void signals_watch(lur_runtime *rt, double grace_seconds, double max_time)
   handle(alarm_number(), on_alarm);
   handle(SIGPIPE, on_broken_pipe);
   handle(SIGXFSZ, on_large_file);
-  handle_unless_ignored(SIGINT, on_signal);
-  handle_unless_ignored(SIGTERM, on_signal);
+  end_by(SIGINT);
+  end_by(SIGTERM);
   timed = max_time > 0;
   if (timed) set_alarm(max_time + STOP_SECONDS);
 }
 
-void signals_watch_hangup(void) { handle_unless_ignored(SIGHUP, on_signal); }
+void signals_watch_hangup(void) { end_by(SIGHUP); }
 
 void signals_forget(void) { atomic_store(&runtime, NULL); }
 

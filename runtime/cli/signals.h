@@ -6,6 +6,7 @@
 #include "lurcher.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* From now on the first SIGINT or SIGTERM cancels the runtime's scripts, and 5 seconds later ends the
  * process, should they still run; a second one ends it at once. With `grace` seconds, SIGTERM lets running
@@ -14,6 +15,9 @@
  * too. SIGINT and SIGTERM stay ignored where they are. A file that grows beyond its limit is an error of the
  * write. */
 void signals_watch(lur_runtime *runtime, double grace, double max_time);
+
+/* The process `parent` passes signals on by sigqueue: one that the whole group was sent counts once. */
+void signals_come_from(pid_t parent);
 
 /* SIGHUP does what SIGTERM does, too: the terminal is gone, or soon will be. */
 void signals_watch_hangup(void);
