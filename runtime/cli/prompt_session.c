@@ -122,9 +122,9 @@ static int push_written(lua_State *L)
 static const struct {
   const char *name;
   lua_CFunction function;
-} functions[] = {{"finished", finished},    {"trace", show_trace}, {"end_line", end_line},
-                 {"columns", push_columns}, {"pages", pages},      {"list", list},
-                 {"write", push_written}};
+} session_functions[] = {{"finished", finished},    {"trace", show_trace}, {"end_line", end_line},
+                         {"columns", push_columns}, {"pages", pages},      {"list", list},
+                         {"write", push_written}};
 
 /* ---- asking ---- */
 
@@ -285,9 +285,9 @@ static int open_module(lua_State *L)
   lua_setfield(L, LUA_REGISTRYINDEX, MODULE);
   lua_getfield(L, -1, "open");
   lua_newtable(L);
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-    lua_pushcfunction(L, functions[i].function);
-    lua_setfield(L, -2, functions[i].name);
+  for (size_t i = 0; i < sizeof session_functions / sizeof *session_functions; i++) {
+    lua_pushcfunction(L, session_functions[i].function);
+    lua_setfield(L, -2, session_functions[i].name);
   }
   lua_pushboolean(L, *has_colours);
   lua_call(L, 2, 0);
