@@ -9,6 +9,7 @@ local check = require "lurcher.base.check"
 local client = require "lurcher.http.client"
 local entry = require "lurcher.mock.entry"
 local errors = require "lurcher.base.errors"
+local matching = require "lurcher.mock.matching"
 local native = require "lurcher.native.url"
 local scopes = require "lurcher.task.scope"
 local secret = require "lurcher.base.secret"
@@ -65,8 +66,11 @@ end
 function Mock:on(method, url, match)
   check.method(self, Mock, "mock:on")
   check.argument(method, "string", 2, "mock:on")
+  if method == "" or method:find "[^%w!#$%%&'*+%-.^_`|~]" then
+    errors.raise(("mock:on: %s is no method"):format(check.shown(method)))
+  end
   check.argument(secret.reveal(url), "string|callable", 3, "mock:on")
-  local one = entry.new(method, secret.reveal(url), match)
+  local one = entry.new(method, matching.plain(url), match)
   self.entries[#self.entries + 1] = one
   return one
 end
@@ -90,17 +94,28 @@ function Mock:requests()
   return transport.latest(self.received)
 end
 
+-- What is under the clients, and what that was put over.
+local top = { mock = false }
+
+-- What was put over something goes; what lies below it and was undone meanwhile goes, too.
+local function take_away(own)
+  own.is_undone = true
+  if top ~= own then return end
+  while top.is_undone do top = top.below end
+  client.install(top.mock)
+end
+
 ---Puts it under every client that is made from now on, and under the functions of lurcher.http. Undone at the end of
 ---the task, or by the function that is returned.
 ---@return fun() undo
 function Mock:install()
   check.method(self, Mock, "mock:install")
   local before = client.install(self)
-  local is_undone = false
+  if before ~= top.mock then top = { mock = before } end -- somebody else has changed it
+  local own = { mock = self, below = top }
+  top = own
   local function undo()
-    if is_undone then return end
-    is_undone = true
-    client.install(before)
+    if not own.is_undone then take_away(own) end
   end
   if scopes.current() then scopes.defer(undo) end
   return undo

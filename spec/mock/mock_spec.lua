@@ -5,6 +5,7 @@ local faults = require "spec.support.faults"
 local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local http = require "lurcher.http"
+local json = require "lurcher.json"
 local message_of = require("spec.support.raising").message
 local mock = require "lurcher.mock"
 local origin = require "spec.support.origin"
@@ -36,6 +37,14 @@ describe("an entry of a mock is for", function()
       { { "GET", "/users//files/a" }, { "GET", "/users/1/files/a/b" }, { "GET", "/users/1/files" } } },
     ["a URL whose characters mean something in patterns"] = { "GET", "https://api.test/a.b-c+(d)", nil,
       { { "GET", "/a.b-c+(d)" } }, { { "GET", "/aXb-c+(d)" }, { "GET", "/a.bbc+(d)" } } },
+    ["a path with what is not allowed in one, in any spelling"] = { "GET", "/ü a~", nil,
+      { { "GET", "/ü a~" }, { "GET", "/%c3%bc%20a%7e" } }, { { "GET", "/u a~" } } },
+    ["a template with a host in any case, its own port, a fragment"] = { "GET", "https://API.test:443/é/{Id}#top", nil,
+      { { "GET", "/%C3%A9/7" } }, { { "GET", "/e/7" } } },
+    ["all the rest of a path"] = { "GET", "/files/{path*}", nil, { { "GET", "/files/a/b" }, { "GET", "/files/" } },
+      { { "GET", "/file/a" } } },
+    ["what can be called"] = { "GET", setmetatable({}, { __call = function(_, req) return req.path == "/x" end }), nil,
+      { { "GET", "/x" } }, { { "GET", "/y" } } },
     ["a pattern"] = { "GET", "^https://[%w.]+/v%d/.*$", nil,
       { { "GET", "/v1/x?y" }, { "GET", "https://b.test/v2/" } }, { { "GET", "/w1/" } } },
     ["a function"] = { "GET", function(req) return #req.path == 3 end, nil, { { "GET", "/ab" } },
@@ -48,6 +57,17 @@ describe("an entry of a mock is for", function()
       { { "GET", "/x", { headers = { ["x-kEY"] = "k" } } } },
       { { "GET", "/x" }, { "GET", "/x", { headers = { ["X-Key"] = "K" } } },
         { "GET", "/x", { headers = { ["X-Key"] = "k", ["X-No"] = "" } } } } },
+    ["parameters and forms as lists of pairs"] = { "POST", "/x", { params = { { "a", 1 }, { "b", 2 }, { "b", 3 } },
+      form = { { "c", "4" } } },
+      { { "POST", "/x?b=2&a=1&b=3", { form = { c = 4 } } } }, { { "POST", "/x?a=1&b=2", { form = { c = 4 } } } } },
+    ["headers that come several times, and those of the transport"] = { "POST", "/x",
+      { headers = { ["X-Two"] = { "1", 2 }, Host = "api.test", ["Content-Length"] = 3 } },
+      { { "POST", "/x", { headers = { ["x-two"] = { "1", "2" } }, body = "abc" } } },
+      { { "POST", "/x", { headers = { ["x-two"] = { "2", "1" } }, body = "abc" } } } },
+    ["a secret"] = { "POST", "/x", { headers = { ["X-Key"] = http.secret "opensesame" },
+      json = { key = http.secret "opensesame" } },
+      { { "POST", "/x", { headers = { ["X-Key"] = "opensesame" }, json = { key = "opensesame" } } } },
+      { { "POST", "/x", { headers = { ["X-Key"] = "***" }, json = { key = "opensesame" } } } } },
     ["a body"] = { "POST", "/x", { body = "a\0b" }, { { "POST", "/x", { body = "a\0b" } } },
       { { "POST", "/x", { body = "a\0" } }, { "POST", "/x" } } },
     ["a body that fits a pattern"] = { "POST", "/x", { body = "^%d+$" }, { { "POST", "/x", { body = "12" } } },
@@ -62,6 +82,19 @@ describe("an entry of a mock is for", function()
     ["parts of a multipart body"] = { "POST", "/x", { multipart = { a = "1", file = "text\r\n--x" } },
       { { "POST", "/x", { multipart = { { name = "a", value = "1" }, { name = "file", value = "text\r\n--x" } } } } },
       { { "POST", "/x", { multipart = { { name = "a", value = "2" } } } } } },
+    ["files of a multipart body"] = { "POST", "/x",
+      { multipart = { f = { filename = "a.txt", type = "text/plain", body = "z" }, tag = { "1", "2" }, none = false } },
+      { { "POST", "/x", { multipart = { { name = "tag", value = "1" }, { name = "tag", value = "2" },
+        { name = "f", body = "z", filename = "a.txt" } } } } },
+      { { "POST", "/x", { multipart = { { name = "tag", value = "1" }, { name = "tag", value = "2" },
+        { name = "f", body = "z", filename = "b.txt" } } } },
+        { "POST", "/x", { multipart = { { name = "tag", value = "1" },
+          { name = "f", body = "z", filename = "a.txt" } } } } } },
+    ["parts as a request has them"] = { "POST", "/x",
+      { multipart = { { name = "f", filename = "a.txt" }, { name = "f", value = "2" } } },
+      { { "POST", "/x", { multipart = { { name = "f", value = "1", filename = "a.txt" },
+        { name = "f", value = "2" } } } } },
+      { { "POST", "/x", { multipart = { { name = "f", value = "2" } } } } } },
     ["what a function accepts"] = { "POST", "/x", function(req) return req:json().n > 1 end,
       { { "POST", "/x", { json = { n = 2 } } } }, { { "POST", "/x", { json = { n = 1 } } } } },
   } do
@@ -128,6 +161,9 @@ describe("a mock answers", function()
     m:on("GET", "/table"):reply(function() return { status = 202, body = { 1 } } end)
     m:on("GET", "/fail"):reply(function() return nil, "dns" end)
     m:on("GET", "/none"):reply(function() end)
+    m:on("GET", "/error"):reply(function() return nil, { kind = "timeout", phase = "task", message = "late" } end)
+    m:on("GET", "/json"):reply(function() return { status = 201, json = { "a" } } end)
+    m:on("POST", "/form"):reply(function(req) return 200, req:form() end)
     local got = assert(api:post("/users/a%2Fb?page=2", { json = { n = 7 } })):json()
     assert.same({ id = "a/b", page = "2", auth = "Basic YW5uOnB3", n = 7, path = "/users/a%2Fb", attempt = 1 }, got)
     assert.equal("text", assert(api:get "/text").body)
@@ -135,6 +171,25 @@ describe("a mock answers", function()
     local _, err = api:get "/fail"
     assert.equal("dns", err.kind)
     assert.equal(200, assert(api:get "/none").status)
+    _, err = api:get "/error"
+    assert.same({ "timeout", "task" }, { err.kind, err.phase })
+    assert.equal("a", assert(api:get "/json"):json()[1])
+    got = assert(api:post("/form", { multipart = { { name = "a", value = "1" }, { name = "b", body = "2" } } })):json()
+    assert.same({ a = "1", b = "2" }, got)
+  end)
+
+  it("a body that fails on the way", function()
+    local m, api = new { retry = false }
+    for path, failure in pairs { kind = "truncated", error = { kind = "protocol", message = "cut" } } do
+      m:on("GET", "/" .. path):reply(200, coroutine.wrap(function()
+        coroutine.yield "some"
+        coroutine.yield(nil, failure)
+      end))
+      local res = assert(api:stream("GET", "/" .. path))
+      assert.equal("some", res:read(4))
+      local _, err = res:read(1)
+      assert.equal(path == "kind" and "truncated" or "protocol", err and err.kind)
+    end
   end)
 
   it("bodies that are decoded, cut or too long", function()
@@ -168,7 +223,7 @@ describe("a mock answers", function()
         coroutine.yield("line " .. i .. "\n")
       end
     end)):persist()
-    m:on("GET", "/events"):events({ "one", { event = "e", data = { n = 2 }, id = "7" } }, 0.001)
+    m:on("GET", "/events"):events({ "one", { event = "e", data = { n = 2 }, id = "7", retry = 1.5 } }, 0.001)
     local res = assert(api:stream("GET", "/big"))
     assert.is_true(given < 10, "held back: " .. given)
     local length = 0
@@ -180,8 +235,10 @@ describe("a mock answers", function()
     assert.same({ "line 1", "line 2", "line 3" }, lines)
     local events = {}
     res = assert(api:stream("GET", "/events"))
-    for event in res:events() do events[#events + 1] = event.data end
+    local retry
+    for event in res:events() do events[#events + 1], retry = event.data, event.retry end
     assert.same({ "one", '{"n":2}' }, events)
+    assert.equal(1.5, retry)
   end)
 
   it("streams that are closed early, and calls that are cancelled", function()
@@ -325,6 +382,27 @@ describe("a mock that is installed", function()
     assert.equal("ok", assert(faults.client():get(site.url)).body)
   end)
 
+  it("is undone in any order", function()
+    local undos, site = {}, origin.start()
+    task.defer(function() site:stop() end)
+    local function what() return assert(http.get(site.url)).body end
+    local first
+    for i = 1, 3 do
+      local m = mock.new()
+      m:on("GET", "^.*$"):reply("mock " .. i):persist()
+      undos[i], first = m:install(), first or m
+    end
+    undos[2]()
+    assert.equal("mock 3", what())
+    undos[3]()
+    assert.equal("mock 1", what())
+    local again = first:install()
+    undos[1]()
+    assert.equal("mock 1", what())
+    again()
+    assert.equal("ok", what())
+  end)
+
   it("is undone at the end of its task", function()
     local site = origin.start()
     task.defer(function() site:stop() end)
@@ -370,6 +448,35 @@ describe("a mock tells", function()
     local _, err = api:get("/x?token=hunter22", { headers = { Authorization = http.secret "s3cr3t-value" } })
     assert.is_nil(err.message:find("hunter22", 1, true))
     assert.is_nil(err.message:find("s3cr3t", 1, true))
+  end)
+
+  it("no value whose name says that it is secret", function()
+    local function opts(value)
+      return { params = { access_token = value },
+        headers = { Authorization = "Bearer " .. value, Cookie = "a=" .. value, ["X-Api-Key"] = value },
+        json = { deep = { { password = value } }, list = { { client_secret = value } } } }
+    end
+    local m, api = new()
+    m:on("POST", "/x", opts "opensesame"):reply(200)
+    m:on("POST", "/form", { form = { password = "opensesame" }, body = "password=opensesame" }):reply(200)
+    local other = opts "shibboleth"
+    other.json.list[2] = {}
+    for path, sent in pairs { x = other, form = { form = { password = "shibboleth" } } } do
+      local _, err = api:post("/" .. path, sent)
+      assert.matches("wanted ***, got ***", err.message, 1, true)
+      assert.is_nil(err.message:find "opensesame" or err.message:find "shibboleth", err.message)
+    end
+  end)
+
+  it("the place where long bodies differ, and null", function()
+    local m, api = new()
+    m:on("POST", "/x", { body = ("x"):rep(5000) .. "ab" }):reply(200)
+    m:on("POST", "/null", { json = { a = json.null } }):reply(200)
+    local _, err = api:post("/x", { body = ("x"):rep(5000) .. "ac" })
+    assert.matches('xxxab" (5002 bytes)', err.message, 1, true)
+    assert.matches('xxxac" (5002 bytes, another from byte 5002 on)', err.message, 1, true)
+    _, err = api:post("/null", { json = { a = 1 } })
+    assert.matches("json.a: wanted null, got 1", err.message, 1, true)
   end)
 
   it("what was not used, and what was not expected", function()
@@ -420,6 +527,13 @@ describe("mistakes with mocks raise:", function()
 
   for name, row in pairs {
     ["a pattern that does not compile"] = { function(m) m:on("GET", "^%f$") end, "the pattern does not compile" },
+    ["a pattern of a body that does not compile"] = { function(m) m:on("GET", "/", { body = "^%f$" }) end,
+      "the pattern of the body does not compile" },
+    ["what is no method"] = { function(m) m:on("G ET", "/") end, "is no method" },
+    ["an unknown part of a part"] = {
+      function(m) m:on("GET", "/", { multipart = { f = { name = "f", file = "x" } } }) end,
+      "unknown option 'file'" },
+    ["a body and JSON"] = { function(m) m:on("GET", "/"):reply { body = "x", json = {} } end, "not both" },
     ["no URL"] = { function(m) m:on("GET", "users") end, "neither a URL, nor a path" },
     ["a URL that cannot be read"] = { function(m) m:on("GET", "http://a b/") end, "mock:on" },
     ["an unknown part of match"] = { function(m) m:on("GET", "/", { header = {} }) end, "headers" },
@@ -441,9 +555,10 @@ describe("mistakes with mocks raise:", function()
     m:on("GET", "/raises"):reply(function() error "on purpose" end)
     m:on("GET", "/body"):reply(200, function() error "in the body" end)
     m:on("GET", "/status"):reply(function() return 7 end)
+    m:on("GET", "/nil"):reply(function() return nil, { id = 7 } end)
     m:on("GET", "/pieces"):reply(200, function() return 5 end)
     for path, message in pairs { raises = "on purpose", body = "in the body", status = "from 200 to 999",
-      pieces = "gave a number" } do
+      ["nil"] = "followed by a kind of failure", pieces = "gave a number" } do
       assert.matches(message, message_of(function() api:get("/" .. path) end), 1, true)
     end
     faults.settled(api)

@@ -69,6 +69,43 @@ describe("a WebSocket of a mock", function()
     assert.matches("oops", tostring(raised), 1, true)
   end)
 
+  it("keeps to the limits of who connects", function()
+    clock.virtual(function()
+      local m = mock.new()
+      m:on("GET", "ws://a.test/delay"):websocket(function(server) server:send "x" end):delay(4):times(2)
+      m:on("GET", "ws://a.test/calls"):reply(function()
+        task.sleep(60)
+        return 403
+      end)
+      m:install()
+      local began = task.now()
+      for path in pairs { delay = true, calls = true } do
+        local _, err = ws.connect("ws://a.test/" .. path, { timeout = 3 })
+        assert.are.same({ "timeout", "total" }, { err.kind, err.phase }, path)
+      end
+      assert.near(6, task.now() - began, 0.01)
+      assert.are.equal("x", (assert(ws.connect "ws://a.test/delay"):receive()))
+      m:on("GET", "ws://a.test/long"):websocket(function(server) server:send(("x"):rep(11)) end)
+      local _, err = assert(ws.connect("ws://a.test/long", { max_message = 10 })):receive()
+      assert.are.same({ "too_large", 10, 11 }, { err.kind, err.limit, err.observed })
+    end)
+  end)
+
+  it("raises what a server cannot say, and takes nothing once it is closed", function()
+    local raised = {}
+    local c = assert(connect(function(server)
+      for i, call in ipairs { { "send", "\255" }, { "close", 999 }, { "close", "x" }, { "close", 1000, ("x"):rep(124) },
+        { "receive", "soon" } } do
+        raised[i] = not pcall(server[call[1]], server, unpack(call, 2))
+      end
+      server:close(1006)
+      raised.err = select(2, server:send "late")
+    end))
+    assert.are.equal(1006, select(2, c:receive()).code)
+    assert.are.same({ true, true, true, true, true }, { unpack(raised) })
+    assert.are.equal("closed", raised.err.kind)
+  end)
+
   it("is refused by a reply or a failure, and when no entry is for it", function()
     local m = mock.new()
     m:on("GET", "ws://a.test/no"):reply(403, "forbidden")

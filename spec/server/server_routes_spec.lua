@@ -81,6 +81,11 @@ describe("a response", function()
     assert.same({ "message:one\ntwo", 'paid:{"id":7}', "message:" }, seen)
   end)
 
+  it("of events says in seconds when to come back", function()
+    local s = start(function() return { events = { { retry = 1.5, data = "a" } } } end)
+    for event in assert(http.get(s.url, { stream = true })):events() do assert.equal(1.5, event.retry) end
+  end)
+
   it("cannot bring lines of its own by an event's name", function()
     local s = start(function() return { events = { { event = "a\ndata: b" } } } end)
     local client = connect(s)

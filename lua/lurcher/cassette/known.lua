@@ -4,7 +4,7 @@
 
 local crypto = require "lurcher.crypto"
 local fs = require "lurcher.native.fs"
-local names = require "lurcher.cassette.names"
+local names = require "lurcher.url.names"
 local new_index = require "lurcher.base.secret_index"
 local secret = require "lurcher.base.secret"
 local spellings = require "lurcher.base.secret_spellings"

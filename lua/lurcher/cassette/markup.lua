@@ -1,7 +1,7 @@
 --- Finds what stands behind names in texts that are neither JSON nor forms: elements and attributes of XML and HTML,
 --- lines of headers and configurations, assignments of programs. Each pattern takes a time that grows with the text.
 
-local names = require "lurcher.cassette.names"
+local names = require "lurcher.url.names"
 
 local markup = {}
 

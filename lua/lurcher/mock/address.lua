@@ -10,22 +10,58 @@ local address = {}
 
 local MAGIC = "[%^%$%(%)%%%.%[%]%*%+%-%?]"
 
--- The Lua pattern of a path or URL with {names}, and the names.
+local function escaped(byte) return ("%%%02X"):format(byte:byte()) end
+
+-- Escapes in one spelling, and none where none is needed: "%7e" is "~", "%c3" is "%C3".
+local function canonical_escapes(text)
+  if not text:find("%", 1, true) then return text end
+  return (text:gsub("%%(%x%x)", function(digits)
+    local char = string.char(tonumber(digits, 16))
+    return char:find "[%w%-._~]" and char or "%" .. digits:upper()
+  end))
+end
+
+-- The Lua pattern of a path or URL with {names}, and the names. {name*} at the end is all the rest.
 local function compile(text)
-  local names = {}
+  local names, rest = {}, ""
+  text = text:gsub("{([%w_]+)%*}$", function(name)
+    rest = name
+    return ""
+  end)
   local pattern = text:gsub(MAGIC, "%%%0"):gsub("{([%w_]+)}", function(name)
     names[#names + 1] = name
     return "([^/?]+)"
   end)
+  if rest ~= "" then
+    names[#names + 1], pattern = rest, pattern .. "(.*)"
+  end
   return "^" .. pattern .. "$", names
 end
 
--- Without a query: scheme, host and path in their canonical form, where it is a URL that can be read.
+local DEFAULT_PORTS = { http = ":80$", https = ":443$" }
+
+-- Of a URL with {names}: scheme and host in lower case, without the scheme's own port.
+local function canonical_origin(text)
+  local scheme, authority, rest = text:match "^(%a[%w+.-]*)://([^/?#]*)(.*)$"
+  if not scheme then return text end
+  scheme = scheme:lower()
+  authority = ("}" .. authority):gsub("}[^{]*", string.lower):sub(2)
+  if DEFAULT_PORTS[scheme] then authority = authority:gsub(DEFAULT_PORTS[scheme], "") end
+  if rest:sub(1, 1) ~= "/" then rest = "/" .. rest end
+  return scheme .. "://" .. authority .. rest
+end
+
+-- As a client sends it: scheme, host and path in their canonical form, without a fragment. What has {names} cannot be
+-- read as a URL; what is not allowed in one is escaped there, too.
 local function canonical(text)
-  if text:find("{", 1, true) or not text:find "^%a[%w+.-]*://" then return text end
-  local whole, message = native.normalize(text)
+  text = text:gsub("#.*$", "")
+  if text:find("{", 1, true) then
+    return canonical_escapes(canonical_origin(text):gsub("[%c \"<>\\^`|\127-\255]", escaped))
+  end
+  local is_path = text:sub(1, 1) == "/"
+  local whole, message = native.normalize(is_path and "http://h" .. text or text)
   if not whole then errors.raise("mock:on: " .. message) end
-  return whole
+  return canonical_escapes(is_path and whole:match "^http://h(.*)$" or whole)
 end
 
 local function of_pattern(pattern)
@@ -60,7 +96,7 @@ local function of_text(text)
   local is_path = base:sub(1, 1) == "/"
   local wanted = given ~= "" and query.parse(given) or nil
   return function(list, req)
-    local sent = is_path and req.path or req.url:match "^[^?]*"
+    local sent = canonical_escapes(is_path and req.path or req.url:match "^[^?]*")
     local found = { sent:match(pattern) }
     if found[1] == nil then
       list[#list + 1] = { "url", base, sent }

@@ -13,13 +13,13 @@ local kinds = require "lurcher.base.kinds"
 local answer = {}
 
 local VERSIONS = { ["1.0"] = "HTTP/1.0", ["1.1"] = "HTTP/1.1", ["2"] = "HTTP/2" }
-local FIELDS = { status = "integer", body = true, headers = "table", reason = "string", trailers = "table",
+local FIELDS = { status = "integer", body = true, json = true, headers = "table", reason = "string", trailers = "table",
   version = function(value) return not VERSIONS[value] and '"1.0", "1.1" or "2"' or nil end }
 
 -- Where a failure of a kind happens when nobody says where.
 local PHASES = { dns = "connect", connect = "connect", tls = "connect", proxy = "connect", timeout = "read",
   closed = "read", truncated = "read", protocol = "read", too_large = "read", decode = "read" }
-local PHASE_NAMES = { queue = true, connect = true, write = true, read = true, total = true }
+local PHASE_NAMES = { queue = true, connect = true, write = true, read = true, total = true, task = true }
 
 -- What cannot have been processed by a server.
 local SAFE_PHASES = { queue = true, connect = true }
@@ -59,12 +59,10 @@ local function has(flat, wanted)
 end
 
 -- The body as it is sent, and headers that come with it.
-local function add_body(self, what, body)
+local function add_body(self, what, body, is_json)
   if body == nil then body = "" end
-  if type(body) == "table" then
-    local text, err = json.encode(body)
-    if not text then errors.raise(("%s: the body cannot be written as JSON: %s"):format(what, tostring(err))) end
-    body = text
+  if is_json or type(body) == "table" or body == json.null then
+    body = json.encode(body)
     if not has(self.headers, "content-type") then
       self.headers[#self.headers + 1], self.headers[#self.headers + 2] = "Content-Type", "application/json"
     end
@@ -77,18 +75,28 @@ local function add_body(self, what, body)
   self.body = body
 end
 
-local function respond(what, status, body, headers, reason, version, trailers)
+local function respond(what, status, body, headers, extra)
   if type(status) ~= "number" or status % 1 ~= 0 or status < 200 or status > 999 then
     errors.raise(("%s: the status must be a whole number from 200 to 999, got %s"):format(what, check.shown(status)))
   end
   if headers ~= nil and type(headers) ~= "table" then
     errors.raise(("%s: the headers must be a table, got %s"):format(what, check.shown(headers)))
   end
-  local self = { status = status, headers = flat_headers(what, headers), version = VERSIONS[version or "1.1"],
-    reason = reason and check_line(what .. ": reason", reason) or false,
-    trailers = trailers and flat_headers(what, trailers) or false }
-  add_body(self, what, body)
+  local self = { status = status, headers = flat_headers(what, headers), version = VERSIONS[extra.version or "1.1"],
+    reason = extra.reason and check_line(what .. ": reason", extra.reason) or false,
+    trailers = extra.trailers and flat_headers(what, extra.trailers) or false }
+  add_body(self, what, body, extra.json ~= nil)
   return self
+end
+
+local NOTHING_MORE = {}
+
+local function respond_table(what, given)
+  check.options(given, FIELDS, what)
+  if given.body ~= nil and given.json ~= nil then errors.raise(what .. ": a response has a body or json, not both") end
+  local body = given.body
+  if given.json ~= nil then body = given.json end
+  return respond(what, given.status or 200, body, given.headers, given)
 end
 
 ---What `:reply(…)`, or the results of a function given to it, mean.
@@ -98,14 +106,10 @@ end
 ---@param headers? table
 ---@return table
 function answer.reply(what, first, body, headers)
-  if type(first) == "function" then return { calls = first } end
-  if type(first) == "string" then return respond(what, 200, first, body) end
-  if type(first) == "table" then
-    check.options(first, FIELDS, what)
-    return respond(what, first.status or 200, first.body, first.headers, first.reason, first.version,
-      first.trailers)
-  end
-  return respond(what, first, body, headers)
+  if not check.mismatch(first, "callable") then return { calls = first } end
+  if type(first) == "string" then return respond(what, 200, first, body, NOTHING_MORE) end
+  if type(first) == "table" then return respond_table(what, first) end
+  return respond(what, first, body, headers, NOTHING_MORE)
 end
 
 ---@param what string for messages
@@ -123,6 +127,23 @@ function answer.fail(what, kind, opts)
     errors.raise(("%s: %s"):format(what, check.unknown(phase, PHASE_NAMES, "phase")))
   end
   return { fails = kind, phase = phase, message = opts.message, is_safe = SAFE_PHASES[phase] or false }
+end
+
+---What a function of the script returned behind nil: a kind, an error, or a table of kind, phase and message. Nil when
+---it is none of these.
+---@param what string
+---@param given any
+---@param opts? table beside a kind
+---@return table?
+function answer.failure(what, given, opts)
+  if type(given) == "string" then return answer.fail(what, given, opts) end
+  if errors.is_error(given) then
+    return { fails = given.kind, phase = PHASE_NAMES[given.phase] and given.phase or nil, message = given.message,
+      is_safe = given.retry_safe }
+  end
+  if type(given) ~= "table" or given.kind == nil then return nil end
+  check.options(given, { kind = "string", phase = "string", message = "string" }, what)
+  return answer.fail(what, given.kind, { phase = given.phase, message = given.message })
 end
 
 ---The trailers of a response, as they go over a connection.

@@ -15,7 +15,8 @@ local conversation = {}
 
 local GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 local FOREVER = 1e6
-local NORMAL, NO_CODE, FAILED = 1000, 1005, 1011
+local NORMAL, NO_CODE, TOO_LARGE, FAILED = 1000, 1005, 1009, 1011
+local MAX_REASON = 123
 
 -- ---- messages on their way to one end ----
 
@@ -89,20 +90,31 @@ end
 local Server = { __name = "lurcher.mock.WebSocket" }
 Server.__index = Server
 
----@param text string|lurcher.Secret
----@return true
-function Server:send(text)
-  check.method(self, Server, "websocket:send")
-  self.there:put(check.argument(secret.reveal(text), "string", 1, "websocket:send"), "text")
+-- A closed connection takes nothing more.
+local function send(self, message, kind)
+  if self.here.closed then return nil, closed_error(self.here.closed) end
+  self.there:put(message, kind)
   return true
 end
 
+---@param text string|lurcher.Secret
+---@return true? ok
+---@return lurcher.Error? err
+function Server:send(text)
+  check.method(self, Server, "websocket:send")
+  text = check.argument(secret.reveal(text), "string", 1, "websocket:send")
+  if not utf8.is_valid(text) then
+    errors.raise("websocket:send: a text is UTF-8, and this one is not; see send_binary")
+  end
+  return send(self, text, "text")
+end
+
 ---@param bytes string|lurcher.Secret
----@return true
+---@return true? ok
+---@return lurcher.Error? err
 function Server:send_binary(bytes)
   check.method(self, Server, "websocket:send_binary")
-  self.there:put(check.argument(secret.reveal(bytes), "string", 1, "websocket:send_binary"), "binary")
-  return true
+  return send(self, check.argument(secret.reveal(bytes), "string", 1, "websocket:send_binary"), "binary")
 end
 
 ---The client's next message; waits for it.
@@ -111,6 +123,7 @@ end
 ---@return "text"|"binary"|lurcher.Error kind, or the error: kind "closed" once the client has closed it
 function Server:receive(timeout)
   check.method(self, Server, "websocket:receive")
+  if timeout ~= nil then check.argument(timeout, "duration", 1, "websocket:receive") end
   return self.here:get(timeout)
 end
 
@@ -121,11 +134,19 @@ function Server:__call()
   return nil
 end
 
----@param code? integer
----@param reason? string
+---@param code? integer 1000 to 4999; 1005 and 1006 stand for an end without a code, and without a close
+---@param reason? string at most 123 bytes
 ---@return true
 function Server:close(code, reason)
   check.method(self, Server, "websocket:close")
+  check.argument(code, "nil|integer", 1, "websocket:close")
+  check.argument(reason, "nil|string", 2, "websocket:close")
+  if code and (code < 1000 or code > 4999) then
+    errors.raise(("websocket:close: %d is no code: 1000 to 4999"):format(code))
+  end
+  if reason and (#reason > MAX_REASON or not utf8.is_valid(reason)) then
+    errors.raise(("websocket:close: a reason is at most %d bytes of UTF-8"):format(MAX_REASON))
+  end
   self.there:close(code or NORMAL, reason or "")
   self.here:close(code or NORMAL, reason or "")
   return true
@@ -140,12 +161,33 @@ function Client:write(text)
   self.key = text:match "\r\nSec%-WebSocket%-Key: ([^\r]+)"
 end
 
+-- The answer of one that has to be waited for. False: it did not come in time.
+local function await(self, seconds)
+  local answered, speak
+  local function wait()
+    answered, speak = self.wait()
+    return true
+  end
+  if not (seconds and task.timeout(seconds, wait) or not seconds and wait()) then return false end
+  if not answered then return nil, speak end
+  self.answer, self.speak = answered, speak or false
+  return true
+end
+
+local function never_answered()
+  return nil, errors.new { kind = "timeout", phase = "read", message = "the mock never answers" }
+end
+
 -- The answer to the handshake: status, head, version, reason, whether it is chunked, its length.
 function Client:head(seconds)
+  local came, err = true, nil
+  if self.wait then came, err = await(self, seconds) end
+  if came == nil then return nil, err end
+  if not came then return never_answered() end
   local one = self.answer
   if one.stalls then
     task.sleep(seconds or FOREVER)
-    return nil, errors.new { kind = "timeout", phase = "read", message = "the mock never answers" }
+    return never_answered()
   end
   local lines = {}
   if one.status == 101 then
@@ -164,8 +206,10 @@ function Client:read()
   return body ~= "" and body or nil
 end
 
-function Client:begin()
+---@param agreed table max_message
+function Client:begin(agreed)
   local server = self.server
+  self.max_message = agreed.max_message
   if not self.speak then return end
   self.companion = companion.start(function()
     local ok, raised = raw_pcall(self.speak, server)
@@ -194,7 +238,13 @@ function Client:send(text, is_text)
   return true
 end
 
-function Client:receive(seconds) return self.here:get(seconds) end
+function Client:receive(seconds)
+  local message, kind = self.here:get(seconds)
+  if not message or #message <= self.max_message then return message, kind end
+  self:abort(TOO_LARGE)
+  return nil, errors.new { kind = "too_large", phase = "read", limit = self.max_message, observed = #message,
+    message = ("a message of more than %d bytes (max_message)"):format(self.max_message) }
+end
 
 local function stop(self)
   local beside = self.companion
@@ -220,16 +270,28 @@ function Client:abort(code)
   if not ok then log.error(tostring(raised)) end
 end
 
+local function new_client(request, fields)
+  local to_client, to_server = new_inbox(), new_inbox()
+  fields.here, fields.there, fields.max_message = to_client, to_server, math.huge
+  fields.server = setmetatable({ here = to_server, there = to_client, request = request }, Server)
+  return setmetatable(fields, Client)
+end
+
 ---A connection whose server answers the handshake like that.
 ---@param answer table status, headers (a flat list), body, reason, protocol
 ---@param request lurcher.mock.Request
 ---@param speak? fun(c: lurcher.mock.WebSocket) the server's side, once it is open
 ---@return table
 function conversation.new(answer, request, speak)
-  local to_client, to_server = new_inbox(), new_inbox()
-  local server = setmetatable({ here = to_server, there = to_client, request = request }, Server)
-  return setmetatable({ here = to_client, there = to_server, server = server, answer = answer, speak = speak or false },
-    Client)
+  return new_client(request, { answer = answer, speak = speak or false, wait = false })
+end
+
+---The same where the answer takes its time, within the limits of who connects.
+---@param wait fun(): table?, function|lurcher.Error|nil the answer and who speaks; or nil and an error
+---@param request lurcher.mock.Request
+---@return table
+function conversation.waiting(wait, request)
+  return new_client(request, { wait = wait, speak = false })
 end
 
 return conversation

@@ -65,11 +65,12 @@ end
 -- One event as it is sent.
 local function event_text(one)
   if type(one) == "string" then one = { data = one } end
-  check.options(one, { data = true, event = "string", id = "string", retry = "number" }, "entry:events")
+  check.options(one, { data = true, event = "string", id = "string", retry = "seconds" }, "entry:events")
   local lines = {}
-  for _, name in ipairs { "id", "event", "retry" } do
+  for _, name in ipairs { "id", "event" } do
     if one[name] then lines[#lines + 1] = ("%s: %s"):format(name, one[name]) end
   end
+  if one.retry then lines[#lines + 1] = ("retry: %d"):format(one.retry * 1000) end
   local data = one.data
   if type(data) == "table" then data = require("lurcher.json").encode(data) end
   for line in ((data or "") .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = "data: " .. line end
@@ -77,7 +78,8 @@ local function event_text(one)
 end
 
 ---Answers with a stream of events (text/event-stream).
----@param list (string|table)[] texts, or tables of data (a table is written as JSON), event, id and retry
+---@param list (string|table)[] texts, or tables of data (a table is written as JSON), event, id and
+---  retry (seconds)
 ---@param pause? number seconds between them
 ---@return lurcher.mock.Entry
 function Entry:events(list, pause)

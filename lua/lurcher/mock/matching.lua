@@ -1,24 +1,20 @@
 --- What of a request an entry asks for, and where they differ. A difference is { field, wanted, sent }, of texts.
 
 local check = require "lurcher.base.check"
-local json = require "lurcher.json"
+local errors = require "lurcher.base.errors"
+local multipart = require "lurcher.mock.multipart"
+local names = require "lurcher.url.names"
+local secret = require "lurcher.base.secret"
+local shown = require "lurcher.mock.shown"
 
 local matching = {}
 
-local MAX_SHOWN = 200
-
--- A value as a message shows it.
-local function shown(value)
-  if value == nil then return "none" end
-  if type(value) == "table" then
-    local text = json.encode(value)
-    if text then return #text > MAX_SHOWN and text:sub(1, MAX_SHOWN) .. "…" or text end
-  end
-  return check.shown(value)
+local function differ(list, field, wanted, sent)
+  list[#list + 1] = { field, type(wanted) == "string" and wanted or shown.value(wanted), shown.value(sent) }
 end
 
-local function differ(list, field, wanted, sent)
-  list[#list + 1] = { field, type(wanted) == "string" and wanted or shown(wanted), shown(sent) }
+local function differ_hidden(list, field, wanted, sent)
+  list[#list + 1] = { field, wanted, shown.hidden(sent) }
 end
 
 -- Scalars as they are written in a query or a header.
@@ -45,29 +41,40 @@ local function fits(wanted, sent)
   return sent == as_text(wanted)
 end
 
-local function in_words(wanted)
+-- What a map asks for, in words.
+local function in_words(wanted, is_secret)
   if wanted == true then return "any" end
   if wanted == false then return "none" end
   if type(wanted) == "function" then return "what a function accepts" end
-  return shown(type(wanted) == "table" and wanted or as_text(wanted))
+  if is_secret then return shown.hidden(wanted) end
+  return shown.value(type(wanted) == "table" and wanted or as_text(wanted))
 end
 
 local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  return names
+  local list = {}
+  for name in pairs(map) do list[#list + 1] = tostring(name) end
+  table.sort(list)
+  return list
+end
+
+local IS_SECRET = { params = names.is_parameter, form = names.is_parameter, multipart = names.is_parameter,
+  headers = names.is_header }
+
+local function differ_in_map(list, field, name, wanted, sent)
+  if IS_SECRET[field](name:match "^[^.%[]*") then
+    differ_hidden(list, field .. "." .. name, in_words(wanted, true), sent)
+  else
+    differ(list, field .. "." .. name, in_words(wanted), sent)
+  end
 end
 
 -- Each wanted value of a map; with `whole`, nothing else either.
 local function compare_map(list, field, wanted, sent, whole)
   for _, name in ipairs(sorted_names(wanted)) do
-    if not fits(wanted[name], sent[name]) then
-      differ(list, field .. "." .. name, in_words(wanted[name]), sent[name])
-    end
+    if not fits(wanted[name], sent[name]) then differ_in_map(list, field, name, wanted[name], sent[name]) end
   end
   for _, name in ipairs(whole and sorted_names(sent) or {}) do
-    if wanted[name] == nil then differ(list, field .. "." .. name, "none", sent[name]) end
+    if wanted[name] == nil then differ_in_map(list, field, name, false, sent[name]) end
   end
 end
 
@@ -76,17 +83,21 @@ matching.compare_map = compare_map
 local is_list = function(value) return #value > 0 or next(value) == nil end
 
 -- The first places in which `sent` lacks something of `wanted`. Lists have to be equal in length.
-local function compare_json(list, place, wanted, sent)
+local function compare_json(list, place, wanted, sent, is_secret)
+  if secret.is(wanted) then wanted, is_secret = secret.reveal(wanted), true end
   if type(wanted) == "function" then
-    if not wanted(sent) then differ(list, place, "what a function accepts", sent) end
+    if not wanted(sent) then differ(list, place, "what a function accepts", is_secret and secret.MASK or sent) end
   elseif type(wanted) ~= "table" or type(sent) ~= "table" then
-    if wanted ~= sent then differ(list, place, shown(wanted), sent) end
+    if wanted == sent then return end
+    if is_secret then return differ_hidden(list, place, shown.hidden(wanted), sent) end
+    differ(list, place, shown.value(wanted), sent)
   elseif is_list(wanted) and #wanted ~= #sent then
-    differ(list, place, ("a list of %d"):format(#wanted), sent)
+    differ(list, place, ("a list of %d"):format(#wanted), is_secret and secret.MASK or sent)
   else
     for name, value in pairs(wanted) do
-      compare_json(list, place .. (type(name) == "number" and "[" .. name .. "]" or "." .. tostring(name)), value,
-        sent[name])
+      local is_index = type(name) == "number"
+      compare_json(list, place .. (is_index and "[" .. name .. "]" or "." .. tostring(name)), value, sent[name],
+        is_secret or not is_index and names.is_field(name))
     end
   end
 end
@@ -97,49 +108,87 @@ local function text_fits(wanted, sent)
   return wanted == sent
 end
 
--- The fields of a multipart body: name → content, or { content, filename }.
-local function parse_multipart(self)
-  local boundary = (self.headers["content-type"] or ""):match 'boundary="?([^";]+)'
-  local parts, at = {}, 1
-  if not boundary then return parts end
-  while true do
-    local _, head_start = self.body:find("--" .. boundary .. "\r\n", at, true)
-    local _, head_end = self.body:find("\r\n\r\n", head_start or at, true)
-    local last = head_end and self.body:find("\r\n--" .. boundary, head_end - 1, true)
-    if not (head_start and last) then return parts end
-    local name = self.body:sub(head_start + 1, head_end):match '[; ]name="([^"]*)"'
-    if name then parts[name] = self.body:sub(head_end + 1, last - 1) end
-    at = last + 2
-  end
-end
-
 local compare = {
   params = function(list, wanted, req) compare_map(list, "params", wanted, req.query) end,
-  headers = function(list, wanted, req)
-    local lower = {}
-    for name, value in pairs(wanted) do lower[name:lower()] = value end
-    compare_map(list, "headers", lower, req.headers)
-  end,
+  headers = function(list, wanted, req) compare_map(list, "headers", wanted, req.headers) end,
   body = function(list, wanted, req)
-    local well
-    if type(wanted) == "function" then well = wanted(req.body) else well = text_fits(wanted, req.body) end
-    if not well then differ(list, "body", in_words(wanted), req.body) end
+    if type(wanted) == "function" then
+      if not wanted(req.body) then list[#list + 1] = { "body", in_words(wanted), shown.text(req.body) } end
+    elseif not text_fits(wanted, req.body) then
+      list[#list + 1] = { "body", shown.texts(wanted, req.body) }
+    end
   end,
   json = function(list, wanted, req)
     local sent, err = req:json()
     if err then
-      differ(list, "json", shown(wanted), req.body)
+      differ_hidden(list, "json", shown.value(wanted), nil)
+      list[#list][3] = shown.text(req.body)
     else
       compare_json(list, "json", wanted, sent)
     end
   end,
   form = function(list, wanted, req) compare_map(list, "form", wanted, req:form()) end,
-  multipart = function(list, wanted, req) compare_map(list, "multipart", wanted, parse_multipart(req)) end,
+  multipart = function(list, wanted, req)
+    multipart.compare(wanted, req, fits, function(name, want, sent)
+      differ_in_map(list, "multipart", name, want, sent)
+    end)
+  end,
 }
 
-local MATCH = { params = "table", headers = "table", body = "string|callable", json = true, form = "table",
+local MATCH = { params = "table", headers = "table", body = "text|callable", json = true, form = "table",
   multipart = "table" }
 local ORDER = { "params", "headers", "body", "json", "form", "multipart" }
+
+-- A function in place of what can be called; the text of a secret, which is compared as any other.
+local function plain(value)
+  if secret.is(value) then return secret.reveal(value) end
+  if type(value) == "table" and not check.mismatch(value, "callable") then
+    return function(...) return value(...) end
+  end
+  return value
+end
+
+-- A map of names, also where it is given as a list of pairs.
+local function as_map(given)
+  local map = {}
+  if type(given[1]) ~= "table" then
+    for name, value in pairs(given) do map[name] = plain(value) end
+    return map
+  end
+  for _, pair in ipairs(given) do
+    local name, value = tostring(pair[1]), plain(pair[2])
+    local before = map[name]
+    if type(before) == "table" then before[#before + 1] = value else
+      map[name] = before ~= nil and { before, value } or value
+    end
+  end
+  return map
+end
+
+-- Header lines of the same name count as one.
+local function as_headers(given)
+  local lower = {}
+  for name, value in pairs(as_map(given)) do
+    if type(value) == "table" then
+      local lines = {}
+      for i, line in ipairs(value) do lines[i] = as_text(secret.reveal(line)) end
+      value = table.concat(lines, ", ")
+    end
+    lower[tostring(name):lower()] = value
+  end
+  return lower
+end
+
+local MADE = { params = as_map, form = as_map, headers = as_headers, multipart = multipart.check, body = plain,
+  json = plain }
+
+local function check_body(body)
+  if type(body) ~= "string" or not body:find "^%^" or not body:find "%$$" then return end
+  local well, message = pcall(string.find, "", body)
+  if not well then
+    errors.raise(("mock:on: the pattern of the body does not compile: %s"):format(tostring(message)))
+  end
+end
 
 ---Checks the third argument of mock:on.
 ---@param match any
@@ -147,8 +196,18 @@ local ORDER = { "params", "headers", "body", "json", "form", "multipart" }
 function matching.check(match)
   if match == nil or type(match) == "function" then return match end
   check.argument(match, "table|callable", 4, "mock:on")
-  return check.options(match, MATCH, "mock:on")
+  match = plain(match)
+  if type(match) == "function" then return match end
+  local made = {}
+  for field, value in pairs(check.options(match, MATCH, "mock:on")) do made[field] = MADE[field](value) end
+  check_body(made.body)
+  return made
 end
+
+---A function in place of what can be called.
+---@param value any
+---@return any
+matching.plain = plain
 
 ---Adds where a request differs from what `match` asks for.
 ---@param list table[]

@@ -2,9 +2,11 @@
 --- what comes from a network.
 
 local answer = require "lurcher.mock.answer"
+local check = require "lurcher.base.check"
 local companion = require "lurcher.http.companion"
 local conversation = require "lurcher.mock.conversation"
 local errors = require "lurcher.base.errors"
+local kinds = require "lurcher.base.kinds"
 local native = require "lurcher.native.http"
 local raw_pcall = require("lurcher.native.task").raw_pcall
 local task = require "lurcher.task"
@@ -37,33 +39,6 @@ local function write(exchange, piece)
   end
 end
 
-local function write_pieces(exchange, iterator, what)
-  while true do
-    local piece, err = iterator()
-    if piece == nil then
-      if err ~= nil then errors.raise(("%s: the body's iterator failed: %s"):format(what, tostring(err))) end
-      return
-    end
-    if type(piece) ~= "string" then
-      errors.raise(("%s: the body's iterator gave a %s, not a string"):format(what, type(piece)))
-    end
-    if not write(exchange, piece) then return end
-  end
-end
-
-local function respond(exchange, one, req, what)
-  if not exchange:head(answer.head(one)) then return end
-  local has_body = req.method ~= "HEAD" and one.status ~= 204 and one.status ~= 304
-  if has_body and type(one.body) == "string" then
-    if one.body ~= "" and not write(exchange, one.body) then return end
-  elseif has_body then
-    write_pieces(exchange, one.body, what)
-  end
-  if one.ends then return one.ends(exchange, req) end
-  if one.trailers and not exchange:head(answer.trailers(one)) then return end
-  exchange:finish()
-end
-
 local MESSAGES = { timeout = "timeout of %s", dns = "cannot resolve %s", connect = "cannot connect to %s",
   tls = "TLS with %s failed", closed = "%s closed the connection", truncated = "%s ended the body too early",
   protocol = "%s broke HTTP" }
@@ -74,6 +49,40 @@ end
 
 local function fail(exchange, one, req)
   exchange:fail(one.fails, one.phase, message_of(one, req), one.is_safe)
+end
+
+-- What an iterator gave behind nil: one of the kinds, else a mistake.
+local function failure_of(what, err)
+  local is_other = type(err) == "string" and not kinds.get(err)
+  local failure = not is_other and answer.failure(what, err)
+  if not failure then errors.raise(("%s: the body's iterator failed: %s"):format(what, tostring(err))) end
+  return failure
+end
+
+-- The failure in which the body ends; nil: none.
+local function write_pieces(exchange, iterator, what)
+  while true do
+    local piece, err = iterator()
+    if piece == nil then return err ~= nil and failure_of(what, err) or nil end
+    if type(piece) ~= "string" then
+      errors.raise(("%s: the body's iterator gave a %s, not a string"):format(what, type(piece)))
+    end
+    if not write(exchange, piece) then return nil end
+  end
+end
+
+local function respond(exchange, one, req, what)
+  if not exchange:head(answer.head(one)) then return end
+  local has_body = req.method ~= "HEAD" and one.status ~= 204 and one.status ~= 304
+  if has_body and type(one.body) == "string" then
+    if one.body ~= "" and not write(exchange, one.body) then return end
+  elseif has_body then
+    local failure = write_pieces(exchange, one.body, what)
+    if failure then return fail(exchange, failure, req) end
+  end
+  if one.ends then return one.ends(exchange, req) end
+  if one.trailers and not exchange:head(answer.trailers(one)) then return end
+  exchange:finish()
 end
 
 -- Gives nothing more until a limit, or whoever called, ends it.
@@ -92,11 +101,13 @@ end
 -- What a function answers.
 local function called(one, req, what)
   local first, body, headers = one.calls(req)
-  if first == nil and type(body) == "string" then return answer.fail(what, body, headers) end
-  if first == nil and errors.is_error(body) then
-    return { fails = body.kind, phase = body.phase, message = body.message, is_safe = body.retry_safe }
+  if first ~= nil then return answer.reply(what, first, body, headers) end
+  if body == nil then return answer.reply(what, 200, nil, headers) end
+  local failure = answer.failure(what, body, headers)
+  if not failure then
+    errors.raise(("%s: nil is followed by a kind of failure, not by %s"):format(what, check.shown(body)))
   end
-  return answer.reply(what, first == nil and 200 or first, body, headers)
+  return failure
 end
 
 local function give(exchange, one, req, what)
@@ -154,6 +165,21 @@ end
 ---Waits for what the client makes of the answer.
 play.take = native.take
 
+-- What answers a handshake: an answer and who speaks for the server then; or nil and an error.
+local function handshake(one, req, what)
+  if one.delay then task.sleep(one.delay) end
+  if one.calls then one = called(one, req, what) end
+  if one.fails then
+    return nil, errors.new { kind = one.fails, phase = one.phase, message = message_of(one, req),
+      retry_safe = one.is_safe or nil }
+  end
+  if one.talks then return { status = 101, headers = one.headers or {}, protocol = one.protocol }, one.talks end
+  if type(one.body) ~= "function" then return one end
+  local pieces = {}
+  for piece in one.body do pieces[#pieces + 1] = piece end
+  return setmetatable({ body = table.concat(pieces) }, { __index = one })
+end
+
 ---Answers the handshake of a WebSocket.
 ---@param one table
 ---@param req lurcher.mock.Request
@@ -161,21 +187,12 @@ play.take = native.take
 ---@return table? connection as the native one
 ---@return lurcher.Error? err
 function play.connection(one, req, what)
-  if one.delay then task.sleep(one.delay) end
-  if one.calls then one = called(one, req, what) end
-  if one.fails then
-    return nil, errors.new { kind = one.fails, phase = one.phase, message = message_of(one, req),
-      retry_safe = one.is_safe or nil }
+  if one.delay or one.calls then
+    return conversation.waiting(function() return handshake(one, req, what) end, req)
   end
-  if one.talks then
-    return conversation.new({ status = 101, headers = one.headers or {}, protocol = one.protocol }, req, one.talks)
-  end
-  if type(one.body) == "function" then
-    local pieces = {}
-    for piece in one.body do pieces[#pieces + 1] = piece end
-    one = setmetatable({ body = table.concat(pieces) }, { __index = one })
-  end
-  return conversation.new(one, req)
+  local answered, speak = handshake(one, req, what)
+  if not answered then return nil, speak end
+  return conversation.new(answered, req, speak)
 end
 
 return play

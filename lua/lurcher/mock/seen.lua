@@ -1,6 +1,7 @@
 --- A request as the entries of a mock and their functions see it.
 
 local json = require "lurcher.json"
+local multipart = require "lurcher.mock.multipart"
 local query = require "lurcher.url.query"
 local redact = require "lurcher.base.redact"
 local secret = require "lurcher.base.secret"
@@ -26,11 +27,15 @@ local any_case = {
   end,
 }
 
+local ONCE = { host = true, ["content-length"] = true }
+
+-- With those that the transport adds.
 local function header_table(self)
-  local found = {}
+  local found = { host = self.url:match "^%a[%w+.-]*://([^/?#]*)" }
+  if self.body ~= "" then found["content-length"] = tostring(#self.body) end
   for i = 1, #self.lines, 2 do
     local name, value = self.lines[i]:lower(), trim(secret.reveal(self.lines[i + 1]))
-    found[name] = found[name] and found[name] .. ", " .. value or value
+    found[name] = found[name] and not ONCE[name] and found[name] .. ", " .. value or value
   end
   return setmetatable(found, any_case)
 end
@@ -64,9 +69,10 @@ function Request:json()
   return json.decode(self.body)
 end
 
----The body as a form: decoded fields; a repeated one is a list.
+---The body as a form (urlencoded or multipart): decoded fields; a repeated one is a list.
 ---@return table<string, string|string[]>
 function Request:form()
+  if (self.headers["content-type"] or ""):lower():find "^multipart/" then return multipart.form(self) end
   return query.parse(self.body)
 end
 

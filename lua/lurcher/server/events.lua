@@ -19,8 +19,17 @@ local function data_lines(lines, name, text)
   for one in (text .. "\n"):gmatch("([^\n]*)\n") do lines[#lines + 1] = name .. ": " .. one .. "\n" end
 end
 
+-- As the field has it, of seconds.
+local function milliseconds(seconds)
+  if check.mismatch(seconds, "seconds") then
+    error("an event's retry is a number of seconds, got " .. check.shown(seconds), 0)
+  end
+  return ("%d"):format(seconds * 1000)
+end
+
 ---The text of one event.
----@param event string|table its data, or `event`, `data` (a string, or what becomes JSON), `id`, `retry`, `comment`
+---@param event string|table its data, or `event`, `data` (a string, or what becomes JSON), `id`, `retry` (seconds),
+---  `comment`
 ---@return string
 function events.text(event)
   if type(event) == "string" then event = { data = event } end
@@ -32,7 +41,7 @@ function events.text(event)
   if event.comment ~= nil then data_lines(lines, "", tostring(event.comment)) end
   if event.event ~= nil then line(lines, "event", event.event) end
   if event.id ~= nil then line(lines, "id", event.id) end
-  if event.retry ~= nil then line(lines, "retry", event.retry) end
+  if event.retry ~= nil then line(lines, "retry", milliseconds(event.retry)) end
   if event.data ~= nil then
     data_lines(lines, "data", type(event.data) == "string" and event.data or json.encode(event.data))
   end

@@ -156,7 +156,8 @@ static int end_body(lua_State *L)
 /* played:fail(kind, phase, message, retry_safe) */
 static int fail_it(lua_State *L)
 {
-  static const char *const phases[] = {"queue", "dns", "connect", "tls", "write", "read", "total", NULL};
+  static const char *const phases[] = {"queue", "dns",   "connect", "tls", "write",
+                                       "read",  "total", "task",    NULL};
   played *p = check(L, 1);
   error_kind kind = error_kind_of(luaL_checkstring(L, 2));
   luaL_argcheck(L, kind != ERROR_KIND_COUNT, 2, "no error kind");
