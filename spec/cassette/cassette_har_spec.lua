@@ -201,6 +201,25 @@ describe("a WebSocket on a cassette", function()
       said { { "hullo" }, { "x" }, JSON }))
   end)
 
+  for name, answer in pairs {
+    ["with a length"] = { status = 403, headers = { ["X-Why"] = "this" }, body = "no entry" },
+    ["in chunks"] = { status = 403, headers = { ["X-Why"] = "this" }, body = coroutine.wrap(function()
+      coroutine.yield "no "
+      coroutine.yield "entry"
+    end) },
+  } do
+    it("is refused as it was refused, " .. name, function()
+      local s = serving.start(function() return answer end)
+      local function ask()
+        local c, err = ws.connect((s.url:gsub("^http", "ws")))
+        return c == nil, err.kind, err.message, err.response.status
+      end
+      local recorded = { cassette.use(path, ask) }
+      assert.matches("Forbidden, expected 101: no entry", recorded[3], 1, true)
+      assert.are.same(recorded, { cassette.use(path, { mode = "none" }, ask) })
+    end)
+  end
+
   it("fails as it failed, and holds no secret in bytes", function()
     local s = peer.serve(function(p)
       p:accept()

@@ -8,6 +8,7 @@ local http = require "lurcher.http"
 local json = require "lurcher.json"
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"
+local sse = require "lurcher.sse"
 local task = require "lurcher.task"
 
 local SIZE = 60 * 1024
@@ -58,6 +59,21 @@ describe("a recording", function()
       assert.are.same({ "tape.json" }, fs.list(files.path ""))
     end)
   end
+
+  it("of a stream that is still open at its end has what came of it", function()
+    local s = serving.start(function()
+      return { status = 200, headers = { ["Content-Type"] = "text/event-stream" }, body = "data: a\n\ndata: b\n\n" }
+    end)
+    local function ask()
+      local got = {}
+      for event in sse.connect(http.client(), s.url) do
+        got[#got + 1] = event.data
+        if #got == 2 then return got end
+      end
+    end
+    assert.are.same({ "a", "b" }, cassette.use(path, ask))
+    assert.are.same({ "a", "b" }, cassette.use(path, { mode = "none", unused = "error" }, ask))
+  end)
 
   it("of tasks side by side has the order in which they began", function()
     local gates = {}

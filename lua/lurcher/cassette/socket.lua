@@ -25,13 +25,35 @@ local function note(self, name, text, is_text)
   end
 end
 
-for _, name in ipairs { "write", "read", "begin", "info", "summary", "is_open", "abort" } do
+for _, name in ipairs { "write", "begin", "info", "summary", "is_open", "abort" } do
   Recorded[name] = function(self, ...) return self.native[name](self.native, ...) end
 end
 
-local function noted_head(self, status, head, ...)
-  if status then self.status, self.block = status, head end
-  return status, head, ...
+-- Of a refusal's body.
+function Recorded:read(...)
+  local bytes, err = self.native:read(...)
+  if bytes and bytes ~= "" then
+    self.size = self.size + #bytes
+    if self.size > MAX_BYTES then self.is_incomplete = true else self.body[#self.body + 1] = bytes end
+  end
+  return bytes, err
+end
+
+local function noted_head(self, status, head, version, reason, is_chunked, ...)
+  if status then self.status, self.block, self.reason, self.is_chunked = status, head, reason, is_chunked end
+  return status, head, version, reason, is_chunked, ...
+end
+
+-- What a body is without its chunks, as far as it was read.
+local function without_chunks(bytes)
+  local pieces, at = {}, 1
+  while true do
+    local size, from = bytes:match("^(%x+)[^\n]*\n()", at)
+    if not size or #size > 8 or tonumber(size, 16) == 0 then return table.concat(pieces) end
+    at = from + tonumber(size, 16)
+    pieces[#pieces + 1] = bytes:sub(from, at - 1)
+    at = bytes:match("^\r?\n()", at) or #bytes + 1
+  end
 end
 
 function Recorded:head(...) return noted_head(self, self.native:head(...)) end
@@ -68,9 +90,14 @@ function Recorded:harvest()
   if self.is_incomplete then return nil, "a WebSocket with messages of more than 64 MiB is not recorded" end
   local flat = {}
   for name, value in (self.block or ""):gmatch "([^:\r\n]+):[ \t]*([^\r\n]*)\r\n" do
-    if not name:lower():find "^sec%-websocket%-[ae]" then flat[#flat + 1], flat[#flat + 2] = name, value end
+    local lower = name:lower()
+    if not lower:find "^sec%-websocket%-[ae]" and lower ~= "transfer-encoding" then
+      flat[#flat + 1], flat[#flat + 2] = name, value
+    end
   end
-  local response = self.status and { status = self.status, version = "1.1", reason = "", headers = flat, body = "" }
+  local body = table.concat(self.body)
+  local response = self.status and { status = self.status, version = "1.1", reason = self.reason or "",
+    headers = flat, body = self.is_chunked and without_chunks(body) or body }
   return { request = self.request, response = response or nil, failure = self.failure or nil,
     messages = self.status == 101 and self.messages or nil, open = not (response or self.failure) or nil }
 end
@@ -81,7 +108,7 @@ function socket.recorded(sent)
   local lines = {}
   for i, text in ipairs(sent.lines) do lines[i] = secret.reveal(text) end
   local request = { method = "GET", url = sent.url, headers = lines, body = "" }
-  return setmetatable({ request = request, messages = {}, size = 0, pending = true,
+  return setmetatable({ request = request, messages = {}, body = {}, size = 0, pending = true,
     native = false, failure = false, status = false, ended = false, is_incomplete = false }, Recorded)
 end
 

@@ -222,6 +222,7 @@ static bool open_undecided(transfer *t)
 
 void transfer_head_complete(transfer *t)
 {
+  transfer_tape_head(t->response.tape, &t->response.head);
   if (t->request.streaming || open_undecided(t)) operation_complete(&t->op);
 }
 

@@ -44,7 +44,9 @@ void transfer_tape_sent(transfer_tape *tape, const char *bytes, size_t length)
 
 void transfer_tape_rewind(transfer_tape *tape)
 {
-  if (tape) tape->sent.length = 0;
+  if (!tape) return;
+  tape->sent.length = 0;
+  tape->status = 0;
 }
 
 void transfer_tape_received(transfer_tape *tape, const char *bytes, size_t length, bool decoded)
@@ -62,6 +64,17 @@ void transfer_tape_received(transfer_tape *tape, const char *bytes, size_t lengt
   if (!buffer_append(&tape->pieces, &piece, sizeof piece)) tape->is_incomplete = true;
 }
 
+void transfer_tape_head(transfer_tape *tape, const head *h)
+{
+  if (!tape) return;
+  tape->status = h->status;
+  tape->version = h->version;
+  memcpy(tape->reason, h->reason, sizeof tape->reason);
+  tape->head.length = 0;
+  if (h->block.length && !buffer_append(&tape->head, h->block.bytes, h->block.length))
+    tape->is_incomplete = true;
+}
+
 void transfer_tape_end(transfer_tape *tape, const head *h, const error *failure, bool is_whole)
 {
   if (!tape) return;
@@ -69,10 +82,5 @@ void transfer_tape_end(transfer_tape *tape, const head *h, const error *failure,
   tape->is_whole = is_whole && !failure;
   tape->failed = failure != NULL;
   if (failure) tape->failure = *failure;
-  if (!h->complete) return;
-  tape->status = h->status;
-  tape->version = h->version;
-  memcpy(tape->reason, h->reason, sizeof tape->reason);
-  if (h->block.length && !buffer_append(&tape->head, h->block.bytes, h->block.length))
-    tape->is_incomplete = true;
+  if (h->complete) transfer_tape_head(tape, h);
 }

@@ -40,8 +40,11 @@ void transfer_tape_unref(transfer_tape *tape);
 
 void transfer_tape_sent(transfer_tape *tape, const char *bytes, size_t length);
 
-/* The request's body goes out again from its start. */
+/* The request goes out again, its body from its start. */
 void transfer_tape_rewind(transfer_tape *tape);
+
+/* The response's head is complete; the body may go on for long. */
+void transfer_tape_head(transfer_tape *tape, const head *h);
 
 /* Pieces of the same moment are one. `decoded`: the body did not come like this. */
 void transfer_tape_received(transfer_tape *tape, const char *bytes, size_t length, bool decoded);
