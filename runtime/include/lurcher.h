@@ -158,9 +158,6 @@ typedef struct lur_options {
 
   lur_progress_fn progress; /* NULL: progress is not shown */
 
-  int trace_detail; /* of `trace`, besides one line per attempt and decision: 0 nothing, 1 the heads of
-                       request and response, 2 the start of their bodies, too; a line each */
-
   /* Limits; 0: none. A script that reaches one ends with LUR_LIMIT, and a report that names it and the line.
    * pcall cannot catch that; clean-up code has one more burst, and 4.5 seconds. `memory_limit`, `cpu_seconds`
    * and `max_tasks` end every script, the others the one at fault; the runtime lives on. The first three
@@ -188,6 +185,8 @@ typedef struct lur_options {
                               files; NULL: as Lua has it. Copied */
   double slice_seconds; /* how long tasks may run before the loop looks at its sockets again, and lur_run_for
                            at its time; 0: 5 ms */
+  int trace_detail;     /* of `trace`, besides one line per attempt and decision: 0 nothing, 1 the heads of
+                           request and response, 2 the start of their bodies, too; a line each */
   int names_flags;      /* not 0: what a refusal says names the flag of the command that would allow it */
 } lur_options;
 
@@ -202,10 +201,10 @@ LUR_API lur_status lur_open(lur_runtime **runtime, const lur_options *options);
 
 /* Starts a script; it runs in the loop, not in this call. `chunkname` is used in messages ("@name.lua" for
  * files, as in Lua; those that begin with "@lurcher/" are for the runtime's own code, which no limit stops);
- * `source` is text (a first line starting with # is skipped; bytecode is refused) and is not needed after the
- * call. `argv[0..argc)`, at most 20,000, become the script's `...`; the global `arg` is the host's to set
- * (lur_set_arg). `done` may be NULL; `task` may be NULL, else *task is valid until `done` has returned.
- * LUR_SYNTAX: it does not compile, lur_error tells where, and `done` is not called. */
+ * `source` is text (a first line starting with # is skipped), or bytecode with LUR_LIB_BYTECODE, and is not
+ * needed after the call. `argv[0..argc)`, at most 20,000, become the script's `...`; the global `arg` is the
+ * host's to set (lur_set_arg). `done` may be NULL; `task` may be NULL, else *task is valid until `done` has
+ * returned. LUR_SYNTAX: it does not compile, lur_error tells where, and `done` is not called. */
 LUR_API lur_status lur_start(lur_runtime *runtime, const char *chunkname, const char *source, size_t length,
                              int argc, const char *const *argv, lur_done_fn done, void *ud, lur_task **task);
 

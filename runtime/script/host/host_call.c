@@ -167,6 +167,7 @@ int host_call_start(lua_State *L)
   c->task = rt->current && rt->current->script ? rt->current->script->main : NULL;
   list_prepend(&rt->running_calls, &c->link);
   function->fn(c, function->ud);
+  limits_called(rt);
   return c->pended ? wait_for(L, c) : give(L, c);
 }
 

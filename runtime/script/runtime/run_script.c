@@ -137,7 +137,7 @@ lur_status lur_run_script(lur_runtime *rt, const lur_script *given, lur_task **t
   lur_script script = {0};
   if (given->size < offsetof(lur_script, arguments))
     return runtime_fail(rt, LUR_INVALID, "lur_script.size is too small");
-  memcpy(&script, given, given->size < sizeof script ? given->size : sizeof script);
+  memcpy(&script, given, runtime_known_size(given->size, sizeof script));
   if (!script.arguments && script.arguments_length > 0)
     return runtime_fail(rt, LUR_INVALID, "arguments is NULL");
   if (!(script.max_seconds >= 0)) return runtime_fail(rt, LUR_INVALID, "max_seconds is negative, or none");
@@ -195,6 +195,18 @@ static void take_text(lua_State *L, buffer *out)
   lua_pop(L, 1);
 }
 
+/* The message on top of the stack (popped). A zero within it would be its end: it is shown as in reports. */
+static void take_message(lua_State *L, buffer *out)
+{
+  size_t length;
+  const char *text = lua_tolstring(L, -1, &length), *end = text + length, *zero;
+  bool fine = text != NULL;
+  for (; fine && (zero = memchr(text, 0, (size_t)(end - text))); text = zero + 1)
+    fine = buffer_append(out, text, (size_t)(zero - text)) && buffer_append(out, "\\x00", 4);
+  if (!fine || !buffer_append(out, text, (size_t)(end - text) + 1)) buffer_free(out);
+  lua_pop(L, 1);
+}
+
 static void take_raw_field(lua_State *L, int table, const char *name, buffer *out)
 {
   lua_pushstring(L, name);
@@ -207,13 +219,12 @@ static void gather_error(lua_State *L, int index, gathered *g)
 {
   if (errors_is(L, index)) {
     take_raw_field(L, index, "kind", &g->kind);
-    take_raw_field(L, index, "message", &g->message);
-  } else if (lua_type(L, index) == LUA_TSTRING) {
-    lua_pushvalue(L, index);
-    take_text(L, &g->message);
+    lua_pushliteral(L, "message");
+    lua_rawget(L, index);
+    take_message(L, &g->message);
   } else {
     lua_pushvalue(L, index);
-    if (report_ask(L, "text", 1)) take_text(L, &g->message);
+    if (lua_type(L, index) == LUA_TSTRING || report_ask(L, "text", 1)) take_message(L, &g->message);
   }
   if (!lua_istable(L, index)) return;
   lua_pushvalue(L, index);
@@ -229,6 +240,8 @@ static int gather(lua_State *L)
   if (g->status == LUR_OK) {
     lua_rawgeti(L, -1, 1);
     if (lua_type(L, -1) == LUA_TSTRING) take_text(L, &g->json);
+  } else if (g->status == LUR_LIMIT) {
+    return 0; /* what that raised on its way out is not why */
   } else if (s->failed || (s->main->status == TASK_CANCELED && g->status == LUR_CANCELED)) {
     lua_getfield(L, -1, "error");
     gather_error(L, lua_gettop(L), g);
@@ -243,6 +256,22 @@ static void take_first_line(const char *report, buffer *out)
   if (!buffer_append(out, report ? report : "", length) || !buffer_append(out, "", 1)) buffer_free(out);
 }
 
+/* Of what no task raised. */
+static void add_missing(gathered *g, const char *report)
+{
+  if (g->message.bytes || g->status == LUR_OK) return;
+  if (g->status == LUR_CANCELED) {
+    static const char kind[] = "canceled";
+    const char *why = g->script->why;
+    error e;
+    error_set(&e, ERROR_canceled, NULL, why ? "the task was cancelled: %s" : "the task was cancelled", why);
+    if (!buffer_append(&g->kind, kind, sizeof kind)) buffer_free(&g->kind);
+    take_first_line(e.message, &g->message);
+  } else {
+    take_first_line(report, &g->message);
+  }
+}
+
 static const char *text_of(const buffer *b) { return b->bytes ? b->bytes : ""; }
 
 static size_t length_of(const buffer *b) { return b->length ? b->length - 1 : 0; }
@@ -251,7 +280,7 @@ void run_script_tell(scope *s, lur_status status, const char *report)
 {
   gathered g = {.script = s, .status = status};
   if (lua_cpcall(s->runtime->L, gather, &g) != 0) lua_pop(s->runtime->L, 1);
-  if (!g.message.bytes && status != LUR_OK) take_first_line(report, &g.message);
+  add_missing(&g, report);
   lur_result result = {.size = sizeof result,
                        .status = status,
                        .report = report,

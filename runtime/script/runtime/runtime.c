@@ -49,10 +49,16 @@ lua_State *lur_lua(lur_runtime *runtime) { return runtime ? runtime->L : NULL; }
 
 void lur_options_init_sized(lur_options *options, size_t size)
 {
+  if (!options || size < sizeof size) return;
   memset(options, 0, size);
   options->size = size;
   if (size > offsetof(lur_options, log_level)) options->log_level = LUR_LOG_WARN;
   if (size > offsetof(lur_options, libraries)) options->libraries = ALL_LIBRARIES;
+}
+
+size_t runtime_known_size(size_t given, size_t known)
+{
+  return given < known ? given / sizeof(void *) * sizeof(void *) : known;
 }
 
 /* ---- open ---- */
@@ -137,8 +143,7 @@ lur_status lur_open(lur_runtime **runtime, const lur_options *options)
   list_init(&rt->scripts);
   lur_options_init(&rt->options);
   if (options) {
-    size_t size = options->size < sizeof *options ? options->size : sizeof *options;
-    memcpy(&rt->options, options, size);
+    memcpy(&rt->options, options, runtime_known_size(options->size, sizeof *options));
   }
   if (!(rt->options.max_seconds >= 0) || !(rt->options.slice_seconds >= 0) ||
       !limits_are_valid(&rt->options) || asks_for_more(&rt->options)) {
@@ -188,7 +193,8 @@ static int start_script(lua_State *L)
   starting_script *start = lua_touserdata(L, 1);
   const char *name = start->chunkname;
   if (start->result && strncmp(name, "@lurcher/", 9) == 0) name = lua_pushfstring(L, "@./%s", name + 1);
-  int loaded = luaL_loadbufferx(L, start->source, start->length, name, "t");
+  const char *mode = start->runtime->options.libraries & LUR_LIB_BYTECODE ? "bt" : "t";
+  int loaded = luaL_loadbufferx(L, start->source, start->length, name, mode);
   if (loaded == LUA_ERRSYNTAX) start->status = LUR_SYNTAX;
   if (loaded != 0) return loaded == LUA_ERRSYNTAX ? syntax_error(L, start) : lua_error(L);
   sandbox_give_globals(L);
@@ -462,7 +468,7 @@ lur_status lur_run(lur_runtime *rt)
   const char *wrong = wrong_run(rt);
   if (wrong) return runtime_fail(rt, LUR_INVALID, wrong);
   rt->running = true;
-  mailbox_deliver(rt->mailbox); /* a loop with nothing to wait for does not look */
+  on_wake(rt); /* a loop with nothing to wait for does not look, and the others look once tasks have run */
   while (!rt->gone) {
     loop_run(&rt->loop);
     if (rt->gone || (rt->tasks == 0 && !rt->closing)) break;
@@ -485,7 +491,7 @@ lur_status lur_run_for(lur_runtime *rt, double seconds)
   if (seconds > 0 && !clock_start(&rt->loop.real, &rt->run_timer, due, on_run_due))
     return runtime_fail(rt, LUR_NO_MEMORY, "not enough memory");
   rt->running = true;
-  mailbox_deliver(rt->mailbox);
+  on_wake(rt);
   if (seconds > 0)
     loop_run(&rt->loop);
   else
@@ -508,6 +514,7 @@ static void release(lur_runtime *rt)
   }
   mailbox_unref(rt->mailbox);
   free(rt->first_blocks);
+  limits_deinit(rt);
   free(rt->report.waiting);
   free(rt->report.report);
   free(rt->slots);

@@ -29,6 +29,10 @@ struct starting_script {
   void *done_ud;
 };
 
+/* How much to copy of a struct of the host, whose size is `given`, of which `known` bytes are known here: no
+ * part of a pointer. */
+size_t runtime_known_size(size_t given, size_t known);
+
 /* lur_start, once it is known that the thread is right. */
 lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **task);
 

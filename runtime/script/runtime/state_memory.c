@@ -75,6 +75,7 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t size)
     moved = kept(malloc(size)); /* for a third of the instructions of realloc */
   if (!moved && size) return refuse_block(rt);
   rt->loop.memory.used += size - old_size;
+  if (size >= LONG_BLOCK || old_size >= LONG_BLOCK) limits_note_long(rt, old_size, size);
   if (rt->loop.memory.used > rt->loop.memory.peak) rt->loop.memory.peak = rt->loop.memory.used;
   return moved;
 }

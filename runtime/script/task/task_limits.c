@@ -19,6 +19,10 @@
 /* How many instructions pass between two looks: some microseconds. */
 enum { LOOK_AFTER = 1000 };
 
+/* What takes as long as many instructions where strings are so long: to compare two of them, say. So the hook
+ * comes the more often the more such blocks there are. */
+enum { LONG_STRING = 256 * 1024 };
+
 /* By how much small blocks may pass the memory limit, until the hook comes; larger ones may not at all. */
 enum { MEMORY_RESERVE = 1536 * 1024, LARGE_BLOCK = 1024 * 1024 };
 
@@ -58,11 +62,18 @@ void limits_init(lur_runtime *rt)
 
 static void on_hook(lua_State *L, lua_Debug *ar);
 
+static int look_after(const limits *l)
+{
+  if (l->long_blocks <= LONG_STRING) return LOOK_AFTER;
+  size_t after = (size_t)LOOK_AFTER * LONG_STRING / l->long_blocks;
+  return after ? (int)after : 1;
+}
+
 static void set_hook(lur_runtime *rt, bool every)
 {
   if (rt->limits.every == every) return;
   rt->limits.every = every;
-  lua_sethook(rt->L, on_hook, LUA_MASKCOUNT, every ? 1 : LOOK_AFTER);
+  lua_sethook(rt->L, on_hook, LUA_MASKCOUNT, every ? 1 : look_after(&rt->limits));
 }
 
 static bool is_own_code(lua_State *L, lua_Debug *ar)
@@ -237,6 +248,8 @@ void limits_charge(lua_State *L, size_t steps)
 
 /* ---- memory ---- */
 
+static void note_refusal(lur_runtime *rt);
+
 static void press(lur_runtime *rt)
 {
   rt->limits.pressed = true;
@@ -260,16 +273,27 @@ static bool allow_more(lur_runtime *rt, size_t more)
   size_t most = a->limit < SIZE_MAX - MEMORY_RESERVE ? a->limit + MEMORY_RESERVE : SIZE_MAX;
   if (more < LARGE_BLOCK && a->used < most && more <= most - a->used) return true;
   a->refused = true;
+  note_refusal(rt);
   return false;
 }
 
-/* What fills such a block takes as long as many instructions: the next one is looked at. */
-enum { LONG_BLOCK = 64 * 1024 };
+/* What fills a long block takes as long as many instructions: the next one is looked at. */
+void limits_note_long(lur_runtime *rt, size_t old_size, size_t size)
+{
+  limits *l = &rt->limits;
+  if (old_size >= LONG_BLOCK) l->long_blocks -= old_size;
+  if (size >= LONG_BLOCK) l->long_blocks += size;
+}
+
+void limits_called(lur_runtime *rt)
+{
+  if (rt->limits.hooked && busy_clock() != rt->limits.looked) set_hook(rt, true);
+}
 
 bool limits_allow(lur_runtime *rt, size_t old_size, size_t size)
 {
   if (size <= old_size) return true;
-  if (size > LONG_BLOCK && rt->limits.hooked && rt->L) set_hook(rt, true);
+  if (size >= LONG_BLOCK && rt->limits.hooked && rt->L) set_hook(rt, true);
   return !rt->loop.memory.limit || allow_more(rt, size - old_size);
 }
 
@@ -303,7 +327,7 @@ static void describe(const lur_runtime *rt, const struct scope *s, limit_kind ki
 
 static bool add_text(buffer *b, const char *text) { return buffer_append(b, text, strlen(text)); }
 
-/* LuaJIT does not say where it was when it found no memory for an instruction. */
+/* Of code whose lines are not known any more. */
 static bool add_script(const lur_runtime *rt, buffer *b)
 {
   const lur_task *t = rt->current;
@@ -337,11 +361,38 @@ static bool add_place(const scope *s, buffer *b)
   return !*at || add_text(b, line);
 }
 
-static char *write_report(const scope *s, const char *what, lua_State *L)
+/* Memory is refused to code that runs: notes where, for LuaJIT does not know it any more once it has raised.
+ * Nothing here needs memory of Lua's. */
+static void note_refusal(lur_runtime *rt)
+{
+  limits *l = &rt->limits;
+  const lur_task *t = rt->current;
+  if (!t || !t->script || l->refused_to) return;
+  buffer b = {0};
+  bool fine = add_lines(rt, t->L, &b) && buffer_append(&b, "", 1);
+  if (!fine) buffer_free(&b);
+  l->refused_to = t->script;
+  l->refused_at = b.bytes;
+}
+
+static void forget_refusal(limits *l)
+{
+  free(l->refused_at);
+  l->refused_at = NULL;
+  l->refused_to = NULL;
+}
+
+static bool add_where(const scope *s, limit_kind kind, lua_State *L, buffer *b)
+{
+  const limits *l = &s->runtime->limits;
+  if (kind == LIMIT_MEMORY && l->refused_to == s && l->refused_at) return add_text(b, l->refused_at);
+  return L ? add_lines(s->runtime, L, b) : add_place(s, b);
+}
+
+static char *write_report(const scope *s, limit_kind kind, const char *what, lua_State *L)
 {
   buffer b = {0};
-  bool fine =
-      add_text(&b, what) && (L ? add_lines(s->runtime, L, &b) : add_place(s, &b)) && buffer_append(&b, "", 1);
+  bool fine = add_text(&b, what) && add_where(s, kind, L, &b) && buffer_append(&b, "", 1);
   if (!fine) buffer_free(&b);
   return b.bytes;
 }
@@ -383,7 +434,7 @@ static void reach(lur_runtime *rt, scope *s, limit_kind kind, lua_State *L)
   describe(rt, s, kind, what, sizeof what);
   s->limit = limit_names[kind];
   free(s->failure);
-  s->failure = write_report(s, what, L);
+  s->failure = write_report(s, kind, what, L);
   scope_cancel(s, what);
   end_tasks_of(rt, s);
 }
@@ -394,15 +445,13 @@ void limits_reach(lur_runtime *rt, scope *script, limit_kind kind, lua_State *L)
   if (kind == LIMIT_CPU) l->cpu_spent = true;
   if (kind == LIMIT_MEMORY) l->over = rt->loop.memory.refused = false;
   set_force(rt);
-  if (script) {
-    reach(rt, script, kind, L);
-    return;
-  }
-  lur_task *t = rt->current;
+  const lur_task *t = rt->current;
+  if (script) reach(rt, script, kind, L);
   list_each (link, &rt->scripts) {
     scope *s = container_of(link, scope, script);
-    reach(rt, s, kind, t && t->script == s ? L : NULL);
+    if (!script) reach(rt, s, kind, t && t->script == s ? L : NULL);
   }
+  if (kind == LIMIT_MEMORY) forget_refusal(l);
 }
 
 int limits_refuse_task(lua_State *L)
@@ -509,6 +558,8 @@ void limits_open(lua_State *L)
   lua_pushnil(L);
   lua_setglobal(L, "newproxy");
 }
+
+void limits_deinit(lur_runtime *rt) { forget_refusal(&rt->limits); }
 
 bool limits_start(lur_runtime *rt)
 {

@@ -40,23 +40,26 @@ typedef enum {
 enum { MAX_NESTED = 200 };
 
 typedef struct {
-  bool hooked;         /* the JIT is off, and the hook is set */
-  bool every;          /* it comes at each instruction */
-  bool pressed;        /* garbage has to be collected at the next instruction */
-  bool over;           /* that did not help */
-  bool outside;        /* code of a script that no task runs (a report asks an error for its text) must end */
-  bool cpu_spent;      /* for good */
-  size_t collected;    /* memory in use after the last such collection */
-  uint64_t burst, cpu; /* nanoseconds; 0: no limit */
-  uint64_t cpu_used;   /* by steps of tasks that have ended */
-  uint64_t begin;      /* the processor's time when this step began; 0: not read yet */
-  uint64_t looked;     /* the coarse time of the last look at that */
-  uint64_t cleanup_ends;        /* the coarse time at which the clean-up of ending scripts must be over */
-  timer force;                  /* does that while nothing runs */
-  size_t charged;               /* steps in C since the last look */
-  unsigned looks;               /* to look at the depth now and then */
-  unsigned nested;              /* calls of C functions that call back */
-  uintptr_t frames[MAX_NESTED]; /* where each is on the C stack, the innermost last */
+  bool hooked;      /* the JIT is off, and the hook is set */
+  bool every;       /* it comes at each instruction */
+  bool pressed;     /* garbage has to be collected at the next instruction */
+  bool over;        /* that did not help */
+  bool outside;     /* code of a script that no task runs (a report asks an error for its text) must end */
+  bool cpu_spent;   /* for good */
+  size_t collected; /* memory in use after the last such collection */
+  const struct scope *refused_to; /* the script that memory was refused to; NULL: it was to none */
+  char *refused_at;               /* and where; NULL: not known */
+  uint64_t burst, cpu;            /* nanoseconds; 0: no limit */
+  uint64_t cpu_used;              /* by steps of tasks that have ended */
+  uint64_t begin;                 /* the processor's time when this step began; 0: not read yet */
+  uint64_t looked;                /* the coarse time of the last look at that */
+  uint64_t cleanup_ends;          /* the coarse time at which the clean-up of ending scripts must be over */
+  timer force;                    /* does that while nothing runs */
+  size_t long_blocks;             /* bytes in blocks of at least LONG_BLOCK */
+  size_t charged;                 /* steps in C since the last look */
+  unsigned looks;                 /* to look at the depth now and then */
+  unsigned nested;                /* calls of C functions that call back */
+  uintptr_t frames[MAX_NESTED];   /* where each is on the C stack, the innermost last */
 } limits;
 
 /* Whether the options make sense. */
@@ -71,6 +74,17 @@ void limits_open(lua_State *L);
 
 /* The heap is about to change. False: it may not grow so much. */
 bool limits_allow(lur_runtime *rt, size_t old_size, size_t size);
+
+/* A block has changed its size, and is or was a long one. What fills one takes as long as many instructions.
+ */
+enum { LONG_BLOCK = 64 * 1024 };
+void limits_note_long(lur_runtime *rt, size_t old_size, size_t size);
+
+/* A function of the host has returned, which may have taken long. */
+void limits_called(lur_runtime *rt);
+
+/* The runtime is gone. */
+void limits_deinit(lur_runtime *rt);
 
 /* A step of the running task, or code outside of tasks, begins and ends. */
 void limits_begin(lur_runtime *rt);

@@ -101,6 +101,7 @@ static void takes_null(void)
   check_string(lur_error(NULL), "");
   check(!lur_budget_report(NULL) && !lur_lua(NULL) && lur_hook_libraries(NULL) == LUR_INVALID &&
         lur_busy(NULL, text, sizeof text) == 0);
+  lur_options_init_sized(NULL, sizeof(lur_options));
   lur_interrupt(NULL);
   lur_drain(NULL);
   lur_task_cancel(NULL, "why");
@@ -121,7 +122,7 @@ static void takes_any_size_of_the_options(void)
   for (size_t size = 0; size <= sizeof larger; size++) {
     lur_runtime *runtime = (lur_runtime *)&h;
     memset(&larger, 0xff, sizeof larger);
-    lur_options_init_sized(&larger.options, size < sizeof size ? sizeof size : size);
+    lur_options_init_sized(&larger.options, size);
     larger.options.size = size;
     bool known = size >= offsetof(lur_options, log_level);
     check(lur_open(&runtime, &larger.options) == (known ? LUR_OK : LUR_INVALID));

@@ -65,6 +65,9 @@ static const char *const long_calls[] = {
     "while true do local s = ('x'):rep(1e6) end",
     "local s = ('x'):rep(1e6) while true do local t = s:upper() end",
     "local s = ('x'):rep(1e6) while true do local t = s .. 'y' end",
+    "local s = ('x'):rep(3e7) local t = s .. 'y' while true do local c = s < t end",
+    "local s = ('x'):rep(3e7) while true do local t = s:reverse() end",
+    "while true do pcall(require('host').compute, 0.02) end",
     "local json, t = require('lurcher.json'), {} for i = 1, 1e4 do t[i] = i end "
     "while true do json.encode(t) end",
 };
@@ -176,10 +179,19 @@ static void test_growth(void)
   host_close(&h);
 }
 
+/* compute(seconds): a function of the host that holds the loop */
+static void compute(lur_call *call, void *ud)
+{
+  double until = processor_seconds() + lur_arg_number(call, 1);
+  (void)ud;
+  while (processor_seconds() < until) continue;
+}
+
 static void test_long_calls(void)
 {
   host h;
   open_limited(&h, 0, 0.02, 0, 0);
+  check(lur_register(h.runtime, "compute", compute, NULL) == LUR_OK);
   for (size_t i = 0; i < sizeof long_calls / sizeof *long_calls; i++) {
     double began = processor_seconds();
     expect_limit(&h, long_calls[i], "'burst'");
@@ -262,6 +274,27 @@ static void test_report(void)
   open_limited(&h, 0, 0.02, 0, 0);
   run(&h, "local function f()\n while true do end\nend\n\nf()\nprint(1)");
   check(strstr(h.report, "at script.lua:2\n\tscript.lua:5") != NULL);
+  host_close(&h);
+}
+
+/* Also where LuaJIT itself is refused memory, and has forgotten where it was once it has raised. */
+static void test_memory_report(void)
+{
+  static const char *const sources[] = {
+      "local t = {}\nfor i = 1, 1e9 do\n  t[i] = i end\nprint(#t)",
+      "local t = {}\nwhile true do\n  t[{}] = 1 end",
+      "local s = 'x'\nwhile true do\n  s = s .. s end",
+      "local t = {}\n\nlocal s = ('x'):rep(1e9)\nprint(s)",
+      "local t = {} for i = 1, 100 do t[i] = ('x'):rep(1e5) end\n\nlocal s = table.concat(t)\nprint(s)",
+      "local t = {}\n\npcall(function() for i = 1, 1e9 do t[i] = i end end)\nprint(#t)",
+  };
+  host h;
+  open_limited(&h, MEMORY, 0, 0, 0);
+  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+    run(&h, sources[i]);
+    if (!check(strstr(h.report, ", at script.lua:3") != NULL))
+      fprintf(stderr, "%s:\n%s\n", sources[i], h.report);
+  }
   host_close(&h);
 }
 
@@ -380,6 +413,7 @@ int main(void)
   test_no_depth();
   test_requests();
   test_report();
+  test_memory_report();
   test_cleanup();
   test_garbage();
   test_others();

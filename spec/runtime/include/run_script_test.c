@@ -97,11 +97,19 @@ static void test_errors(void)
   check(got.status == LUR_OK && strstr(json, "[null,{") == json && strstr(json, "\"kind\":\"connect\""));
   run("require('lurcher.task').event():wait()", NULL);
   check(got.status == LUR_FAILED && strncmp(message, "deadlock", 8) == 0 && !strchr(message, '\n'));
+  run("error('a\\0b', 0)", NULL);
+  check_string(message, "a\\x00b");
   run("error(nil)", NULL);
   check(got.status == LUR_FAILED && *message);
   run("local t = {} t.t = t error(t)", NULL);
   check(got.status == LUR_FAILED && *message);
   check_string(error_json, "(NULL)");
+}
+
+static void cancel_caller(lur_call *call, void *ud)
+{
+  (void)ud;
+  lur_task_cancel(lur_call_task(call), "by its call");
 }
 
 static void test_canceled(void)
@@ -114,6 +122,23 @@ static void test_canceled(void)
   lur_run(rt);
   check(got.status == LUR_CANCELED && strstr(message, "enough"));
   check_string(kind, "canceled");
+  /* one that ends without a wait that would raise, one that has not begun, one of all */
+  check(lur_register(rt, "cancel_me", cancel_caller, NULL) == LUR_OK);
+  run("require('host').cancel_me()", NULL);
+  check(got.status == LUR_CANCELED);
+  check_string(kind, "canceled");
+  check_string(message, "the task was cancelled: by its call");
+  check(lur_run_script(rt, &script, &task) == LUR_OK);
+  lur_task_cancel(task, "too early");
+  lur_run(rt);
+  check(got.status == LUR_CANCELED);
+  check_string(message, "the task was cancelled: too early");
+  script = script_of("return 1", NULL);
+  check(lur_run_script(rt, &script, &task) == LUR_OK);
+  lur_interrupt(rt);
+  lur_run(rt);
+  check(got.status == LUR_CANCELED);
+  check_string(message, "the task was cancelled");
 }
 
 static void test_time_limit(void)
@@ -121,6 +146,11 @@ static void test_time_limit(void)
   lur_script script = script_of("require('lurcher.task').sleep(100)", NULL);
   limit = "time";
   script.max_seconds = 0.01;
+  check(lur_run_script(rt, &script, NULL) == LUR_OK);
+  lur_run(rt);
+  check(got.status == LUR_LIMIT && strstr(message, "'time'"));
+  script.source = "local task = require('lurcher.task') task.defer(error, 'on the way out') task.sleep(100)";
+  script.length = strlen(script.source);
   check(lur_run_script(rt, &script, NULL) == LUR_OK);
   lur_run(rt);
   limit = "";
@@ -171,6 +201,10 @@ static void test_misuse(void)
   for (int i = 0; i < 3; i++) {
     script.size = sizes[i];
     check(lur_run_script(rt, &script, &task) == LUR_INVALID);
+  }
+  for (script.size = offsetof(lur_script, done) + 1; script.size < offsetof(lur_script, ud); script.size++) {
+    check(lur_run_script(rt, &script, &task) == LUR_OK); /* a part of a pointer is none */
+    lur_run(rt);
   }
   static const char *const arguments[] = {"", "{}", "1", "[1", "[1,]", "null", "[1] x", NULL};
   for (int i = 0; arguments[i]; i++) {

@@ -224,8 +224,15 @@ static void test_wrong_arguments(void)
 static void test_bytecode(void)
 {
   seen s;
+  lur_options options;
   lur_runtime *runtime = open_runtime(&s, NULL);
-  static const char bytecode[] = "\033LJ\002\002\r\002\000\001\000\000\001K\000\001\000\000";
+  static const char bytecode[] = "\033LJ\002\012\013\002\000\001\000\000\000\001\113\000\001\000\000";
+  check(lur_start(runtime, "@a", bytecode, sizeof bytecode - 1, 0, NULL, on_done, &s, NULL) == LUR_OK);
+  check(lur_run(runtime) == LUR_OK && s.done == 1);
+  lur_close(runtime, NULL, NULL);
+  lur_options_init(&options);
+  options.libraries &= ~(unsigned)LUR_LIB_BYTECODE;
+  check(lur_open(&runtime, &options) == LUR_OK);
   check(lur_start(runtime, "@a", bytecode, sizeof bytecode - 1, 0, NULL, on_done, &s, NULL) == LUR_SYNTAX);
   check(strstr(lur_error(runtime), "mode") != NULL);
   check(lur_start(runtime, "@a", "\xef\xbb\xbf\033LJ", 6, 0, NULL, on_done, &s, NULL) == LUR_SYNTAX);
