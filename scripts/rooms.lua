@@ -55,8 +55,10 @@ local LUA_ROOMS = {
   "mock", "cassette", "testing",
   "command",
 }
-local LUA_ROOM_OF = { http = "client", ["http.client"] = "client", ["http.plain"] = "client", curl = "convert", mock = "testing",
-  cassette = "testing" }
+local LUA_ROOM_OF = {
+  http = "client", ["http.client"] = "client", ["http.plain"] = "client", curl = "convert", mock = "testing",
+  cassette = "testing",
+}
 
 local findings = 0
 local function finding(...)
