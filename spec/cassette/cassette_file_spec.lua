@@ -31,6 +31,7 @@ describe("a cassette's file", function()
       "is damaged at byte 37: an entry has to begin" },
     ["entries without a comma"] = { '{"lurcher_cassette": 1, "entries": [{"request":{"method":"GET",'
       .. '"url":"http://a/"}} {}]}', "after an entry comes a comma or ]" },
+    ["entries that are no list"] = { '{"lurcher_cassette": 1, "entries": {}}', "its entries are no list" },
     ["no entries"] = { '{"lurcher_cassette": 1}', "has no entries" },
     ["a version that is none"] = { '{"lurcher_cassette": "1", "entries": []}', "is none" },
     ["nothing"] = { "", "is none" },

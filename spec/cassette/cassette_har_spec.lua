@@ -2,12 +2,14 @@
 
 local cassette = require "lurcher.cassette"
 local crypto = require "lurcher.crypto"
+local faults = require "spec.support.faults"
 local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local http = require "lurcher.http"
 local json = require "lurcher.json"
 local mock = require "lurcher.mock"
 local peer = require "spec.support.websocket_peer"
+local servers = require "spec.support.servers"
 local serving = require "spec.support.serving"
 local ws = require "lurcher.ws"
 
@@ -49,26 +51,54 @@ describe("an HAR archive", function()
     end))
   end)
 
+  it("has the kinds of failures that Chrome tells of", function()
+    local entries, got = {}, {}
+    for i, why in ipairs { "net::ERR_NAME_NOT_RESOLVED", "net::ERR_CONNECTION_TIMED_OUT", "net::ERR_CERT_INVALID",
+      "net::ERR_EMPTY_RESPONSE", "net::ERR_FAILED" } do
+      entries[i] = { request = { method = "GET", url = "https://a.test/" .. i },
+        response = { status = 0, _error = why } }
+    end
+    assert(fs.write(archive, har(entries)))
+    assert(cassette.from_har(archive, path))
+    assert(cassette.use(path, function()
+      for i in ipairs(entries) do got[i] = select(2, http.get("https://a.test/" .. i, { retry = false })).kind end
+    end))
+    assert.are.same({ "dns", "timeout", "tls", "closed", "connect" }, got)
+  end)
+
+  it("may hold nonsense where nobody looks", function()
+    assert(fs.write(archive, har { { request = { method = "POST", url = "http://a.test/",
+      headers = { 1, { name = "A" } }, postData = { params = { 1, { name = "x" } } } },
+      response = { status = 200, headers = "x", content = 5 },
+      _webSocketMessages = { 1, { type = "send", opcode = 1, data = 7 } } } }))
+    assert.are.equal(1, cassette.from_har(archive, path))
+  end)
+
   it("of a cassette comes back the same", function()
+    local cut = faults.answering "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"
     local s = serving.start(function(req)
       return { status = 201, body = req.path == "/b" and "\255" or "text\nmore" }
     end)
     assert(cassette.use(path, function()
       assert(http.post(s.url .. "/a?x=1&y", { json = { a = 1 } }))
       assert(http.get(s.url .. "/b"))
+      http.get(("http://127.0.0.1:%d/"):format(servers.free_port()), { retry = false })
+      http.get(cut.url, { retry = false })
     end))
-    assert.are.equal(2, cassette.to_har(path, archive))
+    assert.are.equal(4, cassette.to_har(path, archive))
     local log = json.decode(files.read "a.har").log
-    assert.are.same({ "1.2", 2, '{"a":1}', "base64" }, { log.version, #log.entries,
+    assert.are.same({ "1.2", 4, '{"a":1}', "base64" }, { log.version, #log.entries,
       log.entries[1].request.postData.text, log.entries[2].response.content.encoding })
     assert.are.same({ { name = "x", value = "1" }, { name = "y", value = "" } }, log.entries[1].request.queryString)
     local before = files.read "tape.json"
-    assert.are.equal(2, cassette.from_har(archive, path))
+    assert.are.equal(4, cassette.from_har(archive, path))
     assert.are.equal(before, files.read "tape.json")
   end)
 
   for name, row in pairs {
     ["no JSON"] = { "x", "is no JSON" }, ["something else"] = { "{}", "is no HAR archive" },
+    ["a status that is none"] = { har { { request = { method = "GET", url = "http://a/" },
+      response = { status = 2000 } } }, "its entry 1 has no status from 100 to 999" },
     ["an entry without a request"] = { har { { response = {} } }, "its entry 1 has no request" },
   } do
     it("is refused clearly when it holds " .. name, function()

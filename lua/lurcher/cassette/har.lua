@@ -2,6 +2,7 @@
 
 local crypto = require "lurcher.crypto"
 local json = require "lurcher.json"
+local kinds = require "lurcher.base.kinds"
 local url = require "lurcher.url"
 local utf8 = require "lurcher.base.utf8"
 local version = require "lurcher.native.version"
@@ -15,9 +16,18 @@ local DROPPED = { ["content-encoding"] = true, ["transfer-encoding"] = true, con
 
 local function text_of(value) return type(value) == "string" and value or "" end
 
+-- The objects of a list, as other programs write it.
+local function objects(list)
+  local found = {}
+  for _, one in ipairs(type(list) == "table" and list or {}) do
+    if type(one) == "table" then found[#found + 1] = one end
+  end
+  return found
+end
+
 local function flat_headers(list)
   local flat = {}
-  for _, one in ipairs(type(list) == "table" and list or {}) do
+  for _, one in ipairs(objects(list)) do
     local name, value = text_of(one.name), text_of(one.value)
     local is_well = name ~= "" and not name:find "[:%c%s]" and not value:find "[%z\1-\8\10-\31]"
     if is_well and not DROPPED[name:lower()] then flat[#flat + 1], flat[#flat + 2] = name, value end
@@ -32,7 +42,7 @@ end
 
 local function form_of(params)
   local fields = {}
-  for i, one in ipairs(params) do
+  for i, one in ipairs(objects(params)) do
     fields[i] = url.encode(text_of(one.name)) .. "=" .. url.encode(text_of(one.value))
   end
   return table.concat(fields, "&")
@@ -56,7 +66,7 @@ end
 local function messages_of(list)
   if type(list) ~= "table" then return nil end
   local messages = {}
-  for _, one in ipairs(list) do
+  for _, one in ipairs(objects(list)) do
     local name = one.type == "send" and "sent" or "received"
     local is_binary = one.opcode == 2
     if one.opcode == 1 or is_binary then messages[#messages + 1] = { [is_binary and name .. "_base64" or name] =
@@ -65,18 +75,41 @@ local function messages_of(list)
   return messages
 end
 
+-- What Chrome says of requests that failed.
+local NET_ERRORS = {
+  { "ERR_NAME_", "dns", "connect" }, { "ERR_SSL", "tls", "connect" }, { "ERR_CERT", "tls", "connect" },
+  { "TIMED_OUT", "timeout", "read" }, { "CONNECTION_RESET", "closed", "read" }, { "EMPTY_RESPONSE", "closed", "read" },
+  { "CONTENT_LENGTH_MISMATCH", "truncated", "read" }, { "INCOMPLETE_CHUNKED", "truncated", "read" },
+}
+
+local function failure_of(response)
+  local own, why = response._failure, text_of(response._error)
+  if type(own) == "table" and kinds.get(own.kind) then
+    return { kind = own.kind, phase = type(own.phase) == "string" and own.phase or nil, message = text_of(own.message),
+      safe = own.safe == true or nil }
+  end
+  for _, row in ipairs(NET_ERRORS) do
+    if why:find(row[1], 1, true) then return { kind = row[2], phase = row[3], message = why } end
+  end
+  return { kind = "connect", phase = "connect", message = why ~= "" and why or "no response was recorded" }
+end
+
+-- Gives nil and what is wrong with it.
 local function entry_of(one)
   local request, response = one.request, type(one.response) == "table" and one.response or {}
-  if type(request) ~= "table" or type(request.method) ~= "string" or type(request.url) ~= "string" then return nil end
+  if type(request) ~= "table" or type(request.method) ~= "string" or type(request.url) ~= "string" then
+    return nil, "has no request"
+  end
   local address = request.url:gsub("#.*$", ""):gsub("^ws", "http")
   local entry = { request = { method = request.method:upper(), url = address,
     headers = flat_headers(request.headers), body = request_body(request.postData) } }
   local status = tonumber(response.status) or 0
   if status < 100 then
-    local why = text_of(response._error)
-    entry.failure = { kind = "connect", phase = "connect", message = why ~= "" and why or "no response was recorded" }
+    entry.failure = failure_of(response)
     return entry
   end
+  if status % 1 ~= 0 or status > 999 then return nil, "has no status from 100 to 999" end
+  if response._failure then entry.failure = failure_of(response) end
   entry.response = { status = status, version = http_version(response.httpVersion),
     reason = text_of(response.statusText):gsub("%c", " "), headers = flat_headers(response.headers),
     body = response_body(response.content) }
@@ -97,8 +130,8 @@ function har.parse(text)
   end
   local entries = {}
   for i, one in ipairs(log.entries) do
-    local entry = type(one) == "table" and entry_of(one)
-    if not entry then return nil, ("is damaged: its entry %d has no request"):format(i) end
+    local entry, problem = entry_of(type(one) == "table" and one or {})
+    if not entry then return nil, ("is damaged: its entry %d %s"):format(i, problem) end
     entries[i] = entry
   end
   return entries
@@ -157,7 +190,7 @@ local function response_object(response, failure)
     content = with_text({ size = #response.body, mimeType = utf8_of(find(response.headers, "content-type")) },
       response.body),
     headersSize = -1, bodySize = -1,
-    _error = failure and ("%s: %s"):format(failure.kind, failure.message or "") or nil }
+    _failure = failure, _error = failure and ("%s: %s"):format(failure.kind, failure.message or "") or nil }
 end
 
 local function message_objects(messages)

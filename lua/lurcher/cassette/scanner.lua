@@ -127,8 +127,8 @@ local function member(self, first)
     damaged(self, "after a name comes a colon")
   end
   if first and name == "log" then is_none(self, "is an HAR archive: read it with cassette.from_har") end
-  if name == "entries" and peek(self) == "[" then
-    self.at = self.at + 1
+  if name == "entries" then
+    if not accept(self, "[") then damaged(self, "its entries are no list") end
     entries(self)
   else
     local text = value(self, "a member")
