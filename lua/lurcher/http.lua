@@ -150,15 +150,18 @@ function http.secret(text)
   return secret.new(text)
 end
 
-local raising
+local kept
 
 ---The same functions for a prompt and for short scripts: what others return as nil and an error is raised, by the
 ---clients that they make as well, unless those are given `raise = false`.
 ---@return lurcher.http
 function http.raising()
-  if raising then return raising end
+  kept = kept or require("lurcher.task.script").store()
+  local state = kept()
+  if state.raising then return state.raising end
   local own
-  raising = tables.overlay(http)
+  local raising = tables.overlay(http)
+  state.raising = raising
   raising.default = function()
     own = own or client.shared { raise = true }
     return own

@@ -17,6 +17,7 @@ local redact = require "lurcher.base.redact"
 local request = require "lurcher.http.request"
 local response = require "lurcher.http.response"
 local retry_policy = require "lurcher.http.retry_policy"
+local new_store = require("lurcher.task.script").store
 local secret = require "lurcher.base.secret"
 local strict = require "lurcher.base.strict"
 
@@ -51,14 +52,15 @@ local keep = owned.registry(function(open)
 end)
 
 -- Settings, pool and names of all of them; no limits but those of the machine.
-local base
+local kept = new_store()
 
 local function base_client()
-  base = base or client.shared {
+  local state = kept()
+  state.client = state.client or client.shared {
     limits = { inflight = false, per_origin = false, idle = 0, learn = false }, cookies = false, decompress = false,
     http_version = "1.1", timeout = { total = false }, headers = { Accept = false },
   }
-  return base
+  return state.client
 end
 
 -- ws and wss stand for http and https.

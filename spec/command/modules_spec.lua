@@ -32,7 +32,7 @@ describe("a module", function()
     http.auth.compile http.client http.companion http.cookies.jar http.cookies.parse http.headers http.layer.exchange
     http.layer.transport http.observe http.options http.options.checks http.options.parts http.options.rows http.request
     http.response http.retry_budget http.retry_policy http.settings http.stream json retry.backoff task.owned
-    task.scope ]]
+    task.scope task.script ]]
 
   for script, expected in pairs {
     [""] = "", ["require 'lurcher.http'"] = WITH_HTTP, ["require('lurcher.http').get(URL)"] = WITH_A_CALL,

@@ -6,6 +6,7 @@ local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 local native = require "lurcher.native.http"
 local native_log = require "lurcher.native.log"
+local new_store = require("lurcher.task.script").store
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
@@ -108,8 +109,21 @@ local function set_direct(self)
   self.direct = not (self.chain or next(self.hooks) or self.settings.auth or self.settings.transport)
 end
 
--- Every client there is.
-local every = setmetatable({}, { __mode = "k" })
+-- The clients of the running script. every: all there are. shared: those that were made without being asked for, and
+-- follow what is installed. cassettes: those that are under every client, the latest last; *_before: what was there
+-- before the first.
+local kept = new_store()
+
+local function clients()
+  local state = kept()
+  local own = state.clients
+  if not own then
+    own = { every = setmetatable({}, { __mode = "k" }), shared = {}, cassettes = {}, under_before = {},
+      installed_before = false }
+    state.clients = own
+  end
+  return own
+end
 
 local function assemble(merged, pool, budget, jar, breakers)
   local self = setmetatable({
@@ -121,7 +135,7 @@ local function assemble(merged, pool, budget, jar, breakers)
   local functions = merged.middleware
   if functions and functions[1] then self.chain = new_chain(self, functions) end
   set_direct(self)
-  every[self] = true
+  clients().every[self] = true
   return self
 end
 
@@ -302,17 +316,14 @@ local function put_under(self, other)
   set_direct(self)
 end
 
--- Cassettes that are under every client, the latest last, and what was there before the first.
-local cassettes, under_before, installed_before = {}, setmetatable({}, { __mode = "k" }), false
-
--- Puts the latest under them, or what was there.
-local function put_latest()
-  local latest = cassettes[#cassettes]
-  settings.installed = latest or installed_before
-  for self in pairs(every) do
+-- Puts the latest cassette under the clients of a script, or what was there.
+local function put_latest(own)
+  local latest = own.cassettes[#own.cassettes]
+  settings.kept().installed = latest or own.installed_before
+  for self in pairs(own.every) do
     if self.settings.options.transport == nil then
-      local own = under_before[self]
-      put_under(self, latest or own and own[1] or not own and installed_before)
+      local before = own.under_before[self]
+      put_under(self, latest or before and before[1] or not before and own.installed_before)
     end
   end
 end
@@ -321,55 +332,57 @@ end
 ---@param cassette lurcher.Cassette
 ---@return fun() undo
 function client.install_everywhere(cassette)
-  if not cassettes[1] then
-    installed_before, under_before = settings.installed, setmetatable({}, { __mode = "k" })
-    for self in pairs(every) do under_before[self] = { self.settings.transport } end
+  local own = clients()
+  if not own.cassettes[1] then
+    own.installed_before, own.under_before = settings.kept().installed or false, setmetatable({}, { __mode = "k" })
+    for self in pairs(own.every) do own.under_before[self] = { self.settings.transport } end
   end
-  cassettes[#cassettes + 1] = cassette
-  put_latest()
+  own.cassettes[#own.cassettes + 1] = cassette
+  put_latest(own)
   return function()
-    for i, one in ipairs(cassettes) do
+    for i, one in ipairs(own.cassettes) do
       if rawequal(one, cassette) then
-        table.remove(cassettes, i)
-        return put_latest()
+        table.remove(own.cassettes, i)
+        return put_latest(own)
       end
     end
   end
 end
-
--- Clients that are made without being asked for: they follow what is installed.
-local shared = {}
 
 ---A client behind functions of a module.
 ---@param opts? table
 ---@param pool? userdata
 ---@return lurcher.Client
 function client.shared(opts, pool)
-  local self = response.raised(create(opts, pool))
+  local self, shared = response.raised(create(opts, pool)), clients().shared
   shared[#shared + 1] = self
   return self
 end
 
-local default
+local default -- of all scripts
 
 ---The client behind http.get and the like, made when it is first used: a script with clients of its own pays nothing.
----It goes on with the connections of the calls that needed no client.
+---It goes on with the connections of the calls that needed no client, unless those may be another script's.
 ---@return lurcher.Client
 function client.default()
   if default then return default end
-  local pool, calls = plain_calls.hand_over()
-  default = client.shared(nil, pool)
-  default.budget:note_call(calls)
-  return default
+  local state, is_everyones, is_alone = kept()
+  if state.default then return state.default end
+  local pool, calls = plain_calls.hand_over(is_alone)
+  state.default = client.shared(nil, pool)
+  state.default.budget:note_call(calls)
+  default = is_everyones and state.default or nil
+  return state.default
 end
 
 ---Puts a mock under the clients that will be made, and under those of `client.shared`; false: the network.
 ---@param mock lurcher.Mock|false
 ---@return lurcher.Mock|false before
 function client.install(mock)
-  local before = settings.installed
-  settings.installed = mock
-  for _, self in ipairs(shared) do
+  local state = settings.kept()
+  local before = state.installed or false
+  state.installed = mock
+  for _, self in ipairs(clients().shared) do
     put_under(self, mock)
   end
   return before

@@ -78,11 +78,13 @@ function plain.call(method, url)
 end
 
 ---There is a client now: what it goes on from.
+---@param is_alone boolean nobody else has made these calls
 ---@return userdata? pool nil: there was no call
 ---@return integer calls of the last seconds
-function plain.hand_over()
-  plain.active = false
-  return pool or nil, calls
+function plain.hand_over(is_alone)
+  local given = is_alone and pool or nil
+  plain.active, pool = false, not is_alone and pool
+  return given, given and calls or 0
 end
 
 response_class.late.curl = function() require "lurcher.http.client" end

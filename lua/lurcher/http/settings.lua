@@ -9,6 +9,7 @@ local native = require "lurcher.native.http"
 local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local retry_policy = require "lurcher.http.retry_policy"
+local new_store = require("lurcher.task.script").store
 local secret = require "lurcher.base.secret"
 local status_set = require "lurcher.http.status_set"
 
@@ -253,8 +254,8 @@ local function encoded(layers)
   return require("lurcher.url.query").encode(layers, "%20", "parameter")
 end
 
----What answers the requests of clients that do not say so themselves: a mock; false: the network.
-settings.installed = false
+---What is kept for a script. installed: what answers the requests of clients that do not say so themselves.
+settings.kept = new_store()
 
 ---The settings of a client.
 ---@param merged table
@@ -263,7 +264,7 @@ settings.installed = false
 function settings.new(merged, said)
   local self = { options = merged, said = said or {}, logins = cache.new(CACHE_SIZE), through = through }
   self.__index = self -- it is the metatable of the settings that inherit from it
-  self.transport = value_or(merged.transport, settings.installed)
+  self.transport = value_or(merged.transport, settings.kept().installed or false)
   set_headers(self, merged)
   set_profile(self, merged)
   set_policies(self, merged)

@@ -292,6 +292,8 @@ lur_status runtime_start(lur_runtime *rt, starting_script *start, lur_task **tas
     return start->status;
   }
   list_prepend(&rt->scripts, &s->script);
+  rt->had_scripts = rt->had_script;
+  rt->had_script = true;
   if (task) *task = s->main;
   run_report_script_started(rt);
   limits_script_started(rt, s);

@@ -163,6 +163,20 @@ static int exit_host(lua_State *L)
   return task_raise_canceled(L, rt->current);
 }
 
+/* script() -> nil where scripts are not confined, else what stands for the running one (true: none runs), and
+ * whether no other was ever started */
+static int script_of_current(lua_State *L)
+{
+  const lur_runtime *rt = runtime_of(L);
+  if (!task_is_confined(rt)) return 0;
+  if (rt->current && rt->current->script && rt->current->script->main)
+    task_push(L, rt->current->script->main);
+  else
+    lua_pushboolean(L, true);
+  lua_pushboolean(L, !rt->had_scripts);
+  return 2;
+}
+
 /* asks() -> whether the host is asked before scripts touch something */
 static int asks(lua_State *L)
 {
@@ -172,6 +186,7 @@ static int asks(lua_State *L)
 
 const luaL_Reg task_host_functions[] = {
     {"asks", asks},
+    {"script", script_of_current},
     {"guard", limits_guard},
     {"nest_limit", depth_nest_limit},
     {"too_deep", depth_too_deep},

@@ -154,11 +154,12 @@ struct lur_runtime {
   linked_list idle_calls, kept_calls, running_calls; /* of the host's functions: script/host/host_call.c */
   int kept_count;
   int write_argument_ref;
-  lua_CFunction lua_gsub; /* Lua's own string.gsub */
-  scope *reported;        /* the script whose end is being told */
-  linked_list scripts;    /* that have not ended, the last started first */
-  bool cut_cleanup;       /* of one of them: it took too long */
-  bool hurried;           /* they were interrupted, and the time for that is over */
+  lua_CFunction lua_gsub;       /* Lua's own string.gsub */
+  scope *reported;              /* the script whose end is being told */
+  linked_list scripts;          /* that have not ended, the last started first */
+  bool had_script, had_scripts; /* one was started, and more than one */
+  bool cut_cleanup;             /* of one of them: it took too long */
+  bool hurried;                 /* they were interrupted, and the time for that is over */
   scope *daemons;
   lur_task **slots; /* all live tasks; free places are NULL and linked through free_slots */
   uint32_t *free_slots;

@@ -153,6 +153,16 @@ static const char *const traces[][2] = {
     {"local e = select(2, require('lurcher.json').decode('x')) rawset(e, 'mine', 1)",
      "return rawget(select(2, require('lurcher.json').decode('x')), 'mine')"},
     {"require('bit').band = nil", "return not require('bit').band"},
+    {"rawset(require('lurcher.http').default(), 'get', print)",
+     "return rawget(require('lurcher.http').default(), 'get')"},
+    {"require('lurcher.http').default().hooks.request = {print}",
+     "return next(require('lurcher.http').default().hooks)"},
+    {"require('lurcher.http').default().cookies:set{name = 'a', value = 'b', domain = 'a.test'}",
+     "return require('lurcher.http').default().cookies:list()[1]"},
+    {"require('lurcher.http').default():close()",
+     "local _, e = require('lurcher.http').default():get('http://127.0.0.1:1') return e.kind ~= 'denied'"},
+    {"rawset(require('lurcher.http').raising(), 'mine', 1)",
+     "return rawget(require('lurcher.http').raising(), 'mine')"},
     /* whatever a script can get hold of: none of it is the next one's */
     {"WALK local mark = walk(function(t) rawset(t, 'left behind', true) end)",
      "WALK local found walk(function(t) found = found or rawget(t, 'left behind') end) return found"},
@@ -178,7 +188,8 @@ static const char walk[] =
     "    go(getmetatable(v))\n"
     "  end\n"
     "  local http, task, json = require('lurcher.http'), require('lurcher.task'), require('lurcher.json')\n"
-    "  local roots = {http.client{}, http.client{retry = {}}, task.queue(), task.event(), "
+    "  local roots = {http.client{}, http.default(), http.raising(), http.raising().default(), "
+    "http.client{retry = {}}, task.queue(), task.event(), "
     "task.semaphore(1),\n"
     "    task.limiter{rate = 1}, task.spawn(print), select(2, json.decode('x')), json.null,\n"
     "    require('lurcher.url').parse('http://a/?b=c'), require('lurcher.breaker').new and 1}\n"
@@ -283,6 +294,31 @@ static void test_what_there_is(void)
   host_close(&h);
 }
 
+/* A mock is under the clients of the script that put it there, while others run. */
+static void test_installed(void)
+{
+  static const char installs[] =
+      "local task, mock = require('lurcher.task'), require('lurcher.mock')\n"
+      "local m = mock.new() m:on('GET', '^http://.*$'):reply(200, 'MOCK'):persist() m:install()\n"
+      "require('lurcher.http').get('http://a.test/')\n"
+      "for _ = 1, 20 do task.yield() end print('mine ' .. "
+      "require('lurcher.http').get('http://a.test/').body)";
+  static const char asks[] =
+      "local http, task = require('lurcher.http'), require('lurcher.task')\n"
+      "local made = http.client{} for _ = 1, 5 do task.yield() end\n"
+      "for _, c in ipairs{http, made, http.client{}, http.default()} do\n"
+      "local _, e = c.get(c ~= http and c or 'http://a.test/', c ~= http and 'http://a.test/' or nil)\n"
+      "print(e and e.kind) end";
+  host h;
+  open_sandbox(&h, LUR_SANDBOX);
+  check(host_start(&h, installs, NULL) == LUR_OK);
+  check(host_start(&h, asks, NULL) == LUR_OK);
+  check(lur_run(h.runtime) == LUR_OK);
+  check(h.done == 2);
+  check(strstr(h.output, "denied\ndenied\ndenied\ndenied\n") && strstr(h.output, "mine MOCK\n"));
+  host_close(&h);
+}
+
 /* os.exit ends the script that calls it, and no other. */
 static void test_exit(void)
 {
@@ -359,6 +395,7 @@ int main(void)
   test_traces();
   test_what_there_is();
   test_exit();
+  test_installed();
   test_names();
   test_libraries();
   return unit_end();
