@@ -266,4 +266,12 @@ function uncaught.syntax(message, source)
   return uncaught.clean(text.cut(secret.scrub(message), MAX_MESSAGE)) .. (hint and "\nhint: in Lua " .. hint or "")
 end
 
+---The line of the only call at whose end a function ends ("return f()").
+---@param main function
+---@param open_util fun(): table gives jit.util
+---@return integer? line nil: there are several, or none
+function uncaught.tail_line(main, open_util)
+  return require("lurcher.base.tail_calls").line(main, open_util())
+end
+
 return uncaught

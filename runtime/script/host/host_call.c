@@ -1,7 +1,7 @@
 #include "script/host/host_call.h"
 
-#include "script/base/lua_error.h"
 #include "script/host/host_values.h"
+#include "script/task/task_report.h"
 #include "script/task/task_scope.h"
 
 #include <stdlib.h>
@@ -134,7 +134,7 @@ static int give(lua_State *L, lur_call *c)
   int count = host_values_push(L, c);
   call_outcome outcome = c->outcome;
   retire(c);
-  return outcome == CALL_RAISES ? errors_raise(L, lua_tostring(L, -1)) : count;
+  return outcome == CALL_RAISES ? report_raise(L, lua_tostring(L, -1)) : count;
 }
 
 static int host_results(lua_State *L, operation *op)

@@ -63,6 +63,15 @@ size_t runtime_known_size(size_t given, size_t known)
 
 /* ---- open ---- */
 
+/* Lets reports look into functions, also where scripts get no such library. */
+static void keep_jit_util(lua_State *L)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+  lua_getfield(L, -1, "jit.util");
+  lua_setfield(L, LUA_REGISTRYINDEX, "lurcher.open_jit_util");
+  lua_pop(L, 1);
+}
+
 /* The first collection comes when the heap has grown to so many times (in percent) what the start left:
  * to 1.3 MB. Modules that a script loads stay, and to look at them again and again took 6 % of the time of
  * loading them. */
@@ -73,6 +82,7 @@ static int open_state(lua_State *L)
   lur_runtime *rt = runtime_of(L);
   lua_gc(L, LUA_GCSTOP, 0);
   luaL_openlibs(L);
+  keep_jit_util(L);
   limits_open(L);
   library_open(L, rt->limits.hooked);
   sandbox_prepare(L);
@@ -201,6 +211,8 @@ static int start_script(lua_State *L)
   lua_Debug chunk;
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &chunk);
+  lua_pushvalue(L, -1);
+  start->scope->chunk_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   int count = start->prepare ? start->prepare(L, start) : start->argc;
   for (int i = 0; i < start->argc; i++) lua_pushstring(L, start->argv[i]);
   scope *s = start->scope;

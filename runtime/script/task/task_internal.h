@@ -109,7 +109,7 @@ struct scope {
   /* Scripts only: */
   list_link script; /* in runtime->scripts */
   lur_task *main;
-  int main_ref;
+  int main_ref, chunk_ref; /* its task and its main function, in the registry */
   lur_done_fn done;
   void *ud;
   lur_result_fn result; /* in place of `done` */

@@ -23,6 +23,40 @@ void report_position(lua_State *L, char *text, size_t size)
   }
 }
 
+/* The script's main function has gone into its last call. */
+static void tail_position(lua_State *L, const lur_task *t, char *text, size_t size)
+{
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 8, "report");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->script->chunk_ref);
+  lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.open_jit_util");
+  if (report_ask(L, "tail_line", 2)) snprintf(text, size, "%s:%d", t->source, (int)lua_tointeger(L, -1));
+  lua_settop(L, top);
+}
+
+static void call_position(lua_State *L, char *text, size_t size)
+{
+  const lur_task *t = runtime_of(L)->current;
+  report_position(L, text, size);
+  if (!*text && t && t->L && t->L != L) report_position(t->L, text, size);
+  if (*text || !t) return;
+  if (t->line > 0)
+    snprintf(text, size, "%s:%d", t->source, t->line);
+  else if (t->script && t->script->main == t)
+    tail_position(L, t, text, size);
+}
+
+int report_raise(lua_State *L, const char *message)
+{
+  char at[160];
+  call_position(L, at, sizeof at);
+  if (*at)
+    lua_pushfstring(L, "%s: %s", at, message);
+  else
+    lua_pushstring(L, message);
+  return lua_error(L);
+}
+
 /* ---- tracebacks without the runtime's own frames ---- */
 
 static bool starts_with(const char *line, const char *prefix)

@@ -7,6 +7,11 @@
 /* The first line of user code on the stack of `L`, as "script.lua:12"; "" when there is none. */
 void report_position(lua_State *L, char *text, size_t size);
 
+/* Raises the message with the place of the code that called the C function which runs now. The frame of a
+ * call that is the end of its function ("return f()") is gone: then it is that of the nearest caller left, of
+ * the spawning of the task, or the script's only such call. */
+int report_raise(lua_State *L, const char *message);
+
 /* Notes where an error object came from, for the report, should it end the running task: the entry on top of
  * the stack (popped) is a text or a failed task's handle; the error is below it (kept). Can raise. */
 void report_note_cause(lua_State *L, lur_task *t);

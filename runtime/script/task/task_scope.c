@@ -18,7 +18,7 @@ scope *scope_new(lur_runtime *rt)
   s->runtime = rt;
   list_init(&s->children);
   s->references = 1;
-  s->failed_ref = s->main_ref = LUA_NOREF;
+  s->failed_ref = s->main_ref = s->chunk_ref = LUA_NOREF;
   return s;
 }
 
@@ -27,6 +27,7 @@ void scope_unref(scope *s)
   if (--s->references > 0) return;
   luaL_unref(s->runtime->L, LUA_REGISTRYINDEX, s->failed_ref);
   luaL_unref(s->runtime->L, LUA_REGISTRYINDEX, s->main_ref);
+  luaL_unref(s->runtime->L, LUA_REGISTRYINDEX, s->chunk_ref);
   free(s->why);
   free(s->failure);
   free(s);

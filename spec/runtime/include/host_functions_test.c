@@ -118,6 +118,35 @@ static void raises(lur_call *call, void *ud)
   check(lur_raise(call, "wants a number") == LUR_OK);
 }
 
+/* Wherever it is called from: also where LuaJIT keeps no frame of who called. */
+static void test_raised_lines(void)
+{
+  static const struct {
+    const char *source, *line;
+  } cases[] = {
+      {"local host = require 'host'\n\nlocal x = host.raises()", "script.lua:3: "},
+      {"local host = require 'host'\n\nreturn host.raises()", "script.lua:3: "},
+      {"local host = require 'host'\nif true then\n  return host.raises(...)\nend\nprint(1)",
+       "script.lua:3: "},
+      {"local host = require 'host'\nlocal function f() return host.raises() end\nlocal x = f()",
+       "script.lua:3: "},
+      {"local host = require 'host'\nlocal function f() return host.raises() end\nreturn f()",
+       "script.lua:3: "},
+      {"local host = require 'host'\n\nassert(pcall(host.raises))", "script.lua:3: "},
+      {"local host = require 'host'\n\nlocal x = coroutine.wrap(host.raises)()", "script.lua:3: "},
+      {"local host, task = require 'host', require 'lurcher.task'\n\ntask.all { host.raises }",
+       "script.lua:3: "},
+      {"local host = require 'host'\nif host.no then return host.raises() end\nreturn host.raises()",
+       "wants a number"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    run(cases[i].source);
+    check(h.status == LUR_FAILED && strstr(h.report, "wants a number"));
+    if (!check(strncmp(h.report, cases[i].line, strlen(cases[i].line)) == 0))
+      fprintf(stderr, "%s:\n%s\n", cases[i].source, h.report);
+  }
+}
+
 static void test_failures(void)
 {
   lur_register(h.runtime, "fails", fails, NULL);
@@ -244,6 +273,7 @@ int main(void)
   test_values();
   test_looks();
   test_failures();
+  test_raised_lines();
   test_pending();
   test_cancellation();
   test_names();
