@@ -97,11 +97,11 @@ static void print_usage(void)
 }
 
 /* The options that stand behind a command. */
-static void print_word_options(int margin)
+static void print_word_options(const char *heading, const char *command, int margin)
 {
-  fputs("\noptions of get, head, post and so on, before or behind their items:\n", stdout);
+  printf("\noptions of %s:\n", heading);
   for (size_t i = 0; i < word_options_count; i++)
-    if (options_belongs(&word_options_table[i], "get")) print_option(&word_options_table[i], margin);
+    if (options_belongs(&word_options_table[i], command)) print_option(&word_options_table[i], margin);
 }
 
 void help_print(void)
@@ -118,6 +118,7 @@ void help_print(void)
   fputs(introduction, stdout);
   for (size_t i = 0; i < options_count; i++) print_option(&options_table[i], margin);
   print_option(&end, margin);
-  print_word_options(margin);
+  print_word_options("get, head, post and so on, before or behind their items", "get", margin);
+  print_word_options("serve", "serve", margin);
   fputs(examples, stdout);
 }

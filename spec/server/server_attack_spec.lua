@@ -68,6 +68,16 @@ describe("lurcher.server", function()
     end
   end)
 
+  it("refuses targets that are neither a path nor a URL", function()
+    local s = start(function(req) return req.path end)
+    for target, path in pairs { ["/a?b"] = "/a", ["http://b.test/a?b"] = "/a", ["http://b.test"] = "/", ["*"] = "*",
+      ["a"] = false, ["../a"] = false, ["?a"] = false, ["http://"] = false, ["/a#b"] = false, ["#"] = false } do
+      local res = ask(s, target)
+      assert.equal(path and 200 or 400, res.status, target)
+      if path then assert.equal(path, res.body) end
+    end
+  end)
+
   it("refuses heads that are too large, and goes on", function()
     local s = start({ handler = function() return "fine" end, max_head = 4096 })
     assert.equal(431, ask(s, "/" .. ("a"):rep(5000)).status)

@@ -168,7 +168,7 @@ describe("server.folder", function()
     assert.truthy(page:find('<a href="./a%26b%20%3Ci%3E.txt">a&amp;b &lt;i&gt;.txt</a>', 1, true))
     assert.truthy(page:find('<a href="./sub/">sub/</a>', 1, true))
     assert.is_nil(page:find("hidden", 1, true))
-    assert.truthy(ask(s, "/sub/").body:find('<a href="../">', 1, true))
+    assert.truthy(ask(s, "/sub/").body:find('<title>/sub/</title>\n<ul>\n<li><a href="../">', 1, true))
   end)
 
   it("serves a part of the paths, with headers of its own", function()

@@ -75,6 +75,24 @@ describe("a WebSocket of lurcher.server", function()
     assert.equal("13", client:request((HANDSHAKE:gsub("Version: 13", "Version: 8"))).headers["sec-websocket-version"])
     assert.equal(400, client:request((HANDSHAKE:gsub("Key: %S+", "Key: short"))).status)
     assert.equal(1, s:connections())
+    assert.equal(426, connect(s):request((HANDSHAKE:gsub("HTTP/1.1", "HTTP/1.0"))).status)
+  end)
+
+  it("waits for the answer to its close, but not for ever", function()
+    require("lurcher.clock").virtual(function()
+      local began, ended = task.now(), nil
+      local s = start(function()
+        return { websocket = function(c)
+          task.defer(function() ended = task.now() end)
+          c:close(4000, "enough")
+          for _ in c do end
+        end }
+      end)
+      local client = shaken(s)
+      assert.equal("\136", client:receive_all():sub(1, 1))
+      assert.near(3, ended - began, 0.5)
+      s:stop(0)
+    end)
   end)
 
   it("closes with the code that a client's fault has", function()
@@ -92,6 +110,9 @@ describe("a WebSocket of lurcher.server", function()
       ["too large"] = { 1009, peer.frame("binary", "", { form = 64, length = 2 ^ 40, mask = "abcd" }) },
       ["beyond all numbers"] = { 1009, "\130\255" .. ("\255"):rep(8) .. "abcd" },
       ["a close of one byte"] = { 1002, peer.frame("close", "x", mask) },
+      ["a code that may not be sent"] = { 1002, peer.frame("close", peer.closing(1006, ""), mask) },
+      ["a code of nobody"] = { 1002, peer.frame("close", peer.closing(2999, ""), mask) },
+      ["a code above all"] = { 1002, peer.frame("close", peer.closing(5000, ""), mask) },
       ["a close"] = { 4001, peer.frame("close", peer.closing(4001, "so"), mask) },
     } do
       local client = shaken(s)

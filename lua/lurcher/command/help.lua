@@ -348,7 +348,7 @@ local ALSO = {
   concurrency = "limits", limiter = "limits", throttle = "limits", ["circuit-breaker"] = "breakers",
   circuit = "breakers", pagination = "pages", checkpoint = "pages", semaphore = "tasks", queue = "tasks",
   event = "tasks", scope = "tasks", cancellation = "tasks", coroutine = "tasks", cancel = "tasks",
-  file = "fs", digest = "crypto", prometheus = "metrics", webhook = "server", spec = "testing",
+  file = "fs", digest = "crypto", prometheus = "metrics", webhook = "server", serve = "server", spec = "testing",
   vcr = "cassette", record = "cassette", replay = "cassette", recording = "cassette", har = "cassette",
   openapi = "mock", test = "testing", busted = "testing", embed = "embedding", c = "embedding",
   get = "one-shot", item = "one-shot", oneshot = "one-shot", shell = "one-shot", httpie = "one-shot",

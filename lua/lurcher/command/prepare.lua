@@ -4,11 +4,14 @@ local modules = require "lurcher.native.modules"
 
 local prepare = {}
 
-local function find_beside(path)
-  if not path then return end
+---Has modules be found beside a file, before anywhere else.
+---@param path? string
+function prepare.find_beside(path)
+  if not path or modules.has_path() then return end
   local folder = path:match("^(.*)/[^/]*$") or "."
   if folder == "" then folder = "/" end
-  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(folder, folder, package.path)
+  local own = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder)
+  if package.path:sub(1, #own) ~= own then package.path = own .. package.path end
 end
 
 -- Loads the public module of that name when it is first used.
@@ -25,9 +28,9 @@ end
 function prepare.script(name, target)
   if name == "-e" then
     setmetatable(_G, { __index = find_global })
-  elseif name ~= "-" and name ~= "test" and not modules.has_path() then
-    find_beside(target)
-    find_beside(name)
+  elseif name ~= "-" and name ~= "test" then
+    prepare.find_beside(target)
+    prepare.find_beside(name)
   end
 end
 

@@ -2,6 +2,7 @@
 
 local fs = require "lurcher.fs"
 local json = require "lurcher.json"
+local prepare = require "lurcher.command.prepare"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
 local text = require "lurcher.base.text"
@@ -11,6 +12,7 @@ local serve = {}
 
 local DEFAULT_PORT = 8000
 local SHOWN = 4096 -- bytes of a body that are printed
+local MAX_INDENTED = 64 * 1024 -- bytes of JSON that is printed with its lines
 
 ---@type lurcher.command.Streams
 local STREAMS = { out = io.stdout, err = io.stderr }
@@ -45,6 +47,7 @@ end
 
 -- Runs the file's text; gives a handler, and the options that came with it.
 local function load_handler(path, source)
+  prepare.find_beside(path)
   local chunk, problem = loadstring(source, "@" .. path)
   if not chunk then return nil, problem end
   local ok, value = pcall(chunk, path)
@@ -94,8 +97,8 @@ end
 local function body_text(req)
   local body = req.body
   if body == "" then return "" end
-  local value, problem = json.decode(body)
-  if not problem and type(value) == "table" then body = json.encode(value, { pretty = true }) end
+  local value = #body <= MAX_INDENTED and json.decode(body)
+  if type(value) == "table" then body = json.encode(value, { pretty = true }) end
   if body:find "[%z\1-\8\11\12\14-\31\127]" then return ("  (%d bytes)\n"):format(#req.body) end
   local cut = #body > SHOWN and ("\n(%d more bytes)"):format(#body - SHOWN) or ""
   return "  " .. (body:sub(1, SHOWN) .. cut):gsub("[^\n]+", text.printable):gsub("\n", "\n  ") .. "\n"
@@ -152,7 +155,8 @@ function serve.start(list, streams)
     streams.err:write("lurcher serve: ", (tostring(started):gsub("^server%.start: ", "")), "\n")
     return nil, 2
   elseif not started then
-    streams.err:write("lurcher serve: ", tostring(problem), "; --port=0 takes a port that is free\n")
+    local cure = problem.code == "EADDRINUSE" and "; --port=0 takes a port that is free" or ""
+    streams.err:write("lurcher serve: ", tostring(problem), cure, "\n")
     return nil, 1
   end
   streams.err:write(("serving %s at %s (Ctrl-C ends it)\n"):format(rest[1] or "204 to everything", started.url))

@@ -150,8 +150,8 @@ end
 
 local function check_response(response)
   local status, body = response.status or 200, response.body
-  if type(status) ~= "number" or status % 1 ~= 0 or status < 100 or status > 999 then
-    error("the response's status must be a whole number from 100 to 999, got " .. tostring(status), 0)
+  if type(status) ~= "number" or status % 1 ~= 0 or status < 200 and not response.upgrades or status > 999 then
+    error("the response's status must be a whole number from 200 to 999, got " .. check.shown(status), 0)
   end
   if body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
     error("the response's body must be a string or an iterator function, got a " .. type(body), 0)

@@ -214,7 +214,7 @@ end
 
 local function send_folder(settings, name, req)
   if req.path:sub(-1) ~= "/" then return with_slash(req) end
-  local below = name == "" and "" or name:gsub("/*$", "/")
+  local below = name == "" and "" or name:gsub("/+$", "") .. "/"
   local found = settings.index and open(settings, below .. settings.index)
   if found then return send_file(found, req, settings) end
   if not settings.listing then return plain(404) end

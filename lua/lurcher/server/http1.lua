@@ -18,6 +18,8 @@ local concat, format, byte = table.concat, string.format, string.byte
 
 local server_http = {}
 
+local SLASH = 47 -- as a byte
+
 -- ---- requests ----
 
 ---@class lurcher.server.TLS
@@ -104,7 +106,7 @@ local function new_request(head, connection, method, target, version)
   }
   if target then
     local path = target
-    if byte(target) ~= 47 then path = target:match("^%a[%w+.-]*://[^/?]*(.*)$") or target end -- absolute form
+    if byte(target) ~= SLASH then path = target:match("^%a[%w+.-]*://[^/?]*(.*)$") or target end -- absolute form
     local mark = path:find("?", 1, true)
     req.path = mark and path:sub(1, mark - 1) or path
     req.query_string = mark and path:sub(mark + 1) or nil
@@ -190,6 +192,11 @@ local function read_body(conn, length, chunked, limit, timeout)
   return concat(pieces)
 end
 
+-- Whether it is a target that does not begin with a slash (RFC 9112, 3.2).
+local function is_target(method, target)
+  return target == "*" or method == "CONNECT" or target:find("^%a[%w+.-]*://[^/?#]") ~= nil
+end
+
 ---Reads the head of the next request. Returns the request and its framing; nil at the end of the input; or
 ---nil and an error. `connection` has conn, remote_address and perhaps tls. A malformed head still gives a
 ---request, with `framing.status` (what to refuse it with) and `framing.fault`.
@@ -197,6 +204,11 @@ function server_http.read_head(connection, limit, timeout)
   local head, err = connection.conn:head(limit, timeout)
   if not head then return nil, err end
   local method, target, version, length, chunked, keep_alive, expects, status, fault = parse_head(head)
+  if not status and byte(target) ~= SLASH and not is_target(method, target) then
+    status, fault = 400, "the target is neither a path nor a URL"
+  elseif not status and target:find("#", 1, true) then
+    status, fault = 400, "the target has a fragment"
+  end
   local req = new_request(head, connection, method, target, version)
   return req, { length = length, chunked = chunked, keep_alive = keep_alive, expects = expects,
     status = status, fault = fault }
@@ -260,7 +272,7 @@ local function respond(server, state, req, keep_alive)
   server:keep_error(result.error, result.traceback, req)
   if not state.begun then
     req.status = 500
-    refuse(state.conn, req, 500, server_http.text_of(result.error) .. "\n" .. result.traceback)
+    refuse(state.conn, req, 500, "the handler failed; the server's log has why")
   end
   return false
 end

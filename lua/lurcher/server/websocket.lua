@@ -17,6 +17,7 @@ local websocket = {}
 local GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 local MAX_MESSAGE = 16 * 1024 * 1024
 local MAX_FRAGMENTS = 65536
+local CLOSE_TIMEOUT = 3 -- seconds until the client has answered a close
 local REST_TIMEOUT = 60 -- seconds without the rest of a frame that has begun
 local CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 local NORMAL, GOING_AWAY, PROTOCOL, NO_CODE, ABNORMAL, NOT_TEXT, TOO_LARGE, FAILED =
@@ -120,9 +121,17 @@ end
 
 -- ---- messages ----
 
+-- What may stand in a close frame (RFC 6455, 7.4).
+local function may_be_sent(code)
+  return code >= 1000 and code <= 1003 or code >= 1007 and code <= 1014 or code >= 3000 and code <= 4999
+end
+
 local function answer_close(self, payload)
   if #payload == 1 then return fail(self, PROTOCOL, "a close has no code of one byte") end
   local code = #payload > 1 and payload:byte(1) * 256 + payload:byte(2) or NO_CODE
+  if payload ~= "" and not may_be_sent(code) then
+    return fail(self, PROTOCOL, ("%d is no code of a close"):format(code))
+  end
   local reason = payload:sub(3)
   if not utf8.is_valid(reason) then return fail(self, NOT_TEXT, "the reason is not UTF-8") end
   if not self.sent_close then write(self, CLOSE, payload:sub(1, 2)) end
@@ -143,6 +152,13 @@ local function add(self, opcode, payload, last)
   return message, kind
 end
 
+-- Seconds to wait for a frame: for ever, unless the client has an end to answer.
+local function patience(self, timeout)
+  if not self.sent_close then return timeout end
+  self.close_by = self.close_by or task.now() + CLOSE_TIMEOUT
+  return math.min(timeout or math.huge, math.max(0.001, self.close_by - task.now()))
+end
+
 ---The next message. Pings are answered meanwhile.
 ---@param timeout? number seconds
 ---@return string? message
@@ -151,8 +167,11 @@ function WebSocket:receive(timeout)
   check.method(self, WebSocket, "websocket:receive")
   if timeout ~= nil then check.argument(timeout, "duration", 1, "websocket:receive") end
   while not self.over do
-    local opcode, payload, last = read_frame(self, timeout)
-    if not opcode then return nil, payload end
+    local opcode, payload, last = read_frame(self, patience(self, timeout))
+    if not opcode then
+      if self.sent_close and payload.kind == "timeout" and task.now() >= self.close_by then return ended(self) end
+      return nil, payload
+    end
     if opcode == PING then
       write(self, PONG, payload)
     elseif opcode == CLOSE then
@@ -223,7 +242,7 @@ end
 local function refusal(req)
   local headers = req.headers
   local upgrades = has_token(headers.upgrade, "websocket") and has_token(headers.connection, "upgrade")
-  if req.method ~= "GET" or not upgrades then
+  if req.method ~= "GET" or req.version ~= "1.1" or not upgrades then
     return { status = 426, headers = { Upgrade = "websocket" }, body = "this is a WebSocket\n" }
   elseif headers["sec-websocket-version"] ~= "13" then
     return { status = 426, headers = { Upgrade = "websocket", ["Sec-WebSocket-Version"] = "13" } }
@@ -248,16 +267,13 @@ local function accept(req, response)
   local protocol = agreed(req, response.protocol)
   headers["Sec-WebSocket-Protocol"] = protocol
   for name, value in pairs(response.headers or {}) do headers[name] = value end
-  return answer.build({ status = 101, headers = headers }, req, true), protocol
+  return answer.build({ status = 101, upgrades = true, headers = headers }, req, true), protocol
 end
 
 -- Whatever the function left open is closed properly.
 local function finish(self)
   if not self.over and not self.sent_close then self:close() end
-  while not self.over do
-    local _, err = self:receive(1)
-    if err and err.kind == "timeout" then return end
-  end
+  while not self.over do self:receive() end
 end
 
 local function run(self, fn)
