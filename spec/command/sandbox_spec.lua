@@ -31,6 +31,23 @@ describe("lurcher --sandbox", function()
     assert.is_false(fs.exists(keys))
   end)
 
+  it("runs no file as one of the runtime's own modules", function()
+    local folder = files.begin()
+    task.defer(files.finish)
+    for _, name in ipairs { "host", "lurcher", "bit", "ffi" } do
+      assert(fs.write(("%s/%s.lua"):format(folder, name), "return { escaped = io }"))
+    end
+    assert(fs.write(folder .. "/script.lua", [[
+      for _, name in ipairs { "host", "lurcher", "lurcher.none", "ffi", "lurcher.task.script" } do
+        print(name, pcall(require, name) == true)
+      end
+      print(require "bit" == bit)]]))
+    local ended = run({ "-c", 'cd "$1" && exec "$0" --sandbox --allow-read=. --allow-write=. script.lua',
+      process.lurcher, folder }, { command = "sh" })
+    assert.equal("host\tfalse\nlurcher\tfalse\nlurcher.none\tfalse\nffi\tfalse\nlurcher.task.script\tfalse\ntrue\n",
+      ended.out)
+  end)
+
   it("stops no script that is not sandboxed", function()
     local ended = run { "-e", "print(io.write, debug.getinfo, type(getmetatable('')))" }
     assert.matches("^function: builtin#%d+\tfunction: builtin#%d+\ttable\n$", ended.out)

@@ -164,8 +164,10 @@ local function copy_module(name, value)
   return copy
 end
 
+-- Nothing that would be looked for in files: what they hold would run with the globals of no sandbox.
 local function is_public(name)
-  return name == "host" or (name:match "^lurcher%.[%w_]+$" and modules.has(name))
+  if name == "host" then return globals.package.loaded.host ~= nil end
+  return (name:match "^lurcher%.[%w_]+$" and modules.has(name)) or false
 end
 
 -- Files are opened by a function that asks the host.
