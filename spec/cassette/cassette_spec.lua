@@ -494,6 +494,21 @@ describe("a cassette's file", function()
   end)
 end)
 
+describe("a function given as redact.with", function()
+  for name, row in pairs {
+    ["another type"] = { function(entry) entry.request.url = 5 end, "url has to stay a string" },
+    ["a status that is none"] = { function(entry) entry.response.status = 20 end, "a whole number from 100 to 999" },
+    ["a header of two lines"] = { function(entry) entry.response.headers["X-A"] = "a\nb" end, "has to be one line" },
+    ["a header's name that is none"] = { function(entry) entry.request.headers["X A:"] = "b" end, "to be one line" },
+  } do
+    it("raises for what could not be read again: " .. name, function()
+      local _, api = counting()
+      local message = message_of(cassette.use, path, { redact = { with = row[1] } }, function() api:get "/" end)
+      assert.matches(row[2], message, 1, true)
+    end)
+  end
+end)
+
 describe("cassettes side by side", function()
   it("leave every client as it was, in whatever order they end", function()
     local s, api = counting()

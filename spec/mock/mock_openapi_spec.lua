@@ -148,6 +148,9 @@ describe("a mock of an OpenAPI document", function()
 
   it("raises for what is no document", function()
     assert.matches("is no OpenAPI document", message_of(mock.from_openapi, {}), 1, true)
-    assert.matches("is no JSON", message_of(mock.from_openapi, "openapi: 3.0.0"), 1, true)
+    assert.matches("is no JSON", message_of(mock.from_openapi, '{"openapi": 3.0'), 1, true)
+    for _, text in ipairs { "openapi: 3.0.0\npaths: {}", "# pets\n\n'swagger' : '2.0'", "---\nopenapi: 3.1.0" } do
+      assert.matches("is YAML, and has to be JSON; convert it first", message_of(mock.from_openapi, text), 1, true)
+    end
   end)
 end)

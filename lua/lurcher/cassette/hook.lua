@@ -1,5 +1,6 @@
 --- What a script's own function does to an entry before it is compared or written: `redact.with`.
 
+local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
 
 local hook = {}
@@ -17,6 +18,15 @@ local function as_map(flat)
   }), map
 end
 
+-- What cannot be read back would be a damaged file.
+local function header_value(name, value)
+  local text = tostring(value)
+  if name == "" or name:find "[:%z\r\n]" or text:find "[%z\r\n]" then
+    errors.raise(("redact.with: the header %s has to be one line, got %s"):format(check.shown(name), check.shown(text)))
+  end
+  return text
+end
+
 -- The lines with what the map says now.
 local function as_flat(flat, before, map)
   local out, done = {}, {}
@@ -25,7 +35,7 @@ local function as_flat(flat, before, map)
     if map[name] ~= nil and map[name] == before[name] then
       out[#out + 1], out[#out + 2] = flat[i], flat[i + 1]
     elseif map[name] ~= nil and not done[name] then
-      out[#out + 1], out[#out + 2] = flat[i], tostring(map[name])
+      out[#out + 1], out[#out + 2] = flat[i], header_value(name, map[name])
     end
     done[name] = true
   end
@@ -34,7 +44,7 @@ local function as_flat(flat, before, map)
     if not done[name] then names[#names + 1] = name end
   end
   table.sort(names)
-  for _, name in ipairs(names) do out[#out + 1], out[#out + 2] = name, tostring(map[name]) end
+  for _, name in ipairs(names) do out[#out + 1], out[#out + 2] = name, header_value(name, map[name]) end
   return out
 end
 
@@ -55,6 +65,10 @@ local function taken(side, copy, before, map)
       errors.raise(("redact.with: %s has to stay a %s"):format(name, type(side[name])))
     end
     result[name] = copy[name]
+  end
+  local status = result.status
+  if status and status ~= 0 and (status % 1 ~= 0 or status < 100 or status > 999) then
+    errors.raise("redact.with: the status has to be a whole number from 100 to 999, got " .. check.shown(status))
   end
   if copy.body ~= side.body then result.ends = nil end
   result.headers = as_flat(side.headers, before, map)

@@ -110,12 +110,25 @@ local function key_names(root)
   return names
 end
 
+-- Whether it begins as documents in YAML do.
+local function is_yaml(text)
+  for line in text:sub(1, 4096):gmatch "[^\r\n]+" do
+    if not line:find "^%s*#" then return line:find "^%-%-%-" ~= nil or line:find "^[%w_$\"']+%s*:" ~= nil end
+  end
+  return false
+end
+
 ---@param document table|string the document, or its JSON
 ---@return lurcher.mock.Document
 function openapi.new(document)
   if type(document) == "string" then
     local decoded, err = json.decode(document)
-    if err then errors.raise("mock.from_openapi: the document is no JSON: " .. err.message) end
+    if err and is_yaml(document) then
+      errors.raise("mock.from_openapi: the document is YAML, and has to be JSON; convert it first, with yq say "
+        .. "(see: lurcher help mock)")
+    elseif err then
+      errors.raise("mock.from_openapi: the document is no JSON: " .. err.message)
+    end
     document = decoded
   end
   if type(document) ~= "table" or type(document.paths) ~= "table" or not (document.openapi or document.swagger) then
