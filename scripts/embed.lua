@@ -1,4 +1,4 @@
--- Writes what is linked into the library and the command as C files.
+-- Writes what is linked into the library and the command as C files. Run from the top folder.
 --
 --   luajit embed.lua --lines|--no-lines OUT.c LUA_DIR MODULE.lua...   Lua modules, compiled to bytecode
 --   luajit embed.lua --manual OUT.c LUA_DIR PAGE.md...   the pages of the manual
@@ -77,14 +77,22 @@ local function sorted(map)
   return keys
 end
 
+local COMPILED_OPTIONS = "lurcher/http/options/compiled.lua"
+
+-- Run from the top folder, as all that reads the tables.
+local function compiled_options()
+  require "scripts.tables.load"
+  return require "scripts.tables.compiled_options"()
+end
+
 local function embed_modules(is_stripped, out, root, ...)
   local arrays, entries, paths = {}, {}, {}
-  for _, path in ipairs { ... } do
+  for _, path in ipairs { COMPILED_OPTIONS, ... } do
     paths[path:gsub("%.lua$", ""):gsub("/", ".")] = path
   end
   for i, name in ipairs(sorted(paths)) do
     local path = paths[name]
-    local source = without_texts(read(root .. "/" .. path))
+    local source = path == COMPILED_OPTIONS and compiled_options() or without_texts(read(root .. "/" .. path))
     -- The prelude gives the runtime's modules a require of their own, which may load what is in a folder.
     if path ~= "lurcher/task/prelude.lua" then source = "local _, require = ... " .. source end
     local bytecode = string.dump(assert(loadstring(source, "@" .. path)), is_stripped)

@@ -157,7 +157,7 @@ end
 
 local function check_require(path, from, line, number)
   if line:match("^%s*%-%-") then return end
-  line = line:gsub("%f[%w]lazy ", "require ")
+  line = line:gsub("%f[%w]lazy ", "require "):gsub("%f[%w]late ", "require ")
   for module in line:gmatch("require%s*%(?%s*[\"']lurcher%.([%w_.]+)") do
     local target = lua_room(module)
     if module:match("^native%.") then

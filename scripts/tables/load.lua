@@ -26,7 +26,12 @@ local function kinds()
   return list
 end
 
+local function compiled_options()
+  return assert(loadstring(require "scripts.tables.compiled_options"()))()
+end
+
 table.insert(package.loaders, 1, function(name)
+  if name == "lurcher.http.options.compiled" then return compiled_options end
   if name == "lurcher.native.version" then return version end
   if name == "lurcher.native.kinds" then return kinds end
   if name:find("^lurcher%.native%.") then return function() return nothing end end

@@ -24,19 +24,18 @@ describe("a module", function()
   end
 
   -- Each costs about 30,000 instructions when a script starts: what few scripts need is required where it is used.
-  local WITH_HTTP = "base.lazy http http.plain http.response_class "
+  local WITH_HTTP = "base.late base.lazy http http.plain http.response_class "
   local WITH_A_CALL = WITH_HTTP .. "http.status_set "
   local WITH_A_CLIENT = WITH_A_CALL .. [[
-    base.cache base.check base.date base.errors base.kinds base.random base.redact base.rolling base.rows base.secret
-    base.secret_index base.secret_spellings base.strict base.tables base.text breaker.options
-    http.auth.compile http.client http.companion http.cookies.jar http.cookies.parse http.headers http.layer.exchange
-    http.layer.transport http.observe http.options http.options.checks http.options.parts http.options.rows http.request
-    http.response http.retry_budget http.retry_policy http.settings http.stream json retry.backoff task.owned
-    task.scope task.script ]]
+    base.cache base.rolling base.secret base.tables
+    http.auth.compile http.client http.cookies.jar_class http.headers http.layer.transport http.observe http.options
+    http.options.compiled http.request http.retry_budget http.retry_policy http.settings task.script ]]
+  local WITH_OPTIONS = WITH_A_CLIENT .. "base.check http.options.checks "
 
   for script, expected in pairs {
     [""] = "", ["require 'lurcher.http'"] = WITH_HTTP, ["require('lurcher.http').get(URL)"] = WITH_A_CALL,
     ["require('lurcher.http').client()"] = WITH_A_CLIENT,
+    ["require('lurcher.http').client { timeout = 5 }:post(URL, { body = '', headers = { A = 'b' } })"] = WITH_OPTIONS,
   } do
     it(("of a script with %q loads no more than it needs"):format(script), function()
       local s = serving.start(function() return { body = "fine" } end)

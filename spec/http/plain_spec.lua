@@ -3,7 +3,7 @@ local native = require "lurcher.native.http"
 local plain_module = "lurcher.http.plain"
 local retry_budget = require "lurcher.http.retry_budget"
 local process = require "spec.support.process"
-local response = require "lurcher.http.response"
+local response_class = require "lurcher.http.response_class"
 local secret = require "lurcher.base.secret"
 local serving = require "spec.support.serving"
 local task = require "lurcher.task"
@@ -14,12 +14,12 @@ local NAMES = { "lurcher.http", plain_module, "lurcher.http.client" }
 
 -- lurcher.http as a script finds it at its start; what it was is back at the spec's end.
 local function fresh()
-  local before, curl, any = {}, response.methods.curl, secret.any
+  local before, curl, any = {}, response_class.curl, secret.any
   for _, name in ipairs(NAMES) do before[name], package.loaded[name] = package.loaded[name], nil end
-  secret.any, response.methods.curl = false, nil
+  secret.any = false
   task.defer(function()
     for _, name in ipairs(NAMES) do package.loaded[name] = before[name] end
-    response.methods.curl, secret.any = curl, any
+    response_class.curl, secret.any = curl, any
   end)
   return require "lurcher.http"
 end

@@ -6,13 +6,19 @@
 --- (anything); or a function(value) that returns nil when the value is fine and otherwise what would be ("a
 --- list of strings").
 
-local errors = require "lurcher.base.errors"
-local secret = require "lurcher.base.secret"
+
+local lazy = require "lurcher.base.lazy"
+
+local errors = lazy "lurcher.base.errors"
+local secret = lazy "lurcher.base.secret"
 
 local check = {}
 
-local raise = errors.raise
 local huge = math.huge
+
+local function raise(message)
+  errors.raise(message)
+end
 
 -- Words of type specs beyond Lua's type names.
 local words = {

@@ -1,9 +1,8 @@
 --- Values that never print: `secret.new(token)` can be given wherever a string is sent to a server, but
 --- tostring, logs, traces and error messages show "***" in its place.
 
-local new_index = require "lurcher.base.secret_index"
-local spellings = require "lurcher.base.secret_spellings"
-local text_tools = require "lurcher.base.text"
+local lazy = require "lurcher.base.lazy"
+local text_tools = lazy "lurcher.base.text"
 
 ---@class lurcher.Secret
 local Secret = { __name = "lurcher.Secret", __metatable = "lurcher.Secret" }
@@ -30,12 +29,17 @@ local function is_known(text)
   return by_text[text] ~= nil or by_spelling[text] ~= nil
 end
 
-local index, rebuild_at = new_index(is_known), MIN_REBUILD
+-- Made for the first secret, as what finds them: most scripts have none.
+local index, rebuild_at = false, MIN_REBUILD
+
+local function new_index()
+  return require "lurcher.base.secret_index"(is_known)
+end
 
 -- Takes what was forgotten out of the index once it may be half of it.
 local function rebuild_if_large()
   if index.count < rebuild_at then return end
-  index = new_index(is_known)
+  index = new_index()
   for text in pairs(by_text) do index:add(text) end
   for text in pairs(by_spelling) do index:add(text) end
   rebuild_at = math.max(MIN_REBUILD, 2 * index.count)
@@ -84,6 +88,8 @@ function Secret.__tojson(self) return texts[self] end
 function secret.new(text)
   local object = by_text[text]
   if object then return object end
+  local spellings = require "lurcher.base.secret_spellings"
+  index = index or new_index()
   object = setmetatable({}, Secret)
   secret.any, secret.made = true, secret.made + 1
   texts[object], by_text[text] = text, object
@@ -128,7 +134,7 @@ end
 ---@param text string
 ---@return string
 function secret.scrub(text)
-  return index:replace(text, MASK)
+  return index and index:replace(text, MASK) or text
 end
 
 ---Replaces every known secret in a text by what is given.
@@ -136,7 +142,7 @@ end
 ---@param mask string
 ---@return string
 function secret.replace(text, mask)
-  return index:replace(text, mask)
+  return index and index:replace(text, mask) or text
 end
 
 ---The first `most` bytes of a text, with "…" where there is more. Secrets are replaced first: the beginning of

@@ -2,8 +2,8 @@
 --- has anything to do.
 --- See layer/chain.lua. What few scripts need is loaded when the first one does.
 
-local check = require "lurcher.base.check"
-local errors = require "lurcher.base.errors"
+local lazy = require "lurcher.base.lazy"
+local jar_class = require "lurcher.http.cookies.jar_class"
 local native = require "lurcher.native.http"
 local native_log = require "lurcher.native.log"
 local new_store = require("lurcher.task.script").store
@@ -12,15 +12,18 @@ local options = require "lurcher.http.options"
 local overlay = require("lurcher.base.tables").overlay
 local plain_calls = require "lurcher.http.plain"
 local settings = require "lurcher.http.settings"
-local redact = require "lurcher.base.redact"
-local response = require "lurcher.http.response"
-local scopes = require "lurcher.task.scope"
-local secret = require "lurcher.base.secret"
 local request = require "lurcher.http.request"
+local response_class = require "lurcher.http.response_class"
 local retry_budget = require "lurcher.http.retry_budget"
-local stream = require "lurcher.http.stream"
-local strict = require "lurcher.base.strict"
 local transport = require "lurcher.http.layer.transport"
+
+local check = lazy "lurcher.base.check"
+local errors = lazy "lurcher.base.errors"
+local redact = lazy "lurcher.base.redact"
+local scopes = lazy "lurcher.task.scope"
+local secret = lazy "lurcher.base.secret"
+local stream = lazy "lurcher.http.stream"
+local strict = lazy "lurcher.base.strict"
 
 if native_log.tracing() then observe.add(require "lurcher.report.trace") end
 if native_log.recording() then observe.add(require "lurcher.report.recorder") end
@@ -69,18 +72,19 @@ local function curl_command()
   return require "lurcher.convert.curl_command"
 end
 
----The curl command that makes the request of this response's call: its method and URL before redirects, with the
----options of client and call. Secrets are `"$TOKEN"`, `"$PASSWORD"` and the like.
----@param how? { secrets?: boolean } true: secrets are written as they are
----@return string? command nil when no request led to the response
-function response.methods:curl(how)
-  check.method(self, response.metatable, "res:curl")
+---The curl command that makes the request of a response's call: see response.lua.
+---@param self lurcher.Response
+---@param how? { secrets?: boolean }
+---@return string? command
+function client.curl(self, how)
   local call = rawget(self, "call")
   if not call then return nil end
   if call == plain_calls.settings then call = client.default().settings end
   if not request.is(call) then call = request.of_settings(self.method, secret.reveal(self.url), call) end
   return curl_command().of_call(call, how, "res:curl")
 end
+
+response_class.curl = client.curl
 
 local function new_chain(self, functions)
   return require("lurcher.http.layer.chain").new(self, functions)
@@ -89,7 +93,7 @@ end
 -- Has what came of a call know the call, for `curl`.
 local function note_call(req, ...)
   local res, err = ...
-  if response.is(res) then
+  if response_class.is(res) then
     res.call = req
   elseif res == nil and errors.is_error(err) then
     errors.note_call(err, function(how, what) return curl_command().of_call(req, how, what) end)
@@ -146,7 +150,7 @@ end
 -- The jar that the option `cookies` asks for; nil and an error when its file cannot be read.
 local function new_jar(wanted)
   if wanted == false then return false end
-  local jar = require("lurcher.http.cookies.jar").new()
+  local jar = jar_class.new()
   if type(wanted) ~= "string" then return jar end
   return require("lurcher.http.cookies.file").attach(jar, wanted)
 end
@@ -302,7 +306,7 @@ local function call_raising(self, method, url, opts, what)
   if opts == nil or type(opts) == "table" and opts.expect == nil then
     opts = overlay(opts, { expect = "2xx" })
   end
-  local res = response.raised(call(self, method, url, opts, what))
+  local res = response_class.raised(call(self, method, url, opts, what))
   res.raises = true
   return res
 end
@@ -354,7 +358,7 @@ end
 ---@param pool? userdata
 ---@return lurcher.Client
 function client.shared(opts, pool)
-  local self, shared = response.raised(create(opts, pool)), clients().shared
+  local self, shared = response_class.raised(create(opts, pool)), clients().shared
   shared[#shared + 1] = self
   return self
 end
@@ -469,7 +473,7 @@ function Client:stream(method, url, opts, fn)
   local res, err = send(self, method, url, overlay(opts, { stream = true }), "client:stream")
   if not res then return nil, err end
   if not fn then return res end
-  if self.raises then return response.raised(read_with(res, fn)) end
+  if self.raises then return response_class.raised(read_with(res, fn)) end
   return read_with(res, fn)
 end
 
@@ -493,7 +497,7 @@ end
 ---@return lurcher.Download? result
 ---@return lurcher.Error? err
 function client.download(self, url, path, opts, what)
-  if self.raises then return response.raised(fetch(self, url, path, opts, what)) end
+  if self.raises then return response_class.raised(fetch(self, url, path, opts, what)) end
   return fetch(self, url, path, opts, what)
 end
 

@@ -2,12 +2,17 @@
 --- spelling they were first set in, and refuses what would break the protocol. A value is a string, a number,
 --- a secret, or a list of these for several lines; nil and false remove. `pairs` sees lower-case names.
 
-local check = require "lurcher.base.check"
-local errors = require "lurcher.base.errors"
+local lazy = require "lurcher.base.lazy"
 local secret = require "lurcher.base.secret"
 
-local raise = errors.raise
-local trim = require("lurcher.base.text").trim
+local check = lazy "lurcher.base.check"
+local errors = lazy "lurcher.base.errors"
+
+local text_tools = lazy "lurcher.base.text"
+
+local function raise(message)
+  errors.raise(message)
+end
 
 local reveal, is_secret, lower = secret.reveal, secret.is, string.lower
 
@@ -58,7 +63,7 @@ local function checked_line(name, value)
   end
   if is_secret(value) then return value end
   local first, last = text:byte(1), text:byte(-1)
-  return (is_blank[first] or is_blank[last]) and trim(text) or text
+  return (is_blank[first] or is_blank[last]) and text_tools.trim(text) or text
 end
 
 local function checked_value(name, value)

@@ -14,49 +14,53 @@
 
 ---@alias lurcher.Layer fun(request: lurcher.Request, next: function): lurcher.Response?, lurcher.Error?
 
-local all = require "lurcher.http.options.rows"
-local check = require "lurcher.base.check"
-local checks = require "lurcher.http.options.checks"
-local errors = require "lurcher.base.errors"
+local lazy = require "lurcher.base.lazy"
+local compiled = require "lurcher.http.options.compiled"
+
+local check = lazy "lurcher.base.check"
+local checks = lazy "lurcher.http.options.checks"
+local errors = lazy "lurcher.base.errors"
 local overlay = require("lurcher.base.tables").overlay
-local parts = require "lurcher.http.options.parts"
-local rows = require "lurcher.base.rows"
-local text = require "lurcher.base.text"
+local text = lazy "lurcher.base.text"
 
-jit.off(true) -- the loops below run once, see base/rows.lua
+local options = {}
 
-local options = { expect_mismatch = checks.expected }
-
-local raise = errors.raise
-
-local ENTRIES = {} -- type specs of the keys of options that are tables
-local ENTRIES_ELSEWHERE = {} -- what others call these keys
-for name, list in pairs(parts) do
-  ENTRIES[name], ENTRIES_ELSEWHERE[name] = rows.specs(list), rows.hints(list, "%s")
-end
-
--- Whom an option may be given to.
-local CLIENT, REQUEST, CLIENT_ONLY, REQUEST_ONLY = {}, {}, {}, {}
+-- Whom an option may be given to; type specs of the keys of options that are tables.
+local CLIENT, REQUEST, ENTRIES = compiled.client, compiled.request, compiled.parts
+local CLIENT_ONLY, REQUEST_ONLY = compiled.client_only, compiled.request_only
 
 ---What a request that gives an option changes of its client's settings: a set of names for each of
 ---"transfer", "headers", "policies".
-options.CHANGES = { transfer = {}, headers = {}, policies = {} }
-
-for _, row in ipairs(all) do
-  local name = row[1]
-  if row.only ~= "request" then CLIENT[name] = row.check end
-  if row.only ~= "client" then REQUEST[name] = row.check end
-  if row.only == "client" then CLIENT_ONLY[name] = true end
-  if row.only == "request" then REQUEST_ONLY[name] = true end
-  for _, what in ipairs(row.changes or {}) do options.CHANGES[what][name] = true end
-end
+options.CHANGES = compiled.changes
 
 ---What holds when nothing is given, by name of the option; the same for the keys of those that are tables.
-options.DEFAULT = rows.defaults(all)
-for name, list in pairs(parts) do options.DEFAULT[name] = rows.defaults(list) end
+options.DEFAULT = compiled.default
+
+local function raise(message)
+  errors.raise(message)
+end
+
+-- Names of other libraries, and what is written here: made when they are asked for, which they never are in a script
+-- without mistakes.
+local function later(fill)
+  return setmetatable({}, { __index = function(hints, name)
+    setmetatable(hints, nil)
+    fill(hints, require "lurcher.base.rows", require "lurcher.http.options.parts")
+    return hints[name]
+  end })
+end
+
+-- What others call the keys of an option that is a table.
+local ENTRIES_ELSEWHERE = {}
+for name in pairs(ENTRIES) do
+  ENTRIES_ELSEWHERE[name] = later(function(hints, rows, parts)
+    for other, written in pairs(rows.all_hints(parts[name], "%s")) do hints[other] = written end
+  end)
+end
 
 -- What other libraries call it, or where it is not an option of its own: how it is written here.
-local ELSEWHERE = rows.lazy(function(hints)
+local ELSEWHERE = later(function(hints, rows, parts)
+  local all = require "lurcher.http.options.rows"
   local function add(name, written)
     if not (CLIENT[name] or REQUEST[name] or hints[name]) then hints[name] = written end
   end
@@ -74,6 +78,22 @@ local ELSEWHERE = rows.lazy(function(hints)
   for name, written in pairs(rows.all_hints(all)) do add(name, written) end
   for name, written in pairs(require "lurcher.http.options.foreign") do add(name, written) end
 end)
+
+local EQUALS = ("="):byte()
+
+-- The check of one row, which has a function of its own.
+local function own_check(part, name)
+  for _, row in ipairs(require("lurcher.http.options.parts")[part]) do
+    if row[1] == name then return row.check end
+  end
+end
+
+-- Has `known[name]` be the function that it names: "=text" stands for checks.text.
+local function resolve(known, name, part)
+  local spec = known[name]
+  if type(spec) ~= "string" or spec:byte() ~= EQUALS then return end
+  known[name] = spec ~= "=" and checks[spec:sub(2)] or own_check(part, name)
+end
 
 -- Raises for options of which at least one is no option at all: data, perhaps, that was given as options.
 local function refuse_data(opts, what)
@@ -93,6 +113,7 @@ local function refuse_data(opts, what)
 end
 
 local function check_option(name, value, known, what, others)
+  resolve(known, name)
   if known[name] == nil and others and not ELSEWHERE[name] then
     local accepted = overlay(known, others)
     local advice = type(name) == "string" and not check.suggest(name, accepted)
@@ -106,6 +127,7 @@ end
 local function check_entries(name, entries, what)
   local known = ENTRIES[name]
   if known and type(entries) == "table" then
+    for key in pairs(entries) do resolve(known, key, name) end
     check.options(entries, known, ("%s: %s"):format(what, name), ENTRIES_ELSEWHERE[name])
   end
 end

@@ -87,6 +87,8 @@ function plain.hand_over(is_alone)
   return given, given and calls or 0
 end
 
-response_class.late.curl = function() require "lurcher.http.client" end
+function response_class.curl(...)
+  return require("lurcher.http.client").curl(...)
+end
 
 return plain

@@ -1,22 +1,28 @@
 --- Requests: what travels down the layers. Built from method, URL and options here, once per call; a redirect
 --- makes a changed copy.
 
-local check = require "lurcher.base.check"
+local lazy = require "lurcher.base.lazy"
 local compile_auth = require "lurcher.http.auth.compile"
-local errors = require "lurcher.base.errors"
 local headers = require "lurcher.http.headers"
-local json = require "lurcher.json"
 local metrics = require "lurcher.native.metrics"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
 local options = require "lurcher.http.options"
 local settings = require "lurcher.http.settings"
-local redact = require "lurcher.base.redact"
-local secret = require "lurcher.base.secret"
 local url_native = require "lurcher.native.url"
 
-local find, byte, raise, now = string.find, string.byte, errors.raise, native.now
+local check = lazy "lurcher.base.check"
+local errors = lazy "lurcher.base.errors"
+local json = lazy "lurcher.json"
+local redact = lazy "lurcher.base.redact"
+local secret = lazy "lurcher.base.secret"
+
+local find, byte, now = string.find, string.byte, native.now
 local normalize = url_native.normalize
+
+local function raise(message)
+  errors.raise(message)
+end
 
 local SLASH, QUESTION_MARK, HASH = byte("/?#", 1, 3)
 

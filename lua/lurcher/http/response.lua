@@ -159,12 +159,7 @@ end })
 response.FALLIBLE = { json = true, text = true, expect = true, location = true, read = true, read_all = true,
   save = true }
 
----Raises the error of a call that failed; else its results.
-function response.raised(...)
-  local value, err = ...
-  if value == nil and err ~= nil then error(err, 0) end
-  return ...
-end
+response.is, response.raised = response_class.is, response_class.raised
 
 local function index(self, key)
   local method = methods[key]
@@ -203,12 +198,6 @@ local function shown(self)
   local reason = text.line(self.reason or "")
   return ("%s %s: %d%s"):format(self.method, text.printable(redact.url(self.url)), self.status,
     reason ~= "" and " " .. reason or "")
-end
-
----@param value any
----@return boolean
-function response.is(value)
-  return type(value) == "table" and getmetatable(value) == Response
 end
 
 ---The first value of a header, or nil.
@@ -373,6 +362,15 @@ function methods:cookies()
   check.method(self, Response, "res:cookies")
   local parse = require "lurcher.http.cookies.parse"
   return parse.lines(native.head_list(self.head, "Set-Cookie"), secret.reveal(self.url))
+end
+
+---The curl command that makes the request of this response's call: its method and URL before redirects, with the
+---options of client and call. Secrets are `"$TOKEN"`, `"$PASSWORD"` and the like.
+---@param how? { secrets?: boolean } true: secrets are written as they are
+---@return string? command nil when no request led to the response
+function methods:curl(how)
+  check.method(self, Response, "res:curl")
+  return response_class.curl(self, how)
 end
 
 local MADE_OF = { status = "integer", headers = "table", body = "string", reason = "string" }

@@ -1,8 +1,8 @@
 --- Settings: options checked, merged and compiled into what the layers use for each request. A client's are
 --- made once; a request that overrides some gets settings of its own that inherit the rest.
 
+local lazy = require "lurcher.base.lazy"
 local compile_auth = require "lurcher.http.auth.compile"
-local errors = require "lurcher.base.errors"
 local headers = require "lurcher.http.headers"
 local cache = require "lurcher.base.cache"
 local native = require "lurcher.native.http"
@@ -12,6 +12,8 @@ local retry_policy = require "lurcher.http.retry_policy"
 local new_store = require("lurcher.task.script").store
 local secret = require "lurcher.base.secret"
 local status_set = require "lurcher.http.status_set"
+
+local errors = lazy "lurcher.base.errors"
 
 local settings = {}
 

@@ -2,6 +2,7 @@
 
 local check = require "lurcher.base.check"
 local errors = require "lurcher.base.errors"
+local jar_class = require "lurcher.http.cookies.jar_class"
 local parse = require "lurcher.http.cookies.parse"
 local secret = require "lurcher.base.secret"
 local time = require("lurcher.native.task").time
@@ -15,20 +16,10 @@ local MAX_PER_DOMAIN = 180
 local MAX_COOKIES = 3000
 local CROWD = 50 -- cookies of a domain, of which some go first when there are too many in all
 
-local jar_module = {}
-
 ---@class lurcher.CookieJar
-local Jar = {}
-Jar.__index = Jar
+local Jar = jar_class.metatable
 
----@return lurcher.CookieJar
-function jar_module.new()
-  -- by_domain: domain -> list of cookies; changes: how often something in it changed; uses: counts what is set or
-  -- sent; secure_names: name -> how many secure cookies;
-  -- bases and saved, by path: see file.lua
-  return setmetatable({ by_domain = {}, count = 0, changes = 0, created = 0, uses = 0,
-    secure_names = {}, bases = {}, saved = {} }, Jar)
-end
+local jar_module = { metatable = Jar, new = jar_class.new }
 
 local function expired(cookie, now)
   return cookie.expires ~= nil and cookie.expires <= now
@@ -318,5 +309,7 @@ function Jar:save(path)
   check.argument(path, "string", 1, "cookies:save")
   return require("lurcher.http.cookies.file").save(self, path)
 end
+
+Jar.__index = Jar
 
 return jar_module

@@ -1,24 +1,26 @@
 --- The last layer: one attempt at one hop, over the network.
 
-local exchange = require "lurcher.http.layer.exchange"
+local lazy = require "lurcher.base.lazy"
 local native = require "lurcher.native.http"
 local observe = require "lurcher.http.observe"
-local redact = require "lurcher.base.redact"
 local response_class = require "lurcher.http.response_class"
-local retry_policy = require "lurcher.http.retry_policy"
 local secret = require "lurcher.base.secret"
-local stream = require "lurcher.http.stream"
+
+local exchange = lazy "lurcher.http.layer.exchange"
+local redact = lazy "lurcher.base.redact"
+local retry_policy = lazy "lurcher.http.retry_policy"
+local stream = lazy "lurcher.http.stream"
 
 local record_success -- loaded with the first breaker
 
 local perform, open = native.perform, native.open
-local held, new_response = redact.held, response_class.new
+local new_response = response_class.new
 
 local transport = {}
 
 -- The response of a call's only attempt. `call`: the request, or the settings of one that has nothing else.
 local function respond(status, body, head, info, method, url, call)
-  if secret.any then url = held(url) end
+  if secret.any then url = redact.held(url) end
   return new_response(status, body, head, info, method, url, call)
 end
 

@@ -1,9 +1,11 @@
 --- Checks of option values that no type spec of base/check.lua can express. Each returns nil when the value
 --- is fine, and otherwise what it should have been.
 
-local check = require "lurcher.base.check"
-local kinds = require "lurcher.base.kinds"
+local lazy = require "lurcher.base.lazy"
 local secret = require "lurcher.base.secret"
+
+local check = lazy "lurcher.base.check"
+local kinds = lazy "lurcher.base.kinds"
 
 local checks = {}
 
