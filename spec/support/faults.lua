@@ -26,7 +26,7 @@ faults.raw = serving.raw
 ---Which libcurl it is: 7.088 for 7.88.
 function faults.libcurl_version()
   ffi.cdef "const char *curl_version(void);"
-  local major, minor = ffi.string(ffi.C.curl_version()):match "^libcurl/(%d+)%.(%d+)"
+  local major, minor = ffi.string(ffi.load("libcurl.so.4").curl_version()):match "^libcurl/(%d+)%.(%d+)"
   return tonumber(major) + tonumber(minor) / 1000
 end
 
