@@ -80,6 +80,7 @@ local WRITING = {
   ["an atomic writer"] = "fs.writer(inside .. '/link', { atomic = true })",
   ["an appending writer"] = "fs.writer(secret, { append = true })",
   ["a folder"] = "fs.mkdir(root .. '/out/new')",
+  ["a folder above one that was allowed"] = "fs.mkdir(root .. '/above/allowed/new', { parents = true })",
   ["a folder, by a link"] = "fs.mkdir(inside .. '/folder/new', { parents = true })",
   removing = "fs.remove(secret)",
   ["removing, by a link to its folder"] = "fs.remove(inside .. '/folder/secret')",
@@ -134,7 +135,7 @@ describe("lurcher --sandbox", function()
   it("lets nothing be read or written that was not allowed, however it is named", function()
     local text, names = script_of { reading = READING, writing = WRITING }
     local ended = run(text, "--allow-read=" .. folder .. "/in", "--allow-write=" .. folder .. "/in",
-      "--allow-net=127.0.0.1", "--allow-run=true")
+      "--allow-write=" .. folder .. "/above/allowed", "--allow-net=127.0.0.1", "--allow-run=true")
     assert.equal("", ended.err)
     local got, wrong = {}, {}
     for way, kind in ended.out:gmatch "([^\n]*): ([^\n:]*)\n" do got[way] = kind end

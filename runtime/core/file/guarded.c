@@ -103,16 +103,28 @@ int guarded_lstat(const char *path, struct stat *status)
   return guarded_place_leave(&p, fstatat(p.folder, p.name, status, AT_SYMLINK_NOFOLLOW));
 }
 
+int guarded_hold_open(guarded_hold *h, const char *path)
+{
+  h->fd = guarded_open(path, O_PATH | O_CLOEXEC, 0);
+  if (h->fd < 0) return -1;
+  snprintf(h->name, sizeof h->name, "/proc/self/fd/%d", h->fd);
+  return 0;
+}
+
+void guarded_hold_close(guarded_hold *h)
+{
+  int number = errno;
+  close(h->fd);
+  errno = number;
+}
+
 int guarded_access(const char *path, int mode)
 {
+  guarded_hold h;
   if (!is_guarded(path)) return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
-  char name[32];
-  int fd = guarded_open(path, O_PATH | O_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-  int result = faccessat(AT_FDCWD, name, mode, AT_EACCESS), number = errno;
-  close(fd);
-  errno = number;
+  if (guarded_hold_open(&h, path) < 0) return -1;
+  int result = faccessat(AT_FDCWD, h.name, mode, AT_EACCESS);
+  guarded_hold_close(&h);
   return result;
 }
 

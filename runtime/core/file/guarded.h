@@ -28,6 +28,17 @@ int guarded_access(const char *path, int mode);
 /* renameat2(2): `flags` may be RENAME_NOREPLACE. */
 int guarded_rename(const char *from, const char *to, unsigned flags);
 
+/* A name for who opens files by name only: "/proc/self/fd/N" of the file that a guarded path names now, for
+ * as long as it is held. */
+typedef struct {
+  int fd;
+  char name[32];
+} guarded_hold;
+
+/* -1 with errno. */
+int guarded_hold_open(guarded_hold *h, const char *path);
+void guarded_hold_close(guarded_hold *h); /* once, and not before guarded_hold_open did well */
+
 /* The folder that a path's last name is in, for calls that are not above. */
 typedef struct {
   int folder; /* AT_FDCWD: `name` is the whole path */

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,16 +71,9 @@ static void watch(server_listener *l)
     uv_poll_stop(&l->poll);
 }
 
-static int make_address(address *a, socklen_t *size, const char *host, int port, const char *path)
+static int make_internet_address(address *a, socklen_t *size, const char *host, int port)
 {
-  memset(a, 0, sizeof *a);
-  if (path) {
-    path = guarded_name(path);
-    if (strlen(path) >= sizeof a->local.sun_path) return ENAMETOOLONG;
-    a->local.sun_family = AF_UNIX;
-    memcpy(a->local.sun_path, path, strlen(path));
-    *size = sizeof a->local;
-  } else if (inet_pton(AF_INET, host, &a->v4.sin_addr) == 1) {
+  if (inet_pton(AF_INET, host, &a->v4.sin_addr) == 1) {
     a->v4.sin_family = AF_INET;
     a->v4.sin_port = htons((uint16_t)port);
     *size = sizeof a->v4;
@@ -91,6 +85,24 @@ static int make_address(address *a, socklen_t *size, const char *host, int port,
     return EADDRNOTAVAIL;
   }
   return 0;
+}
+
+/* A guarded path's folder is held in *place, so that no link leads elsewhere. */
+static int make_address(address *a, socklen_t *size, const char *host, int port, const char *path,
+                        guarded_place *place)
+{
+  memset(a, 0, sizeof *a);
+  *place = (guarded_place){.folder = AT_FDCWD};
+  if (!path) return make_internet_address(a, size, host, port);
+  if (!guarded_place_find(place, path)) return errno;
+  size_t room = sizeof a->local.sun_path;
+  bool is_held = place->folder >= 0;
+  if (strlen(guarded_name(path)) >= room) return ENAMETOOLONG; /* its clients could not name it */
+  int length = is_held ? snprintf(a->local.sun_path, room, "/proc/self/fd/%d/%s", place->folder, place->name)
+                       : snprintf(a->local.sun_path, room, "%s", path);
+  a->local.sun_family = AF_UNIX;
+  *size = sizeof a->local;
+  return (size_t)length < room ? 0 : ENAMETOOLONG;
 }
 
 /* Returns a listening socket and sets `a` to where it listens; -1 with errno. */
@@ -118,10 +130,12 @@ server_listener *server_listener_new(socket_group *g, const char *host, int port
                                      tls_server *tls, error *e)
 {
   address a;
-  socklen_t size;
-  int fd = -1, number = make_address(&a, &size, host, port, path);
+  socklen_t size = 0;
+  guarded_place place;
+  int fd = -1, number = make_address(&a, &size, host, port, path, &place);
   server_listener *l = NULL;
   if (!number && (fd = open_socket(&a, size)) < 0) number = errno;
+  guarded_place_leave(&place, 0);
   if (number) goto fail;
   number = ENOMEM;
   if (g->closed || !(l = calloc(1, sizeof *l))) goto fail;

@@ -1,7 +1,10 @@
 #include "net/server/tls_server.h"
 
+#include "core/file/guarded.h"
 #include "net/server/self_signed.h"
 
+#include <errno.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -34,8 +37,8 @@ static const char *last_reason(void)
 
 static tls_server *refuse(tls_server *t, error *e, const char *what, const char *file)
 {
-  error_set(e, ERROR_tls, NULL, "cannot use %s%s%s: %s", what, file ? " " : "", file ? file : "",
-            last_reason());
+  error_set(e, ERROR_tls, NULL, "cannot use %s%s%s: %s", what, file ? " " : "",
+            file ? guarded_name(file) : "", last_reason());
   tls_server_unref(t);
   return NULL;
 }
@@ -112,6 +115,30 @@ static int no_password(char *password, int size, int is_for_writing, void *user)
   return -1;
 }
 
+/* OpenSSL opens by name. A guarded path is held meanwhile, so that no link leads elsewhere. */
+static bool use_file(SSL_CTX *context, const char *path, int (*use)(SSL_CTX *, const char *))
+{
+  guarded_hold h;
+  if (!is_guarded(path)) return use(context, path) == 1;
+  if (guarded_hold_open(&h, path) < 0) {
+    ERR_raise(ERR_LIB_BIO, errno == ENOENT ? BIO_R_NO_SUCH_FILE : ERR_R_SYS_LIB);
+    return false;
+  }
+  bool well = use(context, h.name) == 1;
+  guarded_hold_close(&h);
+  return well;
+}
+
+static int use_key(SSL_CTX *context, const char *path)
+{
+  return SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM);
+}
+
+static int use_client_authorities(SSL_CTX *context, const char *path)
+{
+  return SSL_CTX_load_verify_locations(context, path, NULL);
+}
+
 tls_server *tls_server_new(const tls_server_options *options, error *e)
 {
   ERR_clear_error();
@@ -136,13 +163,12 @@ tls_server *tls_server_new(const tls_server_options *options, error *e)
     if (!use_self_signed(t, options)) return refuse(t, e, "a self-signed certificate", NULL);
   } else {
     const char *key = options->key ? options->key : options->certificate;
-    if (SSL_CTX_use_certificate_chain_file(t->context, options->certificate) != 1)
+    if (!use_file(t->context, options->certificate, SSL_CTX_use_certificate_chain_file))
       return refuse(t, e, "the certificate", options->certificate);
-    if (SSL_CTX_use_PrivateKey_file(t->context, key, SSL_FILETYPE_PEM) != 1)
-      return refuse(t, e, "the private key", key);
+    if (!use_file(t->context, key, use_key)) return refuse(t, e, "the private key", key);
   }
   if (options->client_ca) {
-    if (SSL_CTX_load_verify_locations(t->context, options->client_ca, NULL) != 1)
+    if (!use_file(t->context, options->client_ca, use_client_authorities))
       return refuse(t, e, "the CA file", options->client_ca);
     SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   }

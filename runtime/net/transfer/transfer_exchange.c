@@ -3,7 +3,9 @@
 #include "net/transfer/transfer.h"
 #include "net/transfer/transfer_address.h"
 #include "net/transfer/transfer_certificate.h"
+#include "net/transfer/transfer_files.h"
 #include "net/transfer/transfer_limits.h"
+#include "net/transfer/transfer_permit.h"
 #include "net/transfer/transfer_receive.h"
 
 #include <fcntl.h>
@@ -182,6 +184,7 @@ static void drop_easy(transfer_handle *h)
 {
   if (h->easy) curl_easy_cleanup(h->easy);
   h->easy = NULL;
+  transfer_files_forget(h);
 }
 
 static bool prepare_easy(transfer *t, bool shares)
@@ -222,7 +225,7 @@ upload_state transfer_exchange_prepare(transfer *t)
 
 bool transfer_exchange_begin(transfer *t, CURLSH *share)
 {
-  if (!prepare_easy(t, share) || !set_request(t)) return false;
+  if (!prepare_easy(t, share) || !transfer_files_set(t) || !set_request(t)) return false;
   /* Names and TLS sessions are shared; a plain numeric address needs neither. */
   if (share) curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, share);
   bool is_virtual = t->time == &t->pool->network->loop->virtual;
@@ -296,6 +299,7 @@ void transfer_exchange_end(transfer *t, bool clean)
   t->exchange.is_stream = false;
   t->exchange.flow = FLOW_NONE;
   certificate_forget(t);
+  if (t->handle) transfer_permit_release(t->handle);
   if (t->handle && (!clean || !is_reusable(t))) drop_easy(t->handle);
   if (t->handle && t->handle->easy && !t->handle->ran_alone)
     curl_easy_setopt(t->handle->easy, CURLOPT_SHARE, NULL);
@@ -322,6 +326,8 @@ void transfer_handle_free(transfer_handle *h)
 {
   if (!h) return;
   if (h->easy) curl_easy_cleanup(h->easy);
+  transfer_files_forget(h);
+  transfer_permit_release(h);
   curl_url_cleanup(h->address);
   free(h->refusal);
   buffer_free(&h->address_text);

@@ -22,11 +22,13 @@ typedef struct {
   uint32_t buffer;            /* the size of its receive buffer … */
   const char *buffer_start;   /* … and where that is, of transfer_nudge.c; only compared */
   uint32_t read_end,
-      read_length;     /* of what libcurl has read at once: the end of the last piece, all so far */
-  CURLU *address;      /* its URL, once it is used again */
-  buffer address_text; /* the URL that was set on it */
-  error *refusal;      /* of an address that the host does not permit; NULL: none */
-  const multi *multi;  /* what was set on it last; only compared */
+      read_length;             /* of what libcurl has read at once: the end of the last piece, all so far */
+  CURLU *address;              /* its URL, once it is used again */
+  buffer address_text;         /* the URL that was set on it */
+  struct transfer_file *files; /* of transfer_files.c; NULL: nothing is guarded */
+  int socket_place;   /* of transfer_permit.c: a descriptor + 1 by which a Unix socket is named; 0: none */
+  error *refusal;     /* of an address that the host does not permit; NULL: none */
+  const multi *multi; /* what was set on it last; only compared */
   const struct curl_slist *lines; /* … of headers; those for a proxy are set anew each time */
   bool used, has_address;
   bool ran_alone;  /* without a share */

@@ -93,6 +93,8 @@ void transfer_options_unref(transfer_options *o)
   transfer_free_spares(&o->spares);
   for (int i = 0; i < OPTION_TEXTS; i++) free(o->texts[i]);
   curl_slist_free_all(o->resolve);
+  for (int i = 0; i < TRANSFER_FILES; i++)
+    if (o->folders[i]) close(o->folders[i] - 1);
   free(o->identity);
   free(o);
 }

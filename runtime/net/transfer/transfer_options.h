@@ -32,6 +32,10 @@ typedef enum {
 #include "net/transfer/transfer_options.def"
 } ip_version;
 
+/* Those of the texts that name files: three of the server's, then three of the proxy's. */
+enum { TRANSFER_FILES = 6 };
+extern const transfer_text transfer_files[TRANSFER_FILES];
+
 /* What each option means is said in transfer_options.def. */
 typedef struct transfer_options {
   unsigned references;
@@ -43,15 +47,12 @@ typedef struct transfer_options {
   tls_version tls_min, proxy_tls_min;
   ip_version ip;
   char *texts[OPTION_TEXTS];
-  struct curl_slist *resolve; /* "host:port:address" */
-  char *identity;             /* what must be equal for requests to share connections */
-  linked_list spares;         /* transfers whose easy handles have these options set: see transfer.c */
+  struct curl_slist *resolve;  /* "host:port:address" */
+  int folders[TRANSFER_FILES]; /* of transfer_files.c: descriptors + 1; 0: none */
+  char *identity;              /* what must be equal for requests to share connections */
+  linked_list spares;          /* transfers whose easy handles have these options set: see transfer.c */
   size_t spare_count;
 } transfer_options;
-
-/* Those of the texts that name files. */
-enum { TRANSFER_FILES = 6 };
-extern const transfer_text transfer_files[TRANSFER_FILES];
 
 /* With the defaults of the public contract, one reference. NULL: out of memory. */
 transfer_options *transfer_options_new(void);

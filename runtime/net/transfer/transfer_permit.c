@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum { NAME_SIZE = 256 };
 
@@ -78,16 +80,20 @@ static bool ask(const transfer *t, permit_kind kind, const destination *d, const
 
 /* ---- before it begins ---- */
 
+static void set_path(struct sockaddr_un *local, const char *path)
+{
+  *local = (struct sockaddr_un){.sun_family = AF_UNIX};
+  snprintf(local->sun_path, sizeof local->sun_path, "%s", path);
+}
+
 /* Where a Unix socket really is. */
 static bool find_socket(const char *path, struct sockaddr_un *local, error *e)
 {
   char *found = guarded_path(path, true);
   const char *name = found ? guarded_name(found) : "";
-  *local = (struct sockaddr_un){.sun_family = AF_UNIX};
   bool fits = *name && strlen(name) < sizeof local->sun_path;
-  if (fits)
-    memcpy(local->sun_path, name, strlen(name));
-  else
+  set_path(local, fits ? name : "");
+  if (!fits)
     error_set(e, ERROR_denied, "connect", "the Unix socket '%.*s%s' has no path that could be permitted",
               SHORTENED(path, 200));
   free(found);
@@ -185,12 +191,33 @@ static bool permit_address(const transfer *t, const struct sockaddr *address, er
   return permit_check(permit_of(t), &request, t->op.owner, e);
 }
 
-/* libcurl connects to what it finds there afterwards; it has room for any address. */
-static bool resolve_socket(const transfer *t, struct curl_sockaddr *address, error *e)
+void transfer_permit_release(transfer_handle *h)
+{
+  if (h->socket_place) close(h->socket_place - 1);
+  h->socket_place = 0;
+}
+
+/* libcurl connects afterwards, by name: to a name for what is there now. What cannot be opened is not there,
+ * whatever takes its place. */
+static void hold_socket(transfer *t, struct sockaddr_un *local)
+{
+  guarded_hold h;
+  char path[sizeof local->sun_path + 1];
+  snprintf(path, sizeof path, "/%s", local->sun_path);
+  bool is_held = guarded_hold_open(&h, path) == 0;
+  set_path(local, is_held ? h.name : "/proc/self/fd/-1");
+  t->handle->socket_place = is_held ? h.fd + 1 : 0;
+}
+
+/* libcurl's address has room for any. */
+static bool permit_socket(transfer *t, struct curl_sockaddr *address, error *e)
 {
   const char *path = t->options->texts[OPTION_UNIX_SOCKET];
   struct sockaddr_un local;
+  transfer_permit_release(t->handle);
   if (!find_socket(path ? path : "", &local, e)) return false;
+  if (!permit_address(t, (const void *)&local, e)) return false;
+  hold_socket(t, &local);
   memcpy((char *)address + offsetof(struct curl_sockaddr, addr), &local, sizeof local);
   address->addrlen = sizeof local;
   return true;
@@ -206,8 +233,9 @@ bool transfer_permit_connect(transfer *t, struct curl_sockaddr *address)
 {
   error e;
   if (!permit_of(t)) return true;
-  bool ok = address->family != AF_UNIX || resolve_socket(t, address, &e);
-  if (ok && permit_address(t, &address->addr, &e)) return t->exchange.permitted = true;
+  bool is_socket = address->family == AF_UNIX;
+  bool ok = is_socket ? permit_socket(t, address, &e) : permit_address(t, &address->addr, &e);
+  if (ok) return t->exchange.permitted = true;
   keep_refusal(t, &e);
   return false;
 }
@@ -217,6 +245,7 @@ bool transfer_permit_reuse(transfer *t, const char *address, int port)
   error e;
   struct sockaddr_storage peer = {0};
   if (!permit_of(t)) return true;
+  transfer_permit_release(t->handle);
   bool asked = t->exchange.permitted;
   t->exchange.permitted = false;
   if (asked) return true;

@@ -14,6 +14,9 @@ bool transfer_permit_begin(const transfer *t, error *e);
  * transfer fails with. A Unix socket's path becomes the one that was asked for. From libcurl's callbacks. */
 bool transfer_permit_connect(transfer *t, struct curl_sockaddr *address);
 
+/* It is connected, or will not be: lets go of the descriptor by which libcurl was told the socket. */
+void transfer_permit_release(transfer_handle *h);
+
 /* Before a request goes over a connection: one that was there is asked for anew. False: the failure is set.
  * From libcurl's callbacks. */
 bool transfer_permit_reuse(transfer *t, const char *address, int port);

@@ -10,7 +10,10 @@
 #include "script/task/task_permit.h"
 
 #include <lauxlib.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int luaopen_lurcher_native_fs(lua_State *L);
 
@@ -213,7 +216,34 @@ static int run_with_flag(lua_State *L, file_action action, unsigned use)
  */
 static int fs_exists(lua_State *L) { return run_with_flag(L, FILE_JOB_EXISTS, TASK_READS); }
 static int fs_list(lua_State *L) { return run_with_flag(L, FILE_JOB_LIST, TASK_READS); }
-static int fs_mkdir(lua_State *L) { return run_with_flag(L, FILE_JOB_MAKE, TASK_WRITES | TASK_KEEPS_LINK); }
+
+/* The folders above it that will be made, too, each are asked for. */
+static bool permits_parents(lua_State *L, const char *path, error *e)
+{
+  char part[PATH_MAX + 2], *slash;
+  struct stat status;
+  snprintf(part, sizeof part, "%s", path);
+  while ((slash = strrchr(part + 2, '/'))) {
+    *slash = '\0';
+    if (guarded_stat(part, &status) == 0) return true;
+    permit_request request = {.kind = PERMIT_WRITE, .name = guarded_name(part)};
+    if (!task_permits(L, &request, e)) return false;
+  }
+  return true;
+}
+
+static int fs_mkdir(lua_State *L)
+{
+  error e;
+  if (task_refuses_path(L, 1, TASK_WRITES | TASK_KEEPS_LINK)) return 2;
+  const char *path = check_path(L, 1);
+  bool parents = lua_toboolean(L, 2);
+  if (parents && is_guarded(path) && !permits_parents(L, path, &e)) return errors_return(L, &e);
+  file_job *j = new_job(L, FILE_JOB_MAKE, path, NULL, 0);
+  j->flag = parents;
+  return run_job(L, j);
+}
+
 static int fs_remove(lua_State *L)
 {
   return run_with_flag(L, FILE_JOB_REMOVE, TASK_WRITES | TASK_KEEPS_LINK);
