@@ -13,9 +13,9 @@
  * what was thrown.
  *
  * Threads: every function must be called on the runtime's thread (that of its loop), unless it says
- * otherwise. Callbacks are called on that thread, from within the loop. None of these functions raises a Lua
- * error. Where the runtime or task is NULL they do nothing, as free() does; those with a status return
- * LUR_INVALID.
+ * otherwise; on another it does nothing, and returns LUR_INVALID where it has a status. Callbacks are called
+ * on that thread, from within the loop. None of these functions raises a Lua error. Where the runtime or task
+ * is NULL they do nothing, as free() does; those with a status return LUR_INVALID.
  *
  *   lur_options options;
  *   lur_runtime *runtime;

@@ -415,7 +415,7 @@ static void script_ended(scope *s)
 
 void lur_task_cancel(lur_task *task, const char *why)
 {
-  if (!task || task->runtime->asking) return;
+  if (!task || !runtime_is_here(task->runtime)) return;
   lur_runtime *rt = task->runtime;
   list_each (link, &rt->scripts) {
     scope *s = container_of(link, scope, script);
@@ -581,7 +581,7 @@ static void on_close_due(timer *t) { force_all(container_of(t, lur_runtime, clos
 
 void lur_close(lur_runtime *rt, lur_closed_fn closed, void *ud)
 {
-  if (!rt || rt->closing || rt->asking) return;
+  if (!rt || !runtime_is_here(rt) || rt->closing) return;
   rt->closing = true;
   rt->closed = closed;
   rt->closed_ud = ud;

@@ -11,9 +11,9 @@
  * libcurl may be at work. */
 static inline bool runtime_is_here(lur_runtime *rt)
 {
-  if (rt->asking) return false;
   uintptr_t none = 0, thread = (uintptr_t)pthread_self();
-  return atomic_compare_exchange_strong(&rt->thread, &none, thread) || none == thread;
+  bool is_own = atomic_compare_exchange_strong(&rt->thread, &none, thread) || none == thread;
+  return is_own && !rt->asking;
 }
 
 /* Sets what lur_error returns. */

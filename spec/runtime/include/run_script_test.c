@@ -240,20 +240,25 @@ static void test_misuse(void)
 static void *use_elsewhere(void *ud)
 {
   lur_script script = script_of("return 1", NULL);
-  (void)ud;
   check(lur_run_script(rt, &script, NULL) == LUR_INVALID);
   check(lur_start(rt, "@x", "", 0, 0, NULL, NULL, NULL, NULL) == LUR_INVALID);
   check(lur_set_json(rt, "elsewhere", "1", 1) == LUR_INVALID);
   check(lur_register(rt, "elsewhere", NULL, NULL) == LUR_INVALID);
   check(lur_run(rt) == LUR_INVALID && lur_run_for(rt, 0) == LUR_INVALID);
+  lur_task_cancel(ud, "not from here");
+  lur_close(rt, NULL, NULL);
   return NULL;
 }
 
 static void test_wrong_thread(void)
 {
   pthread_t thread;
-  pthread_create(&thread, NULL, use_elsewhere, NULL);
+  lur_task *task;
+  lur_script script = script_of("return 'not cancelled'", NULL);
+  check(lur_run_script(rt, &script, &task) == LUR_OK);
+  pthread_create(&thread, NULL, use_elsewhere, task);
   pthread_join(thread, NULL);
+  check(lur_run(rt) == LUR_OK && got.status == LUR_OK);
 }
 
 int main(void)
