@@ -6,6 +6,7 @@ local ROWS = {
   { "one that another thread completes, 64 in flight", "thread_us" },
   { "a runtime: opened, an empty script, closed", "open_us", "open_kib" },
   { "the same with one request", "request_us", "request_kib" },
+  { "the same with a client and options", "options_us", "options_kib" },
 }
 
 return function(bench)
