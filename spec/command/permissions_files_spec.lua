@@ -94,6 +94,8 @@ local WRITING = {
   ["a download, by a link"] = "c:download('http://127.0.0.1:1/', inside .. '/dangling')",
   ["a response"] = "assert(c:stream('GET', answering.url)):save(root .. '/out/new')",
   ["a response, by a link"] = "assert(c:stream('GET', answering.url)):save(inside .. '/dangling')",
+  ["a download into a folder"] = "c:download(answering.url, root .. '/out/')",
+  ["a download into a folder that may not be read"] = "c:download(answering.url, root .. '/inner/')",
   ["a cassette"] = "require('lurcher.cassette').use(inside .. '/dangling', function() return c:get(answering.url) end)",
   ["tokens"] = [[c:get(answering.url, { auth = http.oauth2 { grant = "client_credentials", client_id = "a",
     client_secret = "b", token_url = answering.url, store = root .. "/out/new" } })]],

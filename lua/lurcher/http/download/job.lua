@@ -100,8 +100,9 @@ function Job:prepare(request)
   end
   self.request, self.url_hash = request, crypto.sha256(request.url)
   if self.folder then
-    local exists = fs.exists(self.folder .. ".")
+    local exists, err = fs.exists(self.folder .. ".")
     if exists then return true end
+    if exists == nil then return nil, err end
     return nil, errors.new { kind = "file", code = "ENOENT", path = self.folder,
       message = ("cannot write into '%s': there is no such folder (ENOENT)"):format(self.folder) }
   end
