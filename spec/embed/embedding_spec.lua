@@ -1,4 +1,4 @@
--- The programs of examples/embed, which use nothing but lurcher.h. What that promises in detail is checked by
+-- The programs of examples/embed, which use nothing but lurcher.h, or the command. What that promises in detail is checked by
 -- spec/runtime/embed_test.c and embed_close_test.c.
 
 local process = require "spec.support.process"
@@ -152,6 +152,28 @@ describe("examples/embed/game.c", function()
       game.steer "fast"
     ]])
     assert.matches("game.steer: the speed must be a number", ended.err)
+    assert.equal(1, ended.status)
+  end)
+end)
+
+describe("examples/embed/pool.c", function()
+  it("runs each job in a process of its own, and replaces the ones that are late or spent", function()
+    local ended = run("pool", process.lurcher)
+    assert.equal([[
+1: {"status":"ok","values":[42]}
+2: {"status":"ok","values":["one and two"]}
+3: {"status":"ok","values":[null,{"kind":"denied","message":"reading /etc/passwd is not permitted: ]] ..
+      [[--allow-read=/etc/passwd"}]}
+4: {"status":"limit"}
+5: {"status":"late"}
+6: {"status":"ok","values":[1]}
+]], ended.out)
+    assert.equal(0, ended.status)
+  end)
+
+  it("tells when there are no workers", function()
+    local ended = run("pool", "/nonexistent/lurcher")
+    assert.equal("pool: cannot start /nonexistent/lurcher\n", ended.err)
     assert.equal(1, ended.status)
   end)
 end)

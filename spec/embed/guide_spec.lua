@@ -1,4 +1,4 @@
--- The programs of the manual's page "Embedding": each section's are compiled and run, and print what it says.
+-- The programs in C of the manual's pages: each section's are compiled and run, and print what it says.
 
 local children = require "spec.support.process"
 local faults = require "spec.support.faults"
@@ -6,12 +6,10 @@ local files = require "spec.support.files"
 local fs = require "lurcher.fs"
 local process = require "lurcher.process"
 
-local PAGE = "lua/lurcher/help/embedding.md"
-
 -- Sections with code that is run: { title, blocks = { { kind, text } }, prints }.
-local function sections()
+local function sections(page)
   local list, section, block = {}, nil, nil
-  for line in fs.lines(PAGE) do
+  for line in fs.lines("lua/lurcher/help/" .. page) do
     local kind = line:match "^```(%l+)$"
     if block and line == "```" then
       block = nil
@@ -80,12 +78,13 @@ local function compile(program, name)
   return built
 end
 
-describe("the guide of embedding: the program of", function()
+describe("the manual: the program of", function()
   before_each(files.begin)
   after_each(files.finish)
 
-  local list = sections()
+  local list = sections "embedding.md"
   local first = table.concat(list[1].blocks[1].lines, "\n") .. "\n"
+  for _, section in ipairs(sections "sandbox.md") do list[#list + 1] = section end
 
   for _, section in ipairs(list) do
     if section.blocks[1] then
