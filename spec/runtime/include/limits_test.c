@@ -87,6 +87,20 @@ static const char *const nested[] = {
     "local function f() pcall(string.gsub, 'x', 'x', f) end while true do f() end",
 };
 
+/* serve(after): a WebSocket server whose connections go on with after(c), and its URL */
+#define SERVE_WEBSOCKETS                                                                                     \
+  "local ws, task, crypto = require 'lurcher.ws', require 'lurcher.task', require 'lurcher.crypto' "         \
+  "local guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11' "                                                     \
+  "local function serve(after) "                                                                             \
+  "  return (require('lurcher.server').raw(function(c) "                                                     \
+  "    local key = c:read_head().headers['sec-websocket-key'] "                                              \
+  "    c:write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n' "   \
+  ".. "                                                                                                      \
+  "      'Sec-WebSocket-Accept: ' .. crypto.base64(crypto.sha1(key .. guid, 'raw')) .. '\\r\\n\\r\\n') "     \
+  "    after(c) "                                                                                            \
+  "  end).url:gsub('^http', 'ws')) "                                                                         \
+  "end "
+
 static const char *const growth[] = {
     "local t, n = {}, 0 while true do n = n + 1 t[n] = ('x'):rep(1000) .. n end",
     "print(#('x'):rep(2 ^ 31 - 1))",
@@ -109,6 +123,19 @@ static const char *const growth[] = {
     "local s = require('lurcher.server').raw(function(c) c:read(1) task.sleep(100) end) "
     "local c, b = http.client{limits = {per_origin = false}}, ('x'):rep(2e5) "
     "for i = 1, 150 do task.spawn(function() c:post(s.url, {body = b}) end) end task.sleep(5)",
+    /* a message of 13 MB, one of as much in many frames, what many servers do not take, what many send unread
+     */
+    SERVE_WEBSOCKETS "local url = serve(function(c) c:write('\\129\\127\\0\\0\\0\\0\\0\\200\\0\\0') "
+                     "for i = 1, 200 do c:write(('x'):rep(65536)) end end) ws.connect(url):receive()",
+    SERVE_WEBSOCKETS
+    "local url = serve(function(c) for i = 1, 200 do c:write((i == 1 and '\\1' or '\\0') .. "
+    "'\\127\\0\\0\\0\\0\\0\\1\\0\\0' .. ('x'):rep(65536)) end end) ws.connect(url):receive()",
+    SERVE_WEBSOCKETS "local url, b = serve(function() task.sleep(100) end), ('x'):rep(1e6) local sends = {} "
+                     "for i = 1, 30 do local c = ws.connect(url) sends[i] = function() c:send(b) end end "
+                     "task.all(sends)",
+    SERVE_WEBSOCKETS
+    "local url = serve(function(c) while c:write('\\129\\126\\100\\0' .. ('x'):rep(25600)) do end "
+    "end) local all = {} for i = 1, 500 do all[i] = ws.connect(url) end task.sleep(5)",
     /* copies of what is to be sent */
     "local http, task = require('lurcher.http'), require('lurcher.task') "
     "local s = require('lurcher.server').raw(function(c) task.sleep(100) end) "
