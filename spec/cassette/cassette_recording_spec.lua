@@ -11,7 +11,7 @@ local serving = require "spec.support.serving"
 local sse = require "lurcher.sse"
 local task = require "lurcher.task"
 
-local SIZE = 60 * 1024
+local SIZE = 30 * 1024
 
 local path
 
@@ -77,18 +77,18 @@ describe("a recording", function()
 
   it("of tasks side by side has the order in which they began", function()
     local gates = {}
-    for i = 1, 30 do gates[i] = task.event() end
+    for i = 1, 40 do gates[i] = task.event() end
     local s = serving.start(function(req)
       local i = tonumber(req.path:match "%d+")
       gates[i]:wait()
       if gates[i - 1] then gates[i - 1]:set() end
       return { status = 200, body = ("x"):rep(SIZE) }
     end)
-    gates[30]:set()
+    gates[40]:set()
     assert(cassette.use(path, function()
-      local api = http.client { limits = { inflight = 30, per_origin = 30 } }
+      local api = http.client { limits = { inflight = 40, per_origin = 40 } }
       task.scope(function(scope)
-        for i = 1, 30 do scope:spawn(function() assert(api:get(s.url .. "/" .. i)) end) end
+        for i = 1, 40 do scope:spawn(function() assert(api:get(s.url .. "/" .. i)) end) end
       end)
     end))
     for i, entry in ipairs(entries()) do assert.are.equal(s.url .. "/" .. i, entry.request.url) end
@@ -103,7 +103,7 @@ describe("a recording", function()
     assert(cassette.use(path, function()
       http.get(s.url .. "/text")
       http.get(s.url .. "/bytes")
-      for i = 1, 20 do http.get(s.url .. "/" .. i) end
+      for i = 1, 40 do http.get(s.url .. "/" .. i) end
       http.get(s.url .. "/last", { auth = http.bearer(token) })
     end))
     assert.is_nil(files.read("tape.json"):find(token, 1, true))
@@ -113,7 +113,7 @@ describe("a recording", function()
   end)
 
   it("looks for secrets in time that grows with the text, whatever it is", function()
-    local long = 100000
+    local long = 60000
     local bodies = {
       ["an element that does not end"] = "<" .. ("a"):rep(long),
       ["heads of parts"] = ('form-data; name="password"'):rep(long / 10),
@@ -143,7 +143,7 @@ describe("a recording", function()
     local asked = task.event()
     local handle = task.spawn(function()
       cassette.use(path, function()
-        for i = 1, 20 do assert(http.get(s.url .. "/" .. i)) end
+        for i = 1, 40 do assert(http.get(s.url .. "/" .. i)) end
         asked:set()
         task.sleep(math.huge)
       end)

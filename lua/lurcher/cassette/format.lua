@@ -99,8 +99,8 @@ local function flat_headers(lines)
   local flat = {}
   for _, line in ipairs(lines) do
     if type(line) == "table" then line = crypto.base64_decode(tostring(line.base64)) end
-    local name, value = tostring(line):match "^([^:]+):[ \t]*(.*)$"
-    if not name or line:find "[%z\r\n]" then return nil end
+    local name, value = tostring(line):match "^([^:%z\r\n]+):[ \t]*([^%z\r\n]*)$"
+    if not name then return nil end
     flat[#flat + 1], flat[#flat + 2] = name, value
   end
   return flat

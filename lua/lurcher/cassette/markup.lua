@@ -76,7 +76,8 @@ function markup.find(text, is_secret, visit)
     find_elements(text, is_secret, visit)
     find_named_tags(text, is_secret, visit)
   end
-  find_quoted(text, is_secret, visit)
+  if not text:find("[:=]") then return end
+  if text:find("[\"']") then find_quoted(text, is_secret, visit) end
   find_lines(text, is_secret, visit)
 end
 
