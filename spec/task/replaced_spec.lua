@@ -27,6 +27,29 @@ describe("a script that replaces", function()
     assert.equal(0, ended.status)
   end)
 
+  it("what finds modules does not keep those from them that are loaded later", function()
+    local ended = process.run { script [[
+      local http, json, s = require "lurcher.http", require "lurcher.json", nil
+      s = require("lurcher.server").start(function(req)
+        if req.path == "/moved" then return { status = 302, headers = { Location = "/" } } end
+        return { body = json.encode { path = req.path } }
+      end)
+      local function broken() error "called" end
+      package.path, package.cpath, package.loaders, package.preload = nil, nil, { broken }, { broken }
+      for name in pairs(package.loaded) do
+        if name:find "^lurcher" then package.loaded[name] = nil end
+      end
+      package.loaded["lurcher.http.client"], package.loaded["lurcher.http.response"] = nil, nil
+      package.loaded, package, require, setmetatable, string.format = {}, nil, broken, broken, broken
+      print(http.get(s.url):json().path, http.get(s.url .. "/moved").status,
+        http.get(s.url .. "/a", { headers = { A = "b" } }):json().path, select(2, http.get "no url").kind)
+      s:stop()
+    ]] }
+    assert.equal("", ended.err)
+    assert.equal("/\t200\t/a\turl\n", ended.out)
+    assert.equal(0, ended.status)
+  end)
+
   it("or adds methods of texts has them", function()
     local ended = process.run { "-e", "function string.twice(s) return s .. s end print(('a'):twice())" }
     assert.equal("aa\n", ended.out)

@@ -19,6 +19,7 @@ local tag, guard, is_outermost = native.tag, native.guard, native.is_outermost
 math.randomseed(native.unit() * 2 ^ 53) -- LuaJIT's own seed is the same in each process
 local ipairs, remove, sort = ipairs, table.remove, table.sort
 local getmetatable, setmetatable, package = getmetatable, setmetatable, package
+local loaded = package.loaded -- a script that puts another table there has no other modules for that
 
 -- ---- what is compiled ----
 
@@ -250,7 +251,7 @@ local function wait_for(name, entry)
   end
 end
 
-local load_module
+local load_module, load_own
 local modules -- native: those that are compiled in
 
 -- Names of the public modules, "http" for lurcher.http: those that are in no folder.
@@ -264,7 +265,7 @@ local function public_modules()
 end
 
 local function raise(...)
-  load_module("lurcher.base.errors").raise(concat { ... })
+  load_own("lurcher.base.errors").raise(concat { ... })
 end
 
 -- What helps after a name that is none of ours: the public module it is near to, or all of them.
@@ -275,12 +276,15 @@ local function hint_for(name)
   for _, public in ipairs(names) do
     if public == folder then return ("; the module is 'lurcher.%s':"):format(public) end
   end
-  local near = load_module("lurcher.base.check").suggest(own, names)
+  local near = load_own("lurcher.base.check").suggest(own, names)
   if near then return ("; did you mean 'lurcher.%s'?:"):format(near) end
   return ": there are lurcher." .. concat(names, ", lurcher.")
 end
 
-local function find_loader(name)
+-- Where the runtime itself asks, its own modules are found whatever a script has done to `package`.
+local function find_loader(name, is_ours)
+  local own = is_ours and modules and modules.loader(name)
+  if own then return own end
   local messages = {}
   for _, searcher in ipairs(package.loaders) do
     local loader = searcher(name)
@@ -294,13 +298,13 @@ end
 local function guard_module(module, name)
   if getmetatable(module) ~= nil then return end
   setmetatable(module, { __index = function(self, key)
-    return load_module("lurcher.base.strict").missing(self, key, name)
+    return load_own("lurcher.base.strict").missing(self, key, name)
   end })
 end
 
--- Modules of the runtime get load_module as their `require`: see scripts/embed.lua.
+-- Modules of the runtime get load_own as their `require`: see scripts/embed.lua.
 local function run_loader(name, loader, entry)
-  local ok, value = raw_xpcall(loader, native.trace, name, modules and modules.has(name) and load_module or nil)
+  local ok, value = raw_xpcall(loader, native.trace, name, modules and modules.has(name) and load_own or nil)
   loading[name] = nil
   for _, waiter in ipairs(entry.waiters) do
     wake(waiter)
@@ -309,18 +313,18 @@ local function run_loader(name, loader, entry)
     raise_if_stopping()
     error(value, 0)
   end
-  if value ~= nil then package.loaded[name] = value end
+  if value ~= nil then loaded[name] = value end
   if find(name, "^lurcher%.native%.") then natives[name] = value end
   local public = type(value) == "table" and name:match("^lurcher%.([^.]+)$")
   if public then guard_module(value, public) end
-  if package.loaded[name] == nil then package.loaded[name] = true end
-  return package.loaded[name]
+  if loaded[name] == nil then loaded[name] = true end
+  return loaded[name]
 end
 
 -- require without a look at who asks.
-function load_module(name)
+function load_module(name, is_ours)
   while true do
-    local module = package.loaded[name]
+    local module = loaded[name]
     if module == nil then module = natives[name] end
     if module ~= nil then return module end
     local entry = loading[name]
@@ -329,7 +333,7 @@ function load_module(name)
   end
   local entry = { task = current(), waiters = {} }
   loading[name] = entry
-  local ok, loader = raw_pcall(find_loader, name)
+  local ok, loader = raw_pcall(find_loader, name, is_ours)
   if not ok then
     loading[name] = nil
     error(loader, 0)
@@ -337,12 +341,16 @@ function load_module(name)
   return run_loader(name, loader, entry)
 end
 
+function load_own(name)
+  return loaded[name] or load_module(name, true)
+end
+
 -- A runtime loads some fifty modules at its start, and no more in a loop: traces of this take longer than they save.
-for _, fn in ipairs { find_loader, run_loader, load_module } do jit.off(fn) end
+for _, fn in ipairs { find_loader, run_loader, load_module, load_own } do jit.off(fn) end
 
 modules = load_module "lurcher.native.modules"
 local offered = modules.offered
-debug.getregistry()["lurcher.require"] = load_module -- for C
+debug.getregistry()["lurcher.require"] = load_own -- for C
 
 -- Modules in a folder are for our own code, which is told by the names of its chunks.
 local internals_are_open = false
@@ -397,14 +405,14 @@ end
 ---@param level? "error"|"warn" default "error"
 function native.tell_hidden(err, traceback, level)
   if type(err) == "table" and err.kind == "canceled" then return end -- the time for clean-up was over
-  local task, uncaught = load_module("lurcher.task.scope").current(), load_module("lurcher.base.uncaught")
+  local task, uncaught = load_own("lurcher.task.scope").current(), load_own("lurcher.base.uncaught")
   uncaught.log(level or "error", task and task.id, "clean-up failed, too", uncaught.text(err), traceback)
 end
 
 ---A child failed, but what is raised is the cancellation of the task that waits for it.
 ---@param child lurcher.Task
 function native.tell_failed(child)
-  load_module("lurcher.base.uncaught").tell(child)
+  load_own("lurcher.base.uncaught").tell(child)
 end
 
 ---Calls what was deferred.
@@ -415,7 +423,7 @@ end
 function native.call_deferred(fn)
   local traceback
   local ok, err = raw_xpcall(fn, function(raised)
-    traceback = load_module("lurcher.base.uncaught").traceback()
+    traceback = load_own("lurcher.base.uncaught").traceback()
     return native.trace(raised)
   end)
   return ok, err, traceback
@@ -495,7 +503,7 @@ end
 -- ---- what the host permits ----
 
 if native.asks() then
-  local permissions = load_module "lurcher.task.permissions"
+  local permissions = load_own "lurcher.task.permissions"
   permissions.install()
   ask_module = permissions.ask_module
 end

@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <luajit.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,33 +66,42 @@ static int has(lua_State *L)
   return 1;
 }
 
-int luaopen_lurcher_native_modules(lua_State *L)
+/* Whether there is a module of that name in the library: pushes its loader. */
+static bool push_loader(lua_State *L, const char *name)
 {
-  lua_createtable(L, 0, 4);
-  lua_pushcfunction(L, names);
-  lua_setfield(L, -2, "names");
-  lua_pushcfunction(L, has);
-  lua_setfield(L, -2, "has");
-  lua_pushcfunction(L, host_modules_find);
-  lua_setfield(L, -2, "offered");
-  lua_pushcfunction(L, host_modules_has_path);
-  lua_setfield(L, -2, "has_path");
-  return 1;
+  for (const luaL_Reg *native = natives; native->name; native++) {
+    if (strcmp(native->name, name) != 0) continue;
+    lua_pushcfunction(L, native->func);
+    return true;
+  }
+  return strncmp(name, "lurcher", 7) == 0 && preload_push(L, name);
 }
+
+/* loader(name) -> a function, or nothing: whatever a script has done to the table `package` */
+static int loader(lua_State *L) { return push_loader(L, luaL_checkstring(L, 1)); }
 
 /* __index of package.preload: a module is looked up only when it is first required, which keeps the start
  * short. */
 static int find_module(lua_State *L)
 {
   const char *name = lua_tostring(L, 2);
-  if (!name) return 0;
-  for (const luaL_Reg *native = natives; native->name; native++) {
-    if (strcmp(native->name, name) != 0) continue;
-    lua_pushcfunction(L, native->func);
-    return 1;
-  }
-  if (strncmp(name, "lurcher", 7) != 0) return 0;
-  return preload_push(L, name);
+  return name && push_loader(L, name);
+}
+
+int luaopen_lurcher_native_modules(lua_State *L)
+{
+  lua_createtable(L, 0, 5);
+  lua_pushcfunction(L, names);
+  lua_setfield(L, -2, "names");
+  lua_pushcfunction(L, has);
+  lua_setfield(L, -2, "has");
+  lua_pushcfunction(L, loader);
+  lua_setfield(L, -2, "loader");
+  lua_pushcfunction(L, host_modules_find);
+  lua_setfield(L, -2, "offered");
+  lua_pushcfunction(L, host_modules_has_path);
+  lua_setfield(L, -2, "has_path");
+  return 1;
 }
 
 void preload_open(lua_State *L)
