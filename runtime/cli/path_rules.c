@@ -42,14 +42,17 @@ bool path_rules_add(path_rules *r, const char *flag, const char *path)
   return false;
 }
 
+/* No pattern, as others have them: it would allow nothing. */
+static bool is_name(const char *text) { return *text && !strpbrk(text, "*=?"); }
+
 bool path_rules_add_names(path_rules *r, const char *flag, const char *names)
 {
   char *copy = strdup(names), *rest = copy;
   bool ok = copy != NULL;
   for (char *one; ok && (one = strsep(&rest, ","));)
-    ok = *one && add_path(r, strchr(one, '/') ? path_rules_resolve(one) : strdup(one));
+    ok = is_name(one) && add_path(r, strchr(one, '/') ? path_rules_resolve(one) : strdup(one));
   free(copy);
-  if (!ok) complain("%s=%s: give names, with commas between", flag, names);
+  if (!ok) complain("%s=%s: give names, not patterns, with commas between", flag, names);
   return ok;
 }
 

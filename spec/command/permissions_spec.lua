@@ -50,7 +50,10 @@ describe("the permissions of lurcher --sandbox", function()
       ["--allow-net=10.0.0.0/33"] = "give hosts", ["--allow-net=host:99999"] = "give hosts",
       ["--deny-net=2130706433"] = "give hosts", ["--allow-net=a.test,"] = "give hosts",
       ["--allow-net=[a.test]"] = "give hosts", ["--allow-net=.a.test"] = "give hosts",
-      ["--deny-net=*.a..test"] = "give hosts", ["--deny-net"] = "needs a value", ["--allow-write=/none/such/path"] = false, ["--allow-env="] = "give names",
+      ["--deny-net=*.a..test"] = "give hosts", ["--deny-net"] = "needs a value",
+      ["--allow-write=/none/such/path"] = false, ["--allow-env="] = "give names",
+      ["--allow-env=*"] = "not patterns", ["--allow-env=A=b"] = "give names",
+      ["--allow-run=git-*"] = "give names",
       ["--sandbox=some"] = "--sandbox=log",
     } do
       local ended = run { "--sandbox", flag, "-e", "" }
