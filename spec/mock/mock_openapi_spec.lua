@@ -153,4 +153,61 @@ describe("a mock of an OpenAPI document", function()
       assert.matches("is YAML, and has to be JSON; convert it first", message_of(mock.from_openapi, text), 1, true)
     end
   end)
+
+  -- A document with one schema, "N", that GET /n answers with and that POST /n takes.
+  local function with_schema(n)
+    local content = as_json { schema = { ["$ref"] = "#/components/schemas/N" } }
+    return { openapi = "3.0.3", components = { schemas = { N = n } }, paths = { ["/n"] = {
+      get = { responses = { ["200"] = { content = content } } },
+      post = { requestBody = { content = content }, responses = { ["201"] = {} } },
+    } } }
+  end
+
+  local function client_of(document) return http.client { transport = mock.from_openapi(document), retry = false } end
+
+  it("makes small values of schemas that name themselves", function()
+    local me, properties = { ["$ref"] = "#/components/schemas/N" }, {}
+    for i = 1, 20 do properties["p" .. i] = me end
+    properties.id, properties.list = { type = "integer" }, { type = "array", items = me }
+    local api = client_of(with_schema { type = "object", properties = properties })
+    assert.are.same({ id = 0, list = {} }, assert(api:get "http://a.test/n"):json())
+    local schemas = {}
+    for i = 1, 20 do
+      local parts = {}
+      for j = 1, 20 do parts["p" .. j] = { ["$ref"] = "#/components/schemas/S" .. j } end
+      schemas["S" .. i] = { type = "object", properties = parts }
+    end
+    local document = with_schema { ["$ref"] = "#/components/schemas/S1" }
+    for name, one in pairs(schemas) do document.components.schemas[name] = one end
+    assert.is_true(#assert(client_of(document):get "http://a.test/n").body < 200000)
+  end)
+
+  it("ends its look at choices among choices", function()
+    local me = { ["$ref"] = "#/components/schemas/N" }
+    local api = client_of(with_schema { oneOf = { { type = "string" }, { allOf = { me } }, me, me } })
+    assert(api:post("http://a.test/n", { json = { 1 } }))
+    assert.are.equal(201, assert(api:post("http://a.test/n", { json = { x = "text" } })).status)
+  end)
+
+  it("counts the characters of texts", function()
+    local api = client_of(with_schema { type = "object", properties = { s = { type = "string", minLength = 2,
+      maxLength = 3 } } })
+    for text, fits in pairs { ["\195\169"] = false, ["\195\169\195\169\195\169"] = true, abcd = false } do
+      assert.are.equal(fits, api:post("http://a.test/n", { json = { s = text } }) ~= nil, text)
+    end
+  end)
+
+  it("bears what is nonsense in a document", function()
+    local api = client_of { openapi = 3, servers = { { url = 5 }, 7 }, info = 7, components = 9, paths = { [7] = {},
+      ["/a"] = 5, ["/b"] = { get = 7 }, ["/c"] = { get = { parameters = 5, requestBody = 7, responses = 9 } },
+      ["/d"] = { get = { parameters = { 1, {} }, responses = { ["abc"] = {}, ["100"] = {}, ["201"] = 5 } } },
+      ["/e"] = { get = { responses = { ["200"] = { content = as_json { schema = { type = 5, properties = 7, enum = 9,
+        allOf = 3, items = 2 } } } } } } } }
+    local got = {}
+    for i, where in ipairs { "a", "b", "c", "d", "e" } do
+      local res = api:get("http://a.test/" .. where)
+      got[i] = res and res.status or false
+    end
+    assert.are.same({ false, false, 200, 201, 200 }, got)
+  end)
 end)

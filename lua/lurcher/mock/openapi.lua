@@ -46,7 +46,8 @@ local function bases_of(root)
     end
     return bases
   end
-  for _, one in ipairs(as_table(root.servers)) do
+  for _, given in ipairs(as_table(root.servers)) do
+    local one = as_table(given)
     local address = type(one.url) == "string" and one.url or "/"
     address = address:gsub("{([^}]*)}", function(name)
       local variable = as_table(as_table(one.variables)[name])
@@ -89,7 +90,8 @@ local function each_operation(self)
   for path, item in pairs(as_table(self.root.paths)) do
     item = as_table(resolve(self, item))
     for _, method in ipairs(METHODS) do
-      if type(item[method]) == "table" then list[#list + 1] = compile(self, path, method, item, item[method]) end
+      local operation = type(path) == "string" and item[method]
+      if type(operation) == "table" then list[#list + 1] = compile(self, path, method, item, operation) end
     end
   end
   table.sort(list, function(a, b)
@@ -234,7 +236,8 @@ local function old_body(one)
 end
 
 local function check_body(self, one, req)
-  local wanted = resolve(self, one.operation.requestBody) or old_body(one)
+  local wanted = resolve(self, one.operation.requestBody)
+  if type(wanted) ~= "table" then wanted = old_body(one) end
   if not wanted then return req.body ~= "" and "it knows no body here" or nil end
   if req.body == "" then return wanted.required == true and "the body is missing" or nil end
   local kind = (req.headers["content-type"] or "application/octet-stream"):lower():match "^[^;%s]*"
@@ -252,12 +255,15 @@ end
 -- "Prefer: code=404, example=name", as other mock servers have it.
 local function preferences(req)
   local prefer = req.headers["prefer"] or ""
-  return prefer:match "code=(%d%d%d)", prefer:match 'example="?([%w_.-]+)'
+  return prefer:match "code=([2-9]%d%d)", prefer:match 'example="?([%w_.-]+)'
 end
 
 local function choose_status(responses, wanted)
   local names = {}
-  for name in pairs(responses) do names[#names + 1] = tostring(name) end
+  for name in pairs(responses) do
+    name = tostring(name)
+    if name:find "^[2-9]%d%d$" or name:find "^[2-9][xX][xX]$" then names[#names + 1] = name end
+  end
   table.sort(names)
   local function declared(name) return responses[name] or responses[tonumber(name) or name] end
   if wanted then return declared(wanted) or declared(wanted:sub(1, 1) .. "XX") or responses.default, wanted end

@@ -6,6 +6,7 @@ local sample = {}
 
 local MAX_DEPTH = 8
 local MAX_ITEMS = 3
+local MAX_VALUES = 5000 -- in a sample: schemas that name one another many times would make it grow without end
 
 local FORMATS = { ["date-time"] = "2024-01-01T00:00:00Z", date = "2024-01-01", time = "00:00:00Z",
   uuid = "00000000-0000-4000-8000-000000000000", email = "user@example.com", uri = "https://example.com/",
@@ -61,14 +62,26 @@ sample.merged = merged
 
 local of
 
+-- In an order that is the same each time.
+local function names_of(map)
+  local names = {}
+  for name in pairs(type(map) == "table" and map or {}) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
 local function object_of(document, schema, depth)
   local value = json.object {}
   local required = {}
   for _, name in ipairs(type(schema.required) == "table" and schema.required or {}) do required[name] = true end
-  for name, one in pairs(type(schema.properties) == "table" and schema.properties or {}) do
+  for _, name in ipairs(names_of(schema.properties)) do
+    local one = schema.properties[name]
     if depth < MAX_DEPTH or required[name] and depth < 2 * MAX_DEPTH then
       local part = document.resolve(one)
-      if type(part) == "table" and part.writeOnly ~= true then value[name] = of(document, part, depth + 1) end
+      local is_wanted = type(part) == "table" and part.writeOnly ~= true and not document.making[part]
+      if is_wanted and document.values < MAX_VALUES then value[name] = of(document, part, depth + 1) end
     end
   end
   return value
@@ -77,7 +90,8 @@ end
 local function array_of(document, schema, depth)
   local list = json.array {}
   local count = math.min(math.max(tonumber(schema.minItems) or 1, 1), MAX_ITEMS)
-  if tonumber(schema.maxItems) == 0 or depth >= MAX_DEPTH then count = 0 end
+  local is_over = depth >= MAX_DEPTH or document.values >= MAX_VALUES
+  if tonumber(schema.maxItems) == 0 or is_over or document.making[document.resolve(schema.items)] then count = 0 end
   for i = 1, count do list[i] = of(document, schema.items or {}, depth + 1) end
   return list
 end
@@ -96,9 +110,7 @@ end
 local MAKE = { string = text_of, integer = number_of, number = number_of,
   boolean = function() return true end, null = function() return json.null end }
 
-function of(document, schema, depth)
-  schema = document.resolve(schema)
-  if type(schema) ~= "table" then return json.null end
+local function make(document, schema, depth)
   if schema.allOf then schema = merged(document, schema) end
   if schema.example ~= nil then return schema.example end
   if schema.const ~= nil then return schema.const end
@@ -110,13 +122,27 @@ function of(document, schema, depth)
   if type(choices) == "table" and choices[1] and depth < MAX_DEPTH then return of(document, choices[1], depth + 1) end
   if kind == "object" then return object_of(document, schema, depth) end
   if kind == "array" then return array_of(document, schema, depth) end
-  local make = MAKE[kind]
-  return make and make(schema) or json.object {}
+  local scalar = MAKE[kind]
+  return scalar and scalar(schema) or json.object {}
+end
+
+-- What a schema is made of may have it among its parts again: there it is left out.
+function of(document, schema, depth)
+  schema = document.resolve(schema)
+  if type(schema) ~= "table" then return json.null end
+  if document.making[schema] then return json.object {} end
+  document.making[schema], document.values = true, document.values + 1
+  local value = make(document, schema, depth)
+  document.making[schema] = nil
+  return value
 end
 
 ---@param document lurcher.mock.Document
 ---@param schema any
 ---@return any
-function sample.of(document, schema) return of(document, schema, 1) end
+function sample.of(document, schema)
+  document.making, document.values = {}, 0
+  return of(document, schema, 1)
+end
 
 return sample

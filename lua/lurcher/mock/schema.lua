@@ -6,6 +6,7 @@ local sample = require "lurcher.mock.sample"
 local schema = {}
 
 local MAX_DEPTH = 64
+local MAX_CHECKS = 100000 -- of one value: choices among choices would be tried without end
 
 local function is_array(value)
   return type(value) == "table" and (#value > 0 or json.encode(value) == "[]")
@@ -76,8 +77,9 @@ local function check_bounds(own, value, place)
     if most and value > most then return place, ("is more than %g"):format(most) end
   elseif type(value) == "string" then
     local least, most = tonumber(own.minLength), tonumber(own.maxLength)
-    if least and #value < least then return place, ("is shorter than %d"):format(least) end
-    if most and #value > most * 4 then return place, ("is longer than %d"):format(most) end
+    local length = select(2, value:gsub("[^\128-\191]", "")) -- in characters
+    if least and length < least then return place, ("is shorter than %d"):format(least) end
+    if most and length > most then return place, ("is longer than %d"):format(most) end
   end
 end
 
@@ -90,7 +92,8 @@ end
 
 function check(document, given, value, place, depth)
   local own = document.resolve(given)
-  if type(own) ~= "table" or depth > MAX_DEPTH then return nil end
+  document.checks = document.checks + 1
+  if type(own) ~= "table" or depth > MAX_DEPTH or document.checks > MAX_CHECKS then return nil end
   if type(own.allOf) == "table" then own = sample.merged(document, own) end
   if value == json.null and own.nullable == true then return nil end
   if own.type and not is_of_type(value, own.type) then return place, "is no " .. in_words(own.type) end
@@ -116,7 +119,10 @@ end
 ---@param place string
 ---@return string? place
 ---@return string? problem
-function schema.check(document, given, value, place) return check(document, given, value, place, 1) end
+function schema.check(document, given, value, place)
+  document.checks = 0
+  return check(document, given, value, place, 1)
+end
 
 ---The same for the text of a parameter; nil: it is well.
 ---@param document lurcher.mock.Document
