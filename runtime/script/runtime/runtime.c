@@ -364,6 +364,7 @@ lur_status lur_set_arg(lur_runtime *rt, const char *name, int argc, const char *
 static int push_report(lua_State *L)
 {
   scope *s = lua_touserdata(L, 1);
+  report_mend_place(L, s);
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->failed_ref);
   report_push(L, lua_gettop(L));
   size_t length;

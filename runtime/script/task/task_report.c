@@ -24,13 +24,14 @@ void report_position(lua_State *L, char *text, size_t size)
 }
 
 /* The script's main function has gone into its last call. */
-static void tail_position(lua_State *L, const lur_task *t, char *text, size_t size)
+static void tail_position(lua_State *L, const scope *script, char *text, size_t size)
 {
   int top = lua_gettop(L);
   luaL_checkstack(L, 8, "report");
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->script->chunk_ref);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, script->chunk_ref);
   lua_getfield(L, LUA_REGISTRYINDEX, "lurcher.open_jit_util");
-  if (report_ask(L, "tail_line", 2)) snprintf(text, size, "%s:%d", t->source, (int)lua_tointeger(L, -1));
+  if (report_ask(L, "tail_line", 2))
+    snprintf(text, size, "%s:%d", script->main->source, (int)lua_tointeger(L, -1));
   lua_settop(L, top);
 }
 
@@ -43,7 +44,7 @@ static void call_position(lua_State *L, char *text, size_t size)
   if (t->line > 0)
     snprintf(text, size, "%s:%d", t->source, t->line);
   else if (t->script && t->script->main == t)
-    tail_position(L, t, text, size);
+    tail_position(L, t->script, text, size);
 }
 
 int report_raise(lua_State *L, const char *message)
@@ -55,6 +56,49 @@ int report_raise(lua_State *L, const char *message)
   else
     lua_pushstring(L, message);
   return lua_error(L);
+}
+
+/* How long the place at the start of an error's text is, if it is one in the runtime's code around scripts.
+ */
+static size_t own_place(const char *text)
+{
+  static const char source[] = "lurcher/script.lua:";
+  if (strncmp(text, source, sizeof source - 1) != 0) return 0;
+  size_t length = sizeof source - 1 + strspn(text + sizeof source - 1, "0123456789");
+  return strncmp(text + length, ": ", 2) == 0 ? length + 2 : 0;
+}
+
+/* Sets the field `error` of the table at `index` from the value `from` to that on top of the stack. */
+static void replace_error(lua_State *L, int index, int from)
+{
+  lua_getfield(L, index, "error");
+  bool same = lua_rawequal(L, -1, from);
+  lua_pop(L, 1);
+  if (!same) return;
+  lua_pushvalue(L, -1);
+  lua_setfield(L, index, "error");
+}
+
+void report_mend_place(lua_State *L, const scope *script)
+{
+  char at[160] = "";
+  int top = lua_gettop(L), locals = top + 2, text = top + 3, mended = top + 4;
+  if (script->failed != script->main) return;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, script->failed_ref);
+  task_push_locals(L, -1, script->failed);
+  lua_getfield(L, locals, "error");
+  size_t own = lua_type(L, text) == LUA_TSTRING ? own_place(lua_tostring(L, text)) : 0;
+  if (own) {
+    tail_position(L, script, at, sizeof at);
+    lua_pushfstring(L, *at ? "%s: " : "%s", at);
+    lua_pushlstring(L, lua_tostring(L, text) + own, lua_objlen(L, text) - own);
+    lua_concat(L, 2);
+    replace_error(L, locals, text);
+    lua_getfield(L, locals, "causes");
+    lua_insert(L, mended);
+    if (lua_istable(L, mended)) replace_error(L, mended, text);
+  }
+  lua_settop(L, top);
 }
 
 /* ---- tracebacks without the runtime's own frames ---- */

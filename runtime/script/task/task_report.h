@@ -12,6 +12,11 @@ void report_position(lua_State *L, char *text, size_t size);
  * the spawning of the task, or the script's only such call. */
 int report_raise(lua_State *L, const char *message);
 
+/* The text that a script's main function failed with names a line of the runtime's own code when it comes
+ * from the function's last call ("return error 'x'"): puts the line of that in its place, if it is known. Can
+ * raise. */
+void report_mend_place(lua_State *L, const scope *script);
+
 /* Notes where an error object came from, for the report, should it end the running task: the entry on top of
  * the stack (popped) is a text or a failed task's handle; the error is below it (kept). Can raise. */
 void report_note_cause(lua_State *L, lur_task *t);

@@ -99,6 +99,12 @@ static void test_errors(void)
   check(got.status == LUR_FAILED && strncmp(message, "deadlock", 8) == 0 && !strchr(message, '\n'));
   run("error('a\\0b', 0)", NULL);
   check_string(message, "a\\x00b");
+  run("\n\nreturn error 'last'", NULL);
+  check_string(message, "s.lua:3: last");
+  run("if ... then return error 'one' end\nreturn error 'two'", NULL);
+  check_string(message, "two");
+  run("\nreturn unpack({}, 1, 1e6)", NULL);
+  check_string(message, "s.lua:2: too many results to unpack");
   run("error(nil)", NULL);
   check(got.status == LUR_FAILED && *message);
   run("local t = {} t.t = t error(t)", NULL);
