@@ -68,6 +68,14 @@ static void allow_writing(const char *path, void *user)
   allow_beneath(user, is_folder ? path : dirname(folder), READS | WRITES | REFERS | TRUNCATES | CONTROLS);
 }
 
+/* To make it: connecting is not Landlock's affair. */
+static void allow_socket(const char *path, void *user)
+{
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", path);
+  allow_beneath(user, dirname(folder), LANDLOCK_ACCESS_FS_MAKE_SOCK);
+}
+
 static void allow_port(int port, void *user)
 {
   const landlock *l = user;
@@ -159,6 +167,7 @@ static bool restrict_self(landlock *l, const cli_options *options)
   permissions_each_path(true, allow_writing, l);
   if (options->report) allow_writing(options->report, l);
   permissions_each_port(allow_port, l);
+  permissions_each_socket(allow_socket, l);
   return syscall(SYS_landlock_restrict_self, l->ruleset, 0) == 0;
 }
 

@@ -99,6 +99,12 @@ void permissions_each_port(void (*visit)(int port, void *user), void *user)
     if (rules.allowed_net.rules[i].port) visit(rules.allowed_net.rules[i].port, user);
 }
 
+void permissions_each_socket(void (*visit)(const char *path, void *user), void *user)
+{
+  for (size_t i = 0; i < rules.allowed_net.count; i++)
+    if (rules.allowed_net.rules[i].kind == NET_SOCKET) visit(rules.allowed_net.rules[i].text, user);
+}
+
 /* "/proc/self" was resolved when the flags were read. */
 static void follow_fork(path_rules *r, pid_t before)
 {

@@ -39,6 +39,9 @@ void permissions_get_reach(permissions_reach *reach);
  * own; none where no host may be reached. */
 void permissions_each_port(void (*visit)(int port, void *user), void *user);
 
+/* Visits the paths of Unix sockets that may be connected to and made. */
+void permissions_each_socket(void (*visit)(const char *path, void *user), void *user);
+
 /* In a new process: paths below /proc/PID of the process before it are its own now. */
 void permissions_follow_fork(pid_t before);
 

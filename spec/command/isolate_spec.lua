@@ -35,6 +35,17 @@ describe("lurcher --isolate", function()
     assert.equal(0, ended.status)
   end)
 
+  it("lets a script listen on and connect to a Unix socket that was allowed", function()
+    local path = folder .. "/api.sock"
+    local ended = run { "--isolate", "--allow-net=" .. path, "--allow-write=" .. path, "-e", [[
+      local server = require "lurcher.server"
+      local s = assert(server.start(function() return "pong" end, { unix_socket = ... }))
+      print(assert(http.get("http://x/", { unix_socket = ... })).body)
+      s:stop()]], path }
+    assert.equal("pong\n", ended.out)
+    assert.is_false(fs.exists(path))
+  end)
+
   it("holds files and programs where the sandbox lets everything pass", function()
     assert(fs.write(folder .. "/secret", "text"))
     local ended = run { "--isolate", "--sandbox=log", "-e", [[

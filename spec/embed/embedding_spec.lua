@@ -1,5 +1,5 @@
--- The programs of examples/embed, which use nothing but lurcher.h, or the command. What that promises in detail is checked by
--- spec/runtime/embed_test.c and embed_close_test.c.
+-- The programs of examples/embed, which use nothing but lurcher.h, or the command. What that promises in detail is
+-- checked by spec/runtime/embed_test.c and embed_close_test.c.
 
 local process = require "spec.support.process"
 local serving = require "spec.support.serving"

@@ -1,6 +1,7 @@
 #include "core/process/process.h"
 
 #include "core/file/file.h"
+#include "core/file/guarded.h"
 #include "core/process/process_registry.h"
 
 #include <errno.h>
@@ -304,25 +305,31 @@ static int spawn(process *p, const process_options *options, const int theirs[3]
     streams[i].flags = UV_INHERIT_FD;
     streams[i].data.fd = theirs[i];
   }
+  guarded_hold folder; /* a guarded one, so that no link leads elsewhere */
+  bool is_guarded_one = options->directory && is_guarded(options->directory);
+  bool is_held = is_guarded_one && guarded_hold_open(&folder, options->directory) == 0;
   uv_process_options_t how = {
       .exit_cb = on_ended,
       .file = options->file ? options->file : options->arguments[0],
       .args = options->arguments,
       .env = options->environment,
-      .cwd = options->directory,
+      .cwd = is_held          ? folder.name
+             : is_guarded_one ? "/proc/self/fd/-1"
+                              : options->directory,
       .flags = UV_PROCESS_DETACHED,
       .stdio_count = 3,
       .stdio = streams,
   };
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
   int failed = uv_spawn(p->loop->uv, &p->handle, &how);
+  if (is_held) guarded_hold_close(&folder);
   opened(p, &p->handle);
   return failed;
 }
 
 static void explain(error *e, const process_options *options, int failed)
 {
-  bool directory_is_bad = options->directory && access(options->directory, X_OK) != 0;
+  bool directory_is_bad = options->directory && guarded_access(options->directory, X_OK) != 0;
   if (directory_is_bad)
     file_error(e, "run a command in", options->directory, errno);
   else
