@@ -83,7 +83,17 @@ end
 local function guard_os(library)
   library.remove, library.rename = native.remove, native.rename
   library.tmpname = asking(library.tmpname, function() return native.may_write(TEMPORARY) end)
-  library.getenv = asking(library.getenv, function(name) return ask("env", name) end)
+
+  local raw_getenv = library.getenv
+  function library.getenv(name)
+    if type(name) ~= "string" and type(name) ~= "number" then
+      error(("bad argument #1 to 'getenv' (string expected, got %s)"):format(type(name)), 2)
+    end
+    local ok, err = ask("env", tostring(name))
+    if not ok then return nil, err end
+    return raw_getenv(name)
+  end
+
   library.execute = asking(library.execute, function(command)
     if command == nil then return true end -- it is asked whether there is a shell
     return ask("run", "sh")

@@ -127,10 +127,12 @@ local function start(co, ...)
   return passed(depth, resume(co, ...))
 end
 
+local function refuse_type(name, wanted, value)
+  error(("bad argument #1 to '%s' (%s expected, got %s)"):format(name, wanted, type(value)), 3)
+end
+
 function coroutine.resume(co, ...)
-  if type(co) ~= "thread" then
-    error(("bad argument #1 to 'resume' (coroutine expected, got %s)"):format(type(co)), 2)
-  end
+  if type(co) ~= "thread" then refuse_type("resume", "coroutine", co) end
   return checked(start(co, ...))
 end
 
@@ -142,6 +144,7 @@ local function unwrapped(co, ok, ...)
 end
 
 function coroutine.wrap(fn)
+  if type(fn) ~= "function" then refuse_type("wrap", "function", fn) end
   local co = raw_create(fn)
   return function(...) return unwrapped(co, start(co, ...)) end
 end

@@ -40,7 +40,7 @@ local tostring = tostring
 
 local function formatted(count, format, ...)
   if type(format) == "string" and find(format, "p", 1, true) and find((gsub(format, "%%%%", "")), "%%[^%a]*p") then
-    error("invalid option '%p' to 'format'", 3)
+    error("invalid option '%p' to 'format'", 2) -- a tail call has led here
   end
   local values
   for i = 1, count do

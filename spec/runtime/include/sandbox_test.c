@@ -282,6 +282,10 @@ static void test_what_there_is(void)
       "local json = require('lurcher.json') return json.encode(json.decode('{\"a\":[1,null]}')) == "
       "'{\"a\":[1,null]}'",
       "return not pcall(require, 'lurcher.htp')",
+      "for _, f in ipairs{function() local a = ('%p'):format({}) end, function() local a = os.getenv() end, "
+      "function() local a = coroutine.wrap(1) end, function() local a = coroutine.resume(1) end} do "
+      "local _, e = pcall(f) if not e:find('^script.lua:%d+: [bi][an][dv]') then return error(e) end end "
+      "return true",
       "local ok, e = pcall(require, 'lurcher.htp') return e:find(\"did you mean 'lurcher.http'\", 1, true)",
   };
   host h;
