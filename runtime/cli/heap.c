@@ -42,7 +42,8 @@ static void take_first_memory_at_once(void)
   char *segment = reserve_segment();
   if (!segment) return;
   madvise(segment, TWO_HUGE_PAGES, MADV_HUGEPAGE); /* where the system has none, all is as it was */
-  mi_manage_os_memory(segment, SEGMENT, true, false, true, -1);
+  /* Not committed, so it is told: of what is, mimalloc would give nothing back. */
+  mi_manage_os_memory(segment, SEGMENT, false, false, true, -1);
 }
 #endif
 
