@@ -390,7 +390,7 @@ describe("the times of a response", function()
       print(s.url .. "!")
       io.flush()
       task.sleep(60)]] }
-    task.defer(function() child:kill "KILL" end)
+    task.defer(function() child:finish() end)
     child:wait_for "!"
     local url = child.out:match "^[^!]+"
     assert(http.get(url))

@@ -144,6 +144,12 @@ function Child:kill(signal)
   C.kill(self.pid, SIGNALS[signal])
 end
 
+---Ends it, and leaves nothing of it behind.
+function Child:finish()
+  self:kill("KILL")
+  self:wait()
+end
+
 -- Calls `done` until it gives something.
 local function poll(self, what, done)
   local deadline = task.now() + patience

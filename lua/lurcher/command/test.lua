@@ -4,12 +4,17 @@
 --- variable LURCHER_TEST_LIMIT says how long).
 
 local clock = require "lurcher.clock"
+local left = require "lurcher.command.test.left"
+local libraries = require "lurcher.command.test.libraries"
 local native = require "lurcher.native.task"
 local options = require "lurcher.command.test.options"
 local tags = require "lurcher.command.test.tags"
 local task = require "lurcher.task"
+local text = require "lurcher.base.text"
 
 local test = {}
+
+local xpcall = xpcall
 
 local HELP = [[
 
@@ -28,55 +33,20 @@ local blocks = {
   strict_setup = true, strict_teardown = true, lazy_setup = true, lazy_teardown = true,
 }
 
--- The lines of the script that opened things of these kinds since `before`: which of them are left is not known.
-local function opened(before, kinds)
-  local lines, seen = {}, {}
-  for _, text in ipairs(before.openings) do
-    local kind, place = text:match "^(.-) (%S+:%d+)$"
-    if kinds[kind] and not seen[text] then
-      seen[text], lines[#lines + 1] = true, ("\n\t%s opened at %s"):format(kind, place)
-    end
-  end
-  return table.concat(lines)
-end
-
--- What is open now and was not before, as "2 tasks, 1 server", what the tasks wait for, and where such things were
--- opened; nil when nothing is.
-local function left_over(before)
-  local names, kinds = {}, {}
-  for name, count in pairs(native.counts()) do
-    local more = count - (before[name] or 0)
-    if more > 0 then
-      names[#names + 1], kinds[name] = ("%d %s%s"):format(more, name, more == 1 and "" or "s"), true
-    end
-  end
-  table.sort(names)
-  if #names == 0 then return nil end
-  return table.concat(names, ", ") .. native.waiting(before.last_task) .. opened(before, kinds)
-end
-
--- Sockets and files are closed in a later turn of the loop.
-local function settled(before)
-  local left = left_over(before)
-  for _ = 1, 20 do
-    if not left then break end
-    task.sleep(0.001)
-    left = left_over(before)
-  end
-  return left
-end
-
-local function snapshot()
-  local counts = native.counts()
-  counts.last_task, counts.openings = native.last_id(), {}
-  native.note_openings(counts.openings)
-  return counts
-end
-
 -- A hang should say what it waits for, so this is not left to task.timeout.
 local function watch(last_task, seconds)
   task.sleep(seconds)
   error(("took longer than %g s%s"):format(seconds, native.waiting(last_task)), 0)
+end
+
+local HUNG_LATER = 2 -- seconds after the limit: that of a task ends those that wait
+
+-- A task that never waits cannot be ended: the run ends, and says with which spec.
+local function watch_hung(element, seconds)
+  local at = element.trace or {}
+  local told = '\nlurcher test: "%s" (%s:%d) took longer than %g s, and the run ends here: '
+  local name = text.cut(text.printable(tostring(element.name)), 100)
+  native.watch_hung(seconds + HUNG_LATER, told:format(name, at.short_src or "?", at.currentline or 0, seconds))
 end
 
 -- The mock that is under all clients; false: none. Modules are loaded anew for each file.
@@ -120,12 +90,32 @@ local function stop_servers(before)
   end
 end
 
+-- What Lua's own libraries were when the `it` began that runs.
+local replaceable
+
+local function put_back()
+  if replaceable then libraries.restore(replaceable) end
+end
+
+-- Also in front of busted's handler of errors, which needs them.
+local function xpcall_with_libraries(fn, handler)
+  local function restored(...)
+    put_back()
+    return ...
+  end
+  return restored(xpcall(fn, function(raised)
+    put_back()
+    return handler(raised)
+  end))
+end
+
 -- busted's `safe` runs every block; ours runs it as a child task, and waits for all that it started.
 local function run_in_tasks(busted)
   local safe = busted.safe
   local function run_in_task(descriptor, run, element)
     local results
     local wanted = tags.of(busted, element)
+    watch_hung(element, wanted.limit or limit)
     local ok, err = pcall(task.scope, function(scope)
       local watchdog = scope:spawn(watch, native.last_id() + 1, wanted.limit or limit)
       local leaving
@@ -147,6 +137,7 @@ local function run_in_tasks(busted)
       leaving:cancel()
       watchdog:cancel()
     end)
+    native.watch_hung()
     if not results then busted.context.pop() end -- cancelled in mid-run, or a task that it started failed
     if called_exit and ok then ok, err = false, called_exit end -- and the script went on
     called_exit = nil
@@ -160,14 +151,17 @@ local function run_in_tasks(busted)
     local is_block = blocks[descriptor] and (run == element.run or descriptor == "finally")
     if not is_block then return safe(descriptor, run, element) end
     if descriptor ~= "it" then return unpack(run_in_task(descriptor, run, element)) end
-    local before, mock, running = snapshot(), installed(), servers()
+    local before, mock, running = left.snapshot(), installed(), servers()
+    replaceable = libraries.now()
     local results = run_in_task(descriptor, run, element)
+    put_back()
+    replaceable = nil
     restore(mock)
-    local left = results[1]:success() and settled(before)
+    local remains = left.behind(before)
     native.note_openings(nil)
     stop_servers(running)
-    if left then
-      local message = "the spec ended, but left open: " .. left
+    if remains and results[1]:success() then
+      local message = "the spec ended, but left open: " .. remains
       return safe(descriptor, function() busted.fail(message) end, element)
     end
     return unpack(results)
@@ -205,6 +199,7 @@ function test.run(...)
   _G.arg = words
   local exit = os.exit
   _G.os.exit = refuse_exit
+  left.watch(_G.io)
   if not package.searchpath("busted.runner", package.path) then
     error("lurcher test needs busted, which is not installed: Debian's package is lua-busted", 0)
   end
@@ -212,7 +207,7 @@ function test.run(...)
     local path = assert(package.searchpath("busted.core", package.path))
     local chunk = assert(loadfile(path))
     -- It finds the position of a failure by counting levels, between which our pcall would be one too many.
-    setfenv(chunk, setmetatable({ pcall = native.raw_pcall }, { __index = _G }))
+    setfenv(chunk, setmetatable({ pcall = native.raw_pcall, xpcall = xpcall_with_libraries }, { __index = _G }))
     local make = chunk("busted.core")
     return function()
       local busted = make()

@@ -3,6 +3,7 @@
 #include "script/task/task_bind.h"
 #include "script/task/task_cancel.h"
 #include "script/task/task_depth.h"
+#include "script/task/task_hung.h"
 #include "script/task/task_permit.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scope.h"
@@ -188,6 +189,7 @@ const luaL_Reg task_host_functions[] = {
     {"asks", asks},
     {"script", script_of_current},
     {"guard", limits_guard},
+    {"watch_hung", hung_watch},
     {"nest_limit", depth_nest_limit},
     {"too_deep", depth_too_deep},
     {"trace", trace},

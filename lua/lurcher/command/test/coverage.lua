@@ -81,7 +81,8 @@ function coverage.finish()
       numbers[line] = lines[line] or 0
       if lines[line] then ran = ran + 1 end
     end
-    out:write(("%d:%s\n%s\n"):format(lines.most, path, table.concat(numbers, " ")))
+    -- A blank behind each number, the last one too: LuaCov does not take a number without.
+    out:write(("%d:%s\n%s \n"):format(lines.most, path, table.concat(numbers, " ")))
     local total = math.max(count_active(path), ran)
     local part = total > 0 and 100 * ran / total or 100
     report[#report + 1] = ("%5.1f%%  %d of %d lines  %s"):format(part, ran, total, path)
