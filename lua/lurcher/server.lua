@@ -212,6 +212,7 @@ local function start(opts, what, serve, handler)
   local tls, err, pem, close_notify = make_tls(opts.tls)
   if err then return nil, err end
   local host = opts.host or RAW_DEFAULT.host
+  if host == "localhost" then host = RAW_DEFAULT.host end
   local listener
   listener, err = native.listen(host, opts.port or 0, opts.unix_socket, tls)
   if not listener then return nil, err end

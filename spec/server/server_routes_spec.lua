@@ -69,6 +69,17 @@ describe("routes", function()
   end)
 end)
 
+describe("the method of a route", function()
+  it("HEAD goes before GET, and the usual ones may be in lower case", function()
+    local s = start { routes = { ["GET /a"] = "got", ["HEAD /a"] = { headers = { X = "head" } }, ["post /a"] = "posted",
+      ["purge /a"] = "purged" } }
+    assert.equal("head", http.head(s.url .. "/a").headers.x)
+    assert.equal("got", http.get(s.url .. "/a").body)
+    assert.equal("posted", http.post(s.url .. "/a").body)
+    assert.equal(405, http.request("PURGE", s.url .. "/a").status)
+  end)
+end)
+
 describe("a response", function()
   it("of events is what an event source reads", function()
     local sse = require "lurcher.sse"

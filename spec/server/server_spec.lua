@@ -523,6 +523,16 @@ describe("a server asked for what does not fit", function()
       tostring(err))
   end)
 
+  it("tells which port is in use, and what is no address; localhost is one", function()
+    local first = start(function() return "here" end)
+    local _, err = server.start(function() end, { port = first.port })
+    assert.same({ "connect", "EADDRINUSE" }, { err.kind, err.code })
+    _, err = server.start(function() end, { host = "nowhere.invalid" })
+    assert.matches("nowhere.invalid port 0: that is no address", tostring(err), 1, true)
+    local named = start(function() return "there" end, { host = "localhost" })
+    assert.equal("there", assert(http.get(named.url)).body)
+  end)
+
   it("raises for a port that is none", function()
     for _, port in ipairs { 65536, 70000, -1, 80.5, "80" } do
       local ok, message = pcall(server.start, function() end, { port = port })

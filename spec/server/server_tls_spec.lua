@@ -126,7 +126,11 @@ describe("the tls option", function()
     local s, err = server.start { tls = { cert = "/nowhere/cert.pem" } }
     assert.is_nil(s)
     assert.equal("tls", err.kind)
-    assert.truthy(err.message:find("/nowhere/cert.pem", 1, true))
+    assert.truthy(err.message:find("/nowhere/cert.pem: No such file", 1, true))
+    local none = os.tmpname()
+    err = select(2, server.start { tls = { cert = none } })
+    os.remove(none)
+    assert.truthy(err.message:find("no start line", 1, true), err.message)
   end)
 
   it("refuses an encrypted key, and asks nobody for its password", function()

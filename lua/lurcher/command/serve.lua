@@ -1,7 +1,8 @@
 --- `lurcher serve [FILE.lua|FOLDER]`: a stub API, a folder, or whatever webhooks bring, on loopback.
 
 local fs = require "lurcher.fs"
-local json = require "lurcher.json"
+local json = require "lurcher.command.show.json"
+local palette = require "lurcher.command.show.palette"
 local prepare = require "lurcher.command.prepare"
 local server = require "lurcher.server"
 local task = require "lurcher.task"
@@ -13,6 +14,7 @@ local serve = {}
 local DEFAULT_PORT = 8000
 local SHOWN = 4096 -- bytes of a body that are printed
 local MAX_INDENTED = 64 * 1024 -- bytes of JSON that is printed with its lines
+local PLAIN = { colours = palette.plain, columns = 80 } -- how JSON is painted
 
 ---@type lurcher.command.Streams
 local STREAMS = { out = io.stdout, err = io.stderr }
@@ -97,8 +99,7 @@ end
 local function body_text(req)
   local body = req.body
   if body == "" then return "" end
-  local value = #body <= MAX_INDENTED and json.decode(body)
-  if type(value) == "table" then body = json.encode(value, { pretty = true }) end
+  if #body <= MAX_INDENTED and body:find "^%s*[%[{]" then body = json.paint(body, PLAIN) or body end
   if body:find "[%z\1-\8\11\12\14-\31\127]" then return ("  (%d bytes)\n"):format(#req.body) end
   local cut = #body > SHOWN and ("\n(%d more bytes)"):format(#body - SHOWN) or ""
   return "  " .. (body:sub(1, SHOWN) .. cut):gsub("[^\n]+", text.printable):gsub("\n", "\n  ") .. "\n"

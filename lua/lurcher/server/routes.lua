@@ -14,6 +14,15 @@ local routes = {}
 -- What comes first when several routes fit: text before a parameter, that before a rest.
 local RANK = { text = "1", one = "2", rest = "3" }
 
+-- They may be written in lower case, as in requests.
+local USUAL = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+
+-- HEAD before GET, which answers it as well; a route of any method last.
+local function method_rank(method)
+  if method == "HEAD" then return "0" end
+  return method and "1" .. method or "2"
+end
+
 local function refuse(key, why)
   errors.raise(("server: the route %q %s"):format(key, why))
 end
@@ -51,13 +60,14 @@ local function compile(key, given)
   local method, path = key:match("^(%S+)%s+(/.*)$")
   path = path or key
   if path:sub(1, 1) ~= "/" or path:find("[%s?#]") then refuse(key, 'is not written "/path" or "METHOD /path"') end
+  if method and USUAL[method:upper()] then method = method:upper() end
   local texts, segments, ranks = split(path), {}, {}
   for i, text in ipairs(texts) do
     segments[i] = segment_of(key, text, i == #texts)
     ranks[i] = RANK[segments[i].kind] .. (segments[i].text or "")
   end
   return { method = method and method ~= "*" and method or nil, segments = segments, handler = handler_of(key, given),
-    rank = table.concat(ranks, "\0") .. "\0" .. (method and "1" .. method or "2") }
+    rank = table.concat(ranks, "\0") .. "\0" .. method_rank(method) }
 end
 
 -- ---- matching ----

@@ -82,7 +82,7 @@ static int make_internet_address(address *a, socklen_t *size, const char *host, 
     a->v6.sin6_port = htons((uint16_t)port);
     *size = sizeof a->v6;
   } else {
-    return EADDRNOTAVAIL;
+    return EINVAL;
   }
   return 0;
 }
@@ -162,7 +162,9 @@ fail:
     error_set(e, ERROR_connect, NULL, "cannot listen on the Unix socket %s: %s", guarded_name(path),
               strerror(number));
   else
-    error_set(e, ERROR_connect, NULL, "cannot listen on %s port %d: %s", host, port, strerror(number));
+    error_set(e, ERROR_connect, NULL, "cannot listen on %s port %d: %s", host, port,
+              number == EINVAL ? "that is no address, as 127.0.0.1 is one" : strerror(number));
+  e->code = uv_err_name(uv_translate_sys_error(number));
   return NULL;
 }
 

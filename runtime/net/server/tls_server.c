@@ -35,10 +35,19 @@ static const char *last_reason(void)
   return reason ? reason : "unknown reason";
 }
 
+/* What came first: later ones only say in which part ("PEM lib"). */
+static const char *first_reason(void)
+{
+  unsigned long first = ERR_peek_error();
+  if (ERR_SYSTEM_ERROR(first)) return strerror(ERR_GET_REASON(first));
+  const char *reason = ERR_reason_error_string(first);
+  return reason ? reason : "unknown reason";
+}
+
 static tls_server *refuse(tls_server *t, error *e, const char *what, const char *file)
 {
   error_set(e, ERROR_tls, NULL, "cannot use %s%s%s: %s", what, file ? " " : "",
-            file ? guarded_name(file) : "", last_reason());
+            file ? guarded_name(file) : "", first_reason());
   tls_server_unref(t);
   return NULL;
 }
