@@ -401,6 +401,7 @@ static void script_ended(scope *s)
   }
   if (s->limit) {
     status = LUR_LIMIT;
+    if (lua_cpcall(rt->L, report_mend_limit, s) != 0) lua_pop(rt->L, 1);
     report = s->failure ? s->failure : "not enough memory for a report";
   }
   if (list_is_empty(&rt->scripts)) scope_cancel(rt->daemons, NULL);

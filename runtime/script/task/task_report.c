@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_CHAIN = 16 }; /* tasks shown in one report */
@@ -99,6 +100,23 @@ void report_mend_place(lua_State *L, const scope *script)
     if (lua_istable(L, mended)) replace_error(L, mended, text);
   }
   lua_settop(L, top);
+}
+
+int report_mend_limit(lua_State *L)
+{
+  scope *script = lua_touserdata(L, 1);
+  char at[160] = "";
+  if (!script->failure || strstr(script->failure, ", at ")) return 0;
+  tail_position(L, script, at, sizeof at);
+  const char *in = strstr(script->failure, ", in ");
+  int length = (int)(in ? (size_t)(in - script->failure) : strlen(script->failure));
+  size_t size = (size_t)length + sizeof at + sizeof ", at ";
+  char *mended = *at ? malloc(size) : NULL;
+  if (!mended) return 0;
+  snprintf(mended, size, "%.*s, at %s", length, script->failure, at);
+  free(script->failure);
+  script->failure = mended;
+  return 0;
 }
 
 /* ---- tracebacks without the runtime's own frames ---- */

@@ -17,6 +17,10 @@ int report_raise(lua_State *L, const char *message);
  * raise. */
 void report_mend_place(lua_State *L, const scope *script);
 
+/* mend_limit(scope): the same for the report of a limit, which names no line where the script's last call
+ * reached it. Can raise. */
+int report_mend_limit(lua_State *L);
+
 /* Notes where an error object came from, for the report, should it end the running task: the entry on top of
  * the stack (popped) is a text or a failed task's handle; the error is below it (kept). Can raise. */
 void report_note_cause(lua_State *L, lur_task *t);

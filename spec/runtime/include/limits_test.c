@@ -313,6 +313,8 @@ static void test_memory_report(void)
       "local s = 'x'\nwhile true do\n  s = s .. s end",
       "local t = {}\n\nlocal s = ('x'):rep(1e9)\nprint(s)",
       "local t = {} for i = 1, 100 do t[i] = ('x'):rep(1e5) end\n\nlocal s = table.concat(t)\nprint(s)",
+      "local t = {} for i = 1, 100 do t[i] = ('x'):rep(1e5) end\n\nreturn table.concat(t)",
+      "\n\nreturn ('x'):rep(1e6, ('y'):rep(1e6))",
       "local t = {}\n\npcall(function() for i = 1, 1e9 do t[i] = i end end)\nprint(#t)",
   };
   host h;
