@@ -7,6 +7,8 @@ local ROWS = {
   { "a runtime: opened, an empty script, closed", "open_us", "open_kib" },
   { "the same with one request", "request_us", "request_kib" },
   { "the same with a client and options", "options_us", "options_kib" },
+  { "one request of many over one connection", "plain_us" },
+  { "the same, and the host is asked", "permit_us" },
 }
 
 return function(bench)

@@ -36,9 +36,11 @@ static void name_usually(destination *d)
   struct in6_addr six;
   size_t length = strlen(d->name);
   while (length && d->name[length - 1] == '.') d->name[--length] = '\0';
-  bool is_mapped = inet_pton(AF_INET6, d->name, &six) == 1 && IN6_IS_ADDR_V4MAPPED(&six);
+  bool is_usual = inet_pton(AF_INET, d->name, &four) == 1; /* it takes no other form, and most are that */
+  bool is_mapped = !is_usual && inet_pton(AF_INET6, d->name, &six) == 1 && IN6_IS_ADDR_V4MAPPED(&six);
   if (is_mapped) memcpy(&four, six.s6_addr + 12, sizeof four);
-  if (is_mapped || inet_aton(d->name, &four)) inet_ntop(AF_INET, &four, d->name, sizeof d->name);
+  if (is_mapped || (!is_usual && inet_aton(d->name, &four)))
+    inet_ntop(AF_INET, &four, d->name, sizeof d->name);
   permit_address_of(d->name, d->port, (struct sockaddr *)&d->address);
 }
 
