@@ -1,5 +1,6 @@
 #include "script/task/task_bind_host.h"
 
+#include "script/task/task_anchor.h"
 #include "script/task/task_bind.h"
 #include "script/task/task_cancel.h"
 #include "script/task/task_depth.h"
