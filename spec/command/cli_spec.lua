@@ -232,6 +232,7 @@ describe("lurcher", function()
 
   it("explains itself on standard output", function()
     local ended = run { "--help" }
+    assert.matches("\noptions of serve:\n  %-%-port=N", ended.out)
     for _, wanted in ipairs {
       "usage: lurcher", "-e 'code'", "test", "--log=LEVEL", "--trace", "--grace=SECONDS", "examples:", "130",
     } do

@@ -59,9 +59,9 @@ describe("lurcher help", function()
   end)
 
   it("knows other words for its topics", function()
-    local pages = { index = "", tasks = "", limits = "", breakers = "", ["coming-from"] = "" }
+    local pages = { index = "", tasks = "", limits = "", breakers = "", ["coming-from"] = "", server = "" }
     for topic, page in pairs {
-      topics = "index", semaphores = "tasks", ["rate limits"] = "limits", Queue = "tasks",
+      topics = "index", serve = "server", semaphores = "tasks", ["rate limits"] = "limits", Queue = "tasks",
       ["circuit_breakers"] = "breakers", ["--rate"] = "limits", httpx = "coming-from", ["lurcher.breaker"] = "breakers",
     } do
       assert.are.equal(page, (help.find(pages, topic)))
