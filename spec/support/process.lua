@@ -38,7 +38,7 @@ local C = ffi.C
 local CLOEXEC, NONBLOCK, SETFL, NOHANG = 0x80000, 0x800, 4, 1
 local SIGNALS = { INT = 2, KILL = 9, PIPE = 13, TERM = 15 }
 local POLL_SECONDS = 0.002
-local SIZE = 65536
+local SIZE, READS = 65536, 16
 local scratch = ffi.new("char[?]", SIZE)
 
 local process = {}
@@ -120,14 +120,15 @@ function process.start(arguments, options)
   }, Child)
 end
 
--- Takes what has arrived.
+-- Takes what has arrived, some of it at a time: a child may write faster than this reads.
 function Child:receive()
   for name, fd in pairs(self.fds) do
     local count
-    repeat
+    for _ = 1, READS do
       count = tonumber(C.read(fd, scratch, SIZE))
-      if count > 0 then self[name] = self[name] .. ffi.string(scratch, count) end
-    until count <= 0
+      if count <= 0 then break end
+      self[name] = self[name] .. ffi.string(scratch, count)
+    end
     if count == 0 then self:close(name) end
   end
 end
