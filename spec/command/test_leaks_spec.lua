@@ -72,7 +72,7 @@ describe("lurcher test", function()
     assert.matches("leaving_spec.lua:16: bad argument #1 to 'open'", out, 1, true)
     for pid in out:gmatch "process (%d+), sleep" do
       local file = io.open(("/proc/%s/stat"):format(pid))
-      assert.is_true(not file or file:read "*a":find "%) [ZX]" ~= nil) -- maybe nobody asked
+      assert.is_true(not file or file:read "*a":find "%) [ZX]" ~= nil)
       if file then file:close() end
     end
   end)

@@ -111,6 +111,28 @@ describe("lurcher test", function()
     assert.equal(4, select(2, junit:gsub("<testcase ", "")))
   end)
 
+  it("makes documents that can be read whatever names hold, and counts a process that breaks off", function()
+    local odd = [[
+      it("a ]] .. "]]>" .. [[ \27[31m \255 & < \" \n # SKIP b", function() error("\1 \255 ]] .. "]]>" .. [[") end)
+    ]]
+    local dying = "it('ends', function() require('ffi').cdef 'void _exit(int)' require('ffi').C._exit(0) end)"
+    assert(fs.write(files.path "odd_spec.lua", odd))
+    assert(fs.write(files.path "dying_spec.lua", dying))
+    local words = { "-C", files.path "", files.path "dying_spec.lua", files.path "odd_spec.lua" }
+    local status, junit = text_of(function(streams) return jobs.run({ "-o", "junit", unpack(words) }, 2, streams) end)
+    assert.equal(1, status)
+    assert(fs.write(files.path "junit.xml", junit))
+    local read = "import sys, xml.etree.ElementTree as e; print(len(e.parse(sys.argv[1]).findall('.//error')))"
+    assert.equal("2\n", (process.shell('python3 -c "$1" "$2"', read, files.path "junit.xml")))
+    local _, tap = text_of(function(streams) return jobs.run({ "-o", "TAP", unpack(words) }, 2, streams) end)
+    assert.matches("\nnot ok 2 - a ]" .. "]> \\x1b[31m \\xff & < \" \\n \\# SKIP b\n", "\n" .. tap, 1, true)
+    assert.matches("dying_spec.lua: the process ended before its specs had\n", tap, 1, true)
+    assert.matches("\n1..2\n$", tap)
+    local plain_status, plain = text_of(function(streams) return jobs.run(words, 1, streams) end)
+    assert.equal(1, plain_status)
+    assert.matches("0 successes / 0 failures / 2 errors", plain, 1, true)
+  end)
+
   it("knows its own options, and refuses a wrong number of processes", function()
     local own, rest = options.take { "--jobs=3", "-o", "TAP", "--watch", "spec", "-c" }
     assert.same({ jobs = 3, watch = true, coverage = true }, own)
@@ -160,6 +182,26 @@ describe("the place where things differ", function()
     local other = { self = {} }
     other.self.self = other
     assert.is_nil(difference.of(endless, other))
+  end)
+
+  it("is told of values whose own functions raise, of like numbers, and of what is held many times", function()
+    local raising = setmetatable({ 1 }, { __tostring = function() error "no" end, __eq = function() error "no" end,
+      __index = function() error "no" end })
+    local function held(value)
+      for _ = 1, 40 do value = { value, value } end -- 2 ^ 40 ways through it
+      return value
+    end
+    for expected, pair in pairs {
+      ["They differ at [1]: passed a table, expected 5"] = { { raising }, { 5 } },
+      ["They differ at [1]: passed 1, expected 2"] = { raising, setmetatable({ 2 }, getmetatable(raising)) },
+      ["They differ at [1]: passed 0.30000000000000004, expected 0.29999999999999999"] = { { 0.1 + 0.2 }, { 0.3 } },
+      ["They differ at [a table]: passed 1, expected nil"] = { { [raising] = 1 }, {} },
+      ["They differ at line 1, column 102: passed …\"" .. ("é"):rep(15) .. "à\", expected …\"" .. ("é"):rep(15)
+        .. "á\""] = { ("é"):rep(50) .. "à", ("é"):rep(50) .. "á" },
+    } do
+      assert.equal(expected, difference.of(pair[1], pair[2]))
+    end
+    assert.is_nil(difference.of(held {}, held {}))
   end)
 
   it("is found quickly in large texts", function()

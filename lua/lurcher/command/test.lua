@@ -8,6 +8,7 @@ local left = require "lurcher.command.test.left"
 local libraries = require "lurcher.command.test.libraries"
 local native = require "lurcher.native.task"
 local options = require "lurcher.command.test.options"
+local reports = require "lurcher.command.test.reports"
 local tags = require "lurcher.command.test.tags"
 local task = require "lurcher.task"
 local text = require "lurcher.base.text"
@@ -214,6 +215,7 @@ function test.run(...)
       run_in_tasks(busted)
       tell_seed(busted)
       require("lurcher.command.test.difference").install()
+      reports.install(select(3, options.split(words)))
       return busted
     end
   end

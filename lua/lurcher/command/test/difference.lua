@@ -8,14 +8,27 @@ local SHORT = 40 -- bytes: shorter texts are seen to differ
 local AROUND = 30
 local MAX_DEPTH = 50
 
-local function key_text(key)
-  if type(key) == "string" and key:find "^[%a_][%w_]*$" then return "." .. key end
-  return ("[%s]"):format(type(key) == "string" and ("%q"):format(key) or tostring(key))
+-- __tostring may raise, and give what is no text.
+local function plain_text(value)
+  local ok, shown = pcall(tostring, value)
+  return ok and type(shown) == "string" and text.cut(text.printable(shown), 2 * AROUND) or "a " .. type(value)
 end
 
-local function value_text(value)
-  if type(value) ~= "string" then return tostring(value) end
-  return '"' .. text.cut(text.printable(value), 2 * AROUND) .. '"'
+local function value_text(value, other)
+  if type(value) == "string" then return '"' .. text.cut(text.printable(value), 2 * AROUND) .. '"' end
+  -- 0.1 + 0.2 and 0.3
+  local is_like = type(value) == "number" and type(other) == "number" and tostring(value) == tostring(other)
+  if is_like then return ("%.17g"):format(value) end
+  return plain_text(value)
+end
+
+local function told(path, passed, expected)
+  return ("%s: passed %s, expected %s"):format(path, value_text(passed, expected), value_text(expected, passed))
+end
+
+local function key_text(key)
+  if type(key) == "string" and #key <= AROUND and key:find "^[%a_][%w_]*$" then return "." .. key end
+  return ("[%s]"):format(type(key) == "string" and ("%q"):format(text.cut(key, AROUND)) or plain_text(key))
 end
 
 -- Sorted, so that the same place is named each time.
@@ -28,7 +41,7 @@ local function keys_of(a, b)
   end
   table.sort(keys, function(x, y)
     if type(x) == type(y) and (type(x) == "number" or type(x) == "string") then return x < y end
-    return type(x) == type(y) and tostring(x) < tostring(y) or type(x) < type(y)
+    return type(x) == type(y) and plain_text(x) < plain_text(y) or type(x) < type(y)
   end)
   return keys
 end
@@ -43,10 +56,19 @@ local function first_byte(a, b)
   return low + 1
 end
 
+-- The first byte of the character that the byte is of.
+local function start_of(value, at)
+  for back = 0, 3 do
+    if at - back < 1 or not value:find("^[\128-\191]", at - back) then return at - back end
+  end
+  return at
+end
+
 local function around(value, at)
-  local first = math.max(1, at - AROUND)
-  return ('%s"%s"%s'):format(first > 1 and "…" or "", text.printable(value:sub(first, at + AROUND)),
-    at + AROUND < #value and "…" or "")
+  local first = math.max(1, start_of(value, at - AROUND))
+  local last = start_of(value, at + AROUND + 1) - 1
+  return ('%s"%s"%s'):format(first > 1 and "…" or "", text.printable(value:sub(first, last)),
+    last < #value and "…" or "")
 end
 
 local function texts(passed, expected)
@@ -58,24 +80,31 @@ local function texts(passed, expected)
     :format(lines + 1, column, around(passed, at), around(expected, at))
 end
 
-local function find(passed, expected, path, open)
+-- Marks two tables as looked at, or says that they were: tables may hold themselves, and each other many times.
+local function seen_before(seen, passed, expected)
+  local pairs_of = seen[passed] or {}
+  local before = pairs_of[expected]
+  seen[passed], pairs_of[expected] = pairs_of, true
+  return before
+end
+
+local function find(passed, expected, path, state)
   if type(passed) == "string" and type(expected) == "string" and passed ~= expected then
-    if #passed < SHORT and #expected < SHORT then
-      return ("%s: passed %s, expected %s"):format(path, value_text(passed), value_text(expected))
-    end
+    if #passed < SHORT and #expected < SHORT then return told(path, passed, expected) end
     return path .. " " .. texts(passed, expected)
   end
   if type(passed) ~= "table" or type(expected) ~= "table" then
     if rawequal(passed, expected) or passed == expected then return nil end
-    return ("%s: passed %s, expected %s"):format(path, value_text(passed), value_text(expected))
+    return told(path, passed, expected)
   end
-  if rawequal(passed, expected) or open[passed] or #path > 1000 or open.depth > MAX_DEPTH then return nil end
-  open[passed], open.depth = true, open.depth + 1
+  if rawequal(passed, expected) or #path > 1000 or state.depth > MAX_DEPTH then return nil end
+  if seen_before(state.seen, passed, expected) then return nil end
+  state.depth = state.depth + 1
   for _, key in ipairs(keys_of(passed, expected)) do
-    local found = find(rawget(passed, key), rawget(expected, key), path .. key_text(key), open)
+    local found = find(rawget(passed, key), rawget(expected, key), path .. key_text(key), state)
     if found then return found end
   end
-  open[passed], open.depth = nil, open.depth - 1
+  state.depth = state.depth - 1
 end
 
 ---A line that says where two tables or long texts differ; nil when that is seen, or cannot be told.
@@ -86,7 +115,7 @@ function difference.of(passed, expected)
   local kind = type(passed)
   if kind ~= type(expected) or kind ~= "table" and kind ~= "string" then return nil end
   if kind == "string" and #passed < SHORT and #expected < SHORT then return nil end
-  local found = find(passed, expected, "", { depth = 0 })
+  local found = find(passed, expected, "", { depth = 0, seen = {} })
   return found and "They differ at " .. found:gsub("^%.", ""):gsub("^ from ", "")
 end
 

@@ -42,9 +42,12 @@ Sum.__index = Sum
 
 local PLAIN = "^(%d+) success%w* / (%d+) failures? / (%d+) errors? / (%d+) pending : [%d.]+ seconds"
 
+local SUITE, ENTITIES = "a broken process", { ["<"] = "&lt;", ["&"] = "&amp;", ["'"] = "&apos;" }
+
 function Sum:plain(text)
   for line in text:gmatch "[^\n]*\n?" do
     local counts = { line:match(PLAIN) }
+    if counts[1] then self.ended = true end
     for i, count in ipairs(counts) do self.counts[i] = self.counts[i] + tonumber(count) end
     if not counts[1] then self.out:write(line) end
   end
@@ -57,12 +60,29 @@ function Sum:tap(text)
       self.tests = self.tests + 1
       line = ("%s %d%s"):format(word, self.tests, rest)
     end
-    if not line:find "^%d+%.%.%d+$" then self.out:write(line, "\n") end
+    if line:find "^%d+%.%.%d+$" then self.ended = true else self.out:write(line, "\n") end
   end
 end
 
 function Sum:junit(text)
-  for suite in text:gmatch "<testsuite .-</testsuite>" do self.suites[#self.suites + 1] = suite end
+  for suite in text:gmatch "<testsuite .-</testsuite>" do
+    self.suites[#self.suites + 1], self.ended = suite, true
+  end
+end
+
+-- A process that ended before it had told all: that counts as an error.
+function Sum:broken(file)
+  local why = file .. ": the process ended before its specs had"
+  if self.kind == "tap" then
+    self.tests = self.tests + 1
+    self.out:write(("not ok %d - %s\n"):format(self.tests, why))
+  elseif self.kind == "junit" then
+    local suite = "<testsuite name='%s' tests='1' errors='1' failures='0' skip='0'>"
+      .. "<testcase name='%s'><error>ended early</error></testcase></testsuite>"
+    self.suites[#self.suites + 1] = suite:format(SUITE, (why:gsub("[<&']", ENTITIES)))
+  else
+    self.counts[3] = self.counts[3] + 1
+  end
 end
 
 function Sum:finish(seconds)
@@ -80,17 +100,20 @@ end
 
 local KINDS = { TAP = "tap", junit = "junit" }
 
+-- Where the last line tells that all ran.
+local TELLS_END = { plainTerminal = true, TAP = true, junit = true }
+
 -- Runs one file; what went wrong beyond its specs is told.
 local function run_one(given, file)
   local words = { "test" }
   for _, word in ipairs(given) do words[#words + 1] = word end
   words[#words + 1] = file
   local ended, err = process.run(COMMAND, words, { timeout = false, max_output = MAX_OUTPUT })
-  if not ended then return { stdout = "", stderr = tostring(err) .. "\n", failed = true, broken = true } end
+  if not ended then return { stdout = "", stderr = tostring(err) .. "\n", failed = true } end
   if ended.signal then
     ended.stderr = ended.stderr .. ("%s: ended by signal %s\n"):format(file, ended.signal)
   end
-  ended.failed, ended.broken = ended.status ~= 0, ended.signal ~= nil
+  ended.failed = ended.status ~= 0
   return ended
 end
 
@@ -107,11 +130,16 @@ function jobs.run(words, count, streams)
   local sum = setmetatable({ out = out, counts = { 0, 0, 0, 0 }, tests = 0, suites = {}, kind = kind }, Sum)
   local status, before = 0, task.now()
   local function run(file) return run_one(given, file) end
-  for _, ended in task.stream(jobs.files(paths), run, { concurrency = count }) do
+  local all = jobs.files(paths)
+  for at, ended in task.stream(all, run, { concurrency = count }) do
+    sum.ended = not TELLS_END[output or "plainTerminal"]
     sum[kind](sum, ended.stdout)
     err:write(ended.stderr)
-    if ended.broken then sum.counts[3] = sum.counts[3] + 1 end
-    if ended.failed then status = 1 end
+    if not sum.ended then
+      sum:broken(all[at])
+      err:write(all[at], ": the process ended before its specs had\n")
+    end
+    if ended.failed or not sum.ended then status = 1 end
   end
   sum:finish(task.now() - before)
   return status

@@ -7,6 +7,7 @@ local task = require "lurcher.task"
 local watch = {}
 
 local PAUSE = 0.3 -- seconds
+local MAX_PAUSES = 20
 local MAX_DEPTH = 20
 
 local function add(marks, folder, depth)
@@ -29,6 +30,17 @@ function watch.marks(folder)
   return table.concat(marks, "\n")
 end
 
+-- Several files are saved at once, and an editor writes, removes and renames: that is one change.
+local function settled(folder, marks)
+  for _ = 1, MAX_PAUSES do
+    task.sleep(PAUSE)
+    local now = watch.marks(folder)
+    if now == marks then break end
+    marks = now
+  end
+  return marks
+end
+
 ---Waits until a file was changed, added or removed.
 ---@param folder string
 ---@param before string what watch.marks gave
@@ -36,7 +48,7 @@ end
 function watch.change(folder, before)
   while true do
     local now = watch.marks(folder)
-    if now ~= before then return now end
+    if now ~= before then return settled(folder, now) end
     task.sleep(PAUSE)
   end
 end
