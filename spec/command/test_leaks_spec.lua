@@ -86,8 +86,8 @@ describe("lurcher test", function()
   it("ends a run whose spec never waits, and says which one it is", function()
     local out, status = run("hanging_spec.lua", HANGING)
     assert.equal(1, status)
-    assert.matches('lurcher test: "one never waits #limit=0.2" (hanging_spec.lua:3) took longer than 0.2 s, and the run '
-      .. "ends here: task ", out, 1, true)
+    assert.matches('lurcher test: "one never waits #limit=0.2" (hanging_spec.lua:3) took longer than 0.2 s, and the '
+      .. "run ends here: task ", out, 1, true)
     assert.matches("holds the loop: it neither waits nor calls task.yield()\n", out, 1, true)
     assert.is_nil(out:find("too far", 1, true))
   end)

@@ -216,12 +216,11 @@ describe("nghttpd", function()
   local function start(flags)
     server = servers.nghttpd(flags)
     api = http.client { tls = { ca = server.ca } }
+    task.defer(function()
+      api:close()
+      server:stop()
+    end)
   end
-
-  after_each(function()
-    api:close()
-    server:stop()
-  end)
 
   it("serves files over HTTP/2", function()
     start()

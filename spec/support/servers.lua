@@ -292,6 +292,7 @@ access_log none
 cache_log /dev/null
 cache deny all
 shutdown_lifetime 0 seconds
+pinger_enable off
 auth_param digest program /usr/lib/squid/digest_file_auth @DIR@/users
 auth_param digest children 1
 auth_param digest realm squid
