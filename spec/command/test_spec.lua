@@ -170,6 +170,9 @@ describe("lurcher test", function()
   end)
 
   it("calls itself by its name in messages", function()
+    local refused = process.run { "test", "--coverage", "--jobs=2" }
+    assert.equal(2, refused.status)
+    assert.equal("lurcher test: --coverage counts the lines of one process: leave --jobs out\n", refused.err)
     local ended = process.run { "test", "--no-such-option" }
     assert.is_true(ended.status > 0)
     assert.matches("^lurcher test: error: ", ended.err)

@@ -195,6 +195,10 @@ function test.run(...)
     io.stderr:write("lurcher test: ", words, "\n")
     os.exit(2)
   end
+  if own.coverage and own.jobs > 1 then
+    io.stderr:write "lurcher test: --coverage counts the lines of one process: leave --jobs out\n"
+    os.exit(2)
+  end
   if own.watch or own.jobs > 1 then return run_otherwise(own, words) end
   words[0] = "lurcher test"
   _G.arg = words
