@@ -142,6 +142,10 @@ describe("values at the prompt", function()
 
   it("of errors are one line", function()
     assert.are.equal("boom", print_value.failure("prompt:1: boom", false))
+    for _, fn in ipairs { error, function() return 5 end } do
+      assert.are.equal("the script raised a table that cannot be shown",
+        print_value.failure(setmetatable({}, { __tostring = fn }), false))
+    end
     assert.are.equal("line 2: boom", print_value.failure("prompt:2: boom", true))
     assert.are.equal("a b", print_value.failure("a\nb", false))
   end)
@@ -250,7 +254,7 @@ describe("what is saved", function()
     local script = save.script {
       { text = "local n = 20" }, { text = "n + 1", is_expression = true }, { text = "x = _ * 2" },
       { text = "x -- shown", is_expression = true }, { text = "return json.encode { 1 };", is_expression = true },
-      { text = "local m = 5 return m" },
+      { text = "local m = 5 return m", is_expression = true }, { text = "local k = 6 return k" },
     }
     assert.are.equal([[
 -- Typed at the prompt of Lurcher. Calls raise where they fail.
@@ -264,12 +268,75 @@ x = _ * 2
 print(x -- shown
 )
 print(json.encode { 1 })
-do
-local m = 5 return m
+local m = 5
+print(m)
+local k = 6
+do local _ = k
 end
 ]], script)
     assert.is_truthy(load(script))
     assert.matches('local http = require("lurcher.http").raising()', save.script { { text = "http.get(u)" } }, 1, true)
+  end)
+
+  -- What show(…) was given when these are typed, then when their script runs.
+  local function both(texts)
+    local at_prompt, in_script, entries, session = {}, {}, {}, chunk.session()
+    local function into(list)
+      return function(...)
+        for i = 1, select("#", ...) do list[#list + 1] = tostring((select(i, ...))) end
+      end
+    end
+    rawset(session.env, "show", into(at_prompt))
+    session.locals.show = "set"
+    for _, text in ipairs(texts) do
+      local fn, message = chunk.compile(session, text)
+      if not fn then error(text .. ": " .. tostring(message)) end
+      local values = { n = 0 }
+      local function keep(...) values = { n = select("#", ...), ... } end
+      keep(fn())
+      if values[1] ~= nil then rawset(session.env, "_", values[1]) end
+      entries[#entries + 1] = { text = text, is_expression = values.n > 0, is_nil = values[1] == nil }
+    end
+    local script = save.script(entries)
+    local env = setmetatable({ show = into(in_script), print = function() end }, { __index = _G })
+    assert(load(script, "=script", "t", env))()
+    return table.concat(at_prompt, " "), table.concat(in_script, " "), script
+  end
+
+  it("does what was done", function()
+    for _, texts in ipairs {
+      { "local x = 1", "local function f() return x end", "local x = 9", "show(f(), x)" },
+      { "local function a() return b() end", "local function b() return 3 end", "show(a())" },
+      { "local q = function() return q end", "show(q() == q)", "local t = {}; function t.f() return t end",
+        "show(t.f() == t)" },
+      { "local a = 1", "local f = function() return a, c end", "local a, c = 2, 3", "show(f())", "local a",
+        "show(a, f())" },
+      { "local v = 1 return v + 1", "show(_, v)", "return", "local w = 2 return", "show(w)" },
+      { "5", "nil", "show(_)", "_, 6", "show(_)", "return nil, 7", "show(_)", "false", "show(_)" },
+      { "goto z; ::z:: local k = 1", "goto z; ::z:: show(k)", "(show or f)(2)", "local g = show", "(g)(3)" },
+      { "local print = print", "local tostring = function(x) return 'made' end", "show(tostring(1))" },
+      { "show(({ k = 1 }).k)", "local k = 2", "show(k)", "local k = k + 1", "show(k)" },
+    } do
+      local at_prompt, in_script, script = both(texts)
+      assert.are_not.equal("", at_prompt)
+      assert.are.equal(at_prompt, in_script, script)
+    end
+  end)
+
+  it("may have more locals than a function", function()
+    local texts, sum = {}, {}
+    for i = 1, 250 do texts[i] = ("local v%d = %d"):format(i, i) end
+    for i = 1, 70 do sum[i] = "v" .. i end
+    texts[#texts + 1] = ("local function f() return %s end"):format(table.concat(sum, " + "))
+    texts[#texts + 1] = "show(f(), v250)"
+    local at_prompt, in_script = both(texts)
+    assert.are.equal("2485 250", at_prompt)
+    assert.are.equal(at_prompt, in_script)
+  end)
+
+  it("keeps a local where one is enough", function()
+    local _, _, script = both { "local r = { 1 }", "local n = #r", "local r = { n }", "show(r[1])" }
+    assert.matches("\nlocal r = { 1 }\nlocal n = #r\nr = { n }\nshow(r[1])\n", script, 1, true)
   end)
 
   it("reads secrets from the environment", function()

@@ -29,6 +29,11 @@ local function has_text(value)
   return type(metatable) == "table" and rawget(metatable, "__tostring") ~= nil
 end
 
+-- Its __tostring raised, or gave something else.
+local function raised_without_text(value)
+  return ("the script raised a %s that cannot be shown"):format(type(value))
+end
+
 ---What was raised, as text.
 ---@param value any
 ---@return string
@@ -37,8 +42,9 @@ function uncaught.text(value)
   if type(value) == "table" and not has_text(value) then
     words = "the script raised a table: " .. log_line.shown(value)
   elseif type(value) ~= "string" then
-    words = type(value) == "table" and tostring(value)
-      or ("the script raised a %s value: %s"):format(type(value), tostring(value))
+    local made, shown = pcall(tostring, value)
+    if not made or type(shown) ~= "string" then return raised_without_text(value) end
+    words = type(value) == "table" and shown or ("the script raised a %s value: %s"):format(type(value), shown)
   end
   return uncaught.clean(text.cut(secret.scrub(words), MAX_MESSAGE))
 end

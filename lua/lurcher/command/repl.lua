@@ -119,12 +119,11 @@ end
 local function run_code(text)
   local fn, result = chunk.compile(session, text)
   if not fn then error(result, 0) end
-  local is_expression = result == true or text:find("^%s*return%f[^%w_]") ~= nil
   local was_shown, value = shown(fn())
   if is_task(value) then was_shown = false end -- what was started, not what is to be looked at
   local entries = session.entries
   if #entries < MAX_ENTRIES then
-    entries[#entries + 1] = { text = text, is_expression = is_expression and was_shown }
+    entries[#entries + 1] = { text = text, is_expression = was_shown, is_nil = value == nil }
   end
   require("lurcher.command.repl.secrets").hold(entries, session.held)
 end

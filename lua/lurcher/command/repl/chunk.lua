@@ -47,9 +47,16 @@ local function names_from(list, at)
   return names, at
 end
 
+---@class lurcher.repl.Declaration
+---@field token lurcher.repl.Token the word `local`
+---@field names string[]
+---@field last lurcher.repl.Token the last name
+---@field has_value boolean
+---@field is_function boolean
+
 ---Where the locals of the top level are declared: the token `local`, the names, and the token behind these.
 ---@param text string
----@return { token: lurcher.repl.Token, names: string[], last: lurcher.repl.Token, has_value: boolean }[]
+---@return lurcher.repl.Declaration[]
 function chunk.declarations(text)
   local found, depth, list = {}, 0, tokens.of(text)
   for i, token in ipairs(list) do
@@ -57,7 +64,7 @@ function chunk.declarations(text)
       if depth == 0 and token.text == "local" then
         local is_function = is(list[i + 1], "function")
         local names, behind = names_from(list, i + (is_function and 2 or 1))
-        found[#found + 1] = { token = token, names = names, last = list[behind - 1],
+        found[#found + 1] = { token = token, names = names, last = list[behind - 1], is_function = is_function,
           has_value = is_function or is(list[behind], "=") }
       end
       depth = depth + (tokens.DEPTH[token.text] or 0)
@@ -66,14 +73,18 @@ function chunk.declarations(text)
   return found
 end
 
--- Without the word `local`; what is declared without a value is set to nil. Lines and columns stay.
-local function without_locals(text, found)
+---Without the word `local`; what is declared without a value is set to nil. Lines and columns stay.
+---@param text string
+---@param found lurcher.repl.Declaration[]
+---@param is_short? boolean columns do not stay
+---@return string
+function chunk.without_locals(text, found, is_short)
   local out, at = {}, 1
   for _, declaration in ipairs(found) do
     local token = declaration.token
     out[#out + 1] = text:sub(at, token.from - 1)
-    out[#out + 1] = (" "):rep(#token.text)
-    at = token.to + 1
+    if not is_short then out[#out + 1] = (" "):rep(#token.text) end
+    at = is_short and text:find("%S", token.to + 1) or token.to + 1
     if not declaration.has_value then
       out[#out + 1] = text:sub(at, declaration.last.to) .. " = nil"
       at = declaration.last.to + 1
@@ -95,18 +106,19 @@ local function is_incomplete(text, message)
   return not message:find("unfinished string", 1, true) or text:sub(-1) == "\\"
 end
 
--- What limits locals does not limit the session's variables.
-local function is_of_many_locals(message)
+---What limits locals does not limit the session's variables.
+---@param message string
+function chunk.is_of_many_locals(message)
   return message:find("more than 200 local variables", 1, true) or message:find("more than 60 upvalues", 1, true)
 end
 
 -- The statements of a text, with the locals of the top level as the session's.
 local function load_statements(session, text, name)
   local plain, message = load_in(session, text, name)
-  if not plain and not is_of_many_locals(message) then return nil, message end
+  if not plain and not chunk.is_of_many_locals(message) then return nil, message end
   local found = chunk.declarations(text)
   if #found == 0 then return plain, message end
-  local fn = load_in(session, without_locals(text, found), name)
+  local fn = load_in(session, chunk.without_locals(text, found), name)
   if not fn then return plain, message end
   for _, declaration in ipairs(found) do
     for _, declared in ipairs(declaration.names) do
