@@ -259,7 +259,7 @@ static int gsub(lua_State *L)
 {
   const lur_runtime *rt = runtime_of(L);
   unsigned level = depth_enter(L);
-  bool counts = rt->limits.hooked || level > MAX_NESTED_OWN;
+  bool counts = !rt->lua_gsub || level > MAX_NESTED_OWN;
   int count = counts ? gsub_counted(L) : rt->lua_gsub(L);
   depth_leave(L, level);
   return count;
@@ -300,6 +300,7 @@ void library_replace_matching(lua_State *L)
     lua_pushcfunction(L, f->func);
     lua_setfield(L, -2, f->name);
   }
+  runtime_of(L)->lua_gsub = NULL;
 }
 
 void library_open_string(lua_State *L, bool hooked)

@@ -154,7 +154,7 @@ struct lur_runtime {
   linked_list idle_calls, kept_calls, running_calls; /* of the host's functions: script/host/host_call.c */
   int kept_count;
   int write_argument_ref;
-  lua_CFunction lua_gsub;       /* Lua's own string.gsub */
+  lua_CFunction lua_gsub;       /* Lua's own string.gsub; NULL: steps are counted */
   scope *reported;              /* the script whose end is being told */
   linked_list scripts;          /* that have not ended, the last started first */
   bool had_script, had_scripts; /* one was started, and more than one */
