@@ -27,6 +27,15 @@ describe("what is typed", function()
     end
   end)
 
+  it("is asked to be whole by a command of one line", function()
+    local commands = require "lurcher.command.repl.commands"
+    for _, line in ipairs { ":time 1 +", ":type f(", ":time [[text" } do
+      local ok, err = pcall(commands.run, chunk.session(), line)
+      assert.is_false(ok)
+      assert.are.equal("the expression is not whole", err)
+    end
+  end)
+
   it("declares what the top level calls local", function()
     for text, wanted in pairs {
       ["local x"] = "x", ["local x = 1"] = "x=", ["local a, b = f()"] = "a,b=", ["local function f() end"] = "f=",

@@ -82,8 +82,8 @@ end }
 
 local function expression(session, argument, usage)
   if argument == "" then fail(usage) end
-  local fn, message = chunk.compile(session, argument)
-  if not fn then fail(message) end
+  local fn, message, is_incomplete = chunk.compile(session, argument)
+  if not fn then fail(is_incomplete and "the expression is not whole" or message) end
   return fn
 end
 
