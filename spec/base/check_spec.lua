@@ -48,7 +48,8 @@ describe("lurcher.base.check", function()
     it("names an unknown key and the nearest known one", function()
       assert.are.equal("f: unknown option 'timout'; did you mean 'timeout'?",
         message_of(check.options, { timout = 1 }, known, "f"))
-      assert.are.equal("unknown option 'zzz'", message_of(check.options, { zzz = 1 }, known))
+      assert.are.equal("unknown option 'zzz'; there are any, items, mode, timeout",
+        message_of(check.options, { zzz = 1 }, known))
     end)
 
     it("refuses positions", function()

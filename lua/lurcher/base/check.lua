@@ -15,6 +15,7 @@ local secret = lazy "lurcher.base.secret"
 local check = {}
 
 local huge = math.huge
+local MAX_LISTED = 12 -- names in a message
 
 local function raise(message)
   errors.raise(message)
@@ -146,6 +147,20 @@ function check.suggest(name, candidates)
   return best
 end
 
+---What there is, behind a message, where it is little.
+---@param candidates table as check.suggest takes it
+---@return string
+function check.listed(candidates)
+  local names = {}
+  for key, value in pairs(candidates) do
+    local name = type(key) == "string" and key or value
+    if type(name) == "string" and name:sub(1, 1) ~= "_" then names[#names + 1] = name end
+  end
+  if not names[1] or names[MAX_LISTED + 1] then return "" end
+  table.sort(names)
+  return "; there are " .. table.concat(names, ", ")
+end
+
 ---The message for an unknown key.
 ---@param name any
 ---@param candidates table
@@ -158,7 +173,8 @@ function check.unknown(name, candidates, noun)
   end
   local near = check.suggest(name, candidates)
   if #name > 100 then name = name:sub(1, 97) .. "…" end
-  return ("unknown %s '%s'%s"):format(noun, name, near and ("; did you mean '%s'?"):format(near) or "")
+  local hint = near and ("; did you mean '%s'?"):format(near) or check.listed(candidates)
+  return ("unknown %s '%s'%s"):format(noun, name, hint)
 end
 
 ---Checks one named option.

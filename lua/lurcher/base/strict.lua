@@ -15,7 +15,8 @@ local strict = {}
 function strict.refuse(what, name, candidates, elsewhere)
   local written = elsewhere and elsewhere[name]
   local near = not written and check.suggest(name, candidates)
-  local hint = written and "; it is written " .. written or near and ("; did you mean '%s'?"):format(near) or ""
+  local hint = written and "; it is written " .. written or near and ("; did you mean '%s'?"):format(near)
+    or check.listed(candidates)
   errors.raise(("%s '%s'%s"):format(what, text.cut(tostring(name), 60), hint))
 end
 
