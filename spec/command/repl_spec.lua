@@ -152,7 +152,7 @@ describe("values at the prompt", function()
   it("of errors are one line", function()
     assert.are.equal("boom", print_value.failure("prompt:1: boom", false))
     for _, fn in ipairs { error, function() return 5 end } do
-      assert.are.equal("the script raised a table that cannot be shown",
+      assert.are.equal("(the error is a table value)",
         print_value.failure(setmetatable({}, { __tostring = fn }), false))
     end
     assert.are.equal("line 2: boom", print_value.failure("prompt:2: boom", true))

@@ -31,7 +31,7 @@ end
 
 -- Its __tostring raised, or gave something else.
 local function raised_without_text(value)
-  return ("the script raised a %s that cannot be shown"):format(type(value))
+  return ("(the error is a %s value)"):format(type(value))
 end
 
 ---What was raised, as text.

@@ -55,7 +55,15 @@ local function descends(pid, before)
   return false
 end
 
-local function is_dead(pid) return not system.read(("/proc/%d/stat"):format(pid)):find "%) [^ZX]" end
+local EXITING, KILL = 0x4, 0x100 -- flags of a process; a set of signals
+
+-- Also one that was killed and has not gone yet: as it goes with the process that started it.
+local function is_dead(pid)
+  local state, flags = system.read(("/proc/%d/stat"):format(pid)):match "%) (%a) %S+ %S+ %S+ %S+ %S+ (%d+)"
+  if not state or state:find "[ZX]" or bit.band(tonumber(flags), EXITING) ~= 0 then return true end
+  local pending = system.read(("/proc/%d/status"):format(pid)):match "\nShdPnd:%s*(%x+)"
+  return bit.band(tonumber(pending or "0", 16), KILL) ~= 0
+end
 
 local function grown(before)
   local list = {}
