@@ -18,6 +18,7 @@ local C_ROOMS = {
   { "format/websocket", uses = "core", libraries = "wslay zlib" },
   { "net/flow", uses = "core core/loop" },
   { "net/curl", uses = "core core/loop", libraries = "uv curl openssl" },
+  { "net/late", libraries = "curl" },
   { "net/pool", uses = "core core/loop format/url net/flow net/curl", libraries = "curl" },
   { "net/transfer", uses = "core core/ format/ net/flow net/curl net/pool", libraries = "curl openssl" },
   { "net/websocket", uses = "core core/loop format/http format/websocket net/pool net/transfer net/curl",
@@ -33,7 +34,7 @@ local C_ROOMS = {
   { "script/http", uses = "core core/ format/ net/ script/base script/task script/bind", libraries = "lua" },
   { "script/websocket", uses = "core core/ format/ net/ script/base script/task script/http", libraries = "lua" },
   { "script/runtime", uses = "core core/ net/ script/ include", libraries = "lua" },
-  { "cli", uses = "cli include", libraries = "uv lua libedit curl" },
+  { "cli", uses = "cli include", libraries = "uv lua libedit" },
 }
 
 -- Library headers and the name they have above; what is not here is of C or POSIX.
@@ -56,7 +57,7 @@ local LUA_ROOMS = {
   "command",
 }
 local LUA_ROOM_OF = {
-  http = "client", ["http.client"] = "client", ["http.plain"] = "client", curl = "convert", mock = "testing",
+  http = "client", ["http.client"] = "client", curl = "convert", mock = "testing",
   cassette = "testing",
 }
 

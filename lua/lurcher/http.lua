@@ -3,6 +3,7 @@
 
 local lazy = require "lurcher.base.lazy"
 local plain = require "lurcher.http.plain"
+local response_class = require "lurcher.http.response_class"
 
 local check = lazy "lurcher.base.check"
 local client = lazy "lurcher.http.client"
@@ -91,6 +92,9 @@ function http.client(opts)
   if opts == http then called_with_colon("client") end
   return client.new(opts)
 end
+
+-- What clients set themselves: there may be none yet.
+function response_class.curl(...) return client.curl(...) end
 
 -- A call of the client behind it, which may go on from what came of a plain one.
 local function full_call(verb, name, url, opts, early_result)

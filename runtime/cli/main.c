@@ -2,7 +2,6 @@
 #include "completion.h"
 #include "heap.h"
 #include "isolation.h"
-#include "libcurl.h"
 #include "manual.h"
 #include "options.h"
 #include "output.h"
@@ -126,10 +125,7 @@ int main(int argc, char **argv)
     source_free(&script);
     return STATUS_USAGE;
   }
-  if (options.isolate) {
-    libcurl_load(); /* while files can still be read */
-    isolation_begin(&options);
-  }
+  if (options.isolate) isolation_begin(&options);
   lur_status opened = lur_open(&runtime, &runtime_options);
   if (opened == LUR_OK) {
     signals_watch(runtime, options.grace, options.max_time);

@@ -33,10 +33,10 @@ describe("libcurl", function()
       for _ = 1, 2 do print(pcall(require, "lurcher.http")) end
       print "after"
     ]])
-    local refused = "false\tlibcurl cannot be initialised\n"
-    assert.equal("before\n" .. refused .. refused .. "after\n", ended.out)
-    assert.matches("^lurcher: HTTP needs libcurl %(Debian's package libcurl4%): .*libcurl.so.4: file too short\n",
-      ended.err)
+    local refused = "false\tlibcurl cannot be initialised: HTTP needs libcurl %(Debian's package libcurl4%): "
+      .. "[^\n]*libcurl.so.4: file too short\n"
+    assert.matches("^before\n" .. refused .. refused .. "after\n$", ended.out)
+    assert.equal("", ended.err)
     assert.equal(0, ended.status)
   end)
 
@@ -57,13 +57,12 @@ describe("libcurl", function()
     local ended = process.run({ "-c", 'ulimit -n 40; exec "$0" -e "$1"', process.lurcher, [[
       local held = {}
       for file in function() return io.open "/dev/null" end do held[#held + 1] = file end
-      print((pcall(require, "lurcher.http")))
+      print(pcall(require, "lurcher.http"))
       held = nil
       collectgarbage() collectgarbage()
       print(require("lurcher.http").get("http://127.0.0.1:9/", { retry = false }))
     ]] }, { command = "sh" })
-    assert.matches("libcurl.so.4: .*Too many open files", ended.err)
-    assert.matches("^false\nnil\t[^\n]*connect", ended.out)
+    assert.matches("^false\t[^\n]*libcurl.so.4: [^\n]*Too many open files\nnil\t[^\n]*connect", ended.out)
     assert.equal(0, ended.status)
   end)
 end)

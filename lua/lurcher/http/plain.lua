@@ -87,8 +87,4 @@ function plain.hand_over(is_alone)
   return given, given and calls or 0
 end
 
-function response_class.curl(...)
-  return require("lurcher.http.client").curl(...)
-end
-
 return plain

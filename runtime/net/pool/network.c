@@ -30,6 +30,8 @@ static bool init_curl(void)
   return result;
 }
 
+const char *network_failure(void) { return curl_easy_strerror(CURLE_FAILED_INIT); }
+
 static size_t open_descriptors(void)
 {
   size_t count = 0;

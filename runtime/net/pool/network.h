@@ -32,6 +32,9 @@ typedef struct network {
 /* Prepares libcurl (once per process) and the rest; one reference. NULL: libcurl could not start, or out of
  * memory. */
 network *network_new(loop *l);
+/* Why libcurl could not start: a static text. */
+const char *network_failure(void);
+
 void network_ref(network *n);
 void network_unref(network *n);
 

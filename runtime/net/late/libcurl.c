@@ -1,13 +1,13 @@
-#include "libcurl.h"
-
-#include "late_library.h"
-
+/* libcurl, which is loaded when the first client is made: it brings twenty libraries with it, and to load
+ * them takes half of the time of a command that sends nothing. The command has these functions of libcurl's
+ * names, which the library is linked with there; each calls the one that was loaded. */
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <stdarg.h>
-#include <stddef.h>
+#include <stdbool.h>
+#include <stdio.h>
 
-/* All that the library calls: result, name, parameters, arguments. The last is called first, and found last.
- */
+/* All that the library calls: result, name, parameters, arguments. */
 #define FUNCTIONS(F)                                                                                         \
   F(CURLcode, curl_easy_pause, (CURL * easy, int which), (easy, which))                                      \
   F(CURLcode, curl_easy_recv, (CURL * easy, void *to, size_t size, size_t *read), (easy, to, size, read))    \
@@ -49,6 +49,7 @@
 _Static_assert(sizeof(long) == sizeof(void *) && sizeof(curl_off_t) == sizeof(void *), "64 bits");
 
 static CURLcode load_and_init(long flags);
+static const char *say_why(CURLcode code);
 
 static struct {
 #define POINTER(type, name, a, b)        __typeof__(&name) name;
@@ -56,7 +57,7 @@ static struct {
   PROCEDURES(POINTER_OF_PROCEDURE)
   SETTERS(POINTER)
   FUNCTIONS(POINTER)
-} libcurl = {.curl_global_init = load_and_init};
+} libcurl = {.curl_global_init = load_and_init, .curl_easy_strerror = say_why};
 
 #define FORWARD(type, name, parameters, arguments)                                                           \
   type name parameters { return libcurl.name arguments; }
@@ -77,17 +78,34 @@ PROCEDURES(FORWARD_PROCEDURE)
   }
 SETTERS(FORWARD_SETTER)
 
-bool libcurl_load(void)
+/* Why it is not there: what curl_easy_strerror gives until it is. */
+static char why[512];
+
+static const char *say_why(CURLcode code)
 {
-  if (libcurl.curl_global_init != load_and_init) return true;
-#define PLACE(type, name, a, b)        {#name, &libcurl.name},
-#define PLACE_OF_PROCEDURE(name, a, b) {#name, &libcurl.name},
-  static const late_function functions[] = {PROCEDURES(PLACE_OF_PROCEDURE) SETTERS(PLACE)
-                                                FUNCTIONS(PLACE){NULL, NULL}};
-  return late_library_load("libcurl.so.4", "HTTP needs libcurl (Debian's package libcurl4)", functions);
+  (void)code;
+  return why;
+}
+
+static bool find_all(void *library)
+{
+#define FIND(name)                                                                                           \
+  if (!(*(void **)&libcurl.name = dlsym(library, #name))) return false;
+#define FIND_FUNCTION(type, name, a, b) FIND(name)
+#define FIND_PROCEDURE(name, a, b)      FIND(name)
+  PROCEDURES(FIND_PROCEDURE)
+  SETTERS(FIND_FUNCTION)
+  FUNCTIONS(FIND_FUNCTION)
+  return true;
 }
 
 static CURLcode load_and_init(long flags)
 {
-  return libcurl_load() ? libcurl.curl_global_init(flags) : CURLE_FAILED_INIT;
+  void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL); /* for as long as the process runs */
+  if (library && find_all(library)) return libcurl.curl_global_init(flags);
+  const char *reason = dlerror();
+  snprintf(why, sizeof why, "HTTP needs libcurl (Debian's package libcurl4): %s", reason ? reason : "?");
+  libcurl.curl_global_init = load_and_init;
+  libcurl.curl_easy_strerror = say_why;
+  return CURLE_FAILED_INIT;
 }
