@@ -72,7 +72,10 @@ void http_network_open(lua_State *L)
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   s->network = network_new(task_loop(L));
-  if (!s->network) luaL_error(L, "libcurl cannot be initialised: %s", network_failure());
+  if (!s->network) {
+    luaL_error(L, "libcurl cannot be initialised: %s", network_failure());
+    return;
+  }
   s->network->user = s;
   s->network->permit = task_permit(L);
   lua_rawset(L, LUA_REGISTRYINDEX);
