@@ -1,6 +1,7 @@
 /* The command: runs one script in a runtime of its own. */
 #include "completion.h"
 #include "heap.h"
+#include "hung_spec.h"
 #include "isolation.h"
 #include "manual.h"
 #include "options.h"
@@ -60,6 +61,7 @@ static int run(lur_runtime *runtime, const source *script, const cli_options *op
   bool is_prompt = options->kind == SOURCE_PROMPT;
   int own = is_prompt && options->argc > 0; /* the script itself */
   if (!tape_begin(runtime, options)) return STATUS_USAGE;
+  if (options->kind == SOURCE_TESTS) hung_spec_prepare(runtime);
   lur_status status = lur_set_arg(runtime, script->argument, options->argc - own, arguments + own);
   if (status == LUR_OK && !is_prompt)
     status = lur_start(runtime, script->chunkname, script->text, script->length, shortened(options->argc),

@@ -42,12 +42,15 @@ end
 
 local HUNG_LATER = 2 -- seconds after the limit: that of a task ends those that wait
 
+-- Of the command's process; specs may run this module in another.
+local set_watch = debug.getregistry()["lurcher.watch_hung"] or function() end
+
 -- A task that never waits cannot be ended: the run ends, and says with which spec.
 local function watch_hung(element, seconds)
   local at = element.trace or {}
   local told = '\nlurcher test: "%s" (%s:%d) took longer than %g s, and the run ends here: '
   local name = text.cut(text.printable(tostring(element.name)), 100)
-  native.watch_hung(seconds + HUNG_LATER, told:format(name, at.short_src or "?", at.currentline or 0, seconds))
+  set_watch(seconds + HUNG_LATER, told:format(name, at.short_src or "?", at.currentline or 0, seconds))
 end
 
 -- The mock that is under all clients; false: none. Modules are loaded anew for each file.
@@ -138,7 +141,7 @@ local function run_in_tasks(busted)
       leaving:cancel()
       watchdog:cancel()
     end)
-    native.watch_hung()
+    set_watch()
     if not results then busted.context.pop() end -- cancelled in mid-run, or a task that it started failed
     if called_exit and ok then ok, err = false, called_exit end -- and the script went on
     called_exit = nil

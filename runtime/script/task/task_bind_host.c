@@ -4,7 +4,6 @@
 #include "script/task/task_bind.h"
 #include "script/task/task_cancel.h"
 #include "script/task/task_depth.h"
-#include "script/task/task_hung.h"
 #include "script/task/task_permit.h"
 #include "script/task/task_report.h"
 #include "script/task/task_scope.h"
@@ -190,7 +189,6 @@ const luaL_Reg task_host_functions[] = {
     {"asks", asks},
     {"script", script_of_current},
     {"guard", limits_guard},
-    {"watch_hung", hung_watch},
     {"nest_limit", depth_nest_limit},
     {"too_deep", depth_too_deep},
     {"trace", trace},
