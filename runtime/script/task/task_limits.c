@@ -476,11 +476,27 @@ void limits_interrupted(lur_runtime *rt)
 
 /* ---- steps ---- */
 
+/* To ask for the processor's time takes longer than much of what steps do: one that follows another, before
+ * the loop has looked at its clock again, begins where that has ended. */
+static uint64_t step_begin(const lur_runtime *rt)
+{
+  const limits *l = &rt->limits;
+  return l->ended_at == loop_now(&rt->loop) ? l->ended : processor_time();
+}
+
+static void step_ended(lur_runtime *rt)
+{
+  limits *l = &rt->limits;
+  l->ended = processor_time();
+  l->ended_at = loop_now(&rt->loop);
+  l->cpu_used += l->ended - l->begin;
+}
+
 void limits_begin(lur_runtime *rt)
 {
   limits *l = &rt->limits;
   if (!l->hooked) return;
-  l->begin = l->cpu ? processor_time() : 0;
+  l->begin = l->cpu ? step_begin(rt) : 0;
   l->looked = 0;
   l->outside = false;
   const lur_task *t = rt->current;
@@ -492,7 +508,7 @@ void limits_end(lur_runtime *rt)
 {
   limits *l = &rt->limits;
   if (!l->hooked) return;
-  if (l->cpu && rt->current) l->cpu_used += processor_time() - l->begin;
+  if (l->cpu && rt->current) step_ended(rt);
   if (rt->loop.memory.refused && rt->current) limits_reach(rt, NULL, LIMIT_MEMORY, rt->current->L);
 }
 

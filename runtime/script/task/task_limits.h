@@ -52,6 +52,7 @@ typedef struct {
   uint64_t burst, cpu;            /* nanoseconds; 0: no limit */
   uint64_t cpu_used;              /* by steps of tasks that have ended */
   uint64_t begin;                 /* the processor's time when this step began; 0: not read yet */
+  uint64_t ended, ended_at;       /* the processor's time when the last step ended, and the loop's */
   uint64_t looked;                /* the coarse time of the last look at that */
   uint64_t cleanup_ends;          /* the coarse time at which the clean-up of ending scripts must be over */
   timer force;                    /* does that while nothing runs */
